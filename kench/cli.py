@@ -1,0 +1,5 @@
+"""The `kench` command (a placeholder until its own commit)."""
+
+
+def main() -> None:
+    """Run `kench`."""
