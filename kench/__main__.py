@@ -1,0 +1,5 @@
+"""`python -m kench` is the `kench` command."""
+
+from kench.cli import main
+
+main()

@@ -1,0 +1,132 @@
+"""What every composition root needs alike, so that each stays short.
+
+A root is a package's `__main__.py` (or a module of `kench.commands`), run by `kench <role>`:
+
+    def main() -> int | None:
+        parser = command("stratum", "Serve miners.", example="kench stratum --data /var/lib/kench")
+        arguments = parser.parse_args()
+        settings = settings_of(arguments)           # --data and KENCH_..., raises SettingsError
+        log = start_logging("stratum")              # JSON lines on stderr, returns the logger
+        ...
+        announce("stratum", "ready")                # `kench stratum: ready` on stdout, flushed
+
+    if __name__ == "__main__":
+        run_root("stratum", main)                   # KenchError -> one line on stderr, exit 1
+
+`command` gives the parser `--data`; its other flags are named as the settings they override
+(`--stratum-port` is `stratum_port`), and `settings_of` takes those whose name is a setting.
+"""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+from kench.pool.errors import KenchError
+from kench.pool.settings import Settings
+from kench.pool.settings_file import read_settings
+
+EXIT_FAULT = 1
+EXIT_INTERRUPTED = 130
+
+
+def command(
+    role: str, description: str, *, example: str, data: bool = True
+) -> argparse.ArgumentParser:
+    """Parser of `kench <role>`, with an example under its help and `--data` unless not wanted."""
+    parser = argparse.ArgumentParser(
+        prog=f"kench {role}",
+        description=description,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    if data:
+        parser.add_argument(
+            "--data",
+            dest="data_dir",
+            metavar="DIR",
+            help="folder of everything kept (default: data; KENCH_DATA)",
+        )
+    return parser
+
+
+def settings_of(arguments: argparse.Namespace) -> Settings:
+    """Settings, overridden by those arguments that are named as a setting and were given.
+
+    Raises SettingsError.
+    """
+    flags = {
+        name: value for name, value in vars(arguments).items() if name in Settings.model_fields
+    }
+    return read_settings(**flags)
+
+
+def start_logging(role: str) -> structlog.stdlib.BoundLogger:
+    """Send structlog and the standard library's warnings to stderr as JSON lines.
+
+    The lines carry `role`, `level`, `event` and `timestamp` (UTC). Whoever runs the process owns
+    the file: `kench up` and systemd both do.
+    """
+
+    def add_role(_logger: object, _method: str, event: EventDict) -> EventDict:
+        # Not a context variable: threads start with an empty context.
+        event["role"] = role
+        return event
+
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        add_role,
+        structlog.stdlib.add_log_level,
+        stamp,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.dict_tracebacks,
+                structlog.processors.JSONRenderer(),
+            ],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logger: structlog.stdlib.BoundLogger = structlog.get_logger(role)
+    return logger
+
+
+def announce(role: str, words: str) -> None:
+    """Print `kench <role>: <words>` on stdout at once; `kench up` and people wait for it."""
+    sys.stdout.write(f"kench {role}: {words}\n")
+    sys.stdout.flush()
+
+
+def run_root(role: str, main: Callable[[], int | None]) -> NoReturn:
+    """Run `main`, end with its result or 0; a KenchError is one line on stderr and status 1."""
+    try:
+        status = main() or 0
+        sys.stdout.flush()
+    except KenchError as error:
+        sys.stderr.write(f"kench {role}: {' '.join(str(error).split())}\n")
+        sys.exit(EXIT_FAULT)
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output left (`kench status | head`): nothing to tell it any more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(EXIT_FAULT)
+    sys.exit(status)

@@ -1,0 +1,232 @@
+"""Every setting of Kench: read once, checked with its relations, frozen.
+
+Sources, strongest first: flags of the command, `KENCH_...` environment, a TOML file
+(`KENCH_CONFIG`, else `kench.toml` in the data folder), defaults. A name that nobody knows is
+refused with its nearest neighbour: a mistyped setting that silently does nothing is the worst kind.
+A composition root reads the settings and hands each component its own values, never the whole.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+CONFIG_NAME = "kench.toml"
+"""The TOML file looked for in the data folder."""
+
+PORT_MAX = 65_535
+DIFFICULTY_MAX = 2.0**63
+COINBASE_TAG_BYTES_MAX = 32
+"""scriptSig may have 100 bytes in all (A7.10): height, extranonces and this tag share them."""
+
+NETWORKS = ("main", "test", "testnet4", "signet", "regtest")
+"""Networks by the names that getblockchaininfo uses."""
+
+
+Port = Annotated[int, Field(ge=0, le=PORT_MAX)]
+Difficulty = Annotated[float, Field(gt=0, le=DIFFICULTY_MAX)]
+
+
+class Settings(BaseSettings):
+    """The settings of one data folder. Attribute `x` is `KENCH_X`; `data_dir` is `KENCH_DATA`."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KENCH_",
+        extra="forbid",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+    )
+
+    data_dir: Path = Field(Path("data"), validation_alias=AliasChoices("KENCH_DATA"))
+    """Folder of everything that Kench keeps: journal, blocks, logs, embedded database and node."""
+    instance: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """Number of this stratum front end; its journal is `journal/<instance>`."""
+    network: str | None = None
+    """Network that the nodes must be on: main, test, testnet4, signet, regtest. Unset: the one
+    that the first node names."""
+
+    stratum_host: str = "127.0.0.1"
+    """Address that miners connect to."""
+    stratum_port: Port = 3333
+    """Port that miners connect to; 0 takes any free one."""
+    metrics_host: str = "127.0.0.1"
+    """Address of `/metrics`, `/healthz` and `/status`."""
+    metrics_port: Port = 9333
+    """Port of `/metrics`, `/healthz` and `/status`; 0 takes any free one."""
+    connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
+    """Miners' connections at once; further ones are closed at accept."""
+    workers_per_connection: Annotated[int, Field(ge=1, le=65_536)] = 1024
+    """Workers authorised on one connection (proxies bring many)."""
+    workers_per_participant: Annotated[int, Field(ge=1, le=1_000_000)] = 1000
+    """Workers that one participant may have in the register."""
+    login_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """A connection without an authorised worker is closed after this many seconds."""
+    send_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    """A peer that takes nothing of what is sent to it for this many seconds is closed."""
+    max_line_bytes: Annotated[int, Field(ge=1024, le=1_048_576)] = 16_384
+    """Longest line that a miner may send, in bytes."""
+
+    start_difficulty: Difficulty = 65_536.0
+    """Difficulty of a new connection until its rate is known."""
+    min_difficulty: Difficulty = 1e-7
+    """Floor of the difficulty of any connection."""
+    max_difficulty: Difficulty = DIFFICULTY_MAX
+    """Ceiling of the difficulty of any connection; the network's is a ceiling always."""
+    shares_per_minute: Annotated[float, Field(ge=0.1, le=600)] = 12.0
+    """Shares a minute that the difficulty of a connection is steered to."""
+    job_refresh_s: Annotated[float, Field(ge=1, le=55)] = 25.0
+    """A job of the same tip is sent anew after this many seconds (miners leave after 60)."""
+    stale_grace_ms: Annotated[int, Field(ge=0, le=60_000)] = 0
+    """Shares of the previous tip are still credited for this many milliseconds."""
+
+    node_urls: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Bitcoin Core nodes, `http://user:password@host:port` or `http://host:port?cookie=/path`;
+    several are a failover list. Unset: the embedded regtest node."""
+    node_zmq: Annotated[tuple[str, ...], NoDecode] = ()
+    """`tcp://host:port` where the nodes publish `hashblock`, in the order of `node_urls`."""
+    node_poll_s: Annotated[float, Field(ge=0.1, le=60)] = 1.0
+    """Seconds between two questions for a node's tip and health."""
+    node_stale_serve_s: Annotated[float, Field(ge=0, le=86_400)] = 120.0
+    """With no usable node, jobs already made are still served for this many seconds."""
+    block_difficulty: Annotated[float, Field(ge=0, le=DIFFICULTY_MAX)] = 0.005
+    """Embedded node only: its templates ask for blocks at least this difficult; 0 takes the
+    network's own difficulty."""
+
+    payout_address: str | None = None
+    """Address that every block pays. Needed unless the node is on regtest, where an unspendable
+    one is taken."""
+    coinbase_tag: str = "/kench/"
+    """Text in the coinbase of every block, ASCII, at most 32 bytes."""
+    maturity_confirmations: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Confirmations after which a block's reward is posted."""
+
+    database_url: SecretStr | None = None
+    """`postgresql://user:password@host:port/name` of a PostgreSQL 15 or later. Unset: the
+    embedded one."""
+
+    journal_segment_bytes: Annotated[int, Field(ge=4096, le=2**40)] = 64 * 1024 * 1024
+    """A journal segment is closed when it reaches this size, in bytes."""
+    journal_segment_s: Annotated[float, Field(ge=1, le=86_400)] = 3600.0
+    """A journal segment is closed at this age, in seconds."""
+    journal_buffer_records: Annotated[int, Field(ge=64, le=2**24)] = 65_536
+    """Shares that may wait for the disk; when full, new ones are refused as overloaded."""
+
+    cpu_miner: bool = True
+    """`kench up` also runs a CPU miner, logged in as the demo participant."""
+    cpu_miner_threads: Annotated[int, Field(ge=1, le=1024)] = 1
+    """Threads of that CPU miner."""
+
+    @field_validator("node_urls", "node_zmq", mode="before")
+    @classmethod
+    def _split_words(cls, value: object) -> object:
+        """One string of the environment holds several values, apart by blanks or commas."""
+        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+    @field_validator("node_urls")
+    @classmethod
+    def _check_node_urls(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(url.get_secret_value().startswith(("http://", "https://")) for url in value):
+            raise ValueError("each must look like http://user:password@host:port")
+        return value
+
+    @field_validator("node_zmq")
+    @classmethod
+    def _check_node_zmq(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(endpoint.startswith(("tcp://", "ipc://")) for endpoint in value):
+            raise ValueError("each must look like tcp://host:port")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _check_database_url(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not value.get_secret_value().startswith(
+            ("postgresql://", "postgres://", "postgresql+psycopg2://")
+        ):
+            raise ValueError("must look like postgresql://user:password@host:port/name")
+        return value
+
+    @field_validator("network")
+    @classmethod
+    def _check_network(cls, value: str | None) -> str | None:
+        if value is not None and value not in NETWORKS:
+            raise ValueError(f"must be one of {', '.join(NETWORKS)}")
+        return value
+
+    @field_validator("coinbase_tag")
+    @classmethod
+    def _check_coinbase_tag(cls, value: str) -> str:
+        if not value.isascii() or not value.isprintable() or len(value) > COINBASE_TAG_BYTES_MAX:
+            raise ValueError(f"must be printable ASCII of at most {COINBASE_TAG_BYTES_MAX} bytes")
+        return value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _resolve_data_dir(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @model_validator(mode="after")
+    def _check_relations(self) -> Self:
+        if not self.min_difficulty <= self.start_difficulty <= self.max_difficulty:
+            raise ValueError(
+                "min_difficulty <= start_difficulty <= max_difficulty must hold, but they are "
+                f"{self.min_difficulty:g}, {self.start_difficulty:g}, {self.max_difficulty:g}"
+            )
+        if self.stratum_port and (self.stratum_host, self.stratum_port) == (
+            self.metrics_host,
+            self.metrics_port,
+        ):
+            raise ValueError("stratum_port and metrics_port must differ")
+        if len(self.node_zmq) > max(1, len(self.node_urls)):
+            raise ValueError("node_zmq has more entries than node_urls")
+        return self
+
+    @property
+    def journal_directory(self) -> Path:
+        """`DATA/journal/<instance>`: segments and jobs of this front end."""
+        return self.data_dir / "journal" / str(self.instance)
+
+    @property
+    def blocks_directory(self) -> Path:
+        """`DATA/blocks`: every found block, on disk before it is sent anywhere."""
+        return self.data_dir / "blocks"
+
+    @property
+    def node_directory(self) -> Path:
+        """`DATA/node`: chain and cookie of the embedded node."""
+        return self.data_dir / "node"
+
+    @property
+    def log_directory(self) -> Path:
+        """`DATA/logs`: one file for each role that `kench up` runs."""
+        return self.data_dir / "logs"
+
+    @property
+    def run_directory(self) -> Path:
+        """`DATA/run`: lock, ports and the demo participant's token, while `kench up` runs."""
+        return self.data_dir / "run"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no .env files: one file is enough
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - neither folders of secrets
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags, then environment, then the TOML file of the data folder that those two name."""
+        flags = init_settings()
+        data_dir = flags.get("data_dir") or flags.get("KENCH_DATA") or os.environ.get("KENCH_DATA")
+        path = os.environ.get("KENCH_CONFIG") or Path(data_dir or "data") / CONFIG_NAME
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
