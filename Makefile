@@ -1,0 +1,87 @@
+# The front door of the project: `make help` lists what there is.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
+DATA ?= data
+ARGS ?=
+
+NATIVE_SOURCES := pyproject.toml $(wildcard setup.py kench/native/*.pyx kench/native/*.pxd kench/native/*.c kench/native/*.h)
+# What Cython itself writes is no source.
+NATIVE_SOURCES := $(filter-out kench/native/_%.c,$(NATIVE_SOURCES))
+
+.PHONY: help build dev run test bench lint format sanitize lock clean
+
+help:  ## list the commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: $(VENV)/.built  ## make .venv: locked dependencies, native code, .venv/bin/kench
+
+run: build  ## build, then run everything here (DATA=folder, ARGS="flags of kench up")
+	@exec $(BIN)/kench up --data $(DATA) $(ARGS)
+
+test: dev  ## run the whole suite
+	$(BIN)/python -m pytest $(ARGS)
+
+bench: build  ## run the benchmarks and print their tables
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done
+
+lint: dev  ## ruff, formatting, strict types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: dev  ## format the Python files in place
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+
+sanitize: dev  ## native tests under AddressSanitizer and UBSan
+	KENCH_NATIVE_SANITIZE=1 $(BIN)/python setup.py --quiet build_ext --build-lib build/sanitize --build-temp build/sanitize-objects
+	@echo "make sanitize: filled in with the native code" >&2; exit 1
+
+lock:  ## resolve the dependencies anew into the lock files (needs uv)
+	uv pip compile -q -U pyproject.toml --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --universal --python-version 3.11 --extra build -o requirements.lock
+	uv pip compile -q -U pyproject.toml --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --universal --python-version 3.11 --extra build --extra dev -c requirements.lock -o requirements-dev.lock
+
+clean:  ## remove .venv and all that was built; data/ stays
+	rm -rf $(VENV) build *.egg-info kench/native/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+dev: $(VENV)/.built $(VENV)/.dev
+
+# Each stamp is newer than what it was made of, so a second call does nothing.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "make: $(PYTHON) is missing or older than 3.11; apt-get install python3, or make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	  || { echo "make: $(PYTHON) has no venv; apt-get install python3-venv" >&2; exit 1; }
+	@command -v $${CC:-cc} >/dev/null \
+	  || { echo "make: no C compiler; apt-get install gcc" >&2; exit 1; }
+	@printf '#include <stdlib.h>\n#include <Python.h>\n' | $${CC:-cc} -E -o /dev/null \
+	  $$($(PYTHON) -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))') - 2>/dev/null \
+	  || { echo "make: C headers are missing; apt-get install python3-dev libc6-dev" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# The build tools come first: what has no wheel is then built by them, not by unlocked ones.
+$(VENV)/.installed: $(VENV)/.python requirements.lock
+	@awk '/^[a-z]/ {keep = /^(cython|setuptools|wheel)==/} keep' requirements.lock > $(VENV)/build.lock
+	$(PIP) install --require-hashes --no-deps -r $(VENV)/build.lock
+	$(PIP) install --require-hashes --no-deps --no-build-isolation -r requirements.lock
+	@touch $@
+
+$(VENV)/.built: $(VENV)/.installed $(NATIVE_SOURCES)
+	$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
+	$(PIP) install --require-hashes --no-deps --no-build-isolation -r requirements-dev.lock
+	@touch $@
