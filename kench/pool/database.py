@@ -1,0 +1,208 @@
+"""PostgreSQL: how to connect with no more rights than needed, and how the schema gets its shape.
+
+Nothing here may run on the event loop's thread. Money and work go through SQLAlchemy Core.
+"""
+
+from enum import StrEnum
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+
+from kench.pool.errors import KenchError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+MIGRATION_LOCK = 0x6B656E6368
+"""Key of the advisory lock under which one process at a time migrates ("kench" in ASCII)."""
+OLDEST_SERVER = 150_000
+"""server_version_num of PostgreSQL 15.0."""
+
+
+class Role(StrEnum):
+    """Roles of the processes, without login; migrations grant each what it needs and no more."""
+
+    STRATUM = "kench_stratum"
+    SETTLE = "kench_settle"
+    READ = "kench_read"
+
+
+class DatabaseUrlError(KenchError):
+    """The URL of the database cannot be understood."""
+
+
+class DatabaseUnavailableError(KenchError):
+    """PostgreSQL does not answer, refuses us, or is too old."""
+
+
+class SchemaMismatchError(KenchError):
+    """The schema in the database is not the one that this version of Kench works with."""
+
+
+class MigrationFailedError(KenchError):
+    """The schema could not be brought to this version's shape; nothing of it was changed."""
+
+
+def open_engine(  # noqa: PLR0913 - each is a bound or a name that its caller chooses
+    url: str,
+    role: Role | None = None,
+    *,
+    application_name: str,
+    pool_size: int = 4,
+    statement_timeout_s: float = 30.0,
+    lock_timeout_s: float = 5.0,
+) -> sa.Engine:
+    """Engine on psycopg2 whose connections act as `role` (None: as the URL's own user).
+
+    At most `pool_size` connections; each statement, wait for a lock and idle transaction has a
+    bound (0 takes one away). Connects at first use; raises DatabaseUrlError.
+    """
+    settings = {
+        "statement_timeout": round(statement_timeout_s * 1000),
+        "lock_timeout": round(lock_timeout_s * 1000),
+        "idle_in_transaction_session_timeout": 60_000,
+        "timezone": "UTC",
+    } | ({"role": role.value} if role else {})
+    return sa.create_engine(
+        _driver_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=30,
+        pool_pre_ping=True,
+        connect_args={
+            "application_name": application_name,
+            "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+        },
+    )
+
+
+def migrate(url: str) -> None:
+    """Bring the schema to this version's; do nothing if it is there. All in one transaction.
+
+    Several processes may call it at once: an advisory lock makes them take turns. Raises
+    DatabaseUnavailableError, SchemaMismatchError (made by a newer Kench), MigrationFailedError.
+    """
+    engine = open_engine(
+        url, application_name="kench migrate", statement_timeout_s=600, lock_timeout_s=30
+    )
+    try:
+        with engine.begin() as connection:
+            _check_server(connection)
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            found = _revision(connection)
+            if found == head_revision():
+                return
+            _refuse_unknown(found)
+            config = _alembic_config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except OperationalError as error:
+        raise _unavailable(url, error) from error
+    except DBAPIError as error:
+        raise MigrationFailedError(
+            f"the schema of {safe_url(url)} could not be migrated: {_first_line(error)}; the "
+            "user of KENCH_DATABASE_URL must own the database and may need CREATEROLE"
+        ) from error
+    finally:
+        engine.dispose()
+
+
+def check_schema(engine: sa.Engine) -> None:
+    """See that the schema is exactly this version's; each root does so once, before it works.
+
+    Raises SchemaMismatchError, or DatabaseUnavailableError if no server answers.
+    """
+    try:
+        with engine.connect() as connection:
+            _check_server(connection)
+            found = _revision(connection)
+    except OperationalError as error:
+        raise _unavailable(engine.url, error) from error
+    except DBAPIError as error:
+        raise DatabaseUnavailableError(
+            f"the user of {safe_url(engine.url)} may not work there: {_first_line(error)}; grant "
+            "it the roles kench_stratum, kench_settle and kench_read"
+        ) from error
+    if found != head_revision():
+        _refuse_unknown(found)
+        raise SchemaMismatchError(
+            f"the database has schema {found or '(none)'} and this version needs "
+            f"{head_revision()}: run `kench migrate` with the KENCH_DATABASE_URL of its owner"
+        )
+
+
+def head_revision() -> str:
+    """Newest schema revision that this version knows."""
+    head = ScriptDirectory.from_config(_alembic_config()).get_current_head()
+    if head is None:
+        raise SchemaMismatchError(
+            f"no migrations in {MIGRATIONS}: install Kench again with `make build`"
+        )
+    return head
+
+
+def safe_url(url: str | URL) -> str:
+    """The URL without its password, for messages."""
+    return _driver_url(url).set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+def _driver_url(url: str | URL) -> URL:
+    try:
+        return make_url(url).set(drivername="postgresql+psycopg2")
+    except (ArgumentError, ValueError) as error:
+        # The text is not repeated: it may hold a password.
+        raise DatabaseUrlError(
+            "KENCH_DATABASE_URL must look like postgresql://user:password@host:port/name"
+        ) from error
+
+
+def _alembic_config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    return config
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _refuse_unknown(found: str | None) -> None:
+    known = {
+        script.revision
+        for script in ScriptDirectory.from_config(_alembic_config()).walk_revisions()
+    }
+    if found is not None and found not in known:
+        raise SchemaMismatchError(
+            f"the database has schema {found}, made by a newer Kench (this one knows up to "
+            f"{head_revision()}): install the newer version"
+        )
+
+
+def _check_server(connection: sa.Connection) -> None:
+    number = int(connection.execute(sa.text("SHOW server_version_num")).scalar_one())
+    if number < OLDEST_SERVER:
+        raise DatabaseUnavailableError(
+            f"PostgreSQL at {safe_url(connection.engine.url)} is version {number // 10_000}: Kench "
+            "needs 15 or later, set KENCH_DATABASE_URL to one"
+        )
+
+
+def _unavailable(url: str | URL, error: DBAPIError) -> DatabaseUnavailableError:
+    return DatabaseUnavailableError(
+        f"PostgreSQL does not serve {safe_url(url)}: {_first_line(error)}; start it or correct "
+        "KENCH_DATABASE_URL"
+    )
+
+
+def _first_line(error: DBAPIError) -> str:
+    return next(iter(str(error.orig).strip().splitlines()), "no reason given")

@@ -1,0 +1,99 @@
+"""Fixtures that all tests share: a real PostgreSQL for the run, a fresh database for a test.
+
+The server is the embedded one. `KENCH_TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin` takes other
+binaries, `KENCH_TEST_DATABASE_URL=postgresql://...` a server that runs already (its user must be
+allowed to make databases and roles).
+"""
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, settings
+
+from kench.pool.database import migrate, open_engine
+from kench.pool.postgres import EmbeddedPostgres
+
+# A slow machine must not fail a property that holds; how many examples is said where it matters.
+settings.register_profile(
+    "kench",
+    deadline=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("kench")
+
+_serial = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests say their settings themselves."""
+    for name in [name for name in os.environ if name.startswith("KENCH_")]:
+        if not name.startswith("KENCH_TEST_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of the run's PostgreSQL server, as a superuser of it."""
+    given = os.environ.get("KENCH_TEST_DATABASE_URL")
+    if given:
+        yield given
+        return
+    binaries = os.environ.get("KENCH_TEST_POSTGRES_BIN")
+    server = EmbeddedPostgres(
+        tmp_path_factory.mktemp("pg"), binaries=Path(binaries) if binaries else None
+    )
+    url = server.start()
+    try:
+        yield url
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def template_name(postgres_url: str) -> Iterator[str]:
+    """Name of a database at the newest schema, from which each test's is copied."""
+    name = f"kench_template_{os.getpid()}"
+    execute(postgres_url, f"CREATE DATABASE {name}")
+    migrate(url_of_database(postgres_url, name))
+    yield name
+    execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(postgres_url: str, template_name: str) -> Iterator[str]:
+    """URL of a fresh database at the newest schema, for one test."""
+    name = f"kench_test_{os.getpid()}_{next(_serial)}"
+    execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template_name}")
+    yield url_of_database(postgres_url, name)
+    execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(database: str) -> Iterator[sa.Engine]:
+    """Engine on that database, as its owner."""
+    opened = open_engine(database, application_name="test")
+    yield opened
+    opened.dispose()
+
+
+def execute(url: str, statement: str) -> None:
+    """Run one statement outside a transaction."""
+    connection = psycopg2.connect(url)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement)
+    finally:
+        connection.close()
+
+
+def url_of_database(url: str, name: str) -> str:
+    """The same server's URL for another database."""
+    return sa.make_url(url).set(database=name).render_as_string(hide_password=False)

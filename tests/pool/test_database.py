@@ -1,0 +1,175 @@
+"""Schema and connections: migrating, versions, least privilege, bounds."""
+
+import threading
+
+import psycopg2.errors
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+
+from kench.pool.database import (
+    DatabaseUnavailableError,
+    DatabaseUrlError,
+    MigrationFailedError,
+    Role,
+    SchemaMismatchError,
+    check_schema,
+    head_revision,
+    migrate,
+    open_engine,
+    safe_url,
+)
+
+HASH = b"\x00" * 32
+
+
+@pytest.fixture
+def empty_database(postgres_url: str, database: str) -> str:
+    """The test's database with nothing in it."""
+    engine = open_engine(database, application_name="test")
+    with engine.begin() as connection:
+        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
+        connection.execute(sa.text("CREATE SCHEMA public"))
+    engine.dispose()
+    return database
+
+
+def set_revision(engine: sa.Engine, revision: str) -> None:
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = :r"), {"r": revision})
+
+
+def test_migrating_an_empty_database_and_migrating_again_gives_the_newest_schema(
+    empty_database: str,
+) -> None:
+    migrate(empty_database)
+    migrate(empty_database)
+    engine = open_engine(empty_database, application_name="test")
+    check_schema(engine)
+    engine.dispose()
+
+
+def test_processes_that_migrate_at_once_take_turns(empty_database: str) -> None:
+    faults: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            migrate(empty_database)
+        except Exception as error:  # noqa: BLE001 - handed to the test's own thread
+            faults.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert faults == []
+
+
+def test_a_migration_that_breaks_leaves_nothing_behind(empty_database: str) -> None:
+    engine = open_engine(empty_database, application_name="test")
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE TABLE front_ends (in_the_way integer)"))
+    with pytest.raises(MigrationFailedError, match="KENCH_DATABASE_URL"):
+        migrate(empty_database)
+    assert sa.inspect(engine).get_table_names() == ["front_ends"]
+    engine.dispose()
+
+
+def test_a_schema_of_a_newer_kench_is_refused_by_migrate_and_by_check(
+    database: str, engine: sa.Engine
+) -> None:
+    set_revision(engine, "9999")
+    with pytest.raises(SchemaMismatchError, match=r"9999.*install the newer version"):
+        migrate(database)
+    with pytest.raises(SchemaMismatchError, match=r"9999.*install the newer version"):
+        check_schema(engine)
+
+
+def test_a_database_without_schema_is_refused_with_the_command_that_mends_it(
+    empty_database: str,
+) -> None:
+    engine = open_engine(empty_database, application_name="test")
+    with pytest.raises(SchemaMismatchError, match=rf"\(none\).*{head_revision()}.*kench migrate"):
+        check_schema(engine)
+    engine.dispose()
+
+
+def test_a_server_that_does_not_answer_is_one_line_without_the_password() -> None:
+    url = "postgresql://kench:hunter2@127.0.0.1:1/kench"
+    with pytest.raises(DatabaseUnavailableError) as caught:
+        migrate(url)
+    message = str(caught.value)
+    assert "KENCH_DATABASE_URL" in message
+    assert "hunter2" not in message
+    assert "\n" not in message
+
+
+def test_a_malformed_url_is_refused_without_repeating_it() -> None:
+    with pytest.raises(DatabaseUrlError) as caught:
+        open_engine("postgresql:/hunter2", application_name="test")
+    assert "hunter2" not in str(caught.value)
+
+
+def test_safe_url_hides_the_password() -> None:
+    assert safe_url("postgresql://a:hunter2@h:5/n") == "postgresql://a:***@h:5/n"
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_every_role_may_check_the_schema(database: str, role: Role) -> None:
+    engine = open_engine(database, role, application_name="test")
+    check_schema(engine)
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT current_user")).scalar_one() == role.value
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("role", "statement"),
+    [
+        (Role.STRATUM, "INSERT INTO participants (name, token_sha256) VALUES ('x', :h)"),
+        (Role.STRATUM, "UPDATE participants SET state = 'active' WHERE token_sha256 = :h"),
+        (Role.STRATUM, "DELETE FROM workers WHERE :h IS NULL"),
+        (Role.SETTLE, "SELECT id FROM participants WHERE token_sha256 = :h"),
+        (Role.SETTLE, "INSERT INTO workers (participant_id, name) SELECT 1, 'x' WHERE :h = ''"),
+        (Role.READ, "SELECT id FROM participants WHERE token_sha256 = :h"),
+        (Role.READ, "DELETE FROM refusals WHERE :h IS NULL"),
+        (Role.READ, "UPDATE front_ends SET instance = 1 WHERE :h IS NULL"),
+    ],
+)
+def test_a_role_may_not_do_what_it_has_no_need_for(
+    database: str, role: Role, statement: str
+) -> None:
+    engine = open_engine(database, role, application_name="test")
+    with engine.connect() as connection, pytest.raises(ProgrammingError) as caught:
+        connection.execute(sa.text(statement), {"h": HASH})
+    assert isinstance(caught.value.orig, psycopg2.errors.InsufficientPrivilege)
+    engine.dispose()
+
+
+def test_removal_is_final_for_any_writer(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        connection.execute(
+            sa.text("INSERT INTO participants (name, token_sha256) VALUES ('x', :h)"), {"h": HASH}
+        )
+        connection.execute(sa.text("UPDATE participants SET state = 'removed'"))
+    with engine.connect() as connection, pytest.raises(DBAPIError, match="removal is final"):
+        connection.execute(sa.text("UPDATE participants SET state = 'active'"))
+
+
+def test_a_statement_that_takes_too_long_is_cut_off(database: str) -> None:
+    engine = open_engine(database, application_name="test", statement_timeout_s=0.05)
+    with engine.connect() as connection, pytest.raises(OperationalError) as caught:
+        connection.execute(sa.text("SELECT pg_sleep(20)"))
+    assert isinstance(caught.value.orig, psycopg2.errors.QueryCanceled)
+    engine.dispose()
+
+
+def test_a_wait_for_a_lock_has_a_bound(database: str, engine: sa.Engine) -> None:
+    impatient = open_engine(database, application_name="test", lock_timeout_s=0.05)
+    with engine.begin() as holder, impatient.connect() as waiter:
+        holder.execute(sa.text("LOCK TABLE participants"))
+        with pytest.raises(OperationalError) as caught:
+            waiter.execute(sa.text("SELECT count(*) FROM participants"))
+    assert isinstance(caught.value.orig, psycopg2.errors.LockNotAvailable)
+    impatient.dispose()
