@@ -1,0 +1,1 @@
+"""The Bitcoin nodes the pool leans on: health, tips, templates, failover, and the chain by hash."""
