@@ -5,6 +5,7 @@ Nothing here may run on the event loop's thread. Money and work go through SQLAl
 
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -61,28 +62,44 @@ def open_engine(  # noqa: PLR0913 - each is a bound or a name that its caller ch
     At most `pool_size` connections; each statement, wait for a lock and idle transaction has a
     bound (0 takes one away). Connects at first use; raises DatabaseUrlError.
     """
-    settings = {
-        "statement_timeout": round(statement_timeout_s * 1000),
-        "lock_timeout": round(lock_timeout_s * 1000),
-        "idle_in_transaction_session_timeout": 60_000,
-        "timezone": "UTC",
-    } | ({"role": role.value} if role else {})
     return sa.create_engine(
         _driver_url(url),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
         pool_pre_ping=True,
-        connect_args={
-            "application_name": application_name,
-            "connect_timeout": 5,
-            "keepalives_idle": 10,
-            "keepalives_interval": 5,
-            "keepalives_count": 3,
-            "tcp_user_timeout": 20_000,
-            "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
-        },
+        connect_args=connect_arguments(
+            role,
+            application_name=application_name,
+            statement_timeout_s=statement_timeout_s,
+            lock_timeout_s=lock_timeout_s,
+        ),
     )
+
+
+def connect_arguments(
+    role: Role | None,
+    *,
+    application_name: str,
+    statement_timeout_s: float = 30.0,
+    lock_timeout_s: float = 5.0,
+) -> dict[str, Any]:
+    """Arguments of psycopg2.connect, beside the URL, for a bounded connection as `role`."""
+    settings = {
+        "statement_timeout": round(statement_timeout_s * 1000),
+        "lock_timeout": round(lock_timeout_s * 1000),
+        "idle_in_transaction_session_timeout": 60_000,
+        "timezone": "UTC",
+    } | ({"role": role.value} if role else {})
+    return {
+        "application_name": application_name,
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 20_000,
+        "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
+    }
 
 
 def migrate(url: str) -> None:
@@ -148,6 +165,11 @@ def head_revision() -> str:
             f"no migrations in {MIGRATIONS}: install Kench again with `make build`"
         )
     return head
+
+
+def libpq_url(url: str) -> str:
+    """The URL as psycopg2.connect takes it, with its password: never for messages."""
+    return _driver_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
 def safe_url(url: str | URL) -> str:
