@@ -5,6 +5,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any, TypedDict
 
+from kench.pool.errors import KenchError
 from kench.pool.rpc import NodeGarbledError
 from kench.pool.template import Template
 
@@ -13,6 +14,10 @@ REGTEST_NETWORK = "regtest"
 # A node this many blocks behind headers it has itself checked is catching up. One or two may lack
 # only their bodies, and a header alone costs whoever makes it a block's work.
 HEADERS_AHEAD_MAX = 3
+
+
+class NoUsableNodeError(KenchError):
+    """No node can be used now; the message says for each why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 import structlog
 
 from kench.pool.clock import Clock
-from kench.pool.errors import KenchError
 from kench.pool.nodes.facts import (
     NodeStatus,
     NodeView,
+    NoUsableNodeError,
     ReceivedTemplate,
     candidates_of,
     status_of,
@@ -43,10 +43,6 @@ PROPOSAL_TIMEOUT_S = 30.0
 HINTS_REMEMBERED_MAX = 64
 
 log = structlog.get_logger("kench.nodes")
-
-
-class NoUsableNodeError(KenchError):
-    """No node can be used now; the message says for each why."""
 
 
 @dataclass(slots=True)
