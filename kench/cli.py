@@ -5,11 +5,16 @@ command line says its role: `python .venv/bin/kench stratum ...`.
 """
 
 import argparse
+import ctypes
+import os
 import runpy
+import signal
 import sys
 from typing import NamedTuple
 
 from kench import __version__
+
+PR_SET_PDEATHSIG = 1
 
 
 class Root(NamedTuple):
@@ -47,8 +52,23 @@ def main() -> None:
     parser.add_argument("--version", action="version", version=f"kench {__version__}")
     parser.add_argument("role", choices=ROOTS, metavar="ROLE", help="what to run, one of the below")
     role: str = parser.parse_args(sys.argv[1:2]).role
+    _die_with_parent()
     sys.argv = [f"kench {role}", *sys.argv[2:]]
     runpy.run_module(ROOTS[role].module, run_name="__main__", alter_sys=True)
+
+
+def _die_with_parent() -> None:
+    """Under `kench up`, have the kernel send SIGTERM when it dies, however it dies.
+
+    Nothing is left running after a `kill -9` of `kench up`. The variable names the parent, so that
+    a parent that died before this line is noticed too.
+    """
+    parent = os.environ.get("KENCH_UP_PID")
+    if parent is None:
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
+    if os.getppid() != int(parent):
+        sys.exit("kench: the `kench up` that started this process is gone")
 
 
 if __name__ == "__main__":

@@ -22,11 +22,12 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor
 
+from kench.native import NativeMissing
 from kench.pool.errors import KenchError
 from kench.pool.settings import Settings
 from kench.pool.settings_file import read_settings
@@ -67,8 +68,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     return read_settings(**flags)
 
 
-def start_logging(role: str) -> structlog.stdlib.BoundLogger:
-    """Send structlog and the standard library's warnings to stderr as JSON lines.
+def start_logging(role: str, stream: TextIO | None = None) -> structlog.stdlib.BoundLogger:
+    """Send structlog and the standard library's warnings to `stream` (stderr) as JSON lines.
 
     The lines carry `role`, `level`, `event` and `timestamp` (UTC). Whoever runs the process owns
     the file: `kench up` and systemd both do.
@@ -92,7 +93,7 @@ def start_logging(role: str) -> structlog.stdlib.BoundLogger:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -120,7 +121,7 @@ def run_root(role: str, main: Callable[[], int | None]) -> NoReturn:
     try:
         status = main() or 0
         sys.stdout.flush()
-    except KenchError as error:
+    except (KenchError, NativeMissing) as error:
         sys.stderr.write(f"kench {role}: {' '.join(str(error).split())}\n")
         sys.exit(EXIT_FAULT)
     except KeyboardInterrupt:

@@ -23,6 +23,7 @@ OTHER_VARIABLES = frozenset(
         "KENCH_NATIVE_SANITIZE",
         "KENCH_NODE_RPC_PASSWORD",
         "KENCH_NODE_RPC_USER",
+        "KENCH_UP_PID",
     }
 )
 TEST_PREFIX = "KENCH_TEST_"

@@ -1,0 +1,122 @@
+"""The root of `kench up`: flags, checks, signals, and the site."""
+
+import argparse
+import os
+import signal
+import threading
+
+from kench.native import require_compiled
+from kench.pool.clock import Clock, SystemClock
+from kench.pool.roots import command, run_root, settings_of, start_logging
+from kench.pool.settings import Settings
+from kench.up.environment import fit_difficulties
+from kench.up.logfile import open_log
+from kench.up.preflight import (
+    check_nodes,
+    check_payout_address,
+    claim_port,
+    lock_folder,
+    prepare_folder,
+)
+from kench.up.screen import Screen
+from kench.up.site import Ports, Site
+
+ROLE = "up"
+
+
+def main() -> None:
+    """Run everything until Ctrl-C or SIGTERM."""
+    settings = settings_of(_parse())
+    require_compiled()
+    clock, stop = SystemClock(), threading.Event()
+    prepare_folder(settings)
+    lock = lock_folder(settings)
+    try:
+        settings, ports = _check(settings, clock, stop)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        # Not on stderr: the live table has the terminal.
+        with open_log(settings.log_directory / "up.log") as log:
+            start_logging(ROLE, log)
+            _run(settings, ports, clock, stop)
+    finally:
+        os.close(lock)
+
+
+def _parse() -> argparse.Namespace:
+    parser = command(
+        ROLE,
+        "Start everything on this machine: embedded PostgreSQL, a regtest node (or use yours), "
+        "the stratum server, settlement and a CPU miner.",
+        example="kench up --data ./data\n"
+        "  kench up --node-url http://user:password@127.0.0.1:8332 --payout-address bc1q...",
+    )
+    parser.add_argument("--stratum-port", type=int, metavar="N", help="port for miners (3333)")
+    parser.add_argument("--metrics-port", type=int, metavar="N", help="port of metrics (9333)")
+    parser.add_argument(
+        "--no-miner", dest="cpu_miner", action="store_const", const=False, help="no CPU miner"
+    )
+    parser.add_argument(
+        "--node-url",
+        dest="node_urls",
+        nargs="+",
+        action="extend",
+        metavar="URL",
+        help="http://user:pass@host:port of Bitcoin Core; several are a failover list",
+    )
+    parser.add_argument(
+        "--node-zmq",
+        dest="node_zmq",
+        nargs="+",
+        action="extend",
+        metavar="URL",
+        help="tcp://host:port where those nodes publish hashblock, in the same order",
+    )
+    parser.add_argument("--payout-address", metavar="A", help="address that blocks pay")
+    parser.add_argument("--start-difficulty", type=float, metavar="D", help="of new connections")
+    parser.add_argument("--min-difficulty", type=float, metavar="D", help="floor of difficulty")
+    return parser.parse_args()
+
+
+def _check(settings: Settings, clock: Clock, stop: threading.Event) -> tuple[Settings, Ports]:
+    """Find every fault that can be found before anything starts; fill in what nobody chose."""
+    stratum = claim_port(
+        settings.stratum_host, settings.stratum_port, "--stratum-port", clock, stop.wait
+    )
+    metrics = claim_port(
+        settings.metrics_host, settings.metrics_port, "--metrics-port", clock, stop.wait
+    )
+    network = None
+    if settings.node_urls:
+        network = check_nodes(settings)
+        check_payout_address(settings, network)
+        if network != "regtest" and "cpu_miner" not in settings.model_fields_set:
+            # A CPU finds nothing on a real network.
+            settings = settings.model_copy(update={"cpu_miner": False})
+        settings = fit_difficulties(settings, network or "unknown")
+    else:
+        settings = fit_difficulties(settings, None)
+    return settings, Ports(stratum, metrics)
+
+
+def _run(settings: Settings, ports: Ports, clock: Clock, stop: threading.Event) -> None:
+    screen = Screen(clock)
+    site = Site(settings, ports, clock, screen.say)
+
+    def on_ready() -> None:
+        screen.say("kench: ready")
+        screen.start()
+
+    try:
+        site.start(stop, on_ready)
+        site.run(stop, lambda: screen.show(site.status))
+    finally:
+        screen.stop()
+        killed = site.stop()
+        for role in killed:
+            screen.say(f"kench: {role} did not stop in time and was killed")
+    screen.say("kench: stopped")
+
+
+if __name__ == "__main__":
+    run_root(ROLE, main)

@@ -1,0 +1,141 @@
+"""What is checked before anything starts: each fault is one line that says how to mend it."""
+
+import errno
+import fcntl
+import os
+import socket
+import tempfile
+from collections.abc import Callable
+
+from kench.pool.address import script_of
+from kench.pool.clock import Clock
+from kench.pool.errors import KenchError
+from kench.pool.rpc import Node, NodeFaultError, NodeUnreachableError, NodeWarmingUpError
+from kench.pool.settings import Settings
+
+PORT_PATIENCE_S = 5.0
+"""Parts of a `kench up` that was killed notice and end within this time."""
+NODE_ANSWER_S = 10.0
+RETRY_S = 0.1
+
+
+class FolderUnusable(KenchError):
+    """The data folder cannot be written."""
+
+
+class AlreadyRunning(KenchError):
+    """Another `kench up` works in this folder."""
+
+
+class PortTaken(KenchError):
+    """Something else listens where we want to."""
+
+
+class NoNode(KenchError):
+    """None of the nodes given answers."""
+
+
+class PayoutAddressMissing(KenchError):
+    """Real coins need an address of somebody's."""
+
+
+def prepare_folder(settings: Settings) -> None:
+    """Make the data folder's own folders and see that a file can be written there."""
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        settings.log_directory.mkdir(exist_ok=True)
+        settings.run_directory.mkdir(mode=0o700, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.data_dir) as trial:
+            trial.write(b"\0")
+            trial.flush()
+            os.fsync(trial.fileno())
+    except OSError as error:
+        raise FolderUnusable(
+            f"cannot write in {settings.data_dir}: {error.strerror}; "
+            "make it writable or choose another with --data"
+        ) from error
+
+
+def lock_folder(settings: Settings) -> int:
+    """Be the only `kench up` of this folder until the returned descriptor is closed."""
+    path = settings.run_directory / "lock"
+    lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        other = os.read(lock, 32).decode().strip()
+        os.close(lock)
+        raise AlreadyRunning(
+            f"another `kench up` (process {other}) works in {settings.data_dir}; "
+            "stop it or choose another folder with --data"
+        ) from None
+    os.ftruncate(lock, 0)
+    os.write(lock, f"{os.getpid()}\n".encode())
+    return lock
+
+
+def claim_port(
+    host: str, port: int, flag: str, clock: Clock, pause: Callable[[float], object]
+) -> int:
+    """Return the port to listen on: `port` if it is free, any free one for 0.
+
+    It is closed again, for a part to open; in between somebody else may take it, and then the part
+    says so. A port just left by a killed run is waited for, PORT_PATIENCE_S at most.
+    """
+    deadline = clock.monotonic() + PORT_PATIENCE_S
+    while True:
+        try:
+            return _try_port(host, port)
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE and clock.monotonic() < deadline:
+                pause(RETRY_S)
+                continue
+            variable = "KENCH_" + flag.removeprefix("--").replace("-", "_").upper()
+            raise PortTaken(
+                f"cannot listen on {host}:{port}: {error.strerror}; "
+                f"stop what listens there or choose another port with {flag} ({variable})"
+            ) from error
+
+
+def _try_port(host: str, port: int) -> int:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1)
+        return int(listener.getsockname()[1])
+
+
+def check_nodes(settings: Settings) -> str | None:
+    """Ask the nodes of others for their network; None while all of them are still starting.
+
+    Raises NodeRefusedPassword's line of any, NoNode when none answers.
+    """
+    network, faults, warming_up = None, [], False
+    for url in settings.node_urls:
+        node = Node(url.get_secret_value())
+        try:
+            chain = node.call("getblockchaininfo", timeout_s=NODE_ANSWER_S)["chain"]
+        except NodeWarmingUpError:
+            warming_up = True
+        except NodeUnreachableError as error:
+            faults.append(str(error))
+        except NodeFaultError:
+            raise
+        else:
+            network = network or str(chain)
+    if network is None and not warming_up:
+        raise NoNode(f"{faults[0]}; start it, or correct --node-url (KENCH_NODE_URLS)")
+    return network
+
+
+def check_payout_address(settings: Settings, network: str | None) -> None:
+    """See that blocks pay an address that fits the network; on regtest none is needed."""
+    if settings.payout_address is not None:
+        if network is not None:
+            script_of(settings.payout_address, network)
+    elif network not in (None, "regtest"):
+        raise PayoutAddressMissing(
+            f"the node is on {network}: name the address that blocks pay with --payout-address "
+            "(KENCH_PAYOUT_ADDRESS)"
+        )

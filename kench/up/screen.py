@@ -1,0 +1,167 @@
+"""What people see while `kench up` runs: a live table on a terminal, a line now and then without.
+
+The tables are made from the object of `kench status --json`, so that all three agree.
+"""
+
+from collections import Counter
+from typing import Any
+
+from rich.columns import Columns
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from kench.pool.clock import Clock
+
+LINE_PERIOD_S = 30.0
+SATOSHI_PER_BITCOIN = 100_000_000
+PARTICIPANTS_SHOWN = 10
+BLOCK_STATES = ("pending", "mature", "orphaned")
+PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
+
+
+class Screen:
+    """Shows lines and, on a terminal, the newest status under them."""
+
+    def __init__(self, clock: Clock, console: Console | None = None) -> None:
+        self._clock = clock
+        self._console = console or Console(highlight=False)
+        self._live: Live | None = None
+        self._line_due_s = clock.monotonic() + LINE_PERIOD_S
+
+    def say(self, line: str) -> None:
+        """Show one line; it is never broken, so that a program can read it."""
+        self._console.print(line, markup=False, soft_wrap=True)
+        self._console.file.flush()
+
+    def start(self) -> None:
+        """Begin to show the status."""
+        if self._console.is_terminal:
+            self._live = Live(console=self._console, auto_refresh=False)
+            self._live.start()
+
+    def show(self, status: dict[str, Any] | None) -> None:
+        """Show the status: at once on a terminal, each LINE_PERIOD_S elsewhere."""
+        if status is None:
+            return
+        if self._live is not None:
+            self._live.update(picture(status), refresh=True)
+        elif self._clock.monotonic() >= self._line_due_s:
+            self._line_due_s = self._clock.monotonic() + LINE_PERIOD_S
+            self.say(summary_line(status))
+
+    def stop(self) -> None:
+        """Leave the last picture standing and show no more of them."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+
+def picture(status: dict[str, Any]) -> RenderableType:
+    """Return the whole picture of a status object."""
+    return Group(
+        Panel(_headline(status), title="Kench", title_align="left", border_style="cyan"),
+        Columns([_shares_table(status), _blocks_table(status)], padding=(0, 2)),
+        _participants_table(status),
+    )
+
+
+def summary_line(status: dict[str, Any]) -> str:
+    """Return the status as one line for a log."""
+    shares, blocks = status["shares"], _count_blocks(status)
+    counts = ", ".join(f"{blocks[state]} {state}" for state in BLOCK_STATES)
+    return (
+        f"kench: {hashrate_text(pool_hashrate(status))}, "
+        f"shares {shares['accepted']} accepted {sum(shares['refused'].values())} refused, "
+        f"blocks {counts}, height {status['height']}"
+    )
+
+
+def pool_hashrate(status: dict[str, Any]) -> float:
+    """Return hashes a second of all participants, as the stratum server estimates them."""
+    return float(sum((status.get("hashrate") or {}).values()))
+
+
+def hashrate_text(hashes_per_s: float) -> str:
+    """Write a hashrate with the prefix that keeps it short: `12.3 MH/s`."""
+    power = 0
+    while hashes_per_s >= 1000 and power < len(PREFIXES) - 1:
+        hashes_per_s /= 1000
+        power += 1
+    return f"{hashes_per_s:.3g} {PREFIXES[power]}H/s"
+
+
+def bitcoin_text(amount_sat: int) -> str:
+    """Write satoshi as bitcoins with all eight digits."""
+    sign = "-" if amount_sat < 0 else ""
+    whole, rest = divmod(abs(amount_sat), SATOSHI_PER_BITCOIN)
+    return f"{sign}{whole}.{rest:08d}"
+
+
+def _count_blocks(status: dict[str, Any]) -> Counter[str]:
+    return Counter(block["state"] for block in status["blocks"])
+
+
+def _headline(status: dict[str, Any]) -> Text:
+    words = [
+        (hashrate_text(pool_hashrate(status)), "bold green"),
+        ("   network ", "dim"),
+        (str(status["network"]), ""),
+        ("   height ", "dim"),
+        (str(status["height"]), ""),
+        ("   journal ", "dim"),
+        (f"{status['journal']['records']} shares", ""),
+    ]
+    if status.get("serving") is False:
+        words += [("   not serving: ", "bold red"), (str(status.get("why")), "red")]
+    if not status["ledger"]["balanced"]:
+        words += [("   the ledger does not balance: run `kench verify`", "bold red")]
+    return Text.assemble(*words)
+
+
+def _shares_table(status: dict[str, Any]) -> Table:
+    table = Table(title="Shares", title_justify="left")
+    table.add_column("outcome")
+    table.add_column("shares", justify="right")
+    table.add_row("accepted", str(status["shares"]["accepted"]), style="green")
+    for reason, count in sorted(status["shares"]["refused"].items()):
+        table.add_row(reason.replace("_", " "), str(count), style="yellow")
+    return table
+
+
+def _blocks_table(status: dict[str, Any]) -> Table:
+    counts = _count_blocks(status)
+    table = Table(title="Blocks", title_justify="left")
+    table.add_column("state")
+    table.add_column("blocks", justify="right")
+    table.add_row("found", str(len(status["blocks"])))
+    table.add_row("maturing", str(counts["pending"]), style="cyan")
+    table.add_row("mature", str(counts["mature"]), style="green")
+    table.add_row("orphaned", str(counts["orphaned"]), style="yellow")
+    return table
+
+
+def _participants_table(status: dict[str, Any]) -> Table:
+    rates = status.get("hashrate") or {}
+    table = Table(title="Ledger", title_justify="left")
+    table.add_column("participant")
+    table.add_column("name")
+    for heading in ("workers", "hashrate", "accepted", "refused", "pending BTC", "mature BTC"):
+        table.add_column(heading, justify="right")
+    for row in status["participants"][:PARTICIPANTS_SHOWN]:
+        table.add_row(
+            str(row["id"]),
+            str(row.get("name", "")),
+            str(row["workers"]),
+            hashrate_text(float(rates.get(str(row["id"]), 0))),
+            str(row["accepted"]),
+            str(row["refused"]),
+            bitcoin_text(row["pending_sat"]),
+            bitcoin_text(row["mature_sat"]),
+        )
+    hidden = len(status["participants"]) - PARTICIPANTS_SHOWN
+    if hidden > 0:
+        table.caption = f"and {hidden} more: `kench status` shows all"
+    return table

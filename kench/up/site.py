@@ -1,0 +1,187 @@
+"""The parts of one machine in their order: database, node, settlement, stratum, CPU miner.
+
+They start in this order and stop in the other, so that a part finds what it needs and no share is
+taken that cannot be carried to its end.
+"""
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kench.pool.clock import Clock
+from kench.pool.database import Role, migrate, open_engine
+from kench.pool.errors import KenchError
+from kench.pool.running import Running, forget_running, write_running
+from kench.pool.settings import Settings
+from kench.up.database import KeptDatabase
+from kench.up.demo import demo_login
+from kench.up.environment import base_environment, variables_of
+from kench.up.part import Part
+from kench.up.preflight import claim_port
+from kench.up.supervisor import Supervisor
+from kench.up.watch import Watch
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+READY_S = 120.0
+"""A node with a long chain may need a while; a part that takes longer hangs."""
+TICK_S = 0.2
+LOOPBACK = "127.0.0.1"
+MINER_NICE = 10
+# Together with the database's they stay below the ten seconds that a stop may take.
+STOP_S = {"mine": 1.0, "stratum": 2.5, "settle": 2.0, "node": 2.0}
+
+
+class PartNotReady(KenchError):
+    """A part runs but does not get ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Ports that the parts open, all decided before any of them starts."""
+
+    stratum: int
+    metrics: int
+
+
+class Site:
+    """Everything that `kench up` runs, from `start` to `stop`."""
+
+    def __init__(
+        self, settings: Settings, ports: Ports, clock: Clock, say: Callable[[str], None]
+    ) -> None:
+        self._settings = settings.model_copy(
+            update={"stratum_port": ports.stratum, "metrics_port": ports.metrics}
+        )
+        self._clock = clock
+        self._database = KeptDatabase(settings) if settings.database_url is None else None
+        self._supervisor = Supervisor(clock, say)
+        self._engine: Engine | None = None
+        self._watch: Watch | None = None
+        self._variables: dict[str, str] = {}
+
+    @property
+    def status(self) -> dict[str, object] | None:
+        """The newest status of the pool, or None before there is one."""
+        return self._watch.latest if self._watch else None
+
+    def start(self, stop: threading.Event, on_ready: Callable[[], None]) -> None:
+        """Start everything; call `on_ready` when a miner can log in. Returns early on `stop`.
+
+        Raises KenchError's subclasses; then `stop` must still be called.
+        """
+        settings = self._settings
+        url = self._start_database()
+        node_urls = [secret.get_secret_value() for secret in settings.node_urls]
+        node_url, node_zmq = None, None
+        if not node_urls:
+            node_url, node_zmq = self._start_node(stop)
+            node_urls = [node_url]
+        self._variables = {
+            **base_environment(),
+            **variables_of(settings),
+            "KENCH_DATABASE_URL": url,
+            "KENCH_NODE_URLS": " ".join(node_urls),
+            "KENCH_NODE_ZMQ": " ".join(settings.node_zmq) or node_zmq or "",
+        }
+        stratum = self._part("stratum", self._data_flag(), self._variables)
+        settle = self._part("settle", self._data_flag(), self._variables)
+        for part in (settle, stratum):
+            self._supervisor.start(part, stop_s=STOP_S[part.role])
+        self._await_ready(stratum, stop)
+        if stop.is_set():
+            return
+        self._record(node_url, node_zmq)
+        on_ready()
+        if settings.cpu_miner:
+            self._start_miner()
+        self._start_watch(url)
+
+    def run(self, stop: threading.Event, on_tick: Callable[[], None]) -> None:
+        """Keep everything running until `stop` is set."""
+        while not stop.wait(TICK_S):
+            self._supervisor.tick()
+            on_tick()
+
+    def stop(self) -> list[str]:
+        """Stop everything in order; return the roles that had to be killed."""
+        if self._watch is not None:
+            self._watch.stop()
+        killed = self._supervisor.stop()
+        if self._engine is not None:
+            self._engine.dispose()
+        if self._database is not None:
+            self._database.stop()
+        forget_running(self._settings.run_directory)
+        return killed
+
+    def _start_database(self) -> str:
+        named = self._settings.database_url
+        url = named.get_secret_value() if named else ""
+        if self._database is not None:
+            url = self._database.start()
+        migrate(url)
+        self._engine = open_engine(url, application_name="kench up")
+        return url
+
+    def _start_node(self, stop: threading.Event) -> tuple[str, str]:
+        """Start the embedded node; return its URL (with its cookie file) and ZMQ endpoint."""
+        settings = self._settings
+        rpc_port = claim_port(LOOPBACK, 0, "", self._clock, stop.wait)
+        zmq_port = claim_port(LOOPBACK, 0, "", self._clock, stop.wait)
+        flags = ["--rpc-port", str(rpc_port), "--zmq-port", str(zmq_port)]
+        flags += ["--block-difficulty", repr(settings.block_difficulty)]
+        node = self._part("node", [*self._data_flag(), *flags], base_environment())
+        self._supervisor.start(node, stop_s=STOP_S["node"])
+        self._await_ready(node, stop)
+        cookie = settings.node_directory / ".cookie"
+        return f"http://{LOOPBACK}:{rpc_port}?cookie={cookie}", f"tcp://{LOOPBACK}:{zmq_port}"
+
+    def _start_miner(self) -> None:
+        settings = self._settings
+        if self._engine is None:
+            raise AssertionError("the database starts before the miner")
+        login = demo_login(self._engine, settings.run_directory)
+        url = f"stratum+tcp://{_reachable(settings.stratum_host)}:{settings.stratum_port}"
+        flags = ["--threads", str(settings.cpu_miner_threads), "--nice", str(MINER_NICE)]
+        environment = {**base_environment(), "KENCH_MINE_PASSWORD": login.password}
+        miner = self._part("mine", [url, login.user, "-", *flags], environment)
+        self._supervisor.start(miner, stop_s=STOP_S["mine"])
+
+    def _start_watch(self, url: str) -> None:
+        engine = open_engine(url, role=Role.READ, application_name="kench up")
+        revive = self._database.revive if self._database else None
+        self._watch = Watch(engine, self._settings.journal_directory, revive)
+        self._watch.start()
+
+    def _record(self, node_url: str | None, node_zmq: str | None) -> None:
+        settings = self._settings
+        stratum = f"stratum+tcp://{settings.stratum_host}:{settings.stratum_port}"
+        metrics = f"http://{settings.metrics_host}:{settings.metrics_port}"
+        write_running(
+            settings.run_directory, Running(os.getpid(), node_url, node_zmq, stratum, metrics)
+        )
+
+    def _part(self, role: str, arguments: list[str], environment: dict[str, str]) -> Part:
+        return Part(role, arguments, environment, self._settings.log_directory / f"{role}.log")
+
+    def _data_flag(self) -> list[str]:
+        return ["--data", str(self._settings.data_dir)]
+
+    def _await_ready(self, part: Part, stop: threading.Event) -> None:
+        deadline = self._clock.monotonic() + READY_S
+        while not part.ready.is_set() and not stop.wait(TICK_S / 4):
+            self._supervisor.tick()
+            self._supervisor.check_starting(part)
+            if self._clock.monotonic() > deadline:
+                raise PartNotReady(
+                    f"{part.role} is not ready after {READY_S:.0f} s; see {part.log_path}"
+                )
+
+
+def _reachable(host: str) -> str:
+    """Return where a server that listens on `host` is reached from this machine."""
+    return {"0.0.0.0": LOOPBACK, "::": "[::1]", "": LOOPBACK}.get(host, host)  # noqa: S104
