@@ -1,0 +1,144 @@
+"""A Stratum job: made from a template, encoded once, able to become a block."""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from kench import native
+from kench.pool.bitcoin import compact_size, stratum_prevhash
+from kench.pool.clock import Clock
+from kench.pool.coinbase import EXTRANONCE2_SIZE, Output, coinbase_halves, with_witness
+from kench.pool.journal.archive import ArchivedJob
+from kench.pool.template import Template
+from kench.pool.work import difficulty_of_target
+
+HEADER_BYTES = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One unit of work that miners are given.
+
+    `network_difficulty` is that of the template's block target: no share may be asked to be
+    harder (A8.14). `prepared` is the same job inside native code.
+    """
+
+    key: int
+    template: Template
+    archived: ArchivedJob
+    network_difficulty: float
+    prepared: native.Job = field(repr=False)
+    notify_clean: bytes = field(repr=False)
+    notify_more: bytes = field(repr=False)
+
+    def notify(self, *, clean: bool) -> bytes:
+        """Return the whole `mining.notify` line, which is the same for every connection."""
+        return self.notify_clean if clean else self.notify_more
+
+    def block(self, header: bytes, extranonce1: bytes, extranonce2: bytes) -> bytes:
+        """Return the serialized block of a header found on this job (B13)."""
+        stripped = self.archived.coinb1 + extranonce1 + extranonce2 + self.archived.coinb2
+        segwit = self.template.witness_commitment is not None
+        coinbase = with_witness(stripped) if segwit else stripped
+        transactions = self.template.transactions_hex
+        return b"".join(
+            (
+                header,
+                compact_size(len(transactions) + 1),
+                coinbase,
+                bytes.fromhex("".join(transactions)),
+            )
+        )
+
+
+class JobKeys:
+    """Hands out job keys: rising, never used twice, not even across restarts (A7.2).
+
+    A key is the microsecond it was made in, or one more than the key before; `after` is the last
+    key the archive knows, so a clock that was set back repeats none.
+    """
+
+    def __init__(self, clock: Clock, after: int = 0) -> None:
+        self._clock = clock
+        self._last = after
+
+    def next(self) -> int:
+        """Return a new key."""
+        self._last = max(self._last + 1, self._clock.now_us())
+        return self._last
+
+
+class JobMaker:
+    """Turns templates into jobs; called in a worker thread, by one thread at a time."""
+
+    def __init__(
+        self,
+        keys: JobKeys,
+        outputs_for: Callable[[Template], Sequence[Output]],
+        tag: bytes,
+    ) -> None:
+        self._keys = keys
+        self._outputs_for = outputs_for
+        self._tag = tag
+
+    def make(self, template: Template) -> Job:
+        """Return a new job on `template`.
+
+        Raises CoinbaseError where no lawful coinbase can be built. The outputs must sum to the
+        template's value exactly (B9).
+        """
+        key = self._keys.next()
+        outputs = self._outputs_for(template)
+        reward_sat = sum(output.amount_sat for output in outputs)
+        if reward_sat != template.coinbase_value_sat:
+            raise AssertionError("the coinbase's outputs do not sum to the template's value")
+        coinb1, coinb2 = coinbase_halves(
+            template.height,
+            outputs,
+            template.witness_commitment,
+            key,
+            self._tag,
+            template.coinbase_flags,
+        )
+        archived = ArchivedJob(
+            job_key=key,
+            height=template.height,
+            prevhash=template.prevhash,
+            version=template.version,
+            nbits=template.nbits,
+            ntime=template.curtime,
+            mintime=template.mintime,
+            block_target=template.block_target,
+            coinb1=coinb1,
+            coinb2=coinb2,
+            branches=template.branches,
+            reward_sat=reward_sat,
+            extranonce2_size=EXTRANONCE2_SIZE,
+        )
+        return Job(
+            key=key,
+            template=template,
+            archived=archived,
+            network_difficulty=difficulty_of_target(template.block_target),
+            prepared=archived.prepare(),
+            notify_clean=_notify_line(archived, template, clean=True),
+            notify_more=_notify_line(archived, template, clean=False),
+        )
+
+
+def _notify_line(job: ArchivedJob, template: Template, *, clean: bool) -> bytes:
+    """Encode `mining.notify` (A7.1); nothing may follow clean_jobs in its params."""
+    branches = [job.branches[i : i + 32].hex() for i in range(0, len(job.branches), 32)]
+    params = [
+        f"{job.job_key:x}",
+        stratum_prevhash(template.prevhash_le),
+        job.coinb1.hex(),
+        job.coinb2.hex(),
+        branches,
+        f"{job.version:08x}",
+        f"{job.nbits:08x}",
+        f"{job.ntime:08x}",
+        clean,
+    ]
+    message = {"id": None, "method": "mining.notify", "params": params}
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"

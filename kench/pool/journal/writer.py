@@ -1,0 +1,151 @@
+"""Writing the journal: group commit in a thread of its own, rotation, and a full disk survived."""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kench.pool.clock import Clock
+from kench.pool.journal.archive import ArchivedJob
+from kench.pool.journal.segment import DurableMark, OpenSegment, digest_before, last_segment
+
+# Batches under way between the loop and the writer; the loop hands over one at a time.
+BATCHES_MAX = 2
+# How often a batch that the disk refused is tried again.
+RETRY_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one commit makes durable: jobs first, then the records made on them."""
+
+    jobs: Sequence[ArchivedJob]
+    records: bytes
+    count: int
+
+
+class JournalWriter:
+    """Owns an instance's journal; `on_durable` and `on_trouble` are called in its thread.
+
+    `on_durable(batch)` follows the sync of each batch. `on_trouble(error)` is called when the disk
+    refuses one, and `on_trouble(None)` when the same batch was written after all: between the two
+    nothing is lost and nothing more may be acknowledged.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        instance: int,
+        clock: Clock,
+        segment_bytes: int,
+        segment_s: float,
+    ) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._directory = directory
+        self._instance = instance
+        self._clock = clock
+        self._segment_bytes = segment_bytes
+        self._segment_s = segment_s
+        self._queue: queue.Queue[Batch | None] = queue.Queue(BATCHES_MAX)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._mark = DurableMark(directory)
+        self._segment = self._recover()
+        self._opened = clock.monotonic()
+        self._mark.set(self._segment.next_sequence)
+
+    @property
+    def next_sequence(self) -> int:
+        """The sequence of the first record to come; ask before `start` only."""
+        return self._segment.next_sequence
+
+    def start(
+        self,
+        on_durable: Callable[[Batch], None],
+        on_trouble: Callable[[OSError | None], None],
+    ) -> None:
+        """Begin to write what is handed over."""
+        self._thread = threading.Thread(
+            target=self._run, args=(on_durable, on_trouble), name="journal", daemon=True
+        )
+        self._thread.start()
+
+    def hand_over(self, batch: Batch) -> None:
+        """Queue a batch; the caller keeps fewer than BATCHES_MAX under way."""
+        self._queue.put_nowait(batch)
+
+    def stop(self) -> None:
+        """Write what is queued, then close; a batch that the disk refuses is given up."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._queue.put(None)
+            self._thread.join()
+        self._segment.close()
+        self._mark.close()
+
+    def _recover(self) -> OpenSegment:
+        path = last_segment(self._directory)
+        if path is None:
+            return OpenSegment.create(self._directory, self._instance, 0, self._clock.now_us())
+        return OpenSegment.reopen(path)
+
+    def _run(
+        self,
+        on_durable: Callable[[Batch], None],
+        on_trouble: Callable[[OSError | None], None],
+    ) -> None:
+        while (batch := self._queue.get()) is not None:
+            if self._write(batch, on_trouble):
+                on_durable(batch)
+
+    def _write(self, batch: Batch, on_trouble: Callable[[OSError | None], None]) -> bool:
+        """Write one batch, trying until it is durable; False if the journal stops before."""
+        lines = b"".join(job.line() for job in batch.jobs)
+        troubled = False
+        while True:
+            try:
+                if troubled:
+                    self._segment.rewind()
+                self._rotate_if_due()
+                self._segment.append(lines, batch.records)
+            except OSError as error:
+                if not troubled:
+                    troubled = True
+                    on_trouble(error)
+                if self._stopping.wait(RETRY_S):
+                    return False
+            else:
+                break
+        self._mark.set(self._segment.next_sequence)
+        if troubled:
+            on_trouble(None)
+        return True
+
+    def _rotate_if_due(self) -> None:
+        """Close a segment that is large or old enough, and chain its digest.
+
+        It is sealed before the next one exists, so a chain never misses a link; where the disk
+        refuses either step both are done again.
+        """
+        age_s = self._clock.monotonic() - self._opened
+        if not self._segment.records or (
+            self._segment.size < self._segment_bytes and age_s < self._segment_s
+        ):
+            return
+        full = self._segment
+        full.seal(digest_before(full.path))
+        self._segment = OpenSegment.create(
+            self._directory, self._instance, full.next_sequence, self._clock.now_us()
+        )
+        self._opened = self._clock.monotonic()
+        full.close()
+
+
+def last_job_key(directory: Path) -> int:
+    """Return the highest job key that a journal's newest archives know, or 0."""
+    for archive in sorted(directory.glob("[0-9]*.jobs"), reverse=True):
+        lines = archive.read_bytes().splitlines()
+        if lines:
+            return max(ArchivedJob.from_line(line).job_key for line in lines)
+    return 0

@@ -1,0 +1,109 @@
+"""Composition root of `kench stratum`: serves miners on one event loop."""
+
+import asyncio
+import sys
+from typing import Any
+
+import uvloop
+from twisted.internet import asyncioreactor
+
+from kench import native
+from kench.pool.clock import SystemClock
+from kench.pool.database import Role, check_schema, open_engine
+from kench.pool.errors import KenchError
+from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+
+ROLE = "stratum"
+SWEEP_S = 5.0
+LAG_PROBE_S = 0.1
+# Threads for the register and reports; found blocks have their own.
+POOL_THREADS = 6
+# The interpreter hands the loop's thread to others at least this often, so that a journal commit
+# is not kept waiting for it.
+SWITCH_INTERVAL_S = 0.0005
+
+
+class NoNodeConfiguredError(KenchError):
+    """There is nothing to mine on."""
+
+
+class NoDatabaseConfiguredError(KenchError):
+    """There is no register to ask."""
+
+
+class MetricsPortError(KenchError):
+    """The metrics port cannot be opened."""
+
+
+def main() -> int:
+    """Serve miners until SIGTERM or SIGINT."""
+    parser = command(
+        ROLE,
+        "Serve miners over Stratum V1: jobs out, shares checked, journalled and acknowledged.",
+        example="kench stratum --data /var/lib/kench --stratum-port 3333",
+    )
+    parser.add_argument("--stratum-port", type=int, metavar="N", help="port of miners")
+    parser.add_argument("--metrics-port", type=int, metavar="N", help="port of metrics and health")
+    settings = settings_of(parser.parse_args())
+    try:
+        native.require_compiled()
+    except native.NativeMissing as missing:
+        raise KenchError(str(missing)) from missing
+    if not settings.node_urls:
+        raise NoNodeConfiguredError("no node: set KENCH_NODE_URLS, or run `kench up`")
+    if settings.database_url is None:
+        raise NoDatabaseConfiguredError("no database: set KENCH_DATABASE_URL, or run `kench up`")
+    log = start_logging(ROLE)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    url = settings.database_url.get_secret_value()
+    engine = open_engine(url, Role.STRATUM, application_name="kench stratum")
+    check_schema(engine)
+
+    loop = uvloop.new_event_loop()
+    asyncio.set_event_loop(loop)
+    asyncioreactor.install(loop)
+    # Twisted's modules take the installed reactor when they are imported.
+    from twisted.internet import error, task, threads  # noqa: PLC0415
+    from twisted.internet import reactor as installed  # noqa: PLC0415
+    from twisted.web.server import Site  # noqa: PLC0415
+
+    from kench.stratum.metrics import site_root  # noqa: PLC0415
+    from kench.stratum.service import StratumService  # noqa: PLC0415
+
+    # Its stub names a module, not the object that the module is replaced by.
+    reactor: Any = installed
+    service = StratumService(
+        settings, loop, SystemClock(), engine, url, lambda: announce(ROLE, "ready")
+    )
+    site = Site(site_root(service.numbers, service.state))
+    try:
+        reactor.listenTCP(settings.metrics_port, site, interface=settings.metrics_host)
+    except error.CannotListenError as taken:
+        raise MetricsPortError(
+            f"port {settings.metrics_port} is taken: set KENCH_METRICS_PORT to a free one"
+        ) from taken
+    reactor.suggestThreadPoolSize(POOL_THREADS)
+    service.start()
+    task.LoopingCall(service.tick).start(1.0)
+    task.LoopingCall(service.sweep).start(SWEEP_S, now=False)
+    expected = [loop.time()]
+
+    def probe_lag() -> None:
+        now = loop.time()
+        service.numbers.lag(max(0.0, now - expected[0]))
+        expected[0] = now + LAG_PROBE_S
+        loop.call_later(LAG_PROBE_S, probe_lag)
+
+    probe_lag()
+    reactor.addSystemEventTrigger("before", "shutdown", service.close_door)
+    reactor.addSystemEventTrigger(
+        "before", "shutdown", lambda: threads.deferToThread(service.stop_threads)
+    )
+    log.info("started", native=native.IMPLEMENTATION, sha256=native.sha256_backend())
+    reactor.run()
+    engine.dispose()
+    return 0
+
+
+if __name__ == "__main__":
+    run_root(ROLE, main)

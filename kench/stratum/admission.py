@@ -1,0 +1,47 @@
+"""Who may mine: logins judged against the cached register (D2)."""
+
+from typing import Protocol
+
+from kench.pool.register_feed import Snapshot
+from kench.stratum.login import parse_login
+from kench.stratum.session import Admission, NewWorker
+
+
+class Register(Protocol):
+    """The register in memory (`RegisterFeed`)."""
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The newest known state."""
+        ...
+
+
+class Admissions:
+    """Answers logins at once, from memory."""
+
+    def __init__(self, register: Register) -> None:
+        self._register = register
+
+    def admit(self, user: object, tokens: tuple[str, ...]) -> Admission | NewWorker | None:
+        """Return whom a login may mine as; NewWorker if only its worker is unknown; None if not.
+
+        The participant must be active and one of the password's parts its token.
+        """
+        login = parse_login(user)
+        if login is None:
+            return None
+        participant = self._register.snapshot.participants.get(login.participant)
+        if participant is None or not participant.active:
+            return None
+        # All are compared, so that the time tells nothing of where a match stood.
+        if not any([participant.accepts(token) for token in tokens]):
+            return None
+        worker = participant.workers.get(login.worker)
+        if worker is None:
+            return NewWorker(login.participant, login.worker)
+        return Admission(login.participant, worker)
+
+    def is_active(self, participant_id: int) -> bool:
+        """Say whether a participant may mine now."""
+        participant = self._register.snapshot.participants.get(participant_id)
+        return participant is not None and participant.active

@@ -1,0 +1,332 @@
+"""The stratum front: all connections of this process, their jobs, and whether it serves."""
+
+import asyncio
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from kench.native import JobTable, RecordBuffer
+from kench.pool.clock import Clock
+from kench.pool.job import Job
+from kench.pool.template import ROLLING_MASK
+from kench.pool.work import work_of
+from kench.stratum import messages, methods
+from kench.stratum.acknowledge import Acknowledger
+from kench.stratum.admission import Admissions
+from kench.stratum.connection import Connection
+from kench.stratum.extranonce import Extranonces
+from kench.stratum.jobs import JobBook
+from kench.stratum.session import (
+    Admission,
+    Limits,
+    NewWorker,
+    Resumable,
+    Session,
+    State,
+)
+
+# Connections served per turn of the loop when a job goes to all.
+BROADCAST_SLICE = 256
+# Connections looked at per turn of the loop in a sweep.
+SWEEP_SLICE = 1024
+# The least time between two jobs made only because difficulties changed.
+RETARGET_S = 3.0
+# The first such job of a quiet time comes this soon, so that a burst is tamed at once.
+RETARGET_SOON_S = 0.1
+# A session whose every share is refused: told its job anew, asked to reconnect, dropped (A8.15).
+REFUSED_AGAIN_S, REFUSED_RECONNECT_S, REFUSED_DROP_S = 60.0, 120.0, 180.0
+PING_ID = 42
+
+log = structlog.get_logger("stratum")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A share that met its template's block target."""
+
+    job: Job
+    header: bytes
+    block_hash_le: bytes
+    extranonce1: bytes
+    extranonce2: bytes
+    participant: int
+    worker: int
+
+
+class Edges(Protocol):
+    """What the front asks of the rest of the process; each returns at once."""
+
+    def block_found(self, found: Found) -> None:
+        """Send a block to the nodes."""
+        ...
+
+    def make_worker(self, wanted: NewWorker, done: Callable[[int | None], None]) -> None:
+        """Put a worker into the register; `done` is called on the loop."""
+        ...
+
+    def make_retarget_job(self) -> None:
+        """Have another job of the same template made and given to `new_job(for_all=False)`."""
+        ...
+
+
+class Front:
+    """The `Pool` of all sessions; runs on the loop alone."""
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        clock: Clock,
+        limits: Limits,
+        extranonces: Extranonces,
+        admissions: Admissions,
+        acknowledger: Acknowledger,
+        records: RecordBuffer,
+        table: JobTable,
+        edges: Edges,
+        *,
+        connections_max: int,
+        login_timeout_s: float,
+        send_timeout_s: float,
+        stale_grace_ms: int,
+    ) -> None:
+        self.loop = loop
+        self.clock = clock
+        self.limits = limits
+        self.table = table
+        self.acknowledger = acknowledger
+        self.admissions = admissions
+        self.login_timeout_s = login_timeout_s
+        self.connections: set[Connection] = set()
+        self.found_blocks = 0
+        self._work_hashes: Counter[int] = Counter()
+        self._book = JobBook(table)
+        self._records = records
+        self._extranonces = extranonces
+        self._edges = edges
+        self._connections_max = connections_max
+        self._send_timeout_s = send_timeout_s
+        self._stale_grace_us = stale_grace_ms * 1000
+        self._session_numbers = itertools.count(clock.now_us())
+        self._broadcast: Iterator[tuple[Connection, ...]] = iter(())
+        self._retargets: set[Connection] = set()
+        self._retarget_timer: asyncio.TimerHandle | None = None
+        self._retargeted_at = -RETARGET_S
+
+    # -- the Pool that sessions see ---------------------------------------------------------
+
+    def current_job(self) -> Job | None:
+        """Return the job that a new connection is given."""
+        return self._book.current
+
+    def rolling_mask(self) -> int:
+        """Return the version bits that miners may roll (A7.7)."""
+        job = self._book.current
+        return ROLLING_MASK if job is None else job.template.rolling_mask
+
+    def admit(self, user: object, tokens: tuple[str, ...]) -> Admission | NewWorker | None:
+        """Look a login up in the cached register (D2)."""
+        return self.admissions.admit(user, tokens)
+
+    def resume(self, session_id: str) -> Resumable | None:
+        """Hand back an ended session's extranonce and difficulty (A2.7)."""
+        return self._extranonces.resume(session_id, self.loop.time())
+
+    # -- connections ------------------------------------------------------------------------
+
+    def welcome(self, connection: Connection) -> Session | None:
+        """Open a session for a new connection; None when there is no place."""
+        if len(self.connections) >= self._connections_max:
+            return None
+        self.connections.add(connection)
+        return Session(
+            self,
+            self.limits,
+            self._records,
+            self._extranonces.take(),
+            f"{next(self._session_numbers):x}",
+            self.loop.time(),
+            methods.handle,
+        )
+
+    def farewell(self, connection: Connection) -> None:
+        """Forget a connection; its extranonce may be resumed for a while."""
+        self.connections.discard(connection)
+        self._retargets.discard(connection)
+        session = connection.session
+        left = Resumable(session.extranonce1, session.difficulty or session.start)
+        self._extranonces.release(session.session_id, left, self.loop.time())
+
+    def make_worker(self, connection: Connection, wanted: NewWorker) -> None:
+        """Have the register asked while the connection waits."""
+        self._edges.make_worker(wanted, connection.worker_made)
+
+    def participants_changed(self, changed: Iterable[int]) -> None:
+        """Cut off the connections of participants who may no longer mine (D2)."""
+        barred = {one for one in changed if not self.admissions.is_active(one)}
+        if not barred:
+            return
+        for connection in tuple(self.connections):
+            mine = barred.intersection(connection.session.participants.values())
+            emptied = [connection.session.forget_participant(one) for one in mine]
+            if any(emptied):
+                connection.close("participant may not mine")
+
+    def close_all(self, why: str) -> None:
+        """Close every connection, owed replies unsent: nothing more is acknowledged."""
+        for connection in tuple(self.connections):
+            connection.session.closing = why
+            connection.abort()
+
+    # -- jobs -------------------------------------------------------------------------------
+
+    def new_job(self, job: Job, *, for_all: bool) -> None:
+        """Take a job that was made, and send it to all, or to those whose difficulty changed."""
+        self.acknowledger.archive(job.archived)
+        new_tip = self._book.add(job, self.clock.now_us() + self._stale_grace_us)
+        waiting, self._retargets = self._retargets, set()
+        if for_all or new_tip:
+            self._send_to_all(job, clean=new_tip)
+        else:
+            now = self.loop.time()
+            for connection in waiting:
+                if connection.session.state is State.WORKING:
+                    connection.send(connection.session.give(job, now, clean=False))
+
+    def _send_to_all(self, job: Job, *, clean: bool) -> None:
+        """Send a job to every working session, in slices so that shares are answered between."""
+        self._broadcast = _slices(self.connections, BROADCAST_SLICE)
+        self._send_slice(self._broadcast, job, clean=clean)
+
+    def _send_slice(
+        self, broadcast: Iterator[tuple[Connection, ...]], job: Job, *, clean: bool
+    ) -> None:
+        if broadcast is not self._broadcast:
+            return  # a newer job overtook this one
+        now = self.loop.time()
+        some = next(broadcast, ())
+        for connection in some:
+            session = connection.session
+            if session.state is State.WORKING and session.job_key < job.key:
+                connection.send(session.give(job, now, clean=clean or not session.job_key))
+        if some:
+            self.loop.call_soon(partial(self._send_slice, broadcast, job, clean=clean))
+
+    def catch_up(self, connection: Connection) -> None:
+        """Send the current job to a connection that missed it while it did not read."""
+        job, session = self._book.current, connection.session
+        if job is not None and session.state is State.WORKING and session.job_key < job.key:
+            connection.send(session.give(job, self.loop.time(), clean=True))
+
+    # -- difficulty -------------------------------------------------------------------------
+
+    def want_retarget(self, connection: Connection) -> None:
+        """Give a connection its new difficulty with a job made for that, soon (A6.4)."""
+        job = self._book.current
+        if job is None or not connection.session.retarget_due(job):
+            return
+        self._retargets.add(connection)
+        if self._retarget_timer is None:
+            now = self.loop.time()
+            wait = max(RETARGET_SOON_S, self._retargeted_at + RETARGET_S - now)
+            self._retarget_timer = self.loop.call_later(wait, self._retarget)
+
+    def _retarget(self) -> None:
+        self._retarget_timer = None
+        self._retargeted_at = self.loop.time()
+        if self._retargets:
+            self._edges.make_retarget_job()
+
+    # -- blocks -----------------------------------------------------------------------------
+
+    def take_candidates(self) -> None:
+        """Send what met a block target to the nodes, whatever became of the share (A8.13)."""
+        for candidate in self.table.take_candidates():
+            key, header, hash_le, extranonce1, extranonce2, participant, worker, _, _ = candidate
+            job = self._book.get(key)
+            if job is None:
+                raise AssertionError("native code judged a share of a job that is not kept")
+            self.found_blocks += 1
+            self._edges.block_found(
+                Found(job, header, hash_le, extranonce1, extranonce2, participant, worker)
+            )
+        self.acknowledger.schedule()
+
+    # -- sweeps -----------------------------------------------------------------------------
+
+    def ping_all(self) -> None:
+        """Keep lines alive while no node gives work (A7.4)."""
+        line = messages.ping(PING_ID)
+        for connection in tuple(self.connections):
+            if connection.session.state is State.WORKING:
+                connection.send(line)
+
+    def sweep(self) -> None:
+        """Look at every connection: time-outs, silence, endless refusals. In slices."""
+        self._sweep_slice(_slices(self.connections, SWEEP_SLICE))
+
+    def _sweep_slice(self, slices: Iterator[tuple[Connection, ...]]) -> None:
+        some = next(slices, ())
+        now = self.loop.time()
+        for connection in some:
+            self._look_at(connection, now)
+        if some:
+            self.loop.call_soon(self._sweep_slice, slices)
+
+    def _look_at(self, connection: Connection, now: float) -> None:
+        session = connection.session
+        stalled = connection.stalled_since
+        if stalled is not None and now - stalled > self._send_timeout_s:
+            connection.abort()
+        elif session.state is not State.WORKING:
+            if now - connection.since > self.login_timeout_s and session.state is not State.CLOSED:
+                connection.close("no login in time")
+        else:
+            self._count_work(connection)
+            session.sweep(now)
+            self._answer_refusals(connection, now)
+            if session.attention:
+                connection.attend()
+
+    def take_work(self) -> dict[int, int]:
+        """Return the work accepted between the last two sweeps, by participant, for display."""
+        work, self._work_hashes = dict(self._work_hashes), Counter()
+        return work
+
+    def _count_work(self, connection: Connection) -> None:
+        session = connection.session
+        fresh = session.gate.accepted - connection.swept_accepted
+        owner = next(iter(session.participants.values()), None)
+        if fresh > 0 and owner is not None:
+            self._work_hashes[owner] += fresh * work_of(session.difficulty)
+
+    def _answer_refusals(self, connection: Connection, now: float) -> None:
+        """Help a miner whose every share is refused, then let it go (A8.15)."""
+        session = connection.session
+        gate = session.gate
+        if gate.accepted != connection.swept_accepted or gate.refused == connection.swept_refused:
+            connection.refused_since = None
+        elif connection.refused_since is None:
+            connection.refused_since = now
+        else:
+            elapsed = now - connection.refused_since
+            job = self._book.current
+            if elapsed > REFUSED_DROP_S:
+                connection.close("all shares refused")
+            elif elapsed > REFUSED_RECONNECT_S:
+                connection.send(messages.reconnect())
+            elif elapsed > REFUSED_AGAIN_S and job is not None:
+                connection.send(session.give(job, now, clean=True))
+        connection.swept_accepted, connection.swept_refused = gate.accepted, gate.refused
+
+
+def _slices(
+    connections: set[Connection], size: int
+) -> Iterator[tuple[Connection, ...]]:
+    """Split the connections of this moment into slices for one turn of the loop each."""
+    everyone = tuple(connections)
+    return (everyone[start : start + size] for start in range(0, len(everyone), size))

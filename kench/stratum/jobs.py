@@ -1,0 +1,71 @@
+"""The jobs that miners work on: made off the loop, kept while their shares may come."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+
+from kench.native import JobTable
+from kench.pool.job import Job, JobMaker
+from kench.pool.template import Template
+
+# Jobs whose shares can still be judged. With a refresh each 25 s and a retarget job each 3 s at
+# the most, that is more than the ten minutes of A7.5.
+JOBS_MAX = 256
+
+
+class JobBook:
+    """Current and recent jobs, the same ones that native code judges shares by. Loop only."""
+
+    def __init__(self, table: JobTable) -> None:
+        self._table = table
+        self._jobs: OrderedDict[int, Job] = OrderedDict()
+        self.current: Job | None = None
+
+    def add(self, job: Job, stale_from_us: int) -> bool:
+        """Make `job` the current one; True if it is the first on a new tip.
+
+        Shares of the tip before are stale from `stale_from_us` on (A8.9).
+        """
+        before = self.current
+        new_tip = before is None or before.template.prevhash_le != job.template.prevhash_le
+        if new_tip and before is not None:
+            self._table.new_tip(stale_from_us)
+        self._table.add(job.prepared)
+        self._jobs[job.key] = job
+        if len(self._jobs) > JOBS_MAX:
+            self._jobs.popitem(last=False)
+        self.current = job
+        return new_tip
+
+    def get(self, key: int) -> Job | None:
+        """Return a job by key while it is kept."""
+        return self._jobs.get(key)
+
+
+class JobFactory:
+    """Makes jobs in worker threads, in order, and delivers them by `deliver(job, for_all)`.
+
+    `deliver` is called in the thread that made the job, under the factory's lock: jobs arrive in
+    the order of their keys.
+    """
+
+    def __init__(self, maker: JobMaker, deliver: Callable[[Job, bool], None]) -> None:
+        self._maker = maker
+        self._deliver = deliver
+        self._lock = threading.Lock()
+        self._template: Template | None = None
+
+    def from_template(self, template: Template) -> None:
+        """Make the job of a new template and deliver it to all.
+
+        Raises a KenchError where no lawful coinbase can be built; nothing is delivered then.
+        """
+        with self._lock:
+            self._deliver(self._maker.make(template), True)
+            self._template = template
+
+    def again(self) -> None:
+        """Make and deliver another job of the newest template."""
+        with self._lock:
+            if self._template is not None:
+                self._deliver(self._maker.make(self._template), False)

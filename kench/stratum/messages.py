@@ -1,0 +1,98 @@
+"""Stratum V1 on the wire: lines parsed with distrust, answers encoded."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from kench.native import Verdict
+
+# JSON deeper than this is nobody's Stratum (A1.5).
+DEPTH_MAX = 32
+
+Id = int | float | str | None
+
+
+class BadMessageError(ValueError):
+    """A line that is no Stratum message; the peer is told and may earn a disconnection (A1.5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request or notification of a miner; `id` is None where no answer may be sent (A1.8)."""
+
+    id: Id
+    method: str
+    params: Any
+
+
+def parse_line(line: bytes) -> Request | None:
+    """Parse one line without its end; None for an answer to a question of ours (A1.9).
+
+    Raises BadMessageError for anything that is not a JSON object Stratum could mean.
+    """
+    if line.count(b"[") + line.count(b"{") > DEPTH_MAX:
+        raise BadMessageError
+    try:
+        message = json.loads(line.decode(), parse_constant=_refuse, parse_float=_finite)
+    except (ValueError, RecursionError) as broken:
+        raise BadMessageError from broken
+    if not isinstance(message, dict):
+        raise BadMessageError
+    method = message.get("method")
+    if method is None and ("result" in message or "error" in message):
+        return None
+    request_id = message.get("id")
+    if not isinstance(method, str) or isinstance(request_id, bool | list | dict):
+        raise BadMessageError
+    return Request(request_id, method, message.get("params"))
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError("a number beyond every difficulty")
+    return number
+
+
+def answer(request_id: Id, result: object) -> bytes:
+    """Encode a success; the id is echoed with its JSON type and value (A1.7)."""
+    return _line({"id": request_id, "result": result, "error": None})
+
+
+def refusal(request_id: Id, verdict: Verdict, result: object = None) -> bytes:
+    """Encode a refusal: the three-element error array that miners read (A8.2)."""
+    return error(request_id, verdict.code, verdict.text, result)
+
+
+def error(request_id: Id, code: int, text: str, result: object = None) -> bytes:
+    """Encode an error."""
+    return _line({"id": request_id, "result": result, "error": [code, text, None]})
+
+
+def notification(method: str, *params: object) -> bytes:
+    """Encode a message of ours that wants no answer."""
+    return _line({"id": None, "method": method, "params": params})
+
+
+def ping(request_id: int) -> bytes:
+    """Encode the question that keeps a line alive while there is no new work (A7.4)."""
+    return _line({"id": request_id, "method": "mining.ping", "params": []})
+
+
+def reconnect(request_id: Id = None) -> bytes:
+    """Encode the request to connect again to the same place (A9.5)."""
+    return _line({"id": request_id, "method": "client.reconnect", "params": []})
+
+
+def set_difficulty(wire_number: str) -> bytes:
+    """Encode `mining.set_difficulty`; the number is spelled by `wire_difficulty` (A6.2)."""
+    return b'{"id":null,"method":"mining.set_difficulty","params":[%b]}\n' % wire_number.encode()
+
+
+def _line(message: dict[str, Any]) -> bytes:
+    return json.dumps(message, separators=(",", ":")).encode() + b"\n"

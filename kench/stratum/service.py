@@ -1,0 +1,303 @@
+"""One stratum process put together: nodes, jobs, journal, register and the front around a loop."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
+
+from kench.native import JobTable, RecordBuffer
+from kench.pool.bitcoin import hash_hex
+from kench.pool.clock import Clock
+from kench.pool.errors import KenchError
+from kench.pool.job import Job, JobKeys, JobMaker
+from kench.pool.journal import JournalWriter
+from kench.pool.journal.writer import last_job_key
+from kench.pool.nodes.facts import ReceivedTemplate
+from kench.pool.nodes.nodeset import NodeSet
+from kench.pool.payout import PayoutTo
+from kench.pool.register import WorkerRefusal
+from kench.pool.register_feed import RegisterFeed
+from kench.pool.rpc import Node
+from kench.pool.settings import Settings
+from kench.pool.submission import BlockSender, Outcome
+from kench.stratum.acknowledge import Acknowledger
+from kench.stratum.admission import Admissions
+from kench.stratum.extranonce import Extranonces
+from kench.stratum.front import Found, Front
+from kench.stratum.hashrate import Hashrates
+from kench.stratum.jobs import JOBS_MAX, JobFactory
+from kench.stratum.metrics import Numbers
+from kench.stratum.reports import Reports
+from kench.stratum.serving import Door, Obstacle
+from kench.stratum.session import Limits, NewWorker, State
+
+# Threads that send found blocks; a block never waits behind anything but blocks.
+BLOCK_THREADS = 2
+# Hashes remembered for one tip before shares are refused as overloaded (native JobTable).
+DUPLICATES_MAX = 1 << 22
+
+log = structlog.get_logger("stratum")
+
+
+class StratumService:
+    """Owns every part of the process; `start` and `stop` run on the loop."""
+
+    def __init__(  # noqa: PLR0913 - the composition point of a process
+        self,
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+        clock: Clock,
+        engine: sa.Engine,
+        database_url: str,
+        on_ready: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._instance = settings.instance
+        self._refresh_s = settings.job_refresh_s
+        self._stale_serve_s = settings.node_stale_serve_s
+        self._template_at: float | None = None
+        self._job_sent_at = loop.time()
+        self._reporting = False
+        self._why_no_template = "waiting for a node"
+        directory = settings.journal_directory
+        keys = JobKeys(clock, last_job_key(directory))
+        self._writer = JournalWriter(
+            directory,
+            settings.instance,
+            clock,
+            settings.journal_segment_bytes,
+            settings.journal_segment_s,
+        )
+        self._table = JobTable(JOBS_MAX, DUPLICATES_MAX)
+        records = RecordBuffer(settings.journal_buffer_records, self._writer.next_sequence)
+        self._acknowledger = Acknowledger(loop, records, self._writer, clock)
+        self._register = RegisterFeed(
+            database_url,
+            clock,
+            self._participants_changed,
+            workers_per_participant=settings.workers_per_participant,
+        )
+        self.front = Front(
+            loop,
+            clock,
+            _limits(settings),
+            Extranonces(settings.instance),
+            Admissions(self._register),
+            self._acknowledger,
+            records,
+            self._table,
+            self,
+            connections_max=settings.connections_max,
+            login_timeout_s=settings.login_timeout_s,
+            send_timeout_s=settings.send_timeout_s,
+            stale_grace_ms=settings.stale_grace_ms,
+        )
+        self.door = Door(
+            loop,
+            self.front,
+            settings.stratum_host,
+            settings.stratum_port,
+            lambda opened: on_ready() if opened else None,
+        )
+        self._reports = Reports(engine, settings.instance)
+        self._hashrates = Hashrates(loop.time())
+        self.numbers = Numbers(self.state)
+        nodes = [Node(url.get_secret_value()) for url in settings.node_urls]
+        self._nodes = NodeSet(
+            nodes,
+            settings.node_zmq,
+            clock,
+            self._template_received,
+            self._nodes_changed,
+            network=settings.network,
+            poll_s=settings.node_poll_s,
+            refresh_s=settings.job_refresh_s,
+        )
+        payout = PayoutTo(settings.payout_address, lambda: self._nodes.network)
+        maker = JobMaker(keys, payout.outputs, settings.coinbase_tag.encode())
+        self._factory = JobFactory(maker, self._job_made)
+        self._sender = BlockSender(nodes, settings.blocks_directory, clock, self._block_outcome)
+        self._block_threads = ThreadPoolExecutor(BLOCK_THREADS, "found-block")
+
+    def start(self) -> None:
+        """Start threads; the door opens with the first job."""
+        self._writer.start(self._acknowledger.on_durable, self._journal_trouble)
+        self._register.start()
+        self._sender.start()
+        self._nodes.start()
+
+    def close_door(self) -> None:
+        """Begin to stop: no miner is served any more."""
+        self.door.close()
+
+    def stop_threads(self) -> None:
+        """Stop everything else, in a thread, in the order of dependence."""
+        self._nodes.stop()
+        self._block_threads.shutdown()
+        self._sender.stop()
+        self._register.stop()
+        self._writer.stop()
+
+    # -- told by threads --------------------------------------------------------------------
+
+    def _template_received(self, received: ReceivedTemplate) -> None:
+        try:
+            self._factory.from_template(received.template)
+        except KenchError as refused:
+            self._loop.call_soon_threadsafe(self._no_job, str(refused))
+
+    def _job_made(self, job: Job, for_all: bool) -> None:  # noqa: FBT001 - a callback's shape
+        self._loop.call_soon_threadsafe(self._take_job, job, for_all)
+
+    def _nodes_changed(self, usable: bool, why: str | None) -> None:  # noqa: FBT001 - as above
+        log.info("nodes", usable=usable, why=why)
+        if not usable:
+            self._loop.call_soon_threadsafe(self._no_job, why or "no usable node")
+
+    def _participants_changed(self, changed: frozenset[int]) -> None:
+        self._loop.call_soon_threadsafe(self.front.participants_changed, changed)
+
+    def _journal_trouble(self, error: OSError | None) -> None:
+        self._loop.call_soon_threadsafe(self._take_journal_trouble, error)
+
+    def _block_outcome(self, block_hash: str, node: str, outcome: Outcome) -> None:
+        log.info("block sent", block=block_hash, node=node, outcome=str(outcome))
+        self._nodes.refresh_now()
+
+    # -- on the loop ------------------------------------------------------------------------
+
+    def _take_job(self, job: Job, for_all: bool) -> None:  # noqa: FBT001 - a callback's shape
+        now = self._loop.time()
+        if for_all:
+            self._template_at = self._job_sent_at = now
+        self.front.new_job(job, for_all=for_all)
+        self.door.clear(Obstacle.NO_JOB)
+        self.door.clear(Obstacle.NO_NODE)
+
+    def _no_job(self, why: str) -> None:
+        """Remember why no template comes; serving goes on with the last job for a while (B18)."""
+        self._why_no_template = why
+        if self.front.current_job() is None:
+            self.door.block(Obstacle.NO_JOB, why)
+
+    def _take_journal_trouble(self, error: OSError | None) -> None:
+        if error is None:
+            self.door.clear(Obstacle.JOURNAL)
+        else:
+            self.door.block(Obstacle.JOURNAL, f"{error.strerror} (it is tried again by itself)")
+
+    def tick(self) -> None:
+        """Do what is due each second."""
+        now = self._loop.time()
+        if self._template_at is not None:
+            if now - self._template_at > self._refresh_s + self._stale_serve_s:
+                self.door.block(Obstacle.NO_NODE, self._why_no_template)
+            elif now - self._job_sent_at > self._refresh_s + 1:
+                self._job_sent_at = now
+                self.front.ping_all()
+        self._report()
+
+    def sweep(self) -> None:
+        """Do what is due each few seconds: look at every connection."""
+        self._hashrates.add(self.front.take_work(), self._loop.time())
+        self.front.sweep()
+
+    def _report(self) -> None:
+        if self._reporting:
+            return
+        self._reporting = True
+        tally = self._table.take_tally()
+        self.numbers.count_refused(tally)
+        state = self.state() | {"durable_lag_ms": self._acknowledger.take_lag_ms()}
+        self._lag_ms = state["durable_lag_ms"]
+        report = deferToThread(self._reports.write, tally, state)
+        report.addErrback(self._report_failed)
+        report.addBoth(self._report_done)
+
+    def _report_failed(self, failure: Failure) -> None:
+        failure.trap(SQLAlchemyError)
+        log.warning("state not reported", error=type(failure.value).__name__)
+
+    def _report_done(self, _result: object) -> None:
+        self._reporting = False
+
+    _lag_ms = 0.0
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of this front, as /status and PostgreSQL show it."""
+        job = self.front.current_job()
+        sessions = self.front.connections
+        return {
+            "instance": self._instance,
+            "port": self.door.port,
+            "height": job.template.height - 1 if job else None,
+            "tip": job.template.prevhash if job else None,
+            "network": self._nodes.network,
+            "connections": len(sessions),
+            "sessions": sum(one.session.state is State.WORKING for one in sessions),
+            "serving": self.door.is_open,
+            "why": self.door.why,
+            "durable_lag_ms": self._lag_ms,
+            "journal_records": self._acknowledger.durable_records,
+            "found_blocks": self.front.found_blocks,
+            "hashrate": {str(one): rate for one, rate in self._hashrates.current().items()},
+            "nodes": self._nodes.status(),
+        }
+
+    # -- the front's edges ------------------------------------------------------------------
+
+    def block_found(self, found: Found) -> None:
+        """Send a block to the nodes before anything else (B15)."""
+        future = self._block_threads.submit(self._send_block, found)
+        future.add_done_callback(_log_fault)
+
+    def _send_block(self, found: Found) -> None:
+        block = found.job.block(found.header, found.extranonce1, found.extranonce2)
+        height = found.job.template.height
+        self._sender.submit(hash_hex(found.block_hash_le), height, block.hex())
+
+    def make_worker(self, wanted: NewWorker, done: Callable[[int | None], None]) -> None:
+        """Put a worker into the register, in a thread."""
+        made = deferToThread(self._register.create_worker, wanted.participant, wanted.worker)
+        made.addErrback(self._worker_failed)
+        made.addCallback(lambda result: done(result if isinstance(result, int) else None))
+
+    def _worker_failed(self, failure: Failure) -> WorkerRefusal | None:
+        failure.trap(SQLAlchemyError)
+        log.warning("worker not entered", error=type(failure.value).__name__)
+        return None
+
+    def make_retarget_job(self) -> None:
+        """Make another job of the same template, in a thread."""
+        threading.Thread(target=self._retarget, name="retarget", daemon=True).start()
+
+    def _retarget(self) -> None:
+        try:
+            self._factory.again()
+        except KenchError as refused:
+            self._loop.call_soon_threadsafe(self._no_job, str(refused))
+
+
+def _log_fault(future: Future[None]) -> None:
+    error = future.exception()
+    if error is not None:
+        log.critical("block not sent", error=repr(error))
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        start_difficulty=settings.start_difficulty,
+        min_difficulty=settings.min_difficulty,
+        max_difficulty=settings.max_difficulty,
+        shares_per_minute=settings.shares_per_minute,
+        max_line_bytes=settings.max_line_bytes,
+        workers_per_connection=settings.workers_per_connection,
+    )
