@@ -55,7 +55,7 @@ def main() -> None:
     server = RpcServer(arguments.rpc_host, arguments.rpc_port)
     publisher = TipPublisher(arguments.rpc_host, arguments.zmq_port)
     chain = Chain(folder / CHAIN_FOLDER, lambda tip: publisher.publish(tip.hash), stop_on_fault)
-    templates = TemplateMaker(chain.kernel, clock, settings.block_difficulty)
+    templates = TemplateMaker(chain, clock, settings.block_difficulty)
     dispatcher = Dispatcher(
         {
             **ChainMethods(chain, clock).methods(),

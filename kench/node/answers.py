@@ -3,7 +3,8 @@
 from typing import Any
 
 from kench.node.blocks import Block, Transaction
-from kench.node.kernel import Entry, Kernel
+from kench.node.chain import Chain
+from kench.node.kernel import Entry
 from kench.node.template import BITS, BLOCK_WORK, POW_LIMIT
 from kench.pool.address import address_of, describe
 from kench.pool.bitcoin import hash_hex
@@ -23,18 +24,18 @@ def chainwork(height: int) -> str:
     return f"{(height + 1) * BLOCK_WORK:064x}"
 
 
-def header_answer(kernel: Kernel, entry: Entry, transactions: int) -> dict[str, Any]:
+def header_answer(chain: Chain, entry: Entry, transactions: int) -> dict[str, Any]:
     """Answer of getblockheader; `confirmations` is -1 off the best chain."""
-    on_chain = kernel.is_on_best_chain(entry)
+    on_chain = chain.is_on_best_chain(entry)
     answer: dict[str, Any] = {
         "hash": entry.hash,
-        "confirmations": kernel.tip().height - entry.height + 1 if on_chain else -1,
+        "confirmations": chain.tip.height - entry.height + 1 if on_chain else -1,
         "height": entry.height,
         "version": entry.version,
         "versionHex": f"{entry.version & 0xFFFF_FFFF:08x}",
         "merkleroot": hash_hex(entry.header[36:68]),
         "time": entry.time_s,
-        "mediantime": kernel.median_time(entry.hash),
+        "mediantime": chain.median_time(entry),
         "nonce": int.from_bytes(entry.header[76:80], "little"),
         "bits": f"{entry.nbits:08x}",
         "target": f"{POW_LIMIT:064x}",
@@ -44,13 +45,13 @@ def header_answer(kernel: Kernel, entry: Entry, transactions: int) -> dict[str, 
     }
     if entry.height:
         answer["previousblockhash"] = entry.previous
-    following = kernel.at(entry.height + 1) if on_chain else None
+    following = chain.kernel.at(entry.height + 1) if on_chain else None
     if following is not None:
         answer["nextblockhash"] = following.hash
     return answer
 
 
-def block_answer(kernel: Kernel, entry: Entry, block: Block, verbosity: int) -> dict[str, Any]:
+def block_answer(chain: Chain, entry: Entry, block: Block, verbosity: int) -> dict[str, Any]:
     """Answer of getblock: transaction ids at verbosity 1, transactions from 2 up."""
     coinbase = block.transactions[0]
     start = coinbase.inputs[0]
@@ -67,7 +68,7 @@ def block_answer(kernel: Kernel, entry: Entry, block: Block, verbosity: int) -> 
     else:
         transactions = [transaction_answer(one) for one in block.transactions]
     return {
-        **header_answer(kernel, entry, len(block.transactions)),
+        **header_answer(chain, entry, len(block.transactions)),
         "strippedsize": block.stripped_size,
         "size": block.size,
         "weight": block.weight,

@@ -44,13 +44,13 @@ class ChainMethods:
 
     def __init__(self, chain: Chain, clock: Clock) -> None:
         self._chain = chain
-        self._kernel = chain.kernel
         self._clock = clock
         self._synced = False
 
     def methods(self) -> Mapping[str, Method]:
         """Table of these methods."""
         height = Parameter("height", (int,))
+        block_hash = (Parameter("blockhash", (str,)),)
         return {
             "getbestblockhash": Method(self.getbestblockhash),
             "getblockchaininfo": Method(self.getblockchaininfo),
@@ -71,11 +71,14 @@ class ChainMethods:
                 ),
             ),
             "getmininginfo": Method(self.getmininginfo),
+            "invalidateblock": Method(self.invalidateblock, block_hash),
+            "preciousblock": Method(self.preciousblock, block_hash),
+            "reconsiderblock": Method(self.reconsiderblock, block_hash),
         }
 
     def find(self, text: str, name: str) -> Entry:
         """Look a block up by the hash that a caller gave; raises RpcError."""
-        entry = self._kernel.find(hash_argument(text, name))
+        entry = self._chain.find(hash_argument(text, name))
         if entry is None:
             raise RpcError(Code.INVALID_ADDRESS_OR_KEY, "Block not found")
         return entry
@@ -90,7 +93,7 @@ class ChainMethods:
 
     def getblockhash(self, height: int) -> str:
         """Hash of the block of the best chain at a height."""
-        entry = self._kernel.at(height)
+        entry = self._chain.kernel.at(height)
         if entry is None:
             raise RpcError(Code.INVALID_PARAMETER, "Block height out of range")
         return entry.hash
@@ -100,17 +103,17 @@ class ChainMethods:
         entry = self.find(block_hash, "hash")
         if not verbose:
             return entry.header.hex()
-        return header_answer(self._kernel, entry, self._count_transactions(entry))
+        return header_answer(self._chain, entry, self._count_transactions(entry))
 
     def getblock(self, block_hash: str, verbosity: int) -> Any:
         """Return a block: hex at verbosity 0, else an object."""
         entry = self.find(block_hash, "blockhash")
-        raw = self._kernel.block(entry.hash)
+        raw = self._chain.block(entry.hash)
         if raw is None:
             raise RpcError(Code.MISC, "Block not available (not fully downloaded)")
         if verbosity <= 0:
             return raw.hex()
-        return block_answer(self._kernel, entry, read_block(raw), int(verbosity))
+        return block_answer(self._chain, entry, read_block(raw), int(verbosity))
 
     def getblockchaininfo(self) -> dict[str, Any]:
         """State of the chain."""
@@ -124,11 +127,11 @@ class ChainMethods:
             "target": f"{POW_LIMIT:064x}",
             "difficulty": difficulty(tip.nbits),
             "time": tip.time_s,
-            "mediantime": self._kernel.median_time(tip.hash),
+            "mediantime": self._chain.median_time(tip),
             "verificationprogress": 1,
             "initialblockdownload": self._is_initial_download(tip),
             "chainwork": chainwork(tip.height),
-            "size_on_disk": self._kernel.size_on_disk(),
+            "size_on_disk": self._chain.kernel.size_on_disk(),
             "pruned": False,
             "warnings": [],
         }
@@ -149,6 +152,21 @@ class ChainMethods:
             "warnings": [],
         }
 
+    def invalidateblock(self, block_hash: str) -> None:
+        """Call a block invalid; the chain is built anew without it."""
+        entry = self.find(block_hash, "blockhash")
+        if entry.height == 0:
+            raise RpcError(Code.MISC, "the first block cannot be invalid")
+        self._chain.invalidate(entry)
+
+    def reconsiderblock(self, block_hash: str) -> None:
+        """Take back invalidateblock."""
+        self._chain.reconsider(self.find(block_hash, "blockhash"))
+
+    def preciousblock(self, block_hash: str) -> None:
+        """Prefer a block to another of the same work; the chain is built anew if it must be."""
+        self._chain.prefer(self.find(block_hash, "blockhash"))
+
     def _is_initial_download(self, tip: Entry) -> bool:
         """Tell whether the chain may still be old, until it once was not (Core latches it too)."""
         if not self._synced:
@@ -156,5 +174,5 @@ class ChainMethods:
         return not self._synced
 
     def _count_transactions(self, entry: Entry) -> int:
-        raw = self._kernel.block(entry.hash)
+        raw = self._chain.block(entry.hash)
         return 0 if raw is None else Reader(raw, HEADER_BYTES).count()

@@ -19,9 +19,6 @@ from pbk.notifications import NotificationInterfaceCallbacks
 from kench.pool.bitcoin import hash_hex, hash_le
 from kench.pool.errors import KenchError
 
-MEDIAN_TIME_SPAN = 11
-"""Blocks whose median is the time that a new block must exceed (BIP113)."""
-
 _LOG_LINES_MAX = 1000
 _REFUSED = re.compile(r"AcceptBlock FAILED \((?P<state>.*)\)\s*$", re.DOTALL)
 _NOT_CONNECTED = re.compile(
@@ -95,14 +92,18 @@ class Kernel:
         self._on_fatal = on_fatal
         logging_set_options(LoggingOptions(log_timestamps=False))
         self._log: Any = LoggingConnection(self._keep_log_line)
-        self._blocks_folder = folder / "blocks"
+        self._manager: Any = None
+        self._open(folder)
+
+    def _open(self, folder: Path) -> None:
+        self.blocks_folder = folder / "blocks"
         try:
             folder.mkdir(parents=True, exist_ok=True)
             self._context = self._open_context()
             options = pbk.ChainstateManagerOptions(
-                self._context, str(folder), str(self._blocks_folder)
+                self._context, str(folder), str(self.blocks_folder)
             )
-            self._manager: Any = pbk.ChainstateManager(options)
+            self._manager = pbk.ChainstateManager(options)
         except (OSError, RuntimeError) as error:
             why = next((line for line in self._log_lines if "rror" in line), str(error))
             raise ChainFolderError(
@@ -125,13 +126,23 @@ class Kernel:
         )
         return pbk.Context(options)
 
-    def close(self) -> None:
-        """Write everything to disk and let the folder go; reads raise ValueError afterwards."""
+    def reopen(self, folder: Path) -> None:
+        """Go on with the chain in another folder; callers wait meanwhile."""
         with self._lock:
-            if self._manager is not None:
-                self._manager.__exit__(None, None, None)
-                self._manager = None
-                self._log.__exit__(None, None, None)
+            self._let_go()
+            self._log_lines.clear()
+            self._open(folder)
+
+    def close(self) -> None:
+        """Write everything to disk and let the folder go; nothing may be asked afterwards."""
+        with self._lock:
+            self._let_go()
+            self._log.__exit__(None, None, None)
+
+    def _let_go(self) -> None:
+        if self._manager is not None:
+            self._manager.__exit__(None, None, None)
+            self._manager = None
 
     # ---- callbacks: the kernel's own threads come here; nothing may raise ----
 
@@ -215,25 +226,8 @@ class Kernel:
             known = self._find(block_hash)
             return None if known is None else _entry(known)
 
-    def is_on_best_chain(self, entry: Entry) -> bool:
-        """Tell whether a block is on the best chain."""
-        there = self.at(entry.height)
-        return there is not None and there.hash == entry.hash
-
-    def median_time(self, block_hash: str) -> int:
-        """Median time past of a known block, Unix seconds (BIP113)."""
-        with self._lock:
-            known = self._find(block_hash)
-            times = []
-            for _ in range(MEDIAN_TIME_SPAN):
-                times.append(_entry(known).time_s)
-                if known.height == 0:
-                    break
-                known = known.previous
-            return sorted(times)[len(times) // 2]
-
     def count_signals(self, block_hash: str, blocks: int, mask: int, value: int) -> int:
-        """Count among the last `blocks`, up to a known one, those with `version & mask == value`."""
+        """Count, of the last `blocks` up to a known one, those with `version & mask == value`."""
         with self._lock:
             known = self._find(block_hash)
             found = 0
@@ -261,7 +255,7 @@ class Kernel:
 
     def size_on_disk(self) -> int:
         """Bytes of the block files."""
-        return sum(file.stat().st_size for file in self._blocks_folder.glob("*.dat"))
+        return sum(file.stat().st_size for file in self.blocks_folder.glob("*.dat"))
 
     def _find(self, block_hash: str) -> Any:
         try:

@@ -8,6 +8,7 @@ from kench.node.chain import Chain
 from kench.node.chain_methods import hash_argument
 from kench.node.kernel import BlockUndecodableError
 from kench.node.mining import BlockMaker
+from kench.node.proposal import HasTransactionsError, judge_proposal
 from kench.node.rpc import Code, Method, Parameter, RpcError
 from kench.node.template import TemplateMaker
 from kench.pool.address import InvalidAddressError, script_of
@@ -74,8 +75,19 @@ class MiningMethods:
         if self._chain.closing:
             raise RpcError(Code.NOT_CONNECTED, "Shutting down")
 
-    def _judge_proposal(self, _request: dict[str, Any]) -> str | None:
-        raise RpcError(Code.MISC, "proposals are not judged yet")
+    def _judge_proposal(self, request: dict[str, Any]) -> str | None:
+        data = request.get("data")
+        if not isinstance(data, str):
+            raise RpcError(Code.TYPE, "Missing data String key for proposal")
+        try:
+            return judge_proposal(self._chain, self._templates, block_argument(data))
+        except BlockUndecodableError:
+            raise RpcError(Code.DESERIALIZATION, "Block decode failed") from None
+        except HasTransactionsError:
+            raise RpcError(
+                Code.MISC,
+                "the development node judges proposals of a coinbase alone, as its templates are",
+            ) from None
 
     def submitblock(self, hexdata: str, _dummy: str | None) -> str | None:
         """Judge a block and take it in: None, or why not (BIP22, B14)."""

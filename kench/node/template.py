@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from kench.node.blocks import witness_commitment
+from kench.node.chain import Chain
 from kench.node.deployments import BIT, NAME, TOP_BITS, State, TestDummy
-from kench.node.kernel import Entry, Kernel
+from kench.node.kernel import Entry
 from kench.pool.bitcoin import target_from_bits
 from kench.pool.clock import Clock
 from kench.pool.work import target_of
@@ -53,11 +54,11 @@ class NextBlock:
 class TemplateMaker:
     """Makes templates; all but the time is kept while the tip stays."""
 
-    def __init__(self, kernel: Kernel, clock: Clock, block_difficulty: float) -> None:
+    def __init__(self, chain: Chain, clock: Clock, block_difficulty: float) -> None:
         """`block_difficulty` 0 makes `target` that of `bits`; more makes it harder (BIP22)."""
-        self._kernel = kernel
+        self._chain = chain
         self._clock = clock
-        self._deployment = TestDummy(kernel)
+        self._deployment = TestDummy(chain.kernel)
         self._next: NextBlock | None = None
         self.target = min(POW_LIMIT, target_of(block_difficulty)) if block_difficulty else POW_LIMIT
 
@@ -67,7 +68,7 @@ class TemplateMaker:
         if known is not None and known.tip.hash == tip.hash:
             return known
         height = tip.height + 1
-        mintime_s = self._kernel.median_time(tip.hash) + 1
+        mintime_s = self._chain.median_time(tip) + 1
         if height % RETARGET_INTERVAL == 0:
             # Core keeps to BIP94's timewarp rule on every network (B8).
             mintime_s = max(mintime_s, tip.time_s - MAX_TIMEWARP_S)
