@@ -1,0 +1,81 @@
+"""Writes docs/settings.md from the settings themselves: `python -m kench.pool.settings_doc`.
+
+A test compares the page with what this prints, so the page is always true.
+"""
+
+import sys
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from kench.pool.settings import Settings
+from kench.pool.settings_file import variable_of
+
+HEAD = """\
+# Settings
+
+Strongest first: flags of a command, `KENCH_...` environment variables, a TOML file, defaults.
+The file is the one that `KENCH_CONFIG` names, else `kench.toml` in the data folder; its keys are
+the names below, at its top level. A name that is not below is refused. Lists are written with
+blanks or commas between their entries in the environment, as arrays in TOML.
+
+| setting | variable | default | range | meaning |
+|---|---|---|---|---|
+"""
+TAIL = """
+Variables that are no settings:
+
+| variable | meaning |
+|---|---|
+| `KENCH_CONFIG` | path of the TOML file |
+| `KENCH_MINE_PASSWORD` | password for `kench mine URL USER -` |
+| `KENCH_NODE_RPC_USER`, `KENCH_NODE_RPC_PASSWORD` | login that `kench node` asks for instead of its cookie file |
+| `KENCH_NATIVE_DISABLE=1` | take the plain-Python arithmetic (tests; production roots refuse) |
+| `KENCH_NATIVE_REQUIRE=1` | refuse the plain-Python arithmetic |
+| `KENCH_NATIVE_SANITIZE=1` | build the native code with AddressSanitizer and UBSan |
+| `KENCH_UP_PID` | set by `kench up` for its parts, which end when it does |
+| `KENCH_TEST_...` | read by the tests alone |
+"""  # noqa: E501 - rows of a table
+SIGNS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
+ENDLESS = 2.0**62
+"""A bound beyond this is no bound that anybody meets."""
+
+
+def render() -> str:
+    """Return the page."""
+    rows = [_row(name, field) for name, field in Settings.model_fields.items()]
+    return HEAD + "".join(rows) + TAIL
+
+
+def _row(name: str, field: FieldInfo) -> str:
+    meaning = " ".join((field.description or "").split())
+    default, bounds = _default(field.default), _range(field)
+    return f"| `{name}` | `{variable_of(name)}` | {default} | {bounds} | {meaning} |\n"
+
+
+def _default(value: object) -> str:
+    if value is None or value == ():
+        return "unset"
+    if isinstance(value, bool):
+        return "`true`" if value else "`false`"
+    if isinstance(value, SecretStr):
+        raise TypeError("a secret has no default")
+    if isinstance(value, float):
+        return "none" if value >= ENDLESS else f"`{value:g}`"
+    return f"`{value}`"
+
+
+def _range(field: FieldInfo) -> str:
+    bounds = []
+    for bound in field.metadata:
+        for kind, sign in SIGNS.items():
+            if isinstance(bound, kind):
+                limit = getattr(bound, kind.__name__.lower())
+                if limit < ENDLESS:
+                    bounds.append(f"{sign} {limit}")
+    return ", ".join(bounds)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render())

@@ -1,0 +1,224 @@
+"""The rules of the house that no linter knows: arrows, sizes, names, secrets, locks."""
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from kench import __version__
+
+ROOT = Path(__file__).parents[1]
+MODULES = sorted((ROOT / "kench").rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+MODULE_LINES_MAX, TEST_LINES_MAX, FUNCTION_LINES_MAX = 500, 800, 70
+
+# Whom each package may import besides itself. `up` and `commands` are roots: nobody imports them,
+# but that `kench up` shows the table of `kench status`.
+ARROWS = {
+    "native": set(),
+    "pool": {"native"},
+    "stratum": {"native", "pool"},
+    "payouts": {"native", "pool"},
+    "node": {"native", "pool"},
+    "miner": {"native", "pool"},
+    "commands": {"native", "pool", "payouts"},
+    "up": {"native", "pool", "commands"},
+}
+BANNED_NAMES = re.compile(r"(?:manager|helper|util)s?\b", re.IGNORECASE)
+# Who may print: the roots, and what shows things to the people at the terminal.
+PRINTING = {"kench/pool/roots.py", "kench/pool/settings_doc.py", "kench/cli.py"}
+# Modules in which an amount of money or work is computed; Decimal and float have no place there.
+MONEY = ["split", "rounds", "window", "ledger", "transfers", "totals", "settle", "follow"]
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{_name(path)} has a relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_imports_follow_the_arrows(path: Path) -> None:
+    parts = path.relative_to(ROOT / "kench").parts
+    package = parts[0] if len(parts) > 1 else ""
+    allowed = ARROWS.get(package, set()) | {package}
+    crossed = {
+        name
+        for name in _imports(path)
+        if name.startswith("kench.") and name.split(".")[1] in ARROWS.keys() - allowed
+    }
+    assert not crossed
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_nothing_imports_a_root(path: Path) -> None:
+    roots = {"kench.cli", *(f"kench.{name}.__main__" for name in ARROWS)}
+    if _name(path) == "kench/__main__.py":
+        roots.remove("kench.cli")
+    assert not roots & set(_imports(path))
+
+
+def test_the_command_imports_no_root() -> None:
+    assert not [name for name in _imports(ROOT / "kench/cli.py") if name.startswith("kench.")
+                and name != "kench.__version__"]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=_name)
+def test_modules_are_short(path: Path) -> None:
+    limit = TEST_LINES_MAX if path in TESTS else MODULE_LINES_MAX
+    assert len(path.read_text().splitlines()) <= limit
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_functions_fit_a_screen(path: Path) -> None:
+    long = {
+        function.name: length
+        for function in _functions(path)
+        if (length := (function.end_lineno or 0) - function.lineno + 1) > FUNCTION_LINES_MAX
+    }
+    assert not long
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_a_module_says_first_what_lives_there(path: Path) -> None:
+    text = ast.get_docstring(_tree(path))
+    assert text, "no docstring"
+    assert path.read_text().startswith('"""'), "something stands before the docstring"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_names_say_what_a_thing_does(path: Path) -> None:
+    names = [path.stem] + [
+        node.name
+        for node in ast.walk(_tree(path))
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+    assert not [name for name in names if BANNED_NAMES.search(name.replace("_", " "))]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_only_the_clock_asks_for_the_time(path: Path) -> None:
+    if _name(path) == "kench/pool/clock.py":
+        return
+    asked = re.findall(r"\btime\.time(?:_ns)?\(|datetime\.(?:utc)?now\(", path.read_text())
+    assert not asked
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_only_roots_print(path: Path) -> None:
+    if path.name == "__main__.py" or path.parent.name == "commands" or _name(path) in PRINTING:
+        return
+    printed = [
+        node.lineno
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
+    ]
+    assert not printed
+
+
+@pytest.mark.parametrize("path", MODULES, ids=_name)
+def test_nothing_is_swallowed(path: Path) -> None:
+    bare = [node.lineno for node in ast.walk(_tree(path))
+            if isinstance(node, ast.ExceptHandler) and node.type is None]  # fmt: skip
+    assert not bare
+
+
+@pytest.mark.parametrize("name", MONEY)
+def test_money_and_work_are_never_floats(name: str) -> None:
+    path = ROOT / "kench" / "payouts" / f"{name}.py"
+    if not path.exists():
+        pytest.skip("there is no such module")
+    floats = []
+    for node in ast.walk(_tree(path)):
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div):
+            floats.append((node.lineno, "a true division"))
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "float"
+        ):
+            floats.append((node.lineno, "float()"))
+    assert not floats
+
+
+def test_each_test_module_mirrors_a_module() -> None:
+    """tests/<package>/test_<module>.py; a test of several modules says so by its folder."""
+    strays = []
+    for path in TESTS:
+        parts = path.relative_to(ROOT / "tests").parts
+        if path.name.startswith("test_") and len(parts) > 1:
+            package = ROOT / "kench" / parts[0]
+            if not package.is_dir() and parts[0] != "whole":
+                strays.append(_name(path))
+    assert not strays
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+def test_locks_name_versions_and_hashes_and_no_place(name: str) -> None:
+    text = (ROOT / name).read_text()
+    assert not re.search(r"https?:|file:|^\s*-(?!-hash=sha256:[0-9a-f]{64})", text, re.MULTILINE)
+    packages = re.findall(
+        r"^[a-z][a-z0-9-]*==\S+.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)+", text, re.MULTILINE
+    )
+    assert len(packages) == len(re.findall(r"^[a-z]", text, re.MULTILINE)) > 30
+
+
+def test_what_an_operator_reads_is_there() -> None:
+    pages = ["README.md", "CHANGELOG.md"]
+    pages += [
+        f"docs/{page}.md"
+        for page in ("architecture", "settings", "operations", "decisions", "ledger")
+    ]
+    assert not [page for page in pages if not (ROOT / page).is_file()]
+
+
+def test_the_changelog_names_the_version() -> None:
+    assert f"[{__version__}]" in (ROOT / "CHANGELOG.md").read_text()
+
+
+def _tracked() -> list[str]:
+    done = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("this is no git checkout")
+    return done.stdout.split()
+
+
+def test_no_key_and_no_place_of_somebodys_machine_is_in_the_tree() -> None:
+    """The pool holds no keys to coins, so none is in its tests either."""
+    marks = re.compile(
+        rb"BEGIN [A-Z ]*PRIVATE KEY|\b[xt]prv[1-9A-HJ-NP-Za-km-z]{100,}|dumpprivkey|sethdseed"
+        rb"|(?<![\w.])/(?:home|root|work)/\w|\bfiles\.pythonhosted\b"
+    )
+    found = {}
+    for name in _tracked():
+        path = ROOT / name
+        if path.is_file() and path != Path(__file__) and (hits := marks.findall(path.read_bytes())):
+            found[name] = hits[:3]
+    assert not found
