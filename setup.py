@@ -1,0 +1,60 @@
+"""The native extensions: what they are made of and how they are compiled.
+
+    KENCH_NATIVE_DISABLE=1    build none: the plain-Python twin serves
+    KENCH_NATIVE_SANITIZE=1   build with AddressSanitizer and UBSan (see `make sanitize`)
+
+Every warning of Cython and of the C compiler is an error.
+"""
+
+import os
+import sys
+
+from Cython.Build import cythonize
+from Cython.Compiler import Options
+from setuptools import Extension, setup
+
+Options.warning_errors = True
+
+NATIVE = "kench/native"
+SHA256 = [f"{NATIVE}/{name}.c" for name in ("sha256", "sha256_portable", "sha256_x86")]
+# Each extension carries the C parts it uses: they share no symbols with one another.
+SOURCES = {
+    "_arithmetic": ["crc32.c"],
+    "_table": ["crc32.c", "hash_set.c", "job.c"],
+    "_gate": ["crc32.c", "hash_set.c", "job.c", "names.c", "submit_line.c"],
+}
+FLAGS = ["-O3", "-std=gnu11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"]
+SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+
+
+def extensions() -> list[Extension]:
+    """List the extensions with their sources, headers and flags."""
+    sanitize = SANITIZE if os.environ.get("KENCH_NATIVE_SANITIZE") == "1" else []
+    headers = [f"{NATIVE}/{name}" for name in sorted(os.listdir(NATIVE)) if name.endswith(".h")]
+    return [
+        Extension(
+            f"kench.native.{name}",
+            [f"{NATIVE}/{name}.pyx", *SHA256, *(f"{NATIVE}/{source}" for source in sources)],
+            include_dirs=[NATIVE],
+            depends=headers,
+            extra_compile_args=[*FLAGS, *sanitize],
+            extra_link_args=sanitize,
+        )
+        for name, sources in SOURCES.items()
+    ]
+
+
+def native_modules() -> list[Extension]:
+    """Compile the Cython sources to C, into build/ and not among the sources."""
+    if os.environ.get("KENCH_NATIVE_DISABLE") == "1":
+        if os.environ.get("KENCH_NATIVE_REQUIRE") == "1":
+            sys.exit(
+                "KENCH_NATIVE_DISABLE and KENCH_NATIVE_REQUIRE contradict each other: unset one"
+            )
+        return []
+    return cythonize(
+        extensions(), build_dir="build/cython", compiler_directives={"language_level": 3}
+    )
+
+
+setup(ext_modules=native_modules())
