@@ -122,7 +122,7 @@ class ChainView:
         self, best: tuple[Node, Tip], asked: Node, found: tuple[int, int, Tip]
     ) -> HeaderView:
         confirmations, height, tip = found
-        if asked is best[0] or tip.chainwork == best[1].chainwork:
+        if asked is best[0] or tip.chainwork >= best[1].chainwork:
             return HeaderView(confirmations, height, tip)
         # Only a node with less work knows it: it is not on the best chain.
         return HeaderView(OFF_CHAIN, height, best[1])

@@ -141,9 +141,14 @@ class NodeSet:
                 log.error("thread still runs", thread=thread.name)
 
     def refresh_now(self) -> None:
-        """Have every tip asked for and a fresh template fetched: one of our blocks was sent."""
+        """Have every tip asked for at once, and a template fetched: one of our blocks was sent.
+
+        A template that is younger than REPEAT_MIN_S is left as it is, unless a tip has moved.
+        """
         with self._lock:
-            self._refresh_asked = True
+            out = self._handed_out
+            now_s = self._clock.monotonic()
+            self._refresh_asked = out is None or now_s - out.received_s >= REPEAT_MIN_S
         for watch in self._watches:
             watch.poke()
         self._wake.set()

@@ -1,0 +1,139 @@
+"""The block journal: every found block on disk before it is sent, and what became of it beside it.
+
+    DATA/blocks/00000123-<hash>.json       height, hash, the whole block in hex, the finder's note
+    DATA/blocks/00000123-<hash>.open       one JSON line for each outcome, while it is followed
+    DATA/blocks/00000123-<hash>.settled    the same file, renamed when the block's end is known
+
+A block with no `.settled` beside it is taken up again at the next start.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import structlog
+
+from kench.pool.errors import KenchError
+
+log = structlog.get_logger("kench.blocks")
+
+
+class BlockJournalError(KenchError):
+    """The folder of found blocks cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundBlock:
+    """A block that a miner of ours found: display hash, height, serialized block in hex."""
+
+    hash: str
+    height: int
+    block_hex: str
+    found_us: int
+    note: Mapping[str, str | int]
+
+    @property
+    def stem(self) -> str:
+        """The name of its files, without suffix; they sort by height."""
+        return f"{self.height:08d}-{self.hash}"
+
+
+class BlockJournal:
+    """The folder of found blocks. Called by one thread at a time."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _fault(directory, error) from error
+
+    def write(self, block: FoundBlock) -> None:
+        """Put a block on disk: file and folder are synced when this returns.
+
+        Raises BlockJournalError.
+        """
+        path = self._directory / f"{block.stem}.json"
+        content = {
+            "height": block.height,
+            "hash": block.hash,
+            "found_us": block.found_us,
+            "note": dict(block.note),
+            "block_hex": block.block_hex,
+        }
+        unfinished = path.with_suffix(".tmp")
+        try:
+            with unfinished.open("w") as file:
+                json.dump(content, file)
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.rename(path)
+            self._sync_directory()
+        except OSError as error:
+            raise _fault(self._directory, error) from error
+
+    def append(self, block: FoundBlock, line: Mapping[str, str | int | None]) -> None:
+        """Add one outcome; synced when this returns. Raises BlockJournalError."""
+        path = self._directory / f"{block.stem}.settled"
+        try:
+            if not path.exists():
+                path = path.with_suffix(".open")
+            with path.open("a") as file:
+                file.write(json.dumps(dict(line)) + "\n")
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise _fault(self._directory, error) from error
+
+    def settle(self, block: FoundBlock) -> None:
+        """Mark that the block's end is known. Raises BlockJournalError."""
+        path = self._directory / f"{block.stem}.open"
+        try:
+            path.rename(path.with_suffix(".settled"))
+            self._sync_directory()
+        except OSError as error:
+            raise _fault(self._directory, error) from error
+
+    def unsettled(self, limit: int) -> list[FoundBlock]:
+        """Return the blocks whose end is not known, lowest first, at most the `limit` highest.
+
+        A file that cannot be read is reported and left alone.
+        """
+        names = {path.name for path in self._directory.iterdir()}
+        stems = sorted(
+            name.removesuffix(".json")
+            for name in names
+            if name.endswith(".json") and f"{name.removesuffix('.json')}.settled" not in names
+        )
+        blocks = [self._read(self._directory / f"{stem}.json") for stem in stems[-limit:]]
+        return [block for block in blocks if block is not None]
+
+    def _read(self, path: Path) -> FoundBlock | None:
+        try:
+            content = json.loads(path.read_text())
+            return FoundBlock(
+                content["hash"],
+                content["height"],
+                content["block_hex"],
+                content["found_us"],
+                content["note"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.error("block file cannot be read", path=str(path), why=repr(error))
+            return None
+
+    def _sync_directory(self) -> None:
+        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _fault(directory: Path, error: OSError) -> BlockJournalError:
+    return BlockJournalError(
+        f"blocks cannot be kept in {directory} ({error.strerror}): make room there, or choose"
+        " another folder with KENCH_DATA"
+    )
