@@ -7,6 +7,8 @@ allowed to make databases and roles).
 
 import itertools
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +29,27 @@ settings.register_profile(
 )
 settings.load_profile("kench")
 
+_OWN_FOLDER = pytest.StashKey[Path]()
 _serial = itertools.count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the run a folder of its own for temporary files.
+
+    Every run of pytest closes the shared one (`/tmp/pytest-of-root`) to other accounts again, and
+    with that the way of a running embedded PostgreSQL to its files.
+    """
+    if config.option.basetemp is None:
+        config.option.basetemp = tempfile.mkdtemp(prefix="kench-tests-")
+        config.stash[_OWN_FOLDER] = Path(config.option.basetemp)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Take that folder away, unless a test failed and somebody may want to look."""
+    folder = session.config.stash.get(_OWN_FOLDER, None)
+    if folder is not None and exitstatus == pytest.ExitCode.OK:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ WAIT_MAX_S = 1.0
 """Longest sleep of the thread, so that an injected clock is looked at."""
 RETRY_FIRST_S = 0.05
 RETRY_MAX_S = 1.0
-BATCH = 5000
+BATCH = 1000
 """Rows read at once: building more would hold the interpreter, and so the event loop, too long."""
 LATE_IDS = 10_000
 """Worker ids below the highest seen that are read again: a lower id may be committed later."""
@@ -214,7 +214,9 @@ class RegisterFeed:
 
     def _reload(self, connection: PgConnection, workers_above: int) -> None:
         """Read all participants, and workers with ids above `workers_above` (none is deleted)."""
-        found: dict[int, tuple[str, bytes]] = {}
+        # Rows are compared batch by batch and dropped: holding them all would bring on a full
+        # garbage collection, which stops the event loop for some 50 ms.
+        seen: set[int] = set()
         last = 0
         with connection.cursor() as cursor:
             while True:
@@ -224,11 +226,12 @@ class RegisterFeed:
                     (last, BATCH),
                 )
                 rows = cursor.fetchall()
-                found.update((id_, (state, bytes(digest))) for id_, state, digest in rows)
+                self._publish({id_: (state, bytes(digest)) for id_, state, digest in rows}, set())
+                seen.update(row[0] for row in rows)
                 if len(rows) < BATCH:
                     break
                 last = rows[-1][0]
-        self._publish(found, gone=self._snapshot.participants.keys() - found.keys())
+        self._publish({}, gone=self._snapshot.participants.keys() - seen)
         self._read_workers(connection, workers_above)
 
     def _read_workers(self, connection: PgConnection, above: int) -> None:
