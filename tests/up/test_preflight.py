@@ -1,0 +1,121 @@
+"""What is found before anything starts, and with what words."""
+
+import os
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from kench.pool.clock import ManualClock, SystemClock
+from kench.pool.errors import KenchError
+from kench.pool.settings_file import read_settings
+from kench.up.preflight import (
+    PORT_PATIENCE_S,
+    AlreadyRunning,
+    FolderUnusable,
+    NoNode,
+    PayoutAddressMissing,
+    PortTaken,
+    check_nodes,
+    check_payout_address,
+    claim_port,
+    lock_folder,
+    prepare_folder,
+)
+
+
+def test_a_folder_below_a_file_is_refused_with_the_flag(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FolderUnusable, match=r"cannot write in .*--data"):
+        prepare_folder(read_settings(data_dir=tmp_path / "file" / "data"))
+
+
+def test_a_folder_has_one_kench_up_at_a_time(tmp_path: Path) -> None:
+    settings = read_settings(data_dir=tmp_path / "data")
+    prepare_folder(settings)
+    lock = lock_folder(settings)
+    with pytest.raises(AlreadyRunning, match=str(os.getpid())):
+        lock_folder(settings)
+    os.close(lock)
+    os.close(lock_folder(settings))
+
+
+def test_a_taken_port_is_waited_for_a_while_and_then_named() -> None:
+    clock = ManualClock()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(PortTaken, match=rf"127.0.0.1:{port}.*--stratum-port.*KENCH_STRATUM_PO"):
+            claim_port("127.0.0.1", port, "--stratum-port", clock, clock.advance)
+    assert clock.monotonic() >= PORT_PATIENCE_S
+
+
+def test_a_port_that_is_left_meanwhile_is_taken() -> None:
+    clock = ManualClock()
+    other = socket.create_server(("127.0.0.1", 0))
+    port = other.getsockname()[1]
+
+    def leave(seconds: float) -> None:
+        clock.advance(seconds)
+        other.close()
+
+    assert claim_port("127.0.0.1", port, "--stratum-port", clock, leave) == port
+
+
+def test_port_0_becomes_a_free_port() -> None:
+    assert claim_port("127.0.0.1", 0, "", SystemClock(), ManualClock().advance) > 1023
+
+
+def test_an_address_of_another_machine_is_refused_at_once() -> None:
+    clock = ManualClock()
+    with pytest.raises(PortTaken, match=r"192\.0\.2\.1:0"):
+        claim_port("192.0.2.1", 0, "--stratum-port", clock, clock.advance)
+    assert clock.monotonic() == 0
+
+
+class NodeThatRefusesThePassword(BaseHTTPRequestHandler):
+    """Answers 401 to everybody."""
+
+    def do_POST(self) -> None:
+        self.send_response(401)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        pass
+
+
+def test_a_node_that_refuses_the_password_is_named_without_the_password() -> None:
+    server = HTTPServer(("127.0.0.1", 0), NodeThatRefusesThePassword)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        url = f"http://u:hidden@127.0.0.1:{server.server_port}"
+        with pytest.raises(KenchError, match="refuses the password") as caught:
+            check_nodes(read_settings(node_urls=url))
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+    assert "hidden" not in str(caught.value)
+
+
+def test_when_no_node_answers_the_first_one_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        port = gone.getsockname()[1]
+    with pytest.raises(NoNode, match=rf"127.0.0.1:{port}.*--node-url"):
+        check_nodes(read_settings(node_urls=f"http://u:p@127.0.0.1:{port}"))
+
+
+def test_real_coins_need_an_address_and_regtest_does_not() -> None:
+    check_payout_address(read_settings(), "regtest")
+    with pytest.raises(PayoutAddressMissing, match="--payout-address"):
+        check_payout_address(read_settings(), "main")
+
+
+def test_a_payout_address_must_fit_the_network() -> None:
+    address = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+    check_payout_address(read_settings(payout_address=address), "main")
+    with pytest.raises(KenchError):
+        check_payout_address(read_settings(payout_address=address), "regtest")
