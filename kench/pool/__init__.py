@@ -1,0 +1,1 @@
+"""The domain: templates, jobs, shares, the journal, the register, nodes, settings."""

@@ -32,7 +32,7 @@ class Output:
     amount_sat: int
 
 
-def coinbase_halves(
+def coinbase_halves(  # noqa: PLR0913, PLR0917 - the facts that a coinbase states
     height: int,
     outputs: Sequence[Output],
     witness_commitment: bytes | None,

@@ -1,0 +1,1 @@
+"""What a miner sees: sessions, difficulty, jobs sent out, shares answered."""

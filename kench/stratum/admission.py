@@ -33,8 +33,7 @@ class Admissions:
         participant = self._register.snapshot.participants.get(login.participant)
         if participant is None or not participant.active:
             return None
-        # All are compared, so that the time tells nothing of where a match stood.
-        if not any([participant.accepts(token) for token in tokens]):
+        if not any(participant.accepts(token) for token in tokens):
             return None
         worker = participant.workers.get(login.worker)
         if worker is None:

@@ -58,6 +58,16 @@ class Found:
     worker: int
 
 
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What bounds the front as a whole; from the settings."""
+
+    connections_max: int
+    login_timeout_s: float
+    send_timeout_s: float
+    stale_grace_ms: int
+
+
 class Edges(Protocol):
     """What the front asks of the rest of the process; each returns at once."""
 
@@ -77,7 +87,7 @@ class Edges(Protocol):
 class Front:
     """The `Pool` of all sessions; runs on the loop alone."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is one collaborator
         self,
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
@@ -88,11 +98,7 @@ class Front:
         records: RecordBuffer,
         table: JobTable,
         edges: Edges,
-        *,
-        connections_max: int,
-        login_timeout_s: float,
-        send_timeout_s: float,
-        stale_grace_ms: int,
+        bounds: Bounds,
     ) -> None:
         self.loop = loop
         self.clock = clock
@@ -100,7 +106,7 @@ class Front:
         self.table = table
         self.acknowledger = acknowledger
         self.admissions = admissions
-        self.login_timeout_s = login_timeout_s
+        self.login_timeout_s = bounds.login_timeout_s
         self.connections: set[Connection] = set()
         self.found_blocks = 0
         self._work_hashes: Counter[int] = Counter()
@@ -108,9 +114,9 @@ class Front:
         self._records = records
         self._extranonces = extranonces
         self._edges = edges
-        self._connections_max = connections_max
-        self._send_timeout_s = send_timeout_s
-        self._stale_grace_us = stale_grace_ms * 1000
+        self._connections_max = bounds.connections_max
+        self._send_timeout_s = bounds.send_timeout_s
+        self._stale_grace_us = bounds.stale_grace_ms * 1000
         self._session_numbers = itertools.count(clock.now_us())
         self._broadcast: Iterator[tuple[Connection, ...]] = iter(())
         self._retargets: set[Connection] = set()
@@ -324,9 +330,7 @@ class Front:
         connection.swept_accepted, connection.swept_refused = gate.accepted, gate.refused
 
 
-def _slices(
-    connections: set[Connection], size: int
-) -> Iterator[tuple[Connection, ...]]:
+def _slices(connections: set[Connection], size: int) -> Iterator[tuple[Connection, ...]]:
     """Split the connections of this moment into slices for one turn of the loop each."""
     everyone = tuple(connections)
     return (everyone[start : start + size] for start in range(0, len(everyone), size))

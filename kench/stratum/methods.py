@@ -18,7 +18,7 @@ from kench.stratum.session import RENTAL_FLOORS, USER_AGENT_MAX, Session, State
 
 # The longest user name taken, in bytes; a worker's own part is bounded by the register.
 NAME_BYTES_MAX = 256
-_HISTORIC = re.compile(r'(mining\.(?:suggest_difficulty|get_transactions))\(([^)]{0,80})\)')
+_HISTORIC = re.compile(r"(mining\.(?:suggest_difficulty|get_transactions))\(([^)]{0,80})\)")
 _MASK = re.compile(r"[0-9a-fA-F]{1,8}")
 _TARGET = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -104,9 +104,7 @@ def _submit(session: Session, request: Request, now_us: int, now: float) -> byte
         raw = [field.encode("utf-8", "surrogatepass") for field in fields]
         last = raw[5] if bits is not None else None
         before = session.gate.accepted
-        verdict = Verdict(
-            session.gate.submit(raw[0], raw[1], raw[2], raw[3], raw[4], last, now_us)
-        )
+        verdict = Verdict(session.gate.submit(raw[0], raw[1], raw[2], raw[3], raw[4], last, now_us))
         session.count_accepted(session.gate.accepted - before, now)
     if request.id is None:
         return b""

@@ -15,7 +15,6 @@ from twisted.web.server import Request
 from kench.native import Verdict
 from kench.stratum.reports import Tally
 
-
 # Status, content type and body of a page.
 Answer = tuple[int, str, bytes]
 
@@ -92,7 +91,7 @@ class _Page(Resource):
     isLeaf = True  # noqa: N815 - Twisted's name
 
     def __init__(self, answer: Callable[[], Answer]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # Twisted's
         self._answer = answer
 
     def render_GET(self, request: Request) -> bytes:  # noqa: N802 - Twisted's name

@@ -51,9 +51,7 @@ class Reports:
         with self._engine.begin() as connection:
             if self._waiting:
                 connection.execute(_ADD_REFUSALS, [_row(*entry) for entry in self._sorted()])
-            connection.execute(
-                _SET_STATE, {"instance": self._instance, "state": json.dumps(state)}
-            )
+            connection.execute(_SET_STATE, {"instance": self._instance, "state": json.dumps(state)})
         self._waiting.clear()
 
     def _sorted(self) -> list[tuple[tuple[int, int, Verdict], int]]:

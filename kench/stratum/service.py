@@ -26,11 +26,12 @@ from kench.pool.register import WorkerRefusal
 from kench.pool.register_feed import RegisterFeed
 from kench.pool.rpc import Node
 from kench.pool.settings import Settings
-from kench.pool.submission import BlockSender, Outcome
+from kench.pool.submission import BlockSender
+from kench.pool.submission_outcome import Outcome
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
 from kench.stratum.extranonce import Extranonces
-from kench.stratum.front import Found, Front
+from kench.stratum.front import Bounds, Found, Front
 from kench.stratum.hashrate import Hashrates
 from kench.stratum.jobs import JOBS_MAX, JobFactory
 from kench.stratum.metrics import Numbers
@@ -49,7 +50,7 @@ log = structlog.get_logger("stratum")
 class StratumService:
     """Owns every part of the process; `start` and `stop` run on the loop."""
 
-    def __init__(  # noqa: PLR0913 - the composition point of a process
+    def __init__(  # noqa: PLR0913, PLR0917 - the composition point of a process
         self,
         settings: Settings,
         loop: asyncio.AbstractEventLoop,
@@ -66,6 +67,7 @@ class StratumService:
         self._template_at: float | None = None
         self._job_sent_at = loop.time()
         self._reporting = False
+        self._lag_ms = 0.0
         self._why_no_template = "waiting for a node"
         directory = settings.journal_directory
         keys = JobKeys(clock, last_job_key(directory))
@@ -95,10 +97,12 @@ class StratumService:
             records,
             self._table,
             self,
-            connections_max=settings.connections_max,
-            login_timeout_s=settings.login_timeout_s,
-            send_timeout_s=settings.send_timeout_s,
-            stale_grace_ms=settings.stale_grace_ms,
+            Bounds(
+                settings.connections_max,
+                settings.login_timeout_s,
+                settings.send_timeout_s,
+                settings.stale_grace_ms,
+            ),
         )
         self.door = Door(
             loop,
@@ -154,10 +158,10 @@ class StratumService:
         except KenchError as refused:
             self._loop.call_soon_threadsafe(self._no_job, str(refused))
 
-    def _job_made(self, job: Job, for_all: bool) -> None:  # noqa: FBT001 - a callback's shape
+    def _job_made(self, job: Job, for_all: bool) -> None:
         self._loop.call_soon_threadsafe(self._take_job, job, for_all)
 
-    def _nodes_changed(self, usable: bool, why: str | None) -> None:  # noqa: FBT001 - as above
+    def _nodes_changed(self, usable: bool, why: str | None) -> None:
         log.info("nodes", usable=usable, why=why)
         if not usable:
             self._loop.call_soon_threadsafe(self._no_job, why or "no usable node")
@@ -168,13 +172,13 @@ class StratumService:
     def _journal_trouble(self, error: OSError | None) -> None:
         self._loop.call_soon_threadsafe(self._take_journal_trouble, error)
 
-    def _block_outcome(self, block_hash: str, node: str, outcome: Outcome) -> None:
-        log.info("block sent", block=block_hash, node=node, outcome=str(outcome))
-        self._nodes.refresh_now()
+    def _block_outcome(self, _block_hash: str, _node: str, outcome: Outcome) -> None:
+        if outcome is Outcome.ACCEPTED:
+            self._nodes.refresh_now()  # build on our own block at once (B6)
 
     # -- on the loop ------------------------------------------------------------------------
 
-    def _take_job(self, job: Job, for_all: bool) -> None:  # noqa: FBT001 - a callback's shape
+    def _take_job(self, job: Job, for_all: bool) -> None:
         now = self._loop.time()
         if for_all:
             self._template_at = self._job_sent_at = now
@@ -228,8 +232,6 @@ class StratumService:
 
     def _report_done(self, _result: object) -> None:
         self._reporting = False
-
-    _lag_ms = 0.0
 
     def state(self) -> dict[str, Any]:
         """Return the state of this front, as /status and PostgreSQL show it."""

@@ -116,7 +116,7 @@ class Session:
     the shell should close once everything is sent.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is one collaborator or fact
         self,
         pool: Pool,
         limits: Limits,
@@ -147,7 +147,8 @@ class Session:
         self.wish_changed = False  # the shell should see whether a retarget is due
         self.wants: NewWorker | None = None
         self.closing: str | None = None
-        self.attention = False  # the shell should look at closing, wants, wish_changed, login_failed
+        # The shell should look at closing, wants, wish_changed and login_failed.
+        self.attention = False
         self.gate = native.Gate(pool.table, records, extranonce1, limits.workers_per_connection)
         self._records = records
         self._buffer = b""

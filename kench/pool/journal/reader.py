@@ -116,7 +116,9 @@ class JournalReader:
             try:
                 job = ArchivedJob.from_line(line)
             except (ValueError, KeyError, TypeError) as broken:
-                raise JournalCorruptError(f"{path} has a line that is no job: restore it") from broken
+                raise JournalCorruptError(
+                    f"{path} has a line that is no job: restore it"
+                ) from broken
             self._jobs[job.job_key] = job
         self._archive_read[path] = start + len(complete)
 

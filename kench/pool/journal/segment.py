@@ -158,9 +158,7 @@ def digest_before(segment: Path) -> str:
     A digest of the segment itself may exist already, where a crash came between its sealing and
     the making of the next one; it will be written again.
     """
-    earlier = [
-        path for path in segment.parent.glob("[0-9]*.digest") if path.stem < segment.stem
-    ]
+    earlier = [path for path in segment.parent.glob("[0-9]*.digest") if path.stem < segment.stem]
     return SegmentDigest.read(max(earlier)).digest if earlier else NO_DIGEST
 
 

@@ -14,7 +14,9 @@ from tests.support.records import archived_job, raw_records
 
 def write_segment(directory: Path, first: int, count: int, *job_keys: int) -> None:
     segment = OpenSegment.create(directory, 0, first, 0)
-    segment.append(b"".join(archived_job(key).line() for key in job_keys), raw_records(first, count))
+    segment.append(
+        b"".join(archived_job(key).line() for key in job_keys), raw_records(first, count)
+    )
     segment.close()
 
 

@@ -80,7 +80,7 @@ def test_jobs_are_on_disk_before_the_shares_made_on_them(
     real = os.fdatasync
 
     def watched(fd: int) -> None:
-        synced.append(Path(os.readlink(f"/proc/self/fd/{fd}")).suffix)
+        synced.append(Path(f"/proc/self/fd/{fd}").readlink().suffix)
         real(fd)
 
     monkeypatch.setattr(os, "fdatasync", watched)
