@@ -1,0 +1,1 @@
+"""What tests of several parts share: builders and real servers to talk to."""
