@@ -12,10 +12,12 @@ from kench.pool.settings import Settings
 from kench.up.environment import fit_difficulties
 from kench.up.logfile import open_log
 from kench.up.preflight import (
+    Patience,
     check_nodes,
     check_payout_address,
     claim_port,
     lock_folder,
+    port_patience_s,
     prepare_folder,
 )
 from kench.up.screen import Screen
@@ -80,12 +82,9 @@ def _parse() -> argparse.Namespace:
 
 def _check(settings: Settings, clock: Clock, stop: threading.Event) -> tuple[Settings, Ports]:
     """Find every fault that can be found before anything starts; fill in what nobody chose."""
-    stratum = claim_port(
-        settings.stratum_host, settings.stratum_port, "--stratum-port", clock, stop.wait
-    )
-    metrics = claim_port(
-        settings.metrics_host, settings.metrics_port, "--metrics-port", clock, stop.wait
-    )
+    patience = Patience(port_patience_s(settings), clock, stop.wait)
+    stratum = claim_port(settings.stratum_host, settings.stratum_port, "--stratum-port", patience)
+    metrics = claim_port(settings.metrics_host, settings.metrics_port, "--metrics-port", patience)
     network = None
     if settings.node_urls:
         network = check_nodes(settings)

@@ -6,11 +6,13 @@ import os
 import socket
 import tempfile
 from collections.abc import Callable
+from typing import NamedTuple
 
 from kench.pool.address import script_of
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 from kench.pool.rpc import Node, NodeFaultError, NodeUnreachableError, NodeWarmingUpError
+from kench.pool.running import RECORD_NAME
 from kench.pool.settings import Settings
 
 PORT_PATIENCE_S = 5.0
@@ -74,21 +76,32 @@ def lock_folder(settings: Settings) -> int:
     return lock
 
 
-def claim_port(
-    host: str, port: int, flag: str, clock: Clock, pause: Callable[[float], object]
-) -> int:
+class Patience(NamedTuple):
+    """How long to wait for a port that is taken, by which clock, and how to pause meanwhile."""
+
+    seconds: float
+    clock: Clock
+    pause: Callable[[float], object]
+
+
+def port_patience_s(settings: Settings) -> float:
+    """Return how long a taken port is worth waiting for: only a killed run left its record."""
+    return PORT_PATIENCE_S if (settings.run_directory / RECORD_NAME).exists() else 0.0
+
+
+def claim_port(host: str, port: int, flag: str, patience: Patience) -> int:
     """Return the port to listen on: `port` if it is free, any free one for 0.
 
     It is closed again, for a part to open; in between somebody else may take it, and then the part
-    says so. A port just left by a killed run is waited for, PORT_PATIENCE_S at most.
+    says so. Raises PortTaken.
     """
-    deadline = clock.monotonic() + PORT_PATIENCE_S
+    deadline = patience.clock.monotonic() + patience.seconds
     while True:
         try:
-            return _try_port(host, port)
+            return free_port(host, port)
         except OSError as error:
-            if error.errno == errno.EADDRINUSE and clock.monotonic() < deadline:
-                pause(RETRY_S)
+            if error.errno == errno.EADDRINUSE and patience.clock.monotonic() < deadline:
+                patience.pause(RETRY_S)
                 continue
             variable = "KENCH_" + flag.removeprefix("--").replace("-", "_").upper()
             raise PortTaken(
@@ -97,7 +110,8 @@ def claim_port(
             ) from error
 
 
-def _try_port(host: str, port: int) -> int:
+def free_port(host: str, port: int = 0) -> int:
+    """Return `port`, or any for 0, if one can listen there now; OSError if not."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -109,7 +123,7 @@ def _try_port(host: str, port: int) -> int:
 def check_nodes(settings: Settings) -> str | None:
     """Ask the nodes of others for their network; None while all of them are still starting.
 
-    Raises NodeRefusedPassword's line of any, NoNode when none answers.
+    Raises NodeRefusedPasswordError for any that does, NoNode when none answers.
     """
     network, faults, warming_up = None, [], False
     for url in settings.node_urls:

@@ -3,7 +3,6 @@
 The tables are made from the object of `kench status --json`, so that all three agree.
 """
 
-from collections import Counter
 from typing import Any
 
 from rich.columns import Columns
@@ -63,14 +62,17 @@ def picture(status: dict[str, Any]) -> RenderableType:
     """Return the whole picture of a status object."""
     return Group(
         Panel(_headline(status), title="Kench", title_align="left", border_style="cyan"),
-        Columns([_shares_table(status), _blocks_table(status)], padding=(0, 2)),
+        Columns(
+            [_shares_table(status), _blocks_table(status), _last_blocks_table(status)],
+            padding=(0, 2),
+        ),
         _participants_table(status),
     )
 
 
 def summary_line(status: dict[str, Any]) -> str:
     """Return the status as one line for a log."""
-    shares, blocks = status["shares"], _count_blocks(status)
+    shares, blocks = status["shares"], status["block_counts"]
     counts = ", ".join(f"{blocks[state]} {state}" for state in BLOCK_STATES)
     return (
         f"kench: {hashrate_text(pool_hashrate(status))}, "
@@ -100,10 +102,6 @@ def bitcoin_text(amount_sat: int) -> str:
     return f"{sign}{whole}.{rest:08d}"
 
 
-def _count_blocks(status: dict[str, Any]) -> Counter[str]:
-    return Counter(block["state"] for block in status["blocks"])
-
-
 def _headline(status: dict[str, Any]) -> Text:
     words = [
         (hashrate_text(pool_hashrate(status)), "bold green"),
@@ -115,9 +113,9 @@ def _headline(status: dict[str, Any]) -> Text:
         (f"{status['journal']['records']} shares", ""),
     ]
     if status.get("serving") is False:
-        words += [("   not serving: ", "bold red"), (str(status.get("why")), "red")]
+        words += [("\nnot serving: ", "bold red"), (str(status.get("why")), "red")]
     if not status["ledger"]["balanced"]:
-        words += [("   the ledger does not balance: run `kench verify`", "bold red")]
+        words += [("\nthe ledger does not balance: run `kench verify`", "bold red")]
     return Text.assemble(*words)
 
 
@@ -127,23 +125,40 @@ def _shares_table(status: dict[str, Any]) -> Table:
     table.add_column("shares", justify="right")
     table.add_row("accepted", str(status["shares"]["accepted"]), style="green")
     for reason, count in sorted(status["shares"]["refused"].items()):
-        table.add_row(reason.replace("_", " "), str(count), style="yellow")
+        table.add_row(Text(reason.replace("_", " ")), str(count), style="yellow")
     return table
 
 
 def _blocks_table(status: dict[str, Any]) -> Table:
-    counts = _count_blocks(status)
+    counts = status["block_counts"]
     table = Table(title="Blocks", title_justify="left")
     table.add_column("state")
     table.add_column("blocks", justify="right")
-    table.add_row("found", str(len(status["blocks"])))
+    table.add_row("found", str(sum(counts.values())))
     table.add_row("maturing", str(counts["pending"]), style="cyan")
     table.add_row("mature", str(counts["mature"]), style="green")
     table.add_row("orphaned", str(counts["orphaned"]), style="yellow")
     return table
 
 
+def _last_blocks_table(status: dict[str, Any]) -> Table:
+    table = Table(title="Last blocks", title_justify="left")
+    for heading in ("height", "reward BTC"):
+        table.add_column(heading, justify="right")
+    for heading in ("finder", "state"):
+        table.add_column(heading)
+    for block in status["blocks"]:
+        table.add_row(
+            str(block["height"]),
+            bitcoin_text(block["reward_sat"]),
+            Text(str(block["finder"])),
+            str(block["state"]),
+        )
+    return table
+
+
 def _participants_table(status: dict[str, Any]) -> Table:
+    # Names are Text: as plain strings, square brackets in them would be read as markup.
     rates = status.get("hashrate") or {}
     table = Table(title="Ledger", title_justify="left")
     table.add_column("participant")
@@ -153,7 +168,7 @@ def _participants_table(status: dict[str, Any]) -> Table:
     for row in status["participants"][:PARTICIPANTS_SHOWN]:
         table.add_row(
             str(row["id"]),
-            str(row.get("name", "")),
+            Text(str(row.get("name", ""))),
             str(row["workers"]),
             hashrate_text(float(rates.get(str(row["id"]), 0))),
             str(row["accepted"]),

@@ -19,7 +19,7 @@ from kench.up.database import KeptDatabase
 from kench.up.demo import demo_login
 from kench.up.environment import base_environment, variables_of
 from kench.up.part import Part
-from kench.up.preflight import claim_port
+from kench.up.preflight import free_port
 from kench.up.supervisor import Supervisor
 from kench.up.watch import Watch
 
@@ -130,8 +130,8 @@ class Site:
     def _start_node(self, stop: threading.Event) -> tuple[str, str]:
         """Start the embedded node; return its URL (with its cookie file) and ZMQ endpoint."""
         settings = self._settings
-        rpc_port = claim_port(LOOPBACK, 0, "", self._clock, stop.wait)
-        zmq_port = claim_port(LOOPBACK, 0, "", self._clock, stop.wait)
+        rpc_port = free_port(LOOPBACK)
+        zmq_port = free_port(LOOPBACK)
         flags = ["--rpc-port", str(rpc_port), "--zmq-port", str(zmq_port)]
         flags += ["--block-difficulty", repr(settings.block_difficulty)]
         node = self._part("node", [*self._data_flag(), *flags], base_environment())

@@ -19,6 +19,7 @@ PERIOD_S = 1.0
 FAILURES_MAX = 3
 """So many readings in a row without an answer mean that the database is down."""
 JOIN_S = 3.0
+BLOCKS_SHOWN = 5
 
 log = structlog.get_logger("up")
 
@@ -40,7 +41,7 @@ class Watch:
 
     @property
     def latest(self) -> dict[str, Any] | None:
-        """The object of `kench status --json`; None before the first reading."""
+        """The object of `kench status --json`, with the last few blocks; None at first."""
         return self._latest
 
     def start(self) -> None:
@@ -57,7 +58,9 @@ class Watch:
         while not self._stop.wait(PERIOD_S):
             try:
                 with self._engine.connect() as connection:
-                    self._latest = read_status(connection, self._journal_directory)
+                    self._latest = read_status(
+                        connection, self._journal_directory, blocks_max=BLOCKS_SHOWN
+                    )
                 self._failures = 0
             except (SQLAlchemyError, KenchError, OSError) as error:
                 self._see_failure(error)

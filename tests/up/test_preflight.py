@@ -8,22 +8,30 @@ from pathlib import Path
 
 import pytest
 
-from kench.pool.clock import ManualClock, SystemClock
+from kench.pool.clock import ManualClock
 from kench.pool.errors import KenchError
+from kench.pool.running import Running, write_running
 from kench.pool.settings_file import read_settings
 from kench.up.preflight import (
     PORT_PATIENCE_S,
     AlreadyRunning,
     FolderUnusable,
     NoNode,
+    Patience,
     PayoutAddressMissing,
     PortTaken,
     check_nodes,
     check_payout_address,
     claim_port,
+    free_port,
     lock_folder,
+    port_patience_s,
     prepare_folder,
 )
+
+
+def _patience(clock: ManualClock) -> Patience:
+    return Patience(PORT_PATIENCE_S, clock, clock.advance)
 
 
 def test_a_folder_below_a_file_is_refused_with_the_flag(tmp_path: Path) -> None:
@@ -47,8 +55,16 @@ def test_a_taken_port_is_waited_for_a_while_and_then_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(PortTaken, match=rf"127.0.0.1:{port}.*--stratum-port.*KENCH_STRATUM_PO"):
-            claim_port("127.0.0.1", port, "--stratum-port", clock, clock.advance)
+            claim_port("127.0.0.1", port, "--stratum-port", _patience(clock))
     assert clock.monotonic() >= PORT_PATIENCE_S
+
+
+def test_only_after_a_killed_run_is_a_port_waited_for(tmp_path: Path) -> None:
+    settings = read_settings(data_dir=tmp_path)
+    prepare_folder(settings)
+    assert port_patience_s(settings) == 0
+    write_running(settings.run_directory, Running(1, None, None, "", ""))
+    assert port_patience_s(settings) == PORT_PATIENCE_S
 
 
 def test_a_port_that_is_left_meanwhile_is_taken() -> None:
@@ -60,17 +76,17 @@ def test_a_port_that_is_left_meanwhile_is_taken() -> None:
         clock.advance(seconds)
         other.close()
 
-    assert claim_port("127.0.0.1", port, "--stratum-port", clock, leave) == port
+    assert claim_port("127.0.0.1", port, "", Patience(PORT_PATIENCE_S, clock, leave)) == port
 
 
 def test_port_0_becomes_a_free_port() -> None:
-    assert claim_port("127.0.0.1", 0, "", SystemClock(), ManualClock().advance) > 1023
+    assert free_port("127.0.0.1") > 1023
 
 
 def test_an_address_of_another_machine_is_refused_at_once() -> None:
     clock = ManualClock()
     with pytest.raises(PortTaken, match=r"192\.0\.2\.1:0"):
-        claim_port("192.0.2.1", 0, "--stratum-port", clock, clock.advance)
+        claim_port("192.0.2.1", 0, "--stratum-port", _patience(clock))
     assert clock.monotonic() == 0
 
 

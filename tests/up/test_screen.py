@@ -1,0 +1,122 @@
+"""What people see agrees with the status object, on a terminal and without one."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from kench.pool.clock import ManualClock
+from kench.up.screen import LINE_PERIOD_S, Screen, bitcoin_text, hashrate_text, summary_line
+
+STATUS: dict[str, Any] = {
+    "network": "regtest",
+    "height": 123,
+    "tip": "00" * 32,
+    "serving": True,
+    "why": None,
+    "hashrate": {"1": 12_300_000.0, "2": 700_000.0},
+    "participants": [
+        {
+            "id": 1,
+            "name": "demo",
+            "workers": 1,
+            "accepted": 4000,
+            "refused": 3,
+            "work_hashes": "12345",
+            "pending_sat": 512_345_678_901,
+            "mature_sat": 1,
+        }
+    ],
+    "shares": {"accepted": 4567, "refused": {"low_difficulty": 2, "stale": 7}},
+    "blocks": [
+        {"height": 123, "hash": "aa", "state": "pending", "reward_sat": 50, "finder": "1.cpu"}
+    ],
+    "block_counts": {"pending": 98, "mature": 21, "orphaned": 4},
+    "ledger": {"balanced": True, "transfers": 5},
+    "journal": {"records": 4570, "durable_lag_ms": 0.2},
+}
+
+
+def _drawn(status: dict[str, Any]) -> str:
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=120, color_system=None)
+    screen = Screen(ManualClock(), console)
+    screen.start()
+    screen.show(status)
+    screen.stop()
+    return output.getvalue()
+
+
+def test_the_table_has_every_number_that_the_issue_of_the_day_asks_for() -> None:
+    drawn = _drawn(STATUS)
+    for words in ("13 MH/s", "4567", "low difficulty", "stale", "123", "98", "21", "4570"):
+        assert words in drawn
+    assert "5123.45678901" in drawn
+    assert "0.00000001" in drawn
+
+
+def test_bad_news_is_seen() -> None:
+    drawn = _drawn(
+        {**STATUS, "serving": False, "why": "no usable node", "ledger": {"balanced": False}}
+    )
+    assert "no usable node" in drawn
+    assert "does not balance" in drawn
+
+
+def test_a_pool_that_has_nothing_yet_is_shown_too() -> None:
+    empty = {
+        **STATUS,
+        "network": None,
+        "height": None,
+        "hashrate": {},
+        "participants": [],
+        "blocks": [],
+    }
+    assert "0 H/s" in _drawn(empty)
+
+
+def test_a_name_with_markup_in_it_is_shown_as_it_is() -> None:
+    participant = {**STATUS["participants"][0], "name": "[red]Ala-Too[/red]"}
+    assert "[red]Ala-Too[/red]" in _drawn({**STATUS, "participants": [participant]})
+
+
+def test_without_a_terminal_a_line_comes_now_and_then() -> None:
+    output, clock = io.StringIO(), ManualClock()
+    screen = Screen(clock, Console(file=output, force_terminal=False))
+    screen.say("kench: ready")
+    screen.start()
+    for _ in range(100):
+        screen.show(STATUS)
+    clock.advance(LINE_PERIOD_S)
+    for _ in range(100):
+        screen.show(STATUS)
+    screen.stop()
+    assert output.getvalue().splitlines() == ["kench: ready", summary_line(STATUS)]
+
+
+def test_a_line_is_never_broken() -> None:
+    output = io.StringIO()
+    Screen(ManualClock(), Console(file=output, width=20)).say("word " * 40)
+    assert output.getvalue().count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("rate", "text"),
+    [(0, "0 H/s"), (999, "999 H/s"), (12_345_678, "12.3 MH/s"), (6e20, "600 EH/s")],
+)
+def test_hashrates_are_short(rate: float, text: str) -> None:
+    assert hashrate_text(rate) == text
+
+
+@pytest.mark.parametrize(
+    ("amount_sat", "text"),
+    [
+        (0, "0.00000000"),
+        (1, "0.00000001"),
+        (2_100_000_000_000_000, "21000000.00000000"),
+        (-150_000_000, "-1.50000000"),
+    ],
+)
+def test_bitcoins_have_all_eight_digits(amount_sat: int, text: str) -> None:
+    assert bitcoin_text(amount_sat) == text

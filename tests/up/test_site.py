@@ -1,0 +1,248 @@
+"""`kench up` as people run it: one ready line, parts that come back, an end in time, once more.
+
+These tests run the real command with the real parts; the CPU miner mines real regtest blocks.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+READY_S = 60.0
+STOP_S = 10.0
+WAIT_S = 30.0
+ANY_PORTS = ["--stratum-port", "0", "--metrics-port", "0"]
+KENCH = [sys.executable, str(Path(sys.executable).parent / "kench")]
+
+
+class RunningUp:
+    """A `kench up` of the data folder `data`, with what it prints going to a file."""
+
+    def __init__(self, data: Path, *flags: str) -> None:
+        self.data = data
+        self._said = data.parent / f"{data.name}.said"
+        with self._said.open("ab") as said:
+            self.process = subprocess.Popen(
+                [*KENCH, "up", "--data", str(data), *ANY_PORTS, *flags],
+                stdout=said,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    @property
+    def said(self) -> list[str]:
+        return self._said.read_text().splitlines()
+
+    @property
+    def record(self) -> dict[str, Any]:
+        record: dict[str, Any] = json.loads((self.data / "run" / "up.json").read_text())
+        return record
+
+    def await_ready(self, times: int = 1) -> None:
+        _await(lambda: self.said.count("kench: ready") >= times or self.process.poll() is not None)
+        assert self.process.poll() is None, self.said
+
+    def parts(self) -> dict[str, psutil.Process]:
+        """Its child processes by role, as their command lines say it."""
+        found = {}
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.NoSuchProcess, IndexError):
+                words = child.cmdline()
+                if Path(words[1]).name == "kench":
+                    found[words[2]] = child
+        return found
+
+    def accepted(self) -> int:
+        """Shares in the journal: fixed-size records behind a header in each segment."""
+        segments = (self.data / "journal" / "0").glob("*.shares")
+        return sum(max(0, segment.stat().st_size - 64) // 72 for segment in segments)
+
+    def stop(self, number: int = signal.SIGTERM) -> float:
+        """Tell it to end; return the seconds that it took."""
+        began = time.monotonic()
+        self.process.send_signal(number)
+        self.process.wait(WAIT_S)
+        return time.monotonic() - began
+
+
+def _await(condition: Callable[[], bool], seconds: float = READY_S) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def _processes_of(data: Path) -> list[str]:
+    """Command lines of all processes that work in the folder, the database's included."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if str(data) in line:
+            found.append(line)
+    return found
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., RunningUp]]:
+    started: list[RunningUp] = []
+
+    def start_one(*flags: str) -> RunningUp:
+        started.append(RunningUp(tmp_path / "data", *flags))
+        return started[-1]
+
+    yield start_one
+    for one in started:
+        if one.process.poll() is None:
+            one.process.terminate()
+            one.process.wait(WAIT_S)
+
+
+def test_it_gets_ready_serves_stops_in_time_and_carries_on(
+    start: Callable[..., RunningUp],
+) -> None:
+    first = start()
+    first.await_ready()
+    assert set(first.parts()) >= {"node", "settle", "stratum"}
+    with urllib.request.urlopen(f"{first.record['metrics_url']}/healthz", timeout=5) as answer:
+        assert answer.status == 200
+    address = first.record["stratum_url"].removeprefix("stratum+tcp://").rsplit(":", 1)
+    socket.create_connection((address[0], int(address[1])), timeout=5).close()
+    _await(lambda: first.accepted() > 20)
+    token = (first.data / "run" / "demo.json").read_text()
+    assert (first.data / "run" / "demo.json").stat().st_mode & 0o077 == 0
+
+    took_s = first.stop()
+    assert first.process.returncode == 0
+    assert took_s < STOP_S
+    assert first.said == ["kench: ready", "kench: stopped"]
+    assert _processes_of(first.data) == []
+    before = first.accepted()
+    assert before > 20
+
+    second = start()
+    second.await_ready(times=2)
+    _await(lambda: second.accepted() > before)
+    assert (second.data / "run" / "demo.json").read_text() == token
+    assert second.stop(signal.SIGINT) < STOP_S
+    assert second.process.returncode == 0
+
+
+def test_each_part_that_is_killed_comes_back(start: Callable[..., RunningUp]) -> None:
+    up = start()
+    up.await_ready()
+    _await(lambda: len(up.parts()) == 4)
+    for role in ("mine", "settle", "node", "stratum"):
+        old = up.parts()[role]
+        old.kill()
+        _await(lambda role=role, old=old: role in up.parts() and up.parts()[role].pid != old.pid)  # type: ignore[misc]
+    before = up.accepted()
+    _await(lambda: up.accepted() > before + 20)
+    assert up.stop() < STOP_S
+    restarts = [line for line in up.said if "starting it again" in line]
+    assert len(restarts) >= 4
+    assert up.said.count("kench: ready") == 1
+
+
+def test_the_database_comes_back_after_it_was_killed(start: Callable[..., RunningUp]) -> None:
+    up = start("--no-miner")
+    up.await_ready()
+    pid_file = up.data / "postgres" / "cluster" / "postmaster.pid"
+    old = int(pid_file.read_text().split()[0])
+    os.kill(old, signal.SIGKILL)
+
+    def is_new() -> bool:
+        with contextlib.suppress(FileNotFoundError, IndexError, ValueError):
+            return int(pid_file.read_text().split()[0]) != old
+        return False
+
+    _await(is_new)
+    assert up.stop() < STOP_S
+
+
+def test_killed_outright_it_leaves_no_part_and_the_next_start_carries_on(
+    start: Callable[..., RunningUp],
+) -> None:
+    first = start()
+    first.await_ready()
+    _await(lambda: len(first.parts()) == 4)
+    parts = list(first.parts().values())
+    first.process.kill()
+    first.process.wait()
+    _, alive = psutil.wait_procs(parts, timeout=STOP_S)
+    assert alive == []
+    second = start()
+    second.await_ready(times=2)
+    assert second.stop() < STOP_S
+    assert _processes_of(second.data) == []
+
+
+def test_a_second_one_in_the_folder_is_refused_in_one_line(start: Callable[..., RunningUp]) -> None:
+    first = start("--no-miner")
+    first.await_ready()
+    second = _run("up", "--data", str(first.data), *ANY_PORTS)
+    assert second.returncode == 1
+    assert second.stderr.startswith("kench up: another `kench up`")
+    assert second.stderr.count("\n") == 1
+
+
+def test_a_taken_port_is_one_line_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = str(other.getsockname()[1])
+        done = _run("up", "--data", str(tmp_path / "data"), "--stratum-port", port)
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "--stratum-port" in done.stderr
+    assert not (tmp_path / "data" / "postgres").exists()
+
+
+def test_an_unwritable_folder_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = _run("up", "--data", str(tmp_path / "file" / "data"))
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "--data" in done.stderr
+
+
+def test_without_compiled_code_it_refuses_in_one_line(tmp_path: Path) -> None:
+    done = _run("up", "--data", str(tmp_path), KENCH_NATIVE_DISABLE="1")
+    assert done.returncode == 1
+    assert done.stderr == "kench up: native code is not compiled: run: make build\n"
+
+
+@pytest.mark.parametrize(
+    "role",
+    ["up", "stratum", "settle", "node", "mine", "participant", "status", "verify", "migrate"],
+)
+def test_every_command_explains_itself_with_an_example(role: str) -> None:
+    done = _run(role, "--help")
+    assert done.returncode == 0
+    assert f"kench {role}" in done.stdout.partition("\nexample:\n")[2]
+
+
+def test_the_command_lists_its_roles() -> None:
+    done = _run("--help")
+    assert done.returncode == 0
+    assert "kench up --data ./data" in done.stdout
+    assert _run("dig").returncode == 2
+
+
+def _run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*KENCH, *words],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=WAIT_S,
+    )
