@@ -79,6 +79,8 @@ class JournalSettlement:
         self._reader = reader
         self._chunk_records = chunk_records
         self._on_step = on_step
+        # How far this process knows the books to be; None where the database must be asked.
+        self._next_sequence: int | None = None
 
     def settle_chunk(self, connection: sa.Connection) -> Settled:
         """Book the next chunk in a transaction of its own; `records` is 0 where none is due.
@@ -86,16 +88,22 @@ class JournalSettlement:
         Raises JournalError where the journal cannot be read, JournalSwappedError,
         SettledElsewhereError, and SQLAlchemy's DBAPIError.
         """
+        expected, self._next_sequence = self._next_sequence, None
+        if expected is not None and self._reader.durable() == expected:
+            self._next_sequence = expected
+            return Settled(0, expected, [])
         with connection.begin():
             self._on_step(Step.BEGUN)
             start, last_crc32 = self._lock_position(connection)
             records = self._read(start, last_crc32)
             self._on_step(Step.READ)
             if not len(records):
+                self._next_sequence = start
                 return Settled(0, start, [])
             settled = self._book(connection, start, records)
             self._on_step(Step.POSITION)
         self._on_step(Step.COMMITTED)
+        self._next_sequence = settled.next_sequence
         return settled
 
     def _book(self, connection: sa.Connection, start: int, records: Records) -> Settled:

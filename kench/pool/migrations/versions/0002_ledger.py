@@ -190,9 +190,10 @@ DECLARE
     block blocks%ROWTYPE;
     wrong text;
 BEGIN
-    -- The row as it is at commit, not as it was when this check was queued.
+    -- The row as it is now, which at commit is its last version. Each version queued a check of its
+    -- own, so that of the last alone need do the work.
     SELECT * INTO block FROM blocks WHERE hash = NEW.hash;
-    IF NOT FOUND THEN
+    IF NOT FOUND OR block IS DISTINCT FROM NEW THEN
         RETURN NULL;
     END IF;
     IF block.attempts = 0 AND (block.credited OR block.state = 'mature') THEN
@@ -206,12 +207,12 @@ BEGIN
     ) THEN
         wrong := 'has transfers of an attempt that it does not count';
     ELSIF EXISTS (
-        SELECT FROM transfers AS pend LEFT JOIN block_credits AS credit
-            ON credit.block_hash = pend.block_hash AND credit.reward_sat = pend.amount_sat
-            AND pend.debit_account = 'coinbase'
-            AND pend.credit_account = CASE WHEN credit.participant_id = 0 THEN 'unassigned'
-                ELSE 'participant:' || credit.participant_id END
-        WHERE pend.block_hash = block.hash AND pend.kind = 'pend' AND credit.block_hash IS NULL
+        SELECT debit_account, credit_account, amount_sat FROM transfers
+        WHERE block_hash = block.hash AND kind = 'pend'
+        EXCEPT
+        SELECT 'coinbase', CASE WHEN participant_id = 0 THEN 'unassigned'
+            ELSE 'participant:' || participant_id END, reward_sat
+        FROM block_credits WHERE block_hash = block.hash
     ) THEN
         wrong := 'has a pend that is not one of its credits';
     ELSIF EXISTS (

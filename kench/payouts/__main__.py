@@ -1,0 +1,65 @@
+"""Root of `kench settle`: turns shares into totals, rounds and ledger entries."""
+
+import signal
+import threading
+
+from kench.payouts.follow import ChainWatch
+from kench.payouts.service import SettlementService
+from kench.pool.clock import SystemClock
+from kench.pool.database import Role, check_schema, open_engine
+from kench.pool.errors import KenchError
+from kench.pool.nodes.chain import ChainView
+from kench.pool.postgres import database_url
+from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+from kench.pool.rpc import Node
+from kench.pool.running import read_running
+from kench.pool.settings import Settings
+
+ROLE = "settle"
+
+
+class NoNodeError(KenchError):
+    """No node is set and none of `kench up` runs."""
+
+
+def main() -> None:
+    """Settle until SIGTERM or Ctrl-C."""
+    parser = command(
+        ROLE,
+        "Book shares into totals and rounds, rewards into the ledger, and follow found blocks.",
+        example="KENCH_DATABASE_URL=postgresql://... kench settle --data /var/lib/kench",
+    )
+    settings = settings_of(parser.parse_args())
+    start_logging(ROLE)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    clock = SystemClock()
+    chain = ChainView(nodes_of(settings), clock, settings.network)
+    with database_url(settings) as url:
+        engine = open_engine(url, Role.SETTLE, application_name="kench settle", pool_size=1)
+        check_schema(engine)
+        service = SettlementService(
+            engine,
+            settings.data_dir / "journal",
+            ChainWatch(chain, settings.maturity_confirmations),
+            clock,
+        )
+        announce(ROLE, "ready")
+        service.run(stop)
+        engine.dispose()
+
+
+def nodes_of(settings: Settings) -> list[Node]:
+    """Return the nodes of the settings, else the embedded one of a running `kench up`."""
+    urls = [url.get_secret_value() for url in settings.node_urls]
+    running = read_running(settings.run_directory)
+    if not urls and running and running.node_url:
+        urls = [running.node_url]
+    if not urls:
+        raise NoNodeError("no node is known: set KENCH_NODE_URLS, or start `kench up` first")
+    return [Node(url) for url in urls]
+
+
+if __name__ == "__main__":
+    run_root(ROLE, main)

@@ -1,0 +1,293 @@
+"""The settlement process's loop: one thread writes the books, another asks the chain.
+
+The writing thread never waits for a node and the asking thread never touches the database, so that
+shares are booked while no node answers, and a request to end is obeyed between two transactions.
+
+    journal --chunks--> writer --blocks to look at (one batch at most)--> lookout --> chain
+                          ^------------- findings (one batch at most) ------'
+"""
+
+import queue
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from kench.payouts.follow import (
+    Action,
+    ChainWatch,
+    Finding,
+    Followed,
+    act,
+    read_followed,
+)
+from kench.payouts.rounds import FoundBlock
+from kench.payouts.settle import (
+    CHUNK_RECORDS,
+    JournalSettlement,
+    JournalSwappedError,
+    SettledElsewhereError,
+)
+from kench.pool.clock import Clock
+from kench.pool.errors import KenchError
+from kench.pool.journal.format import JournalError
+from kench.pool.journal.reader import JournalReader
+
+SETTLEMENT_LOCK = 0x6B656E63685F73
+"""Key of the advisory lock that the one settlement of a database holds ("kench_s" in ASCII)."""
+IDLE_S = 0.2
+"""Wait where no journal has anything new."""
+LOOK_S = 1.0
+"""Time between two looks at the chain."""
+RETRY_MIN_S = 0.5
+RETRY_MAX_S = 10.0
+
+log = structlog.get_logger("kench.payouts")
+
+
+class BooksRefusedError(KenchError):
+    """PostgreSQL refused what settlement wrote: books and journal do not fit together."""
+
+
+class Backoff:
+    """Waits that double from RETRY_MIN_S to RETRY_MAX_S until something succeeds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._wait_s = 0.0
+        self._due_s = float("-inf")
+
+    def fail(self) -> float:
+        """Take note of a failure; returns the seconds until the next try is due."""
+        self._wait_s = min(max(self._wait_s * 2, RETRY_MIN_S), RETRY_MAX_S)
+        self._due_s = self._clock.monotonic() + self._wait_s
+        return self._wait_s
+
+    def succeed(self) -> bool:
+        """Take note of a success; True where it ends a row of failures."""
+        ended = self._wait_s > 0
+        self._wait_s, self._due_s = 0.0, float("-inf")
+        return ended
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a try is due."""
+        return self._clock.monotonic() >= self._due_s
+
+
+class Lookout:
+    """Looks at the chain in a daemon thread, one batch at a time."""
+
+    def __init__(self, watch: ChainWatch) -> None:
+        self._watch = watch
+        self._asked: queue.Queue[Sequence[Followed]] = queue.Queue(1)
+        self._found: queue.Queue[list[Finding] | KenchError] = queue.Queue(1)
+        self._busy = False
+        self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
+
+    def start(self) -> None:
+        """Begin; the thread ends with the process, even in the middle of a question."""
+        self._thread.start()
+
+    @property
+    def is_free(self) -> bool:
+        """Whether a batch may be handed over."""
+        return not self._busy
+
+    def hand_over(self, blocks: Sequence[Followed]) -> None:
+        """Ask about these blocks; only when free."""
+        self._busy = True
+        self._asked.put_nowait(blocks)
+
+    def take(self) -> list[Finding] | None:
+        """Return what was found, None where there is no answer yet; raises the chain's error."""
+        try:
+            found = self._found.get_nowait()
+        except queue.Empty:
+            return None
+        self._busy = False
+        if isinstance(found, KenchError):
+            raise found
+        return found
+
+    def _run(self) -> None:
+        while True:
+            blocks = self._asked.get()
+            try:
+                self._found.put(self._watch.look(blocks))
+            except KenchError as error:
+                self._found.put(error)
+
+
+class SettlementService:
+    """Settles every journal under `journal_root` and follows its blocks until told to stop."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        journal_root: Path,
+        watch: ChainWatch,
+        clock: Clock,
+        *,
+        chunk_records: int = CHUNK_RECORDS,
+    ) -> None:
+        self._engine = engine
+        self._journal_root = journal_root
+        self._clock = clock
+        self._chunk_records = chunk_records
+        self._settlements: dict[int, tuple[JournalSettlement, Backoff]] = {}
+        self._lookout = Lookout(watch)
+        self._chain_backoff = Backoff(clock)
+        self._looked_s = float("-inf")
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; lost connections are made again.
+
+        Raises BooksRefusedError and LedgerRefusedError, after which people must look.
+        """
+        self._lookout.start()
+        backoff = Backoff(self._clock)
+        while not stop.is_set():
+            try:
+                with self._engine.connect() as connection:
+                    try:
+                        self._hold(connection, stop, backoff)
+                    finally:
+                        # The lock ends with the connection: it must not go back to be used again.
+                        connection.invalidate()
+            except (IntegrityError, ProgrammingError) as refusal:
+                raise BooksRefusedError(
+                    f"PostgreSQL refused: {first_line(refusal)}; run `kench verify`"
+                ) from refusal
+            except (DBAPIError, PoolTimeoutError) as away:
+                wait_s = backoff.fail()
+                log.warning("database away", why=first_line(away), retry_s=wait_s)
+                stop.wait(wait_s)
+
+    def _hold(self, connection: sa.Connection, stop: threading.Event, backoff: Backoff) -> None:
+        """Become the one settlement of this database and work for as long as that lasts."""
+        with connection.begin():
+            got = connection.execute(
+                sa.select(sa.func.pg_try_advisory_lock(SETTLEMENT_LOCK))
+            ).scalar_one()
+        if not got:
+            wait_s = backoff.fail()
+            log.warning("another settlement is at work, standing by", retry_s=wait_s)
+            stop.wait(wait_s)
+            return
+        backoff.succeed()
+        log.info("settling", journals=str(self._journal_root))
+        while not stop.is_set():
+            if not self.turn(connection):
+                stop.wait(IDLE_S)
+
+    def turn(self, connection: sa.Connection) -> bool:
+        """Do what is due once; True where a journal has more."""
+        self._meet_journals()
+        has_more = False
+        for settlement, backoff in self._settlements.values():
+            if backoff.is_due:
+                has_more |= self._settle(connection, settlement, backoff)
+        self._follow(connection)
+        return has_more
+
+    def _meet_journals(self) -> None:
+        if not self._journal_root.is_dir():
+            return
+        for directory in sorted(self._journal_root.iterdir()):
+            name = directory.name
+            if name.isdecimal() and int(name) not in self._settlements:
+                settlement = JournalSettlement(
+                    int(name), JournalReader(directory), chunk_records=self._chunk_records
+                )
+                self._settlements[int(name)] = settlement, Backoff(self._clock)
+
+    def _settle(
+        self, connection: sa.Connection, settlement: JournalSettlement, backoff: Backoff
+    ) -> bool:
+        """Settle one chunk of one journal; a journal in trouble does not stop the others."""
+        try:
+            settled = settlement.settle_chunk(connection)
+        except (JournalError, JournalSwappedError, SettledElsewhereError) as trouble:
+            log.error(
+                "journal not settled",
+                instance=settlement.instance,
+                why=str(trouble),
+                retry_s=backoff.fail(),
+            )
+            return False
+        if backoff.succeed():
+            log.info("journal settled again", instance=settlement.instance)
+        for block in settled.blocks:
+            _log_block(settlement.instance, block)
+        return settled.records > 0
+
+    def _follow(self, connection: sa.Connection) -> None:
+        try:
+            findings = self._lookout.take()
+        except KenchError as trouble:
+            log.warning("chain not seen", why=str(trouble), retry_s=self._chain_backoff.fail())
+            return
+        if findings is not None:
+            if self._chain_backoff.succeed():
+                log.info("chain seen again")
+            act(connection, findings)
+            for finding in findings:
+                _log_finding(finding)
+        now_s = self._clock.monotonic()
+        if (
+            self._lookout.is_free
+            and self._chain_backoff.is_due
+            # What was just done may ask for more at once: a block back on the chain may be mature.
+            and (findings or now_s - self._looked_s >= LOOK_S)
+        ):
+            with connection.begin():
+                blocks = read_followed(connection)
+            self._lookout.hand_over(blocks)
+            self._looked_s = now_s
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of a database error, without the statement that earned it."""
+    text = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _log_block(instance: int, block: FoundBlock) -> None:
+    log.info(
+        "block booked",
+        hash=block.hash,
+        height=block.height,
+        instance=instance,
+        sequence=block.sequence,
+        credited=block.credited,
+        reward_sat=block.reward_sat,
+        participants=len(block.amounts_sat),
+    )
+
+
+def _log_finding(finding: Finding) -> None:
+    block = finding.block
+    facts = {
+        "hash": block.hash,
+        "height": block.height,
+        "confirmations": finding.confirmations,
+        "attempt": block.attempts + (finding.action is Action.PEND),
+    }
+    match finding.action:
+        case Action.PEND:
+            log.info("reward pended", **facts)
+        case Action.POST:
+            log.info("reward posted", **facts)
+        case Action.VOID:
+            log.warning("reward voided", **facts)
+        case Action.ALARM:
+            log.critical("a posted block left the chain: its reward must be corrected", **facts)
+        case Action.CALM:
+            log.warning("a posted block is back on the chain", **facts)
+        case Action.REST | Action.NONE:
+            pass

@@ -1,0 +1,298 @@
+"""The settlement process: killed and carried on, without a node, without its database."""
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+
+from kench.payouts import ledger, tables
+from kench.payouts.follow import ChainWatch
+from kench.payouts.rounds import fold
+from kench.payouts.service import BooksRefusedError, SettlementService
+from kench.payouts.window import RoundWindow
+from kench.pool.clock import SystemClock
+from kench.pool.database import Role, open_engine
+from payouts.books import add_block, everything
+from payouts.chains import ScriptedChain
+from payouts.journals import JournalBuilder
+
+DEADLINE_S = 30.0
+NO_NODE = "http://user:secret-of-the-node@127.0.0.1:1"
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> Iterator[JournalBuilder]:
+    builder = JournalBuilder(tmp_path / "journal" / "0")
+    yield builder
+    builder.close()
+
+
+@pytest.fixture
+def settle_engine(database: str) -> Iterator[sa.Engine]:
+    engine = open_engine(database, Role.SETTLE, application_name="test settle", pool_size=1)
+    yield engine
+    engine.dispose()
+
+
+class Running:
+    """The service in a thread."""
+
+    def __init__(self, engine: sa.Engine, root: Path, chain: ScriptedChain) -> None:
+        self.stop = threading.Event()
+        self.error: Exception | None = None
+        self.service = SettlementService(engine, root, ChainWatch(chain, 3), SystemClock())
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self) -> None:
+        try:
+            self.service.run(self.stop)
+        except BooksRefusedError as error:
+            self.error = error
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.thread.join(5)
+        assert not self.thread.is_alive()
+
+
+def wait_until(engine: sa.Engine, question: str, answer: object) -> None:
+    """Ask the database until it answers so."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        with engine.connect() as connection:
+            found = connection.execute(sa.text(question)).scalar()
+        if found == answer:
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{question}: {found}, not {answer}")
+
+
+def test_a_block_goes_from_journal_to_mature_while_the_journal_grows(
+    journal: JournalBuilder, settle_engine: sa.Engine, engine: sa.Engine, tmp_path: Path
+) -> None:
+    chain = ScriptedChain()
+    job = journal.job(1, 1)
+    winner = journal.share(job, block=True)
+    journal.flush()
+    with Running(settle_engine, tmp_path / "journal", chain):
+        wait_until(engine, "SELECT state FROM blocks", "pending")
+        chain.mine(hashes=[job.block_hash(winner)])
+        chain.mine(2)
+        wait_until(engine, "SELECT state FROM blocks", "mature")
+        for _ in range(5):
+            journal.share(job)
+        journal.flush()
+        wait_until(engine, "SELECT accepted FROM totals", 6)
+
+
+def test_shares_are_booked_while_no_node_answers(
+    journal: JournalBuilder, settle_engine: sa.Engine, engine: sa.Engine, tmp_path: Path
+) -> None:
+    chain = ScriptedChain(away=True)
+    job = journal.job(1, 1)
+    winner = journal.share(job, block=True)
+    journal.flush()
+    with Running(settle_engine, tmp_path / "journal", chain):
+        wait_until(engine, "SELECT state FROM blocks", "pending")
+        chain.mine(hashes=[job.block_hash(winner)])
+        chain.mine(2)
+        chain.away = False
+        wait_until(engine, "SELECT state FROM blocks", "mature")
+
+
+def test_a_lost_database_connection_is_made_again(
+    journal: JournalBuilder, settle_engine: sa.Engine, engine: sa.Engine, tmp_path: Path
+) -> None:
+    job = journal.job(1, 1)
+    with Running(settle_engine, tmp_path / "journal", ScriptedChain()):
+        for count in range(1, 4):
+            journal.share(job)
+            journal.flush()
+            wait_until(engine, "SELECT accepted FROM totals", count)
+            with engine.begin() as connection:
+                connection.execute(
+                    sa.text(
+                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                        "WHERE application_name = 'test settle'"
+                    )
+                )
+
+
+def test_a_second_settlement_stands_by_and_takes_over(
+    journal: JournalBuilder,
+    settle_engine: sa.Engine,
+    engine: sa.Engine,
+    database: str,
+    tmp_path: Path,
+) -> None:
+    job = journal.job(1, 1)
+    journal.share(job)
+    journal.flush()
+    other = open_engine(database, Role.SETTLE, application_name="standby", pool_size=1)
+    holders = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    with Running(other, tmp_path / "journal", ScriptedChain()):
+        with Running(settle_engine, tmp_path / "journal", ScriptedChain()):
+            wait_until(engine, "SELECT accepted FROM totals", 1)
+            wait_until(engine, holders, 1)
+        journal.share(job)
+        journal.flush()
+        wait_until(engine, "SELECT accepted FROM totals", 2)
+        wait_until(engine, holders, 1)
+    other.dispose()
+
+
+def test_a_journal_in_trouble_does_not_stop_the_others(
+    journal: JournalBuilder, settle_engine: sa.Engine, engine: sa.Engine, tmp_path: Path
+) -> None:
+    broken = JournalBuilder(tmp_path / "journal" / "7", instance=7)
+    broken.bulk(broken.job(1, 1), 5, participants=1, difficulty=1.0)
+    broken.close()
+    segment = next(broken.directory.glob("*.shares"))
+    segment.write_bytes(segment.read_bytes()[:-1] + b"\xff")
+    journal.share(journal.job(2, 1), participant=2)
+    journal.flush()
+    with Running(settle_engine, tmp_path / "journal", ScriptedChain()):
+        wait_until(engine, "SELECT accepted FROM totals WHERE participant_id = 2", 1)
+
+
+def test_books_that_postgresql_refuses_end_the_process(
+    journal: JournalBuilder, settle_engine: sa.Engine, engine: sa.Engine, tmp_path: Path
+) -> None:
+    job = journal.job(1, 1)
+    journal.share(job, block=True)
+    journal.flush()
+    with engine.begin() as connection:
+        # Another block is booked under the very same record.
+        add_block(connection, "ab" * 32, {1: 5}, sequence=0)
+        ledger.pend(connection, "ab" * 32, 1)
+    running = Running(settle_engine, tmp_path / "journal", ScriptedChain())
+    with running:
+        running.thread.join(DEADLINE_S)
+    assert "kench verify" in str(running.error)
+
+
+@contextlib.contextmanager
+def settling(database: str, data: Path, **more: str) -> "Iterator[subprocess.Popen[str]]":
+    """Run `kench settle` as a process of its own; it is gone afterwards."""
+    environment = {
+        **os.environ,
+        "KENCH_DATABASE_URL": database,
+        "KENCH_DATA": str(data),
+        "KENCH_NODE_URLS": NO_NODE,
+        **more,
+    }
+    # Not a pipe: nobody reads it while the process runs, and a full pipe would hold it up.
+    with (
+        (data / "settle.log").open("w") as log,
+        subprocess.Popen(
+            [sys.executable, "-m", "kench.payouts"],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def await_ready(process: "subprocess.Popen[str]") -> None:
+    assert process.stdout is not None
+    assert process.stdout.readline() == "kench settle: ready\n"
+
+
+def test_killed_again_and_again_it_ends_at_the_same_numbers(
+    tmp_path: Path, database: str, engine: sa.Engine
+) -> None:
+    """kill -9 at random moments of a long journal of many blocks, then one run to the end."""
+    builder = JournalBuilder(tmp_path / "journal" / "0")
+    job = builder.job(1, 1, block_target=2**256 - 1)
+    for index in range(1500):
+        builder.share(job, participant=1 + index % 7, worker=1 + index % 11, block=True)
+    builder.close()
+    chance = random.Random(7)
+    reached = 0
+    for _ in range(6):
+        with settling(database, tmp_path):
+            question = f"SELECT count(*) FROM journal_positions WHERE next_sequence > {reached}"
+            wait_until(engine, question, 1)
+            time.sleep(chance.uniform(0, 0.1))
+        with engine.connect() as connection:
+            position = sa.select(tables.journal_positions.c.next_sequence)
+            reached = connection.execute(position).scalar_one()
+    with settling(database, tmp_path):
+        wait_until(engine, "SELECT next_sequence FROM journal_positions", 1500)
+    assert reached < 1500, "the last kill came after the last chunk"
+    window = RoundWindow()
+    stretch = fold(builder.array(), window, builder.jobs.__getitem__, lambda _hash: False)
+    books = everything(engine)
+    assert books["totals"] == {(*key, *total) for key, total in stretch.totals.items()}
+    assert {(row[0], row[3]) for row in books["blocks"]} == {
+        (block.hash, block.sequence) for block in stretch.blocks
+    }
+    assert len(books["transfers"]) == 1500
+
+
+def test_sigterm_ends_it_within_two_seconds_and_its_log_keeps_the_password(
+    tmp_path: Path, database: str
+) -> None:
+    with settling(database, tmp_path) as process:
+        await_ready(process)
+        time.sleep(0.5)
+        asked = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        process.wait(DEADLINE_S)
+        assert time.monotonic() - asked < 2
+    errors = (tmp_path / "settle.log").read_text()
+    assert process.returncode == 0
+    events = [json.loads(line) for line in errors.splitlines()]
+    assert {"settling", "chain not seen"} <= {event["event"] for event in events}
+    assert "secret-of-the-node" not in errors
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"KENCH_DATABASE_URL": "postgresql://127.0.0.1:1/none"}, "KENCH_DATABASE_URL"),
+        ({"KENCH_NODE_URLS": ""}, "KENCH_NODE_URLS"),
+    ],
+)
+def test_what_is_missing_is_said_in_one_line(
+    tmp_path: Path, database: str, more: dict[str, str], words: str
+) -> None:
+    with settling(database, tmp_path, **more) as process:
+        process.wait(DEADLINE_S)
+    errors = (tmp_path / "settle.log").read_text()
+    assert process.returncode == 1
+    assert len(errors.splitlines()) == 1
+    assert words in errors
+
+
+def test_an_older_schema_is_said_in_one_line(tmp_path: Path, database: str) -> None:
+    connection = psycopg2.connect(database)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    with settling(database, tmp_path) as process:
+        process.wait(DEADLINE_S)
+    errors = (tmp_path / "settle.log").read_text()
+    assert process.returncode == 1
+    assert "migrate" in errors
