@@ -43,8 +43,10 @@ format: dev  ## format the Python files in place
 	$(BIN)/ruff check --fix-only .
 
 sanitize: dev  ## native tests under AddressSanitizer and UBSan
-	KENCH_NATIVE_SANITIZE=1 $(BIN)/python setup.py --quiet build_ext --build-lib build/sanitize --build-temp build/sanitize-objects
-	@echo "make sanitize: filled in with the native code" >&2; exit 1
+	KENCH_NATIVE_SANITIZE=1 $(BIN)/python setup.py --quiet build \
+	  --build-lib build/sanitize --build-temp build/sanitize-objects
+	LD_PRELOAD=$$($${CC:-cc} -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
+	  KENCH_NATIVE_REQUIRE=1 $(BIN)/python -m pytest -o pythonpath="build/sanitize ." tests/native $(ARGS)
 
 lock:  ## resolve the dependencies anew into the lock files (needs uv)
 	uv pip compile -q -U pyproject.toml --generate-hashes --no-emit-index-url --no-header --no-annotate \
