@@ -6,7 +6,7 @@ from libc.stdint cimport int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free, realloc
 from libc.string cimport memcmp, memcpy, memmove, memset
 
-from kench.native import twin_gate
+from kench.native import twin_gate, twin_table
 from kench.native.checks import I63_MAX as _I63_MAX
 from kench.native.checks import U32_MAX as _U32_MAX
 from kench.native.verdicts import Verdict
@@ -46,6 +46,7 @@ cdef long long U32_MAX = _U32_MAX
 cdef Py_ssize_t NAME_BYTES_MAX = twin_gate.NAME_BYTES_MAX
 cdef Py_ssize_t NAMES_MAX = twin_gate.NAMES_MAX
 cdef Py_ssize_t HISTORY_MAX = twin_gate.HISTORY_MAX
+cdef size_t CANDIDATES_PER_TIP_MAX = twin_table.CANDIDATES_PER_TIP_MAX
 cdef int64_t NTIME_AHEAD_S = twin_gate.NTIME_AHEAD_S
 cdef int64_t NTIME_FUTURE_S = twin_gate.NTIME_FUTURE_S
 
@@ -331,9 +332,13 @@ cdef class Gate:
         """Look for a block, judge the rest (steps 6 to 12), and keep what must be kept."""
         cdef kench_job *job = entry.job
         cdef const in_force *force = self.force_for(job.key)
-        cdef bint candidate = kench_compare_le256(share.hash_le, job.block_target_le) <= 0
         cdef kench_hash_set *seen = self.table.seen_hashes(entry)
         cdef bint known = kench_hash_set_has(seen, share.hash_le)
+        cdef size_t *listed = self.table.listed_for(entry)
+        cdef bint candidate = (
+            kench_compare_le256(share.hash_le, job.block_target_le) <= 0
+            and not known
+            and listed[0] < CANDIDATES_PER_TIP_MAX)
         cdef int64_t sequence = -1
         cdef uint16_t flags = 0
         cdef int verdict = refusal(entry, named, share, force, now_us)
@@ -351,6 +356,7 @@ cdef class Gate:
             elif verdict == ACCEPTED:
                 verdict = OVERLOADED
             if candidate:
+                listed[0] += 1
                 self.list_candidate(entry, share, verdict, sequence)
         return verdict
 

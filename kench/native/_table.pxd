@@ -35,8 +35,10 @@ cdef class JobTable:
     cdef size_t duplicates_max
     cdef uint64_t last_key
     cdef kench_hash_set current, previous
+    cdef size_t listed_current, listed_previous
 
     cdef table_entry *find(self, uint64_t job_key) noexcept
     cdef kench_hash_set *seen_hashes(self, const table_entry *entry) noexcept
+    cdef size_t *listed_for(self, const table_entry *entry) noexcept
     cdef bint reserve(self, kench_hash_set *seen, bint candidate) noexcept
     cdef int count_refusal(self, uint32_t participant, uint32_t worker, int verdict) except -1

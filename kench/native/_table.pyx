@@ -32,7 +32,7 @@ cdef Py_ssize_t BRANCHES_MAX = twin_table.BRANCHES_MAX
 cdef Py_ssize_t JOBS_MAX = twin_table.JOBS_MAX
 cdef Py_ssize_t RECORDS_MAX = twin_table.RECORDS_MAX
 cdef Py_ssize_t DUPLICATES_MAX = twin_table.DUPLICATES_MAX
-cdef size_t CANDIDATES_RESERVE = twin_table.CANDIDATES_RESERVE
+cdef size_t CANDIDATES_PER_TIP_MAX = twin_table.CANDIDATES_PER_TIP_MAX
 cdef tuple VERDICTS = tuple(Verdict)
 
 kench_sha256_choose()
@@ -197,6 +197,8 @@ cdef class JobTable:
         cdef kench_hash_set empty = self.previous
         self.previous = self.current
         self.current = empty
+        self.listed_previous = self.listed_current
+        self.listed_current = 0
 
     def take_candidates(self):
         """Return the block candidates found since the last call."""
@@ -234,9 +236,13 @@ cdef class JobTable:
     cdef kench_hash_set *seen_hashes(self, const table_entry *entry) noexcept:
         return &self.current if entry.tips_ago == 0 else &self.previous
 
+    cdef size_t *listed_for(self, const table_entry *entry) noexcept:
+        """Where the candidates listed for this job's tip are counted."""
+        return &self.listed_current if entry.tips_ago == 0 else &self.listed_previous
+
     cdef bint reserve(self, kench_hash_set *seen, bint candidate) noexcept:
         """Whether one more hash has room, by the bound and in memory."""
         cdef size_t most = self.duplicates_max
         if candidate:
-            most += CANDIDATES_RESERVE
+            most += CANDIDATES_PER_TIP_MAX
         return seen.count < most and kench_hash_set_reserve(seen)

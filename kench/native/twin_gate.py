@@ -17,7 +17,8 @@ The decision is made in this order, and the first that applies is the answer (A8
     12 ACCEPTED
 
 A hash that meets the block target is a candidate: whatever the answer, it is listed in the job
-table and recorded (as UNCREDITED when refused), once for a hash.
+table and recorded (as UNCREDITED when refused), once for a hash and a few times for a tip
+(CANDIDATES_PER_TIP_MAX).
 
 A line is plain, and `Gate.plain` handles it without the general JSON parser, when it is
 
@@ -340,9 +341,13 @@ class Gate:
     ) -> Verdict:
         job = entry.job
         in_force = self._in_force(job.job_key)
-        candidate = int.from_bytes(solution.hash_le, "little") <= job.block_target
         seen = self._table.seen_hashes(entry)
         known = solution.hash_le[:16] in seen
+        candidate = (
+            int.from_bytes(solution.hash_le, "little") <= job.block_target
+            and not known
+            and self._table.takes_candidate(entry)
+        )
         room = not self._records.full and self._table.has_room(seen, candidate=candidate)
         verdict = self._refusal(entry, owner, solution, in_force.target, now_us)
         if verdict is Verdict.ACCEPTED and known:
@@ -367,8 +372,9 @@ class Gate:
                 solution.version,
                 in_force.difficulty,
             )
-        if candidate and not known:
-            self._table.candidates.append(
+        if candidate:
+            self._table.list_candidate(
+                entry,
                 (
                     job.job_key,
                     solution.header,
@@ -379,7 +385,7 @@ class Gate:
                     worker,
                     verdict,
                     sequence,
-                )
+                ),
             )
         return verdict
 

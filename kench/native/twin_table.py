@@ -31,9 +31,11 @@ COINBASE_BYTES_MAX = 1_000_000  # BIP141: what a block's non-witness part can ho
 JOBS_MAX = 4096
 RECORDS_MAX = 1 << 24
 DUPLICATES_MAX = 1 << 26
-# Places in a full duplicate set that only block candidates may take: a block must never be
-# refused or forgotten because many shares came before it.
-CANDIDATES_RESERVE = 1024
+# Block candidates listed for one tip. Only the first can win, and the others but stand by should
+# it fail; where the network's difficulty is next to nothing (regtest) every second share is one,
+# and a pool that sent them all would fight over its own tip. Beyond, they are shares like others.
+# A full set of hashes has this many places more, for candidates alone.
+CANDIDATES_PER_TIP_MAX = 4
 
 _CANONICAL_KEY = re.compile(rb"[1-9a-f][0-9a-f]{0,15}")
 
@@ -181,12 +183,20 @@ class _SeenHashes:
     previous: set[bytes] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class _Listed:
+    """How many candidates were listed for the current tip, and for all tips before."""
+
+    current: int = 0
+    previous: int = 0
+
+
 class JobTable:
     """The jobs that shares may name, the hashes seen, the candidates found, the refusals.
 
     ``candidates`` are block candidates not taken yet: tuples of job_key, header (80 bytes),
     hash_le, extranonce1, extranonce2, participant, worker, verdict, sequence (-1: no room in the
-    records). The caller takes them after each call of a Gate, which bounds the list.
+    records), at most CANDIDATES_PER_TIP_MAX for a tip. The caller takes them after each call.
     ``tally`` counts refusals by (participant, worker, verdict), 0 where unknown, and is bounded
     by the registered workers. No other place counts refusals.
     """
@@ -201,6 +211,7 @@ class JobTable:
         self._entries: dict[int, TableEntry] = {}
         self._last_key = 0
         self._seen = _SeenHashes()
+        self._listed = _Listed()
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -231,6 +242,7 @@ class JobTable:
                 entry.stale_from_us = stale_from_us
             entry.tips_ago = min(entry.tips_ago + 1, 2)
         self._seen = _SeenHashes(previous=self._seen.current)
+        self._listed = _Listed(previous=self._listed.current)
 
     def take_candidates(self) -> list[Candidate]:
         """Return the block candidates found since the last call."""
@@ -260,7 +272,20 @@ class JobTable:
         """Return the set that the hashes of this job's shares belong to."""
         return self._seen.current if entry.tips_ago == 0 else self._seen.previous
 
+    def takes_candidate(self, entry: TableEntry) -> bool:
+        """Whether one more candidate of this job's tip may be listed."""
+        listed = self._listed.current if entry.tips_ago == 0 else self._listed.previous
+        return listed < CANDIDATES_PER_TIP_MAX
+
+    def list_candidate(self, entry: TableEntry, candidate: Candidate) -> None:
+        """List a candidate; only a Gate calls this."""
+        if entry.tips_ago == 0:
+            self._listed.current += 1
+        else:
+            self._listed.previous += 1
+        self.candidates.append(candidate)
+
     def has_room(self, seen: set[bytes], *, candidate: bool) -> bool:
         """Whether ``seen`` can take one more hash; candidates have places of their own."""
-        reserve = CANDIDATES_RESERVE if candidate else 0
+        reserve = CANDIDATES_PER_TIP_MAX if candidate else 0
         return len(seen) < self._duplicates_max + reserve
