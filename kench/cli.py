@@ -33,6 +33,7 @@ ROOTS = {
     "participant": Root(
         "kench.commands.participant", "add, list, suspend, resume or remove participants"
     ),
+    "migrate": Root("kench.commands.migrate", "bring the database's schema to this version"),
     "status": Root("kench.commands.status", "show what the pool holds and does"),
     "verify": Root("kench.commands.verify", "recompute everything from journal and chain"),
 }

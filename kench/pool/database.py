@@ -3,6 +3,8 @@
 Nothing here may run on the event loop's thread. Money and work go through SQLAlchemy Core.
 """
 
+import contextlib
+from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -129,6 +131,25 @@ def migrate(url: str) -> None:
             f"the schema of {safe_url(url)} could not be migrated: {_first_line(error)}; the "
             "user of KENCH_DATABASE_URL must own the database and may need CREATEROLE"
         ) from error
+    finally:
+        engine.dispose()
+
+
+@contextlib.contextmanager
+def one_transaction(
+    url: str, role: Role | None = None, *, application_name: str
+) -> Iterator[sa.Connection]:
+    """One transaction on a checked schema, for a short command; an error rolls it back.
+
+    Raises DatabaseUnavailableError for whatever PostgreSQL refuses, and what `check_schema` raises.
+    """
+    engine = open_engine(url, role, application_name=application_name, pool_size=1)
+    try:
+        check_schema(engine)
+        with engine.begin() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise _unavailable(url, error) from error
     finally:
         engine.dispose()
 

@@ -1,0 +1,178 @@
+"""`kench participant`: enter participants into the register, list, suspend, resume, remove them.
+
+What it commits reaches the running front ends by itself, within two seconds.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+import sqlalchemy as sa
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from kench.pool.database import one_transaction
+from kench.pool.errors import KenchError
+from kench.pool.postgres import database_url
+from kench.pool.register import (
+    Change,
+    add_participant,
+    list_participants,
+    remove_participant,
+    resume_participant,
+    suspend_participant,
+)
+from kench.pool.roots import command, run_root, settings_of, start_logging
+from kench.pool.running import read_running
+from kench.pool.settings import Settings
+
+ROLE = "participant"
+ID_DIGITS_MAX = 10
+WIDTH = 160
+"""Columns of a table that no terminal shows."""
+
+
+class ParticipantError(KenchError):
+    """What was asked for cannot be done to this participant."""
+
+
+class Step(NamedTuple):
+    """A change of state: how the register makes it, what is said then, what it is for."""
+
+    change: Callable[[sa.Connection, int], Change]
+    state: str
+    summary: str
+
+
+STEPS = {
+    "suspend": Step(suspend_participant, "suspended", "keep a participant from mining for a while"),
+    "resume": Step(resume_participant, "active", "let a suspended participant mine again"),
+    "remove": Step(remove_participant, "removed", "end a participant's mining for good"),
+}
+
+
+def main() -> None:
+    """Run one action on the register of the settings' database."""
+    arguments = _parser().parse_args()
+    settings = settings_of(arguments)
+    start_logging(ROLE)
+    adding = arguments.action == "add"
+    with (
+        database_url(settings, make=adding) as url,
+        one_transaction(url, application_name="kench participant") as connection,
+    ):
+        if adding:
+            lines = _add(connection, arguments.name, settings, as_json=arguments.json)
+        elif arguments.action == "list":
+            lines = _list(connection, as_json=arguments.json)
+        else:
+            lines = change_state(connection, arguments.action, arguments.id)
+    # Only now is it committed, and may be told.
+    print(lines)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command(
+        ROLE, "The register of those who may mine.", example='kench participant add "OcOO Kench"'
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+
+    def action(name: str, summary: str, example: str) -> argparse.ArgumentParser:
+        added = actions.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            epilog=f"example:\n  {example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        # Either place will do: before the action or after it.
+        added.add_argument(
+            "--data",
+            dest="data_dir",
+            metavar="DIR",
+            default=argparse.SUPPRESS,
+            help="folder of everything kept (default: data; KENCH_DATA)",
+        )
+        return added
+
+    add = action("add", "enter a participant and print its id and token", "kench participant add X")
+    add.add_argument("name", metavar="NAME", help="who it is, 1 to 200 characters")
+    add.add_argument("--json", action="store_true", help='print {"id": ..., "token": ...}')
+    show = action("list", "show every participant ever entered", "kench participant list --json")
+    show.add_argument("--json", action="store_true", help="print a JSON array")
+    for name, step in STEPS.items():
+        changing = action(name, step.summary, f"kench participant {name} 3")
+        changing.add_argument("id", metavar="ID", help="number of the participant")
+    return parser
+
+
+def _add(connection: sa.Connection, name: str, settings: Settings, *, as_json: bool) -> str:
+    id_, token = add_participant(connection, name)
+    if as_json:
+        return json.dumps({"id": id_, "token": token})
+    running = read_running(settings.run_directory)
+    at = running.stratum_url if running else (
+        f"stratum+tcp://{settings.stratum_host}:{settings.stratum_port}"
+    )  # fmt: skip
+    return "\n".join(
+        (
+            f"participant {id_} is entered. Its machines connect with:",
+            f"  URL       {at}",
+            f"  user      {id_}.rig1   (after the dot any name, one for each machine)",
+            f"  password  {token}",
+            "Note the password now: only a hash of it is kept.",
+        )
+    )
+
+
+def _list(connection: sa.Connection, *, as_json: bool) -> str:
+    found = list_participants(connection)
+    if as_json:
+        return json.dumps(
+            [entry._asdict() | {"created_at": entry.created_at.isoformat()} for entry in found],
+            ensure_ascii=False,
+        )
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("id", "name", "state", "workers", "entered (UTC)"):
+        table.add_column(heading, justify="right" if heading in {"id", "workers"} else "left")
+    for entry in found:
+        table.add_row(
+            str(entry.id), entry.name, entry.state, str(entry.workers),
+            entry.created_at.strftime("%Y-%m-%d %H:%M"),
+        )  # fmt: skip
+    console = Console(markup=False, width=None if sys.stdout.isatty() else WIDTH)
+    with console.capture() as capture:
+        console.print(table)
+    return capture.get().rstrip("\n")
+
+
+def change_state(connection: sa.Connection, action: str, given: str) -> str:
+    """Suspend, resume or remove the participant `given`; return what to say.
+
+    Raises ParticipantError where the register has no such participant, or it was removed before.
+    """
+    step = STEPS[action]
+    if not (given.isascii() and given.isdigit() and len(given) <= ID_DIGITS_MAX):
+        raise ParticipantError(f"ID is a number that `kench participant list` shows, not {given!r}")
+    match step.change(connection, int(given)):
+        case Change.DONE:
+            return f"participant {given} is {step.state}"
+        case Change.ALREADY:
+            return f"participant {given} was {step.state} already"
+        case Change.FINAL:
+            raise ParticipantError(
+                f"participant {given} was removed, which is final: enter a new one with "
+                "`kench participant add NAME`"
+            )
+        case Change.UNKNOWN:
+            raise ParticipantError(
+                f"there is no participant {given}: `kench participant list` shows all"
+            )
+
+
+if __name__ == "__main__":
+    run_root(ROLE, main)

@@ -1,0 +1,105 @@
+"""`kench status`: what the pool holds and does, while it runs and when it is stopped."""
+
+import json
+import sys
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from kench.commands.status_view import read_status
+from kench.pool.database import Role, one_transaction
+from kench.pool.postgres import database_url
+from kench.pool.roots import command, run_root, settings_of, start_logging
+
+ROLE = "status"
+BLOCKS_SHOWN = 10
+WIDTH = 160
+
+
+def main() -> None:
+    """Print the status of the settings' pool, as JSON or for people."""
+    parser = command(
+        ROLE,
+        "Show what the pool holds and does, also while it is stopped.",
+        example="kench status --data ./data --json",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    arguments = parser.parse_args()
+    settings = settings_of(arguments)
+    start_logging(ROLE)
+    with (
+        database_url(settings) as url,
+        one_transaction(url, Role.READ, application_name="kench status") as connection,
+    ):
+        status = read_status(connection, settings.journal_directory)
+    if arguments.json:
+        print(json.dumps(status, ensure_ascii=False))
+    else:
+        # What is read by no terminal (a file, a pager) has no width of its own.
+        width = None if sys.stdout.isatty() else WIDTH
+        _show(status, Console(markup=False, highlight=False, width=width))
+
+
+def _show(status: dict[str, Any], console: Console) -> None:
+    shares, blocks, ledger = status["shares"], status["block_counts"], status["ledger"]
+    facts = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    state = "yes" if status["serving"] else f"no: {status['why']}"
+    tip = f"{status['height']} {status['tip']}" if status["tip"] else "none yet"
+    refused = ", ".join(f"{count} {reason}" for reason, count in shares["refused"].items())
+    counts = ", ".join(f"{number} {name}" for name, number in blocks.items())
+    balance = "balanced" if ledger["balanced"] else "NOT BALANCED, run `kench verify`"
+    for name, value in (
+        ("serving", state),
+        ("network", status["network"] or "none yet"),
+        ("tip", tip),
+        ("shares", f"{shares['accepted']} accepted; refused: {refused or 'none'}"),
+        ("blocks", counts),
+        ("ledger", f"{balance}, {ledger['transfers']} transfers"),
+        ("journal", f"{status['journal']['records']} shares on disk"),
+        *((f"node {node['name']}", _node(node)) for node in status["nodes"]),
+    ):
+        facts.add_row(name, str(value))
+    console.print(facts)
+    console.print(_participants(status["participants"]))
+    if status["blocks"]:
+        console.print(_blocks(status["blocks"]))
+
+
+def _node(node: dict[str, Any]) -> str:
+    return "usable" if node["usable"] else f"not usable: {node['why']}"
+
+
+def _participants(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    numbers = ("workers", "accepted", "refused", "work_hashes", "pending_sat", "mature_sat")
+    for heading in ("participant", "name", "state"):
+        table.add_column(heading)
+    for heading in numbers:
+        table.add_column(heading.replace("_", " "), justify="right")
+    for row in rows:
+        table.add_row(
+            str(row["id"]), row["name"], row["state"], *(str(row[name]) for name in numbers)
+        )
+    return table
+
+
+def _blocks(rows: list[dict[str, Any]]) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("height", justify="right")
+    table.add_column("block", overflow="fold")
+    table.add_column("state")
+    table.add_column("reward sat", justify="right")
+    table.add_column("finder")
+    for row in rows[:BLOCKS_SHOWN]:
+        table.add_row(
+            str(row["height"]), row["hash"], row["state"], str(row["reward_sat"]), row["finder"]
+        )
+    if len(rows) > BLOCKS_SHOWN:
+        table.caption = "older ones: `kench status --json`"
+    return table
+
+
+if __name__ == "__main__":
+    run_root(ROLE, main)

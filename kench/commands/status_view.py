@@ -1,0 +1,136 @@
+"""The status of the pool as one object: what `kench status --json` prints and `kench up` shows.
+
+    network, height, tip   of the newest front end; null until one has run
+    participants           [{id, name, state, workers, accepted, refused, work_hashes (decimal
+                           string), pending_sat, mature_sat}] by id
+    shares                 {accepted, refused: {reason: count}}, those of unknown logins too
+    blocks                 [{height, hash, state, reward_sat, finder, credited, found_at}], newest
+                           first, at most `blocks_max`
+    block_counts           {pending, mature, orphaned}, of all blocks
+    ledger                 {balanced, transfers}
+    journal                {records, durable_lag_ms}
+    serving, why           whether miners are served now, and if not, why
+    hashrate               {participant id: hashes a second}, sums of the front ends' estimates
+    connections, sessions  of all front ends now
+    nodes                  [{name, usable, why}] as the newest front end sees them
+
+`accepted`, `work_hashes` and money follow the journal by the settlement's lag, about a second.
+"""
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from kench.pool.journal import JournalReader
+
+BLOCKS_MAX = 100_000
+FRESH_S = 5
+"""A front end that has not reported for so long does not run; it reports each second."""
+NOT_RUNNING = "no stratum server runs: start one with `kench up`"
+
+_PARTICIPANTS = sa.text("""
+    SELECT p.id, p.name, p.state,
+        coalesce(w.workers, 0) AS workers,
+        coalesce(t.accepted, 0) AS accepted,
+        coalesce(r.refused, 0) AS refused,
+        coalesce(t.work_hashes, 0) AS work_hashes,
+        coalesce(b.pending_sat, 0) AS pending_sat,
+        coalesce(b.mature_sat, 0) AS mature_sat
+    FROM participants AS p
+    LEFT JOIN (SELECT participant_id, count(*) AS workers FROM workers GROUP BY 1) AS w
+        ON w.participant_id = p.id
+    LEFT JOIN (SELECT participant_id, sum(accepted) AS accepted, sum(work_hashes) AS work_hashes
+               FROM totals GROUP BY 1) AS t ON t.participant_id = p.id
+    LEFT JOIN (SELECT participant_id, sum(count) AS refused FROM refusals GROUP BY 1) AS r
+        ON r.participant_id = p.id
+    LEFT JOIN participant_balances AS b ON b.participant_id = p.id
+    ORDER BY p.id
+""")
+_ACCEPTED = sa.text("SELECT coalesce(sum(accepted), 0) FROM totals")
+_REFUSED = sa.text("SELECT reason, sum(count) FROM refusals GROUP BY reason ORDER BY reason")
+_BLOCKS = sa.text("""
+    SELECT height, hash, state, reward_sat, finder, credited, found_at
+    FROM blocks ORDER BY height DESC, found_at DESC, hash LIMIT :blocks_max
+""")
+_BLOCK_COUNTS = sa.text("SELECT state, count(*) FROM blocks GROUP BY state")
+_LEDGER = sa.text("SELECT balanced, transfers FROM ledger_check")
+_FRONT_ENDS = sa.text("""
+    SELECT instance, state,
+        updated_at > clock_timestamp() - make_interval(secs => :fresh_s) AS fresh
+    FROM front_ends ORDER BY updated_at DESC, instance
+""")
+
+
+def read_status(
+    connection: sa.Connection, journal_directory: Path, *, blocks_max: int = BLOCKS_MAX
+) -> dict[str, Any]:
+    """Status at one moment, as the object described above; it can be given to `json.dumps`.
+
+    `connection` must not be in a transaction with statements yet: all is read in one snapshot.
+    `journal_directory` is one instance's; the journals beside it count as well, and an instance
+    whose journal is not on this machine counts by its last report. Needs the role kench_read.
+    """
+    connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    fronts = list(connection.execute(_FRONT_ENDS, {"fresh_s": FRESH_S}))
+    newest: dict[str, Any] = fronts[0].state if fronts else {}
+    fresh: list[dict[str, Any]] = [row.state for row in fronts if row.fresh]
+    blocks = connection.execute(_BLOCKS, {"blocks_max": blocks_max})
+    counts = {row.state: row.count for row in connection.execute(_BLOCK_COUNTS)}
+    ledger = connection.execute(_LEDGER).one()
+    return {
+        "network": newest.get("network"),
+        "height": newest.get("height"),
+        "tip": newest.get("tip"),
+        **_service(fresh),
+        "participants": [_participant(row) for row in connection.execute(_PARTICIPANTS)],
+        "shares": {
+            "accepted": int(connection.execute(_ACCEPTED).scalar_one()),
+            "refused": {reason: int(count) for reason, count in connection.execute(_REFUSED)},
+        },
+        "blocks": [row._asdict() | {"found_at": row.found_at.isoformat()} for row in blocks],
+        "block_counts": {
+            state: counts.get(state, 0) for state in ("pending", "mature", "orphaned")
+        },
+        "ledger": {"balanced": bool(ledger.balanced), "transfers": int(ledger.transfers)},
+        "journal": {
+            "records": _records(fronts, journal_directory),
+            "durable_lag_ms": max([0.0, *(state.get("durable_lag_ms") or 0.0 for state in fresh)]),
+        },
+        "nodes": newest.get("nodes", []) if fresh else [],
+    }  # fmt: skip
+
+
+def _participant(row: sa.Row[Any]) -> dict[str, Any]:
+    """Integers as integers; work as text, since 2^53 is where many readers of JSON lose count."""
+    numbers = ("workers", "accepted", "refused", "pending_sat", "mature_sat")
+    entry = row._asdict() | {name: int(row._mapping[name]) for name in numbers}
+    return entry | {"work_hashes": str(int(row.work_hashes))}
+
+
+def _service(fresh: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the front ends that run now do together."""
+    hashrate: Counter[str] = Counter()
+    for state in fresh:
+        hashrate.update(state.get("hashrate") or {})
+    idle = [str(state.get("why") or "not serving") for state in fresh if not state.get("serving")]
+    serving = len(idle) < len(fresh)
+    return {
+        "serving": serving,
+        "why": None if serving else next(iter(idle), NOT_RUNNING),
+        "hashrate": dict(hashrate),
+        "connections": sum(state.get("connections") or 0 for state in fresh),
+        "sessions": sum(state.get("sessions") or 0 for state in fresh),
+    }
+
+
+def _records(fronts: list[sa.Row[Any]], journal_directory: Path) -> int:
+    """Shares in the journals: those on this machine by their files, others by their reports."""
+    reported = {row.instance: int(row.state.get("journal_records") or 0) for row in fronts}
+    local = {
+        int(directory.name): JournalReader(directory).durable()
+        for directory in journal_directory.parent.glob("[0-9]*")
+        if directory.name.isdigit() and directory.is_dir()
+    }
+    return sum((reported | local).values())
