@@ -220,23 +220,6 @@ def test_without_compiled_code_it_refuses_in_one_line(tmp_path: Path) -> None:
     assert done.stderr == "kench up: native code is not compiled: run: make build\n"
 
 
-@pytest.mark.parametrize(
-    "role",
-    ["up", "stratum", "settle", "node", "mine", "participant", "status", "verify", "migrate"],
-)
-def test_every_command_explains_itself_with_an_example(role: str) -> None:
-    done = _run(role, "--help")
-    assert done.returncode == 0
-    assert f"kench {role}" in done.stdout.partition("\nexample:\n")[2]
-
-
-def test_the_command_lists_its_roles() -> None:
-    done = _run("--help")
-    assert done.returncode == 0
-    assert "kench up --data ./data" in done.stdout
-    assert _run("dig").returncode == 2
-
-
 def _run(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*KENCH, *words],

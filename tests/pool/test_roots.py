@@ -1,0 +1,91 @@
+"""What every root does alike: one line for a fault, its exit status, JSON lines for logs."""
+
+import io
+import json
+import logging
+import threading
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from kench.native import NativeMissing
+from kench.pool.errors import KenchError
+from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+
+
+@pytest.fixture
+def _logging_as_before() -> Iterator[None]:
+    before = logging.getLogger().handlers[:], logging.getLogger().level
+    yield
+    structlog.reset_defaults()
+    logging.getLogger().handlers[:], level = before
+    logging.getLogger().setLevel(level)
+
+
+@pytest.mark.parametrize("fault", [KenchError, NativeMissing])
+def test_a_fault_is_one_line_and_status_1(
+    fault: type[Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    def main() -> None:
+        raise fault("the port is\n  taken")
+
+    with pytest.raises(SystemExit) as ended:
+        run_root("stratum", main)
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "kench stratum: the port is taken\n"
+
+
+def test_a_mistake_of_ours_is_not_hidden() -> None:
+    def main() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        run_root("stratum", main)
+
+
+@pytest.mark.parametrize(("result", "status"), [(None, 0), (0, 0), (3, 3)])
+def test_a_roots_result_is_the_exit_status(result: int | None, status: int) -> None:
+    with pytest.raises(SystemExit) as ended:
+        run_root("verify", lambda: result)
+    assert ended.value.code == status
+
+
+def test_ctrl_c_ends_without_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        run_root("verify", main)
+    assert ended.value.code == 130
+    assert capsys.readouterr().err == ""
+
+
+def test_arguments_named_as_settings_override_them() -> None:
+    parser = command("stratum", "Serve.", example="kench stratum")
+    parser.add_argument("--stratum-port", type=int)
+    parser.add_argument("--loud", action="store_true")
+    settings = settings_of(parser.parse_args(["--stratum-port", "7", "--loud"]))
+    assert settings.stratum_port == 7
+    assert settings.metrics_port == 9333
+
+
+def test_announcements_are_what_kench_up_waits_for(capsys: pytest.CaptureFixture[str]) -> None:
+    announce("stratum", "ready")
+    assert capsys.readouterr().out == "kench stratum: ready\n"
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_logs_are_json_lines_with_the_role_from_any_thread_and_any_library() -> None:
+    stream = io.StringIO()
+    log = start_logging("settle", stream)
+    log.info("booked", block="aa")
+    thread = threading.Thread(target=lambda: structlog.get_logger().warning("late"))
+    thread.start()
+    thread.join()
+    logging.getLogger("some.library").error("broke: %s", "pipe")
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["booked", "late", "broke: pipe"]
+    assert {line["role"] for line in lines} == {"settle"}
+    assert [line["level"] for line in lines] == ["info", "warning", "error"]
+    assert lines[0]["block"] == "aa"
