@@ -30,8 +30,8 @@ run: build  ## build, then run everything here (DATA=folder, ARGS="flags of kenc
 test: dev  ## run the whole suite
 	$(BIN)/python -m pytest $(ARGS)
 
-bench: build  ## run the benchmarks and print their tables
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file" $(ARGS); done
+bench: build  ## run the benchmarks and print their tables (ARGS="share_path ...")
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: dev  ## ruff, formatting, strict types
 	$(BIN)/ruff check .

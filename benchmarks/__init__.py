@@ -1,0 +1,1 @@
+"""Benchmarks: one module for each guarded path, `python -m benchmarks` for all of them."""

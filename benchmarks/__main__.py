@@ -1,0 +1,36 @@
+"""Run the benchmarks by name, all of them without one; each prints its own table.
+
+python -m benchmarks [share_path ...]
+"""
+
+import argparse
+import runpy
+import sys
+
+BENCHMARKS = ("native_check", "template_to_job", "share_path")
+
+
+def main() -> int:
+    """Run each, all of them even where one fails; return 1 if one did."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description="Run benchmarks. For the flags of one: python -m benchmarks.NAME --help",
+        epilog="example: python -m benchmarks native_check",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    names = parser.parse_args().names or BENCHMARKS
+    unknown = sorted(set(names) - set(BENCHMARKS))
+    if unknown:
+        parser.error(f"no benchmark is called {unknown[0]}: there are {', '.join(BENCHMARKS)}")
+    failed = False
+    for name in names:
+        sys.argv = [name]
+        try:
+            runpy.run_module(f"benchmarks.{name}", run_name="__main__")
+        except SystemExit as end:
+            failed |= end.code not in {0, None}
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

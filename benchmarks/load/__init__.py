@@ -1,0 +1,1 @@
+"""What the benchmarks load the server with: a compiled client, the pool, and a yardstick."""

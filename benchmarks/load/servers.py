@@ -1,0 +1,135 @@
+"""The servers under load: a whole pool in a temporary folder, and the bare yardstick."""
+
+import contextlib
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.load.client import LoadError, Login
+from kench.pool.address import burn_address
+from kench.pool.database import migrate, open_engine
+from kench.pool.journal.reader import read_durable
+from kench.pool.postgres import EmbeddedPostgres
+from kench.pool.register import add_participant
+from kench.pool.rpc import Node
+from kench.pool.settings import Settings
+from kench.pool.work import EASIEST_DIFFICULTY
+from kench.up.environment import base_environment
+from kench.up.part import Part
+
+LOOPBACK = "127.0.0.1"
+READY_S, POLL_S = 60.0, 0.1
+STOP_S = 15.0
+# Hard enough that no share of a benchmark is ever a block.
+BLOCK_DIFFICULTY = 1e6
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A running pool whose every share is accepted and none is a block."""
+
+    port: int
+    stratum_pid: int
+    login: Login
+    node: Node
+    journal: Path
+
+    def journal_records(self) -> int:
+        """Return how many shares the journal has on disk."""
+        return read_durable(self.journal)
+
+    def new_block(self) -> None:
+        """Have the node find a block, so that miners get a clean job."""
+        line = self.node.line()
+        with contextlib.closing(line):
+            line.call("generatetoaddress", 1, burn_address("regtest"), timeout_s=READY_S)
+
+
+@contextlib.contextmanager
+def running_pool(folder: Path) -> Iterator[Pool]:
+    """Run PostgreSQL, the development node and the stratum server, each as in production.
+
+    Settlement is left out: it is another path, and would take its share of two cores. Raises
+    LoadError where a part does not get ready.
+    """
+    with contextlib.ExitStack() as stack:
+        database = EmbeddedPostgres(folder)
+        stack.callback(database.stop)
+        url = database.start()
+        migrate(url)
+        engine = open_engine(url, application_name="benchmark")
+        stack.callback(engine.dispose)
+        with engine.begin() as connection:
+            participant, token = add_participant(connection, "benchmark")
+
+        settings = Settings(data_dir=folder)
+        settings.log_directory.mkdir(parents=True, exist_ok=True)
+        rpc_port, zmq_port, port, metrics_port = _free_ports(4)
+        flags = ["--rpc-port", str(rpc_port), "--zmq-port", str(zmq_port)]
+        flags += ["--block-difficulty", str(BLOCK_DIFFICULTY)]
+        stack.enter_context(_running("node", settings, flags, {}))
+        node_url = f"http://{LOOPBACK}:{rpc_port}?cookie={settings.node_directory / '.cookie'}"
+        node = Node(node_url)
+        pool_settings = {
+            "KENCH_DATABASE_URL": url,
+            "KENCH_NODE_URLS": node_url,
+            "KENCH_NODE_ZMQ": f"tcp://{LOOPBACK}:{zmq_port}",
+            "KENCH_STRATUM_PORT": str(port),
+            "KENCH_METRICS_PORT": str(metrics_port),
+            # Every hash is a share, and the difficulty stays what it is.
+            "KENCH_MIN_DIFFICULTY": repr(EASIEST_DIFFICULTY),
+            "KENCH_START_DIFFICULTY": repr(EASIEST_DIFFICULTY),
+            "KENCH_MAX_DIFFICULTY": repr(EASIEST_DIFFICULTY),
+        }
+        stratum = stack.enter_context(_running("stratum", settings, [], pool_settings))
+        if stratum.pid is None:
+            raise LoadError(f"stratum ended at once: {stratum.last_words()}")
+        login = Login(f"{participant}.load", token)
+        yield Pool(port, stratum.pid, login, node, settings.journal_directory)
+
+
+@contextlib.contextmanager
+def _running(
+    role: str, settings: Settings, flags: list[str], variables: dict[str, str]
+) -> Iterator[Part]:
+    """Run one role until the end of the block; it is ready inside. Raises LoadError."""
+    log = settings.log_directory / f"{role}.log"
+    arguments = ["--data", str(settings.data_dir), *flags]
+    part = Part(role, arguments, {**base_environment(), **variables}, log)
+    part.start()
+    try:
+        for _ in range(round(READY_S / POLL_S)):
+            if part.ready.wait(POLL_S) or part.poll() is not None:
+                break
+        if not part.ready.is_set():
+            raise LoadError(f"{role} did not get ready: {part.last_words()}")
+        yield part
+    finally:
+        part.stop(STOP_S)
+
+
+@contextlib.contextmanager
+def running_bare_server() -> Iterator[tuple[int, int]]:
+    """Run the yardstick; yields its port and process id. Raises LoadError."""
+    command = [sys.executable, "-m", "benchmarks.load.bare_server"]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
+        if process.stdout is None:
+            raise AssertionError("the pipe was asked for")
+        try:
+            line = process.stdout.readline()
+            if not line.strip().isdigit():
+                raise LoadError("the bare server did not start")
+            yield int(line), process.pid
+        finally:
+            process.terminate()
+
+
+def _free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on; all are held until the last is known."""
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in held]

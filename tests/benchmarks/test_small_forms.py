@@ -1,0 +1,44 @@
+"""The smaller benchmarks in their smallest form: they run, and their figures can be read."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import __main__ as everything
+from benchmarks import native_check, template_to_job
+
+
+def test_native_check_measures_both_implementations(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    native_check.main(["--seconds", "0.02", "--json", str(figures)])
+    rows = json.loads(figures.read_text())
+    assert [row["branches"] for row in rows] == [0, 12]
+    assert all(0 < row["compiled_ns"] < row["twin_ns"] for row in rows)
+
+
+def test_template_to_job_measures_each_step(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    template_to_job.main(["--rounds", "2", "--json", str(figures)])
+    steps = json.loads(figures.read_text())
+    assert list(steps) == ["decode_ms", "parse_ms", "make_ms"]
+    assert all(step > 0 for step in steps.values())
+
+
+def test_a_slow_template_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template_to_job, "HELD_MS", 0.0)
+    assert template_to_job.main(["--rounds", "2"]) == 1
+
+
+def test_a_benchmark_that_does_not_exist_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmarks", "shares"])
+    with pytest.raises(SystemExit, match="2"):
+        everything.main()
+    assert "no benchmark is called shares" in capsys.readouterr().err
+
+
+def test_every_benchmark_is_listed() -> None:
+    files = {path.stem for path in Path(everything.__file__).parent.glob("*.py")}
+    assert files - {"__init__", "__main__"} == set(everything.BENCHMARKS)
