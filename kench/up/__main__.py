@@ -9,6 +9,7 @@ from kench.native import require_compiled
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.roots import command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
+from kench.up.calibration import block_difficulty_for, hashes_per_s
 from kench.up.environment import fit_difficulties
 from kench.up.logfile import open_log
 from kench.up.preflight import (
@@ -94,6 +95,9 @@ def _check(settings: Settings, clock: Clock, stop: threading.Event) -> tuple[Set
             settings = settings.model_copy(update={"cpu_miner": False})
         settings = fit_difficulties(settings, network or "unknown")
     else:
+        if "block_difficulty" not in settings.model_fields_set:
+            easy = block_difficulty_for(hashes_per_s(clock))
+            settings = settings.model_copy(update={"block_difficulty": easy})
         settings = fit_difficulties(settings, None)
     return settings, Ports(stratum, metrics)
 
