@@ -23,6 +23,7 @@ class Connection(asyncio.Protocol):
         "awaiting",
         "front",
         "peer",
+        "refused_help",
         "refused_since",
         "session",
         "since",
@@ -37,6 +38,7 @@ class Connection(asyncio.Protocol):
         self.awaiting = 0
         self.stalled_since: float | None = None
         self.refused_since: float | None = None
+        self.refused_help = 0  # steps taken since (A8.15)
         self.swept_accepted = 0  # as of the last sweep
         self.swept_refused = 0
         self.since = 0.0

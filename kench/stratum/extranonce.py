@@ -52,14 +52,18 @@ class Extranonces:
         while len(self._ended) > RESUMABLE_MAX:
             self._ended.popitem(last=False)
 
-    def resume(self, session_id: str, now: float) -> Resumable | None:
-        """Give an ended session's value to its successor, unless it is old or taken again."""
+    def resume(self, session_id: str, unused: bytes, now: float) -> Resumable | None:
+        """Give an ended session's value to its successor, unless it is old or taken again.
+
+        `unused` is the value that the successor had taken; it is free if another is given.
+        """
         ended = self._ended.pop(session_id, None)
         if ended is None or now - ended.at > RESUMABLE_S or ended.left.extranonce1 in self._taken:
             return None
+        self.give_back(unused)
         self._taken.add(ended.left.extranonce1)
         return ended.left
 
     def give_back(self, value: bytes) -> None:
-        """Free a value that its connection never used because it resumed another."""
+        """Free a value that no share was made with."""
         self._taken.discard(value)

@@ -138,9 +138,9 @@ class Front:
         """Look a login up in the cached register (D2)."""
         return self.admissions.admit(user, tokens)
 
-    def resume(self, session_id: str) -> Resumable | None:
+    def resume(self, session_id: str, unused: bytes) -> Resumable | None:
         """Hand back an ended session's extranonce and difficulty (A2.7)."""
-        return self._extranonces.resume(session_id, self.loop.time())
+        return self._extranonces.resume(session_id, unused, self.loop.time())
 
     # -- connections ------------------------------------------------------------------------
 
@@ -164,8 +164,11 @@ class Front:
         self.connections.discard(connection)
         self._retargets.discard(connection)
         session = connection.session
-        left = Resumable(session.extranonce1, session.difficulty or session.start)
-        self._extranonces.release(session.session_id, left, self.loop.time())
+        if session.difficulty:
+            left = Resumable(session.extranonce1, session.difficulty)
+            self._extranonces.release(session.session_id, left, self.loop.time())
+        else:  # no job was sent, so no share can have been made
+            self._extranonces.give_back(session.extranonce1)
 
     def make_worker(self, connection: Connection, wanted: NewWorker) -> None:
         """Have the register asked while the connection waits."""
@@ -200,7 +203,7 @@ class Front:
         else:
             now = self.loop.time()
             for connection in waiting:
-                if connection.session.state is State.WORKING:
+                if _takes_work(connection):
                     connection.send(connection.session.give(job, now, clean=False))
 
     def _send_to_all(self, job: Job, *, clean: bool) -> None:
@@ -217,7 +220,7 @@ class Front:
         some = next(broadcast, ())
         for connection in some:
             session = connection.session
-            if session.state is State.WORKING and session.job_key < job.key:
+            if _takes_work(connection) and session.job_key < job.key:
                 connection.send(session.give(job, now, clean=clean or not session.job_key))
         if some:
             self.loop.call_soon(partial(self._send_slice, broadcast, job, clean=clean))
@@ -314,20 +317,34 @@ class Front:
         """Help a miner whose every share is refused, then let it go (A8.15)."""
         session = connection.session
         gate = session.gate
-        if gate.accepted != connection.swept_accepted or gate.refused == connection.swept_refused:
-            connection.refused_since = None
-        elif connection.refused_since is None:
-            connection.refused_since = now
-        else:
-            elapsed = now - connection.refused_since
-            job = self._book.current
-            if elapsed > REFUSED_DROP_S:
-                connection.close("all shares refused")
-            elif elapsed > REFUSED_RECONNECT_S:
-                connection.send(messages.reconnect())
-            elif elapsed > REFUSED_AGAIN_S and job is not None:
-                connection.send(session.give(job, now, clean=True))
+        if gate.accepted != connection.swept_accepted:
+            connection.refused_since, connection.refused_help = None, 0
+        elif gate.refused != connection.swept_refused:
+            self._help_refused(connection, now)
         connection.swept_accepted, connection.swept_refused = gate.accepted, gate.refused
+
+    def _help_refused(self, connection: Connection, now: float) -> None:
+        """Take the next step for a miner whose shares were refused again, none accepted since."""
+        if connection.refused_since is None:
+            connection.refused_since = now
+        elapsed = now - connection.refused_since
+        job = self._book.current
+        help_given = connection.refused_help
+        if help_given == 0 and elapsed > REFUSED_AGAIN_S:
+            if job is not None:
+                connection.send(connection.session.repeat(job, now))
+        elif help_given == 1 and elapsed > REFUSED_RECONNECT_S:
+            connection.send(messages.reconnect())
+        elif help_given == 2 and elapsed > REFUSED_DROP_S:
+            connection.close("all shares refused")
+        else:
+            return
+        connection.refused_help += 1
+
+
+def _takes_work(connection: Connection) -> bool:
+    """Say whether a job sent now would reach the miner; one that stalled catches up later."""
+    return connection.session.state is State.WORKING and connection.stalled_since is None
 
 
 def _slices(connections: set[Connection], size: int) -> Iterator[tuple[Connection, ...]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 DEFAULT_WORKER = "default"
 WORKER_NAME_MAX = 64
-_PARTICIPANT = re.compile(r"[1-9][0-9]{0,8}")
+_PARTICIPANT = re.compile(r"[1-9][0-9]{0,9}")
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
 
 

@@ -29,6 +29,7 @@ class Request:
 def parse_line(line: bytes) -> Request | None:
     """Parse one line without its end; None for an answer to a question of ours (A1.9).
 
+    An object without a method, or with one that is no text, is a request for no method at all.
     Raises BadMessageError for anything that is not a JSON object Stratum could mean.
     """
     if line.count(b"[") + line.count(b"{") > DEPTH_MAX:
@@ -43,9 +44,9 @@ def parse_line(line: bytes) -> Request | None:
     if method is None and ("result" in message or "error" in message):
         return None
     request_id = message.get("id")
-    if not isinstance(method, str) or isinstance(request_id, bool | list | dict):
+    if isinstance(request_id, bool | list | dict):
         raise BadMessageError
-    return Request(request_id, method, message.get("params"))
+    return Request(request_id, method if isinstance(method, str) else "", message.get("params"))
 
 
 def _refuse(constant: str) -> NoReturn:
@@ -92,6 +93,11 @@ def reconnect(request_id: Id = None) -> bytes:
 def set_difficulty(wire_number: str) -> bytes:
     """Encode `mining.set_difficulty`; the number is spelled by `wire_difficulty` (A6.2)."""
     return b'{"id":null,"method":"mining.set_difficulty","params":[%b]}\n' % wire_number.encode()
+
+
+def set_version_mask(mask: int) -> bytes:
+    """Encode `mining.set_version_mask`, which only a client that configured may hear (A4.5)."""
+    return notification("mining.set_version_mask", f"{mask:08x}")
 
 
 def _line(message: dict[str, Any]) -> bytes:

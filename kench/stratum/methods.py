@@ -14,7 +14,7 @@ from kench.pool.work import difficulty_of_target
 from kench.stratum import messages
 from kench.stratum.login import parse_difficulty, printable
 from kench.stratum.messages import Request
-from kench.stratum.session import RENTAL_FLOORS, USER_AGENT_MAX, Session, State
+from kench.stratum.session import USER_AGENT_MAX, Session, State
 
 # The longest user name taken, in bytes; a worker's own part is bounded by the register.
 NAME_BYTES_MAX = 256
@@ -52,9 +52,8 @@ def _subscribe(session: Session, request: Request, _now_us: int, now: float) -> 
     if fresh:
         agent = params[0] if params and isinstance(params[0], str) else ""
         session.user_agent = printable(agent, USER_AGENT_MAX)
-        _apply_rental_floor(session)
         if session.state is State.CONNECTED and len(params) > 1 and isinstance(params[1], str):
-            left = session.pool.resume(params[1])
+            left = session.pool.resume(params[1], session.extranonce1)
             if left is not None:
                 session.adopt(left)
     sid = session.session_id
@@ -65,13 +64,6 @@ def _subscribe(session: Session, request: Request, _now_us: int, now: float) -> 
     elif session.state is State.AUTHORISED:
         out += session.begin(now)
     return out
-
-
-def _apply_rental_floor(session: Session) -> None:
-    agent = session.user_agent.lower()
-    for prefix, floor in RENTAL_FLOORS.items():
-        if agent.startswith(prefix) and not session.start_is_explicit:
-            session.start = max(session.start, floor)
 
 
 def _authorize(session: Session, request: Request, _now_us: int, now: float) -> bytes:
@@ -119,28 +111,28 @@ def _configure(session: Session, request: Request, _now_us: int, _now: float) ->
     names = params[0] if params and isinstance(params[0], list) else []
     options = params[1] if len(params) > 1 and isinstance(params[1], dict) else {}
     result: dict[str, Any] = {}
-    for name in names[:32]:
-        if isinstance(name, str) and len(name) <= 64:
+    for name in names:
+        if isinstance(name, str):
             result |= _extension(session, name, options)
-    out = _reply(request, result)
+    if request.id is None:
+        return b""
+    out = messages.answer(request.id, result)
     if result.get("version-rolling") is True:
         # Some firmware idles without it, and none minds (A4.5).
-        out += messages.notification("mining.set_version_mask", f"{session.version_mask:08x}")
+        out += messages.set_version_mask(session.version_mask)
     return out
 
 
 def _extension(session: Session, name: str, options: dict[str, Any]) -> dict[str, Any]:
     if name == "version-rolling":
         asked = options.get("version-rolling.mask", "ffffffff")
-        if not isinstance(asked, str) or not _MASK.fullmatch(asked):
-            return {name: False}
-        mask = int(asked, 16) & session.pool.rolling_mask()
-        if not mask:
-            return {name: False}
-        session.set_mask(mask)
-        return {name: True, "version-rolling.mask": f"{mask:08x}"}
+        readable = isinstance(asked, str) and _MASK.fullmatch(asked)
+        mask = session.ask_mask(int(asked, 16) if readable else 0)
+        return {name: True, "version-rolling.mask": f"{mask:08x}"} if mask else {name: False}
     if name == "minimum-difficulty":
-        floor = parse_difficulty(options.get("minimum-difficulty.value"))
+        value = options.get("minimum-difficulty.value")
+        nothing = value == 0 and not isinstance(value, bool)  # the pool's own floor, then
+        floor = 0.0 if nothing else parse_difficulty(value)
         if floor is not None:
             session.raise_floor(floor)
         return {name: floor is not None}
@@ -165,10 +157,10 @@ def _suggest_target(session: Session, request: Request, _now_us: int, _now: floa
 
 
 def _suggest(session: Session, wished: float | None) -> None:
-    if wished is None or session.start_is_explicit or wished == session.suggested:
-        return
-    session.suggested = wished
-    session.wish(wished)
+    if wished is not None and wished != session.suggested:
+        session.suggested = wished
+        if session.password_start is None:
+            session.wish(wished)
 
 
 def _true(_session: Session, request: Request, _now_us: int, _now: float) -> bytes:

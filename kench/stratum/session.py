@@ -7,6 +7,7 @@ keep their order (A1.2).
 """
 
 import enum
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -25,11 +26,14 @@ from kench.stratum.vardiff import Vardiff
 
 # A peer that sends this many lines that are no messages is cut off (A1.5).
 BAD_LINES_MAX = 3
-# The first bytes of what is certainly no Stratum V1 (A1.14).
-FOREIGN_OPENINGS = (b"GET ", b"POST", b"HEAD", b"PUT ", b"OPTI", b"\x16\x03", b"SSH-")
+# What is certainly no Stratum V1: other protocols' first words, or bytes that JSON never has raw,
+# as in a TLS or Stratum V2 handshake (A1.14).
+_FOREIGN = re.compile(rb"(?:GET|POST|HEAD|PUT|OPTIONS) |SSH-|[^\n]*?[\x00-\x08\x0b\x0c\x0e-\x1f]")
 USER_AGENT_MAX = 128
-# Firmware that rents out hash power wants a high floor from its first job on (A6.9, A10.1).
-RENTAL_FLOORS = {"nicehash/": 524_288.0, "mrr-hash/": 1_000_000.0}
+# Who rents out hash power wants a high floor from the first job on (A6.9, A10.1, A10.2).
+RENTAL_FLOORS = {"nicehash/": 524_288.0, "mrr-hash/": 1e6, "miningrigrentals/": 1e6}
+# Bytes kept while a login waits for the register: one read of the socket and the line before it.
+PAUSED_BYTES_MAX = 256 * 1024
 
 
 class State(enum.Enum):
@@ -87,8 +91,11 @@ class Pool(Protocol):
         """Look a login up in the cached register; None if it may not mine (D2)."""
         ...
 
-    def resume(self, session_id: str) -> "Resumable | None":
-        """Hand back what an ended session left behind, once (A2.7)."""
+    def resume(self, session_id: str, unused: bytes) -> "Resumable | None":
+        """Hand back what an ended session left behind, once (A2.7).
+
+        `unused` is the extranonce1 that is free again where another is handed back.
+        """
         ...
 
 
@@ -106,6 +113,7 @@ class _Pause:
 
     request: messages.Request
     name: bytes
+    tokens: tuple[str, ...]
 
 
 class Session:
@@ -133,13 +141,15 @@ class Session:
         self.session_id = session_id
         self.extranonce1 = extranonce1
         self.user_agent = ""
-        self.version_mask = 0
+        self.version_mask = 0  # granted; part of what was asked for
+        self._asked_mask = 0
         self.floor = limits.min_difficulty
-        self.start = limits.start_difficulty
-        self.start_is_explicit = False
+        self.start = limits.start_difficulty  # wished for, before bounds
+        self.password_start: float | None = None
         self.suggested: float | None = None
         self.difficulty = 0.0  # in force for the next job; 0 before the first
-        self.job_key = 0  # the newest job sent
+        self.job_key = 0  # the newest job sent, and the tip it is on
+        self._prevhash_le = b""
         self.vardiff = Vardiff(limits.shares_per_minute, now)
         self.participants: dict[bytes, int] = {}  # authorised worker names -> participant id
         self.failed_logins = 0
@@ -164,6 +174,8 @@ class Session:
 
     def receive(self, data: bytes, now_us: int, now: float) -> bytes:
         """Take what the miner sent; return what to send, in order."""
+        if self.closing is not None:
+            return b""
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
@@ -181,14 +193,14 @@ class Session:
     def _general(self, data: bytes, start: int, now_us: int, now: float) -> bytes:
         """Take lines one by one, handing plain runs back to native code."""
         out = bytearray()
-        if self.state is State.CONNECTED and data.startswith(FOREIGN_OPENINGS, start):
-            self.end("not a Stratum miner")
-            return b""
         while self.closing is None and self.wants is None:
             if self.state is State.WORKING:
                 start, replies, accepted = self.gate.plain(data, start, now_us)
                 out += replies
                 self.count_accepted(accepted, now)
+            elif self.state is State.CONNECTED and _FOREIGN.match(data, start):
+                self.end("not a Stratum miner")
+                break
             newline = data.find(b"\n", start)
             if newline < 0:
                 break
@@ -217,7 +229,8 @@ class Session:
         """Keep an unfinished line, or what came while paused, within bounds (A1.4)."""
         if self.closing is not None:
             return
-        if len(rest) > self.limits.max_line_bytes * (4 if self.wants else 1):
+        paused = PAUSED_BYTES_MAX if self.wants else 0
+        if len(rest) > self.limits.max_line_bytes + paused:
             self.end("line too long")
             return
         self._buffer = rest
@@ -235,7 +248,7 @@ class Session:
             self._take_options(password)
         admission = self.pool.admit(user, tokens)
         if isinstance(admission, NewWorker):
-            self._paused = _Pause(request, name)
+            self._paused = _Pause(request, name, tokens)
             self.wants = admission
             self.attention = True
             return b""
@@ -247,7 +260,12 @@ class Session:
         if paused is None or wants is None:
             raise AssertionError("worker_made without a pause")
         self._paused = self.wants = None
-        admission = None if worker is None else Admission(wants.participant, worker)
+        if self.wish_changed:
+            self.attention = True
+        admission = None
+        # The participant may have been suspended while the register was asked (D2).
+        if worker is not None and self.pool.admit(paused.name.decode(), paused.tokens) is not None:
+            admission = Admission(wants.participant, worker)
         out = self._settle_login(paused.request, paused.name, admission, now)
         return out + self.receive(b"", now_us, now)
 
@@ -272,12 +290,16 @@ class Session:
         return out
 
     def _take_options(self, password: Password) -> None:
-        """Take the minimum first, then the start; both are clamped when a job is sent (A3.7)."""
+        """Take the minimum first, then the start; both are clamped when a job is sent (A3.7).
+
+        A start said again changes nothing, so that logging in anew floods nobody (A3.5).
+        """
         if password.minimum_difficulty is not None:
             self.raise_floor(password.minimum_difficulty)
-        if password.start_difficulty is not None:
-            self.wish(password.start_difficulty)
-            self.start_is_explicit = True
+        start = password.start_difficulty
+        if start is not None and start != self.password_start:
+            self.password_start = start
+            self.wish(start)
 
     def forget_participant(self, participant: int) -> bool:
         """Take a participant's workers off this connection (D2); True if none are left."""
@@ -299,21 +321,45 @@ class Session:
         self.floor = max(difficulty, self.limits.min_difficulty)
         self.wish_changed = self.attention = True
 
-    def set_mask(self, mask: int) -> None:
-        """Grant a version mask; the one before stays valid until the next clean job (A4.7)."""
-        self.gate.set_mask(mask | self.version_mask)
-        self.version_mask = mask
+    def ask_mask(self, asked: int) -> int:
+        """Grant what may be rolled of the version bits asked for, and return it.
+
+        The mask before stays valid until the next clean job (A4.7).
+        """
+        granted = asked & self.pool.rolling_mask()
+        self.gate.set_mask(granted | self.version_mask)
+        self._asked_mask, self.version_mask = asked, granted
+        return granted
+
+    def _renew_mask(self, job: Job) -> bytes:
+        """Let go of the mask before, and follow a template that rolls other bits (A7.7)."""
+        granted = self._asked_mask & job.template.rolling_mask
+        self.gate.set_mask(granted)
+        if granted == self.version_mask:
+            return b""
+        self.version_mask = granted
+        return messages.set_version_mask(granted)
 
     # -- difficulty and jobs ----------------------------------------------------------------
 
     def settle(self, wished: float, job: Job) -> float:
         """Return the difficulty to send for one wished for: within all bounds (A8.14)."""
         highest = min(self.limits.max_difficulty, job.network_difficulty)
-        return settle_difficulty(wished, max(self.floor, EASIEST_DIFFICULTY), highest)
+        lowest = max(self.floor, self._rental_floor(), EASIEST_DIFFICULTY)
+        return settle_difficulty(wished, lowest, highest)
+
+    def _rental_floor(self) -> float:
+        """Return the floor that rented hash power wants, unless it asked for less (A3.8, A10)."""
+        agent = self.user_agent.lower()
+        for prefix, floor in RENTAL_FLOORS.items():
+            if agent.startswith(prefix):
+                asked = self.suggested if self.password_start is None else self.password_start
+                return floor if asked is None else min(floor, asked)
+        return 0.0
 
     def count_accepted(self, count: int, now: float) -> None:
         """Let the share rate be judged at once when many shares came."""
-        if count and self.vardiff.saw(count):
+        if count and self.vardiff.saw(count, now):
             self._judge(now)
 
     def _judge(self, now: float) -> None:
@@ -331,19 +377,32 @@ class Session:
         return self.state is State.WORKING and self.settle(self.start, job) != self.difficulty
 
     def give(self, job: Job, now: float, *, clean: bool) -> bytes:
-        """Return what announces `job`: its difficulty first if that changed (A6.1, A6.4)."""
-        self.job_key = job.key
-        if clean:
-            self.gate.set_mask(self.version_mask)
+        """Return what announces `job`: its difficulty first if that changed (A6.1, A6.4).
+
+        The first job on a tip is clean whatever is asked: a broadcast of it may have been
+        overtaken by the next job (A7.3).
+        """
+        clean = clean or job.template.prevhash_le != self._prevhash_le
+        self.job_key, self._prevhash_le = job.key, job.template.prevhash_le
+        mask = self._renew_mask(job) if clean else b""
         wished = self.settle(self.start, job)
         if wished == self.difficulty:
-            return job.notify(clean=clean)
+            return mask + job.notify(clean=clean)
         first = self.difficulty == 0.0
         self.difficulty = wished
         target = target_of(wished).to_bytes(32, "little")
         self.gate.set_difficulty(wished, target, 0 if first else job.key)
         self.vardiff.restart(now)
-        return messages.set_difficulty(wire_difficulty(wished)) + job.notify(clean=clean)
+        difficulty = messages.set_difficulty(wire_difficulty(wished))
+        return mask + difficulty + job.notify(clean=clean)
+
+    def repeat(self, job: Job, now: float) -> bytes:
+        """Return difficulty and job once more, for a miner that seems to hold others (A8.15)."""
+        before = self.difficulty
+        out = self.give(job, now, clean=True)
+        if self.difficulty != before:
+            return out
+        return messages.set_difficulty(wire_difficulty(before)) + out
 
     def begin(self, now: float) -> bytes:
         """Return the first difficulty and job once subscribed and authorised (A6.1)."""
