@@ -2,7 +2,6 @@
 
 import http.client
 import threading
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,8 +17,8 @@ from kench.pool.rpc_connection import (
     NodeConnection,
     NodeProxy,
     basic_credentials,
-    decode_json,
 )
+from kench.pool.rpc_json import decode_json, decode_template_answer
 
 DEFAULT_TIMEOUT_S = 10.0
 # Core closes a connection that was idle for 30 s (rpcservertimeout); we never meet that moment.
@@ -160,6 +159,10 @@ class NodeLine:
         self._login = login
         self._connection = NodeConnection(host, port, login.credentials, clock)
 
+    def __del__(self) -> None:
+        # A thread that ends leaves the line that Node.call opened for it.
+        self._connection.close()
+
     def cut(self) -> None:
         """End the call in flight and every later one with NodeUnreachableError."""
         self._connection.cut()
@@ -173,7 +176,6 @@ class NodeLine:
         method: str,
         *params: Any,
         timeout_s: float = DEFAULT_TIMEOUT_S,
-        decode: Callable[[bytes], Any] = decode_json,
     ) -> Any:
         """Call `method` and return its result; numbers with a point are Decimal.
 
@@ -182,6 +184,7 @@ class NodeLine:
         cookie that has changed since: methods must bear being carried out twice.
         Raises NodeFaultError's subclasses.
         """
+        decode = decode_template_answer if method == "getblocktemplate" else decode_json
         spent: set[str] = set()
         while True:
             reused = False

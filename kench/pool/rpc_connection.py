@@ -8,11 +8,9 @@ second time for a log line that nobody reads; and it needs the password inside a
 
 import base64
 import http.client
-import json
 import socket
 from collections.abc import Callable
-from decimal import Decimal
-from typing import Any, NoReturn
+from typing import Any
 
 from bitcoinrpc.authproxy import AuthServiceProxy
 
@@ -169,15 +167,6 @@ def _read_whole(response: http.client.HTTPResponse) -> bytes:
             raise GarbledAnswerError(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
         pieces.append(piece)
     return b"".join(pieces)
-
-
-def decode_json(body: bytes) -> Any:
-    """Decode an answer; a number with a point becomes a Decimal, so that no satoshi is rounded."""
-    return json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def basic_credentials(user: str, password: str) -> str:

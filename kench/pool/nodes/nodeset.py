@@ -7,7 +7,6 @@ node is asked as well when the first does not answer within HEDGE_S.
 """
 
 import threading
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -134,9 +133,9 @@ class NodeSet:
         self._wake.set()
         for watch in self._watches:
             watch.stop()
-        deadline_s = time.monotonic() + STOP_TIMEOUT_S
+        deadline_s = self._clock.monotonic() + STOP_TIMEOUT_S
         for thread in self._threads:
-            thread.join(max(0.0, deadline_s - time.monotonic()))
+            thread.join(max(0.0, deadline_s - self._clock.monotonic()))
             if thread.is_alive():
                 log.error("thread still runs", thread=thread.name)
 

@@ -1,0 +1,59 @@
+import json
+import lzma
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kench.pool import rpc_json
+from kench.pool.rpc_json import decode_json, decode_template_answer
+
+VECTORS = Path(__file__).parents[1] / "vectors"
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.just("transactions"), inner),
+    max_leaves=20,
+)
+
+
+def test_numbers_with_a_point_are_exact() -> None:
+    assert decode_json(b"0.00000001") == Decimal("0.00000001")
+
+
+def test_a_recorded_template_of_3101_transactions_reads_the_same_in_pieces() -> None:
+    recorded = lzma.decompress((VECTORS / "getblocktemplate-regtest-3101tx.json.xz").read_bytes())
+    body = b'{"result":' + recorded + b',"error":null,"id":1}'
+    assert len(body) > rpc_json.PIECES_FROM_BYTES
+    assert decode_template_answer(body) == json.loads(body)
+
+
+@given(st.fixed_dictionaries({"transactions": st.lists(JSON)}, optional={"rules": JSON}), JSON)
+def test_any_answer_reads_the_same_in_pieces(result: dict[str, Any], more: Any) -> None:
+    for answer in ({"result": result, "id": more}, {"id": more, "result": result}, more):
+        for spaced in (json.dumps(answer), json.dumps(answer, indent=2, separators=(",", ":"))):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(rpc_json, "PIECES_FROM_BYTES", 0)
+                assert decode_template_answer(spaced.encode()) == answer
+
+
+def test_a_key_inside_a_string_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc_json, "PIECES_FROM_BYTES", 0)
+    answer = {"note": '"transactions":[', "result": {"transactions": ["kench: transactions"]}}
+    assert decode_template_answer(json.dumps(answer).encode()) == answer
+
+
+@pytest.mark.parametrize(
+    "cut",
+    [
+        b'{"result":{"transactions":[',
+        b'{"result":{"transactions":[{}',
+        b'{"result":{"transactions":[{}]',
+    ],
+)
+def test_a_cut_answer_is_refused(cut: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rpc_json, "PIECES_FROM_BYTES", 0)
+    with pytest.raises(ValueError, match="line 1"):
+        decode_template_answer(cut)
