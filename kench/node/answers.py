@@ -29,7 +29,7 @@ def header_answer(chain: Chain, entry: Entry, transactions: int) -> dict[str, An
     on_chain = chain.is_on_best_chain(entry)
     answer: dict[str, Any] = {
         "hash": entry.hash,
-        "confirmations": chain.tip.height - entry.height + 1 if on_chain else -1,
+        "confirmations": chain.kernel.tip().height - entry.height + 1 if on_chain else -1,
         "height": entry.height,
         "version": entry.version,
         "versionHex": f"{entry.version & 0xFFFF_FFFF:08x}",

@@ -116,7 +116,10 @@ class Chain:
     # ---- what the kernel cannot do: see kench.node.generations ----
 
     def invalidate(self, entry: Entry) -> None:
-        """Call a block invalid, and with it all that build on it."""
+        """Call a block invalid, and with it all that build on it.
+
+        This and the next two raise StoppingError.
+        """
         with self._submitting:
             if entry.hash in self._invalidated:
                 return
@@ -177,11 +180,12 @@ class Chain:
         return high.hash == low.hash
 
     def _rebuild(self, blocks: Iterable[bytes], gone: dict[str, Invalidated]) -> None:
-        before = self._generations.build(blocks, gone.values())
-        self.kernel.reopen(self._generations.current)
-        self._invalidated = gone
+        before = self._generations.build(blocks, gone.values(), lambda: self._closing)
+        with self.kernel.steady():
+            self.kernel.reopen(self._generations.current)
+            self._invalidated = gone
+            self._announce()
         shutil.rmtree(before)
-        self._announce()
 
     # ---- telling ----
 

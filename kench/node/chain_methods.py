@@ -100,24 +100,28 @@ class ChainMethods:
 
     def getblockheader(self, block_hash: str, verbose: bool) -> Any:
         """Header of a block: an object, or 80 bytes in hex."""
-        entry = self.find(block_hash, "hash")
-        if not verbose:
-            return entry.header.hex()
-        return header_answer(self._chain, entry, self._count_transactions(entry))
+        with self._chain.kernel.steady():
+            entry = self.find(block_hash, "hash")
+            if not verbose:
+                return entry.header.hex()
+            return header_answer(self._chain, entry, self._count_transactions(entry))
 
     def getblock(self, block_hash: str, verbosity: int) -> Any:
         """Return a block: hex at verbosity 0, else an object."""
-        entry = self.find(block_hash, "blockhash")
-        raw = self._chain.block(entry.hash)
-        if raw is None:
-            raise RpcError(Code.MISC, "Block not available (not fully downloaded)")
-        if verbosity <= 0:
-            return raw.hex()
-        return block_answer(self._chain, entry, read_block(raw), int(verbosity))
+        with self._chain.kernel.steady():
+            entry = self.find(block_hash, "blockhash")
+            raw = self._chain.block(entry.hash)
+            if raw is None:
+                raise RpcError(Code.MISC, "Block not available (not fully downloaded)")
+            if verbosity <= 0:
+                return raw.hex()
+            return block_answer(self._chain, entry, read_block(raw), int(verbosity))
 
     def getblockchaininfo(self) -> dict[str, Any]:
         """State of the chain."""
-        tip = self._chain.tip
+        with self._chain.kernel.steady():
+            tip = self._chain.tip
+            median_time_s = self._chain.median_time(tip)
         return {
             "chain": NETWORK,
             "blocks": tip.height,
@@ -127,7 +131,7 @@ class ChainMethods:
             "target": f"{POW_LIMIT:064x}",
             "difficulty": difficulty(tip.nbits),
             "time": tip.time_s,
-            "mediantime": self._chain.median_time(tip),
+            "mediantime": median_time_s,
             "verificationprogress": 1,
             "initialblockdownload": self._is_initial_download(tip),
             "chainwork": chainwork(tip.height),

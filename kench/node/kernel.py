@@ -7,7 +7,8 @@ while it judges, and is read from there.
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,10 @@ class ChainFolderError(KenchError):
 
 class BlockUndecodableError(Exception):
     """Bytes that are not a serialized block (RPC error -22)."""
+
+
+class StoppingError(Exception):
+    """Something was asked of a node that stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ class Kernel:
                 f"cannot open the chain in {folder} ({why.strip()}): is another `kench node` "
                 "running on it, or is the folder not writable? --data (KENCH_DATA) names the folder"
             ) from error
-        self._chain = self._manager.get_active_chain()
+        self._active = self._manager.get_active_chain()
 
     def _open_context(self) -> Any:
         options = pbk.ContextOptions()
@@ -126,9 +131,17 @@ class Kernel:
         )
         return pbk.Context(options)
 
+    @contextmanager
+    def steady(self) -> Iterator[None]:
+        """Keep the chain as it is for several questions; raises StoppingError once it is closed."""
+        with self._lock:
+            if self._manager is None:
+                raise StoppingError
+            yield
+
     def reopen(self, folder: Path) -> None:
         """Go on with the chain in another folder; callers wait meanwhile."""
-        with self._lock:
+        with self.steady():
             self._let_go()
             self._log_lines.clear()
             self._open(folder)
@@ -142,7 +155,7 @@ class Kernel:
     def _let_go(self) -> None:
         if self._manager is not None:
             self._manager.__exit__(None, None, None)
-            self._manager = None
+            self._manager = self._active = None
 
     # ---- callbacks: the kernel's own threads come here; nothing may raise ----
 
@@ -163,7 +176,7 @@ class Kernel:
 
         Raises BlockUndecodableError.
         """
-        with self._lock:
+        with self.steady():
             block = self._decode(raw)
             block_hash = str(block.block_hash)
             self._log_lines.clear()
@@ -190,7 +203,7 @@ class Kernel:
 
     def is_well_formed(self, raw: bytes) -> bool:
         """Tell whether a block breaks no rule that can be judged without its chain or its work."""
-        with self._lock:
+        with self.steady():
             state = self._decode(raw).check(
                 self._parameters.consensus_params, pbk.BlockCheckFlags.MERKLE
             )
@@ -211,24 +224,24 @@ class Kernel:
 
     def tip(self) -> Entry:
         """Last block of the best chain."""
-        with self._lock:
-            return _entry(self._chain.block_tree_entries[-1])
+        with self.steady():
+            return _entry(self._active.block_tree_entries[-1])
 
     def at(self, height: int) -> Entry | None:
         """Block of the best chain at `height`; None beyond its end."""
-        with self._lock:
-            known = 0 <= height <= self._chain.height
-            return _entry(self._chain.block_tree_entries[height]) if known else None
+        with self.steady():
+            known = 0 <= height <= self._active.height
+            return _entry(self._active.block_tree_entries[height]) if known else None
 
     def find(self, block_hash: str) -> Entry | None:
         """Block of that hash on any branch, also one whose body was refused."""
-        with self._lock:
+        with self.steady():
             known = self._find(block_hash)
             return None if known is None else _entry(known)
 
     def count_signals(self, block_hash: str, blocks: int, mask: int, value: int) -> int:
         """Count, of the last `blocks` up to a known one, those with `version & mask == value`."""
-        with self._lock:
+        with self.steady():
             known = self._find(block_hash)
             found = 0
             for _ in range(min(blocks, known.height + 1)):
@@ -239,12 +252,12 @@ class Kernel:
 
     def ancestor(self, block_hash: str, height: int) -> Entry:
         """Ancestor of a known block at `height`, at most its own."""
-        with self._lock:
+        with self.steady():
             return _entry(self._find(block_hash).get_ancestor(height))
 
     def block(self, block_hash: str) -> bytes | None:
         """Serialized block; None where it is unknown or its body was never stored."""
-        with self._lock:
+        with self.steady():
             known = self._find(block_hash)
             if known is None:
                 return None

@@ -28,7 +28,7 @@ class BlockMaker:
 
         None if another block came first or `tries_max` hashes did not suffice.
         """
-        block = self._templates.next_block(self._chain.tip)
+        block = self._templates.next_block()
         outputs = [Output(script, subsidy_sat(block.height))]
         # The key and the time keep coinbases of equal heights apart, over restarts too.
         key = ((self._templates.now_us() << 8) % 2**64) | (next(self._keys) % 256)

@@ -64,7 +64,7 @@ class MiningMethods:
                 "getblocktemplate must be called with the segwit rule set "
                 '(call with {"rules": ["segwit"]})',
             )
-        return self._templates.template(self._chain.tip)
+        return self._templates.template()
 
     def _wait_for_change(self, longpollid: object) -> None:
         if isinstance(longpollid, str):
@@ -80,7 +80,8 @@ class MiningMethods:
         if not isinstance(data, str):
             raise RpcError(Code.TYPE, "Missing data String key for proposal")
         try:
-            return judge_proposal(self._chain, self._templates, block_argument(data))
+            with self._chain.kernel.steady():
+                return judge_proposal(self._chain, self._templates, block_argument(data))
         except BlockUndecodableError:
             raise RpcError(Code.DESERIALIZATION, "Block decode failed") from None
         except HasTransactionsError:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
+from kench.node.kernel import StoppingError
+
 JSON_TYPES = {str: "string", int: "number", bool: "bool", dict: "object", list: "array"}
 
 
@@ -119,7 +121,10 @@ class Dispatcher:
         method = self._methods.get(name)
         if method is None:
             raise RpcError(Code.METHOD_NOT_FOUND, "Method not found")
-        return method.call(*_arguments(name, method, given))
+        try:
+            return method.call(*_arguments(name, method, given))
+        except StoppingError:
+            raise RpcError(Code.NOT_CONNECTED, "Shutting down") from None
 
 
 def _arguments(name: str, method: Method, given: list[Any] | dict[str, Any]) -> list[Any]:

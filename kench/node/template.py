@@ -62,8 +62,12 @@ class TemplateMaker:
         self._next: NextBlock | None = None
         self.target = min(POW_LIMIT, target_of(block_difficulty)) if block_difficulty else POW_LIMIT
 
-    def next_block(self, tip: Entry) -> NextBlock:
-        """Describe the block after `tip`."""
+    def next_block(self) -> NextBlock:
+        """Describe the block after the tip."""
+        with self._chain.kernel.steady():
+            return self._describe(self._chain.tip)
+
+    def _describe(self, tip: Entry) -> NextBlock:
         known = self._next
         if known is not None and known.tip.hash == tip.hash:
             return known
@@ -86,9 +90,9 @@ class TemplateMaker:
         """Time to put in a header now."""
         return max(block.mintime_s, self._clock.now_us() // 1_000_000)
 
-    def template(self, tip: Entry) -> dict[str, Any]:
-        """Answer of getblocktemplate for the block after `tip` (BIP22, BIP23, BIP9, BIP145)."""
-        block = self.next_block(tip)
+    def template(self) -> dict[str, Any]:
+        """Answer of getblocktemplate for the block after the tip (BIP22, BIP23, BIP9, BIP145)."""
+        block = self.next_block()
         signalling = block.deployment in (State.STARTED, State.LOCKED_IN)
         active = [NAME] if block.deployment is State.ACTIVE else []
         return {
@@ -97,11 +101,11 @@ class TemplateMaker:
             "rules": ["csv", "!segwit", "taproot", *active],
             "vbavailable": {NAME: BIT} if signalling else {},
             "vbrequired": 0,
-            "previousblockhash": tip.hash,
+            "previousblockhash": block.tip.hash,
             "transactions": [],
             "coinbaseaux": {},
             "coinbasevalue": subsidy_sat(block.height),
-            "longpollid": longpoll_id(tip.hash),
+            "longpollid": longpoll_id(block.tip.hash),
             "target": f"{self.target:064x}",
             "mintime": block.mintime_s,
             "mutable": ["time", "transactions", "prevblock"],

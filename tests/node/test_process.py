@@ -1,5 +1,6 @@
 """The process `kench node`: ready line, cookie, stop, kill, restart, faults said in one line."""
 
+import http.client
 import os
 import signal
 import socket
@@ -8,7 +9,7 @@ import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -190,3 +191,26 @@ def test_help_shows_an_example() -> None:
     done = _run("--help")
     assert done.returncode == 0
     assert "example:\n  kench node --data" in done.stdout
+
+
+def test_a_stop_does_not_wait_for_a_chain_that_is_built_anew(tmp_path: Path) -> None:
+    with kench_node(tmp_path) as node, ThreadPoolExecutor(1) as pool:
+        tip = node.rpc.call("generatetoaddress", 1000, ADDRESS)[-1]
+        asked = threading.Event()
+
+        def invalidate() -> object:
+            with closing(node.rpc.another()) as rpc:
+                rpc.call("getblockcount")
+                asked.set()
+                return rpc.call("invalidateblock", tip)
+
+        building = pool.submit(invalidate)
+        assert asked.wait(LIMIT_S)
+        started = time.monotonic()
+        assert node.stop() == 0
+        assert time.monotonic() - started < STOP_S
+        # It was done before the stop, or given up for it.
+        with suppress(RpcFault, OSError, http.client.HTTPException):
+            building.result(LIMIT_S)
+    with kench_node(tmp_path) as node:
+        assert node.rpc.call("getblockcount") in (999, 1000)

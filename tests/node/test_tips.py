@@ -180,3 +180,29 @@ def test_the_reward_halves_every_150_blocks_as_on_core(node: Node) -> None:
         assert template["coinbasevalue"] == 50 * 100_000_000 >> height // 150
         raw = build_block(template, extranonce=height)
         assert node.rpc.call("submitblock", raw) is None
+
+
+def test_questions_asked_while_the_chain_changes_are_all_answered(node: Node) -> None:
+    stop = threading.Event()
+
+    def ask() -> int:
+        asked = 0
+        with closing(node.rpc.another()) as rpc:
+            while not stop.is_set() and asked < 100_000:
+                tip = rpc.call("getblockchaininfo")["bestblockhash"]
+                header = rpc.call("getblockheader", tip)
+                assert header["confirmations"] != 0
+                assert rpc.call("getblock", tip, 1)["tx"] == [header["merkleroot"]]
+                assert rpc.template()["height"] >= 1
+                asked += 1
+        return asked
+
+    with ThreadPoolExecutor(4) as pool:
+        askers = [pool.submit(ask) for _ in range(4)]
+        for i in range(10):
+            raw = build_block(node.rpc.template(), extranonce=5000 + i)
+            assert node.rpc.call("submitblock", raw) is None
+            if i % 3 == 0:
+                node.rpc.call("invalidateblock", hash_of(raw))
+        stop.set()
+        assert all(asker.result(LIMIT_S) for asker in askers)
