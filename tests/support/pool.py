@@ -1,0 +1,120 @@
+"""A real pool of processes for tests: `kench node`, `kench stratum`, `kench settle`.
+
+with running_pool(folder, database_url) as pool:
+    pool.start("stratum")
+"""
+
+import json
+import os
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kench.pool.journal import JournalReader
+from kench.pool.work import EASIEST_DIFFICULTY
+from tests.support.nodes import Node, free_ports, kench_command, kench_node
+
+START_LIMIT_S = 30.0
+STOP_LIMIT_S = 15.0
+
+# Every hash is a share and none a block: load without mining.
+EASY_SHARES = {
+    "KENCH_START_DIFFICULTY": repr(EASIEST_DIFFICULTY),
+    "KENCH_MIN_DIFFICULTY": repr(EASIEST_DIFFICULTY),
+    "KENCH_MAX_DIFFICULTY": repr(EASIEST_DIFFICULTY),
+}
+NO_BLOCKS = "1000000"
+
+
+@dataclass
+class Pool:
+    """Processes of one data folder."""
+
+    folder: Path
+    node: Node
+    environment: dict[str, str]
+    stratum_port: int
+    metrics_port: int
+    processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+
+    def start(self, role: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a root and wait for its ready line."""
+        log = (self.folder / f"{role}.log").open("a")
+        with log:
+            process = subprocess.Popen(
+                kench_command(role, *arguments),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env={**self.environment, **environment},
+            )
+        self.processes[role] = process
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line == f"kench {role}: ready\n", (line, (self.folder / f"{role}.log").read_text())
+        return process
+
+    def end(self, role: str, number: int = signal.SIGTERM) -> int:
+        """Signal a root and wait for its end."""
+        process = self.processes.pop(role)
+        process.send_signal(number)
+        try:
+            return process.wait(STOP_LIMIT_S)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait(STOP_LIMIT_S)
+            assert process.stdout is not None
+            process.stdout.close()
+
+    def state(self) -> dict[str, Any]:
+        """What stratum says of itself over HTTP."""
+        url = f"http://127.0.0.1:{self.metrics_port}/status"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            state: dict[str, Any] = json.load(answer)
+        return state
+
+    def journal(self) -> JournalReader:
+        """A reader of stratum's journal."""
+        return JournalReader(self.folder / "journal" / "0")
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a short command of `kench` to its end."""
+        return subprocess.run(
+            kench_command(*arguments),
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+
+@contextmanager
+def running_pool(
+    folder: Path, database_url: str, *, block_difficulty: str = NO_BLOCKS, **settings: str
+) -> Iterator[Pool]:
+    """Run a node, and whatever the test starts, until the block ends."""
+    with kench_node(folder, "--block-difficulty", block_difficulty) as node:
+        stratum_port, metrics_port = free_ports(2)
+        environment = {
+            **os.environ,
+            "KENCH_DATA": str(folder),
+            "KENCH_DATABASE_URL": database_url,
+            "KENCH_NODE_URLS": f"http://127.0.0.1:{node.rpc.port}?cookie={node.cookie_file}",
+            "KENCH_NODE_ZMQ": node.zmq_endpoint,
+            "KENCH_STRATUM_PORT": str(stratum_port),
+            "KENCH_METRICS_PORT": str(metrics_port),
+            **settings,
+        }
+        pool = Pool(folder, node, environment, stratum_port, metrics_port)
+        try:
+            yield pool
+        finally:
+            for role in list(pool.processes):
+                pool.end(role)
