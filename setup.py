@@ -8,6 +8,7 @@ Every warning of Cython and of the C compiler is an error.
 
 import os
 import sys
+from pathlib import Path
 
 from Cython.Build import cythonize
 from Cython.Compiler import Options
@@ -30,7 +31,7 @@ SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-o
 def extensions() -> list[Extension]:
     """List the extensions with their sources, headers and flags."""
     sanitize = SANITIZE if os.environ.get("KENCH_NATIVE_SANITIZE") == "1" else []
-    headers = [f"{NATIVE}/{name}" for name in sorted(os.listdir(NATIVE)) if name.endswith(".h")]
+    headers = [str(header) for header in sorted(Path(NATIVE).glob("*.h"))]
     return [
         Extension(
             f"kench.native.{name}",

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-class NativeMissing(RuntimeError):  # noqa: N818 - it reads as what happened, like FileNotFound
+class NativeMissing(RuntimeError):
     """Native code is required and was not compiled."""
 
 

@@ -83,7 +83,7 @@ class Job:
             check_int(name, value, U32_MAX)
         check_bytes("block_target_le", block_target_le, 32)
         check_int("extranonce2_size", extranonce2_size, 8, 1)
-        self._job_key = job_key
+        self._job_key = int(job_key)
         self._coinbase_ends = (coinb1, coinb2)
         self._branches = branches
         self._prevhash_le = prevhash_le
@@ -92,7 +92,7 @@ class Job:
         self.ntime = ntime
         self.mintime = mintime
         self.block_target = int.from_bytes(block_target_le, "little")
-        self.extranonce2_size = extranonce2_size
+        self.extranonce2_size = int(extranonce2_size)
 
     @property
     def job_key(self) -> int:

@@ -1,0 +1,82 @@
+"""Which implementation serves, and that both offer the same."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import kench.native
+
+NATIVE = Path(kench.native.__file__).parent
+
+
+def import_with(code: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    """Import kench.native in a process of its own and print what it is."""
+    program = f"import sys\n{code}\nimport kench.native as n\nprint(n.IMPLEMENTATION)"
+    return subprocess.run(
+        [sys.executable, "-c", f"{program}\nn.require_compiled()"],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_compiled_code_serves_where_it_was_built() -> None:
+    done = import_with(KENCH_NATIVE_REQUIRE="1")
+    assert (done.stdout, done.returncode) == ("cython\n", 0)
+
+
+def test_disabling_takes_the_twin_which_production_refuses() -> None:
+    done = import_with(KENCH_NATIVE_DISABLE="1")
+    assert done.stdout == "python\n"
+    assert done.stderr.endswith("NativeMissing: native code is not compiled: run: make build\n")
+    assert done.returncode != 0
+
+
+NOT_BUILT = "sys.modules['kench.native._gate'] = None"
+
+
+def test_without_a_build_the_twin_steps_in() -> None:
+    assert import_with(NOT_BUILT).stdout == "python\n"
+
+
+def test_without_a_build_requiring_it_says_what_to_run() -> None:
+    done = import_with(NOT_BUILT, KENCH_NATIVE_REQUIRE="1")
+    assert done.stderr.endswith("NativeMissing: native code is not compiled: run: make build\n")
+
+
+def test_disabling_and_requiring_contradict_each_other() -> None:
+    done = import_with(KENCH_NATIVE_DISABLE="1", KENCH_NATIVE_REQUIRE="1")
+    assert "contradict each other: unset one" in done.stderr
+    assert done.returncode != 0
+
+
+def test_each_cython_source_is_in_setup_and_was_loaded() -> None:
+    setup = (NATIVE.parent.parent / "setup.py").read_text(encoding="utf-8")
+    sources = {path.stem for path in NATIVE.glob("*.pyx")}
+    assert sources == {"_arithmetic", "_table", "_gate"}
+    for name in sources:
+        assert f'"{name}":' in setup
+        assert (NATIVE / f"{name}.pyi").exists()
+        assert sys.modules[f"kench.native.{name}"].__file__ != str(NATIVE / f"{name}.py")
+
+
+def test_each_c_source_is_in_setup() -> None:
+    setup = (NATIVE.parent.parent / "setup.py").read_text(encoding="utf-8")
+    for path in NATIVE.glob("*.c"):
+        assert path.name in setup or f'"{path.stem}"' in setup
+
+
+@pytest.mark.parametrize("kind", ["Job", "RecordBuffer", "JobTable", "Gate"])
+def test_compiled_classes_offer_nothing_that_the_twin_has_not(
+    twins: tuple[SimpleNamespace, SimpleNamespace], kind: str
+) -> None:
+    twin, compiled = ({*dir(getattr(native, kind))} for native in twins)
+    public = {name for name in compiled if not name.startswith("_")}
+    assert public - twin - {"candidates", "tally"} == set()
+    assert public
