@@ -273,7 +273,7 @@ class StratumService:
         made.addCallback(lambda result: done(result if isinstance(result, int) else None))
 
     def _worker_failed(self, failure: Failure) -> WorkerRefusal | None:
-        failure.trap(SQLAlchemyError)
+        failure.trap(KenchError)
         log.warning("worker not entered", error=type(failure.value).__name__)
         return None
 

@@ -31,7 +31,27 @@ server.stop()
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+def fresh(tmp_path: Path) -> Iterator[EmbeddedPostgres]:
+    """The server of a folder where none has run yet."""
+    opened = EmbeddedPostgres(tmp_path)
+    yield opened
+    opened.stop()
+
+
+@pytest.fixture(scope="module")
+def made_before(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with a cluster, at rest."""
+    place = tmp_path_factory.mktemp("made")
+    opened = EmbeddedPostgres(place)
+    opened.start()
+    opened.stop()
+    return place
+
+
+@pytest.fixture
+def server(tmp_path: Path, made_before: Path) -> Iterator[EmbeddedPostgres]:
+    """The server of a folder where one has run before; a copy, owners and all, spares an initdb."""
+    subprocess.run(["cp", "-a", str(made_before / "postgres"), str(tmp_path)], check=True)
     opened = EmbeddedPostgres(tmp_path)
     yield opened
     opened.stop()
@@ -85,18 +105,18 @@ def finish(process: subprocess.Popen[str]) -> None:
 
 
 def test_it_starts_keeps_what_was_committed_and_syncs(
-    tmp_path: Path, server: EmbeddedPostgres
+    tmp_path: Path, fresh: EmbeddedPostgres
 ) -> None:
-    assert not server.exists
-    assert not server.runs
-    url = server.start()
+    assert not fresh.exists
+    assert not fresh.runs
+    url = fresh.start()
     ask(url, "CREATE TABLE kept AS SELECT 42 AS answer")
     assert ask(url, "SHOW fsync") == "on"
     assert ask(url, "SHOW server_encoding") == "UTF8"
     assert ask(url, "SHOW listen_addresses") == ""
-    server.stop()
-    assert not server.runs
-    assert ask(server.start(), "SELECT answer FROM kept") == 42
+    fresh.stop()
+    assert not fresh.runs
+    assert ask(fresh.start(), "SELECT answer FROM kept") == 42
     assert EmbeddedPostgres(tmp_path).exists
 
 
@@ -184,12 +204,12 @@ def test_a_pid_file_that_names_a_stranger_does_not_keep_it_from_starting(
 
 
 def test_an_initdb_killed_half_way_leaves_no_half_cluster(
-    tmp_path: Path, server: EmbeddedPostgres
+    tmp_path: Path, fresh: EmbeddedPostgres
 ) -> None:
     draft = tmp_path / "postgres/cluster.draft"
     draft.mkdir(parents=True)
     (draft / "PG_VERSION").write_text("18\n")
-    assert ask(server.start(), "SELECT 1") == 1
+    assert ask(fresh.start(), "SELECT 1") == 1
     assert not draft.exists()
 
 
@@ -235,8 +255,6 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_a_cluster_of_another_version_is_refused_and_left_alone(
     tmp_path: Path, server: EmbeddedPostgres
 ) -> None:
-    server.start()
-    server.stop()
     version = tmp_path / "postgres/cluster/PG_VERSION"
     version.write_text("11\n")
     with pytest.raises(PostgresError, match=r"PostgreSQL 11 .*pg_upgrade"):
@@ -247,8 +265,6 @@ def test_a_cluster_of_another_version_is_refused_and_left_alone(
 def test_a_server_that_cannot_start_says_why_in_one_line(
     tmp_path: Path, server: EmbeddedPostgres
 ) -> None:
-    server.start()
-    server.stop()
     with (tmp_path / "postgres/cluster/postgresql.conf").open("a") as file:
         file.write("max_wal_senders = many\n")
     with pytest.raises(PostgresError, match="max_wal_senders") as caught:
