@@ -12,11 +12,17 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from kench.payouts.split import split
-from kench.payouts.totals import Records, Totals, add_totals, totals_of, work_by_participant
+from kench.payouts.totals import (
+    Records,
+    Totals,
+    add_totals,
+    totals_of,
+    work_by_participant,
+    work_of_share,
+)
 from kench.payouts.window import Window
 from kench.pool.journal.archive import ArchivedJob
 from kench.pool.journal.format import Flag
-from kench.pool.work import work_of
 
 NOBODY = 0
 """The participant id of a record whose name nobody was logged in under."""
@@ -56,7 +62,8 @@ def fold(
     """Fold `records`, which follow all that `window` has seen, into totals and found blocks.
 
     `window` is moved on. `is_known` tells whether a block hash was found by an earlier record than
-    these. Raises JobNotArchivedError where a candidate's job is missing.
+    these. Raises JobNotArchivedError where a candidate's job is missing, JournalCorruptError where
+    a difficulty is none.
     """
     parts: list[Totals] = []
     blocks: list[FoundBlock] = []
@@ -87,7 +94,7 @@ def _found_block(
     if not work_hashes:
         # Only a refused candidate can come where its round holds no work yet. If its block stands
         # all the same, the one hash that is known to have been made for it is its finder's.
-        work_hashes = {participant: work_of(float(record["difficulty"]))}
+        work_hashes = {participant: work_of_share(float(record["difficulty"]))}
     return FoundBlock(
         hash=block_hash,
         height=job.height,

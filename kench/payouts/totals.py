@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kench.pool.journal.format import SHARE, Flag
+from kench.pool.journal.format import SHARE, Flag, JournalCorruptError
 from kench.pool.work import work_of
 
 Records = npt.NDArray[np.void]
@@ -27,7 +27,7 @@ class Total(NamedTuple):
 def totals_of(records: Records) -> Totals:
     """Sum credited SHARE records by (participant id, worker id); UNCREDITED ones earn nothing.
 
-    Raises ValueError where a record's difficulty is not a positive number.
+    Raises JournalCorruptError where a record's difficulty is not a positive number.
     """
     if records.dtype != SHARE:
         raise TypeError("totals are made of SHARE records")
@@ -52,9 +52,17 @@ def totals_of(records: Records) -> Totals:
         key = (pair >> 32, pair & 0xFFFF_FFFF)
         before = totals.get(key, Total(0, 0))
         totals[key] = Total(
-            before.accepted + count, before.work_hashes + work_of(difficulty) * count
+            before.accepted + count, before.work_hashes + work_of_share(difficulty) * count
         )
     return totals
+
+
+def work_of_share(difficulty: float) -> int:
+    """Return the work in hashes of a share; JournalCorruptError if its difficulty is none."""
+    try:
+        return work_of(difficulty)
+    except ValueError as error:
+        raise JournalCorruptError(f"a share cannot be given work: {error}") from error
 
 
 def add_totals(parts: Iterable[Totals]) -> Totals:

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from kench.payouts import tables
 from kench.payouts.settle import time_of
-from payouts.journals import START_US
+from tests.payouts.journals import START_US
 
 TABLES = (
     tables.journal_positions,

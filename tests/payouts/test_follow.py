@@ -18,8 +18,8 @@ from kench.payouts.follow import (
 )
 from kench.payouts.transfers import BlockState
 from kench.pool.nodes.facts import NoUsableNodeError
-from payouts.books import add_block, balances, ledger_check
-from payouts.chains import ScriptedChain
+from tests.payouts.books import add_block, balances, ledger_check
+from tests.payouts.chains import ScriptedChain
 
 MATURITY = 100
 PENDING, MATURE, ORPHANED = BlockState.PENDING, BlockState.MATURE, BlockState.ORPHANED

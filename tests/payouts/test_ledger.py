@@ -20,7 +20,7 @@ from kench.payouts import ledger, tables
 from kench.payouts.ledger import Done, LedgerRefusedError
 from kench.payouts.transfers import Kind, transfer_id
 from kench.pool.database import Role, open_engine
-from payouts.books import add_block, balances, everything, ledger_check
+from tests.payouts.books import add_block, balances, everything, ledger_check
 
 HASH = "ab" * 32
 

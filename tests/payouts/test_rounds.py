@@ -10,7 +10,7 @@ from kench.payouts.totals import Total
 from kench.payouts.window import RoundWindow
 from kench.pool.journal.archive import ArchivedJob
 from kench.pool.work import work_of
-from payouts.journals import EASY, JournalBuilder
+from tests.payouts.journals import EASY, JournalBuilder
 
 WORK = work_of(EASY)
 

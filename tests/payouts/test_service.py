@@ -24,9 +24,9 @@ from kench.payouts.service import BooksRefusedError, SettlementService
 from kench.payouts.window import RoundWindow
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, open_engine
-from payouts.books import add_block, everything
-from payouts.chains import ScriptedChain
-from payouts.journals import JournalBuilder
+from tests.payouts.books import add_block, everything
+from tests.payouts.chains import ScriptedChain
+from tests.payouts.journals import JournalBuilder
 
 DEADLINE_S = 30.0
 NO_NODE = "http://user:secret-of-the-node@127.0.0.1:1"

@@ -22,8 +22,8 @@ from kench.payouts.window import RoundWindow
 from kench.pool.database import Role, open_engine
 from kench.pool.journal.format import JobNotArchivedError, JournalCorruptError
 from kench.pool.journal.reader import JournalReader
-from payouts.books import balances, everything, ledger_check
-from payouts.journals import JournalBuilder
+from tests.payouts.books import balances, everything, ledger_check
+from tests.payouts.journals import JournalBuilder
 
 
 class KilledError(Exception):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kench.payouts.totals import Total, add_totals, totals_of, work_by_participant
-from kench.pool.journal.format import SHARE, Flag
+from kench.pool.journal.format import SHARE, Flag, JournalCorruptError
 from kench.pool.work import work_of
 
 SHARES = st.lists(
@@ -62,7 +62,7 @@ def test_neighbouring_doubles_are_two_difficulties() -> None:
 
 
 def test_a_record_with_no_difficulty_is_refused() -> None:
-    with pytest.raises(ValueError, match="difficulty"):
+    with pytest.raises(JournalCorruptError, match="difficulty"):
         totals_of(records_of([(1, 1, 0.0, 0)]))
     with pytest.raises(TypeError):
         totals_of(np.zeros(3, np.uint8))

@@ -1,0 +1,240 @@
+"""The books compared with what the journal makes them: blocks, credits, ledger, totals, rounds."""
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from kench.payouts import tables
+from kench.payouts.audit.report import Report
+from kench.payouts.rounds import FoundBlock, Stretch
+from kench.payouts.settle import UNKNOWN_FINDER, time_of
+from kench.payouts.totals import Totals, add_totals
+from kench.payouts.transfers import (
+    COINBASE_ACCOUNT,
+    UNASSIGNED_ACCOUNT,
+    BlockState,
+    Kind,
+    Transfer,
+    expected_transfers,
+)
+
+BLOCKS_AT_ONCE = 500
+"""Blocks whose credits and transfers are read in one question."""
+COMPARED = ("height", "instance", "sequence", "job_key", "reward_sat", "found_at", "credited")
+
+
+class BooksAudit:
+    """Takes what the journals amount to, stretch by stretch, and compares at the end what is left.
+
+    `connection` is one snapshot of the database for as long as the audit lasts.
+    """
+
+    def __init__(self, connection: sa.Connection, report: Report) -> None:
+        self._connection = connection
+        self._report = report
+        self._totals: Totals = {}
+        self._rounds: dict[tuple[int, int], int] = {}
+        self._accounts: dict[str, list[int]] = defaultdict(lambda: [0] * 5)
+        self._credits = 0
+        self.blocks = {row.hash: row for row in connection.execute(sa.select(tables.blocks)).all()}
+        self._unmet = set(self.blocks)
+
+    def take(self, instance: int, stretch: Stretch) -> None:
+        """Compare the blocks of a stretch and keep its totals."""
+        self._totals = add_totals((self._totals, stretch.totals))
+        for start in range(0, len(stretch.blocks), BLOCKS_AT_ONCE):
+            self._compare_blocks(instance, stretch.blocks[start : start + BLOCKS_AT_ONCE])
+
+    def take_round(self, instance: int, work_hashes: dict[int, int]) -> None:
+        """Keep what a journal leaves in its open round."""
+        for participant_id, work in work_hashes.items():
+            self._rounds[instance, participant_id] = work
+
+    def finish(self) -> None:
+        """Compare everything that only the whole of the journals tells."""
+        for block_hash in sorted(self._unmet):
+            self._report.differ(f"block {block_hash} is in the books and in no journal")
+        self._compare_totals()
+        self._compare_rounds()
+        self._compare_accounts()
+        self._compare_counts()
+
+    def _compare_blocks(self, instance: int, found: list[FoundBlock]) -> None:
+        hashes = [block.hash for block in found]
+        credited = self._credits_of(hashes)
+        lines = self._transfers_of(hashes)
+        for block in found:
+            self._report.blocks += 1
+            row = self.blocks.get(block.hash)
+            if row is None:
+                self._report.differ(f"block {block.hash} is in journal {instance} and not booked")
+                continue
+            self._unmet.discard(block.hash)
+            self._compare_block(instance, block, row)
+            expected_credits = {
+                who: (work, block.amounts_sat[who]) for who, work in block.work_hashes.items()
+            }
+            self._credits += len(expected_credits)
+            _compare_keyed(
+                self._report,
+                f"credit (work, sat) of block {block.hash} to participant",
+                credited[block.hash],
+                expected_credits,
+            )
+            self._compare_transfers(block, row, lines[block.hash])
+
+    def _compare_block(
+        self, instance: int, block: FoundBlock, row: "sa.Row[tuple[object, ...]]"
+    ) -> None:
+        expected = {
+            "height": block.height,
+            "instance": instance,
+            "sequence": block.sequence,
+            "job_key": block.job_key,
+            "reward_sat": block.reward_sat,
+            "found_at": time_of(block.time_us),
+            "credited": block.credited,
+        }
+        for name in COMPARED:
+            self._report.compare(
+                f"{name} of block {block.hash}", getattr(row, name), expected[name]
+            )
+        # The worker's name is the register's; whose worker it is, the journal's.
+        finder = f"{block.participant}." if block.participant else UNKNOWN_FINDER
+        if not str(row.finder).startswith(finder):
+            self._report.differ(f"finder of block {block.hash} is {row.finder}, not {finder}…")
+
+    def _compare_transfers(
+        self,
+        block: FoundBlock,
+        row: "sa.Row[tuple[object, ...]]",
+        found: dict[bytes, Transfer],
+    ) -> None:
+        state = BlockState(row.state)
+        if row.attempts == 0 and (block.credited or state is BlockState.MATURE):
+            self._report.differ(f"block {block.hash} is {state}, and nothing was ever pended")
+        expected = {
+            line.id: line
+            for line in expected_transfers(block.hash, state, row.attempts, block.amounts_sat)
+        }
+        self._report.transfers += len(expected)
+        for line in expected.values():
+            self._move(line)
+        for line_id in sorted(expected.keys() | found.keys()):
+            have, want = found.get(line_id), expected.get(line_id)
+            if have != want:
+                known = want or have
+                kind = f"{known.kind} to {known.credit_account}" if known else "transfer"
+                trouble = (
+                    "is missing" if have is None else "is not due" if want is None else "is altered"
+                )
+                self._report.differ(
+                    f"transfer {line_id.hex()} ({kind} of block {block.hash}) {trouble}"
+                )
+
+    def _move(self, line: Transfer) -> None:
+        """Move the balances that a line must have moved."""
+        for account, side in ((line.debit_account, 0), (line.credit_account, 2)):
+            columns = self._accounts[account]
+            columns[4] += 1
+            columns[side] += line.amount_sat if line.kind is Kind.PEND else -line.amount_sat
+            columns[side + 1] += line.amount_sat if line.kind is Kind.POST else 0
+
+    def _credits_of(self, hashes: Collection[str]) -> dict[str, dict[int, tuple[int, int]]]:
+        result: dict[str, dict[int, tuple[int, int]]] = defaultdict(dict)
+        table = tables.block_credits
+        for row in self._connection.execute(sa.select(table).where(table.c.block_hash.in_(hashes))):
+            result[row.block_hash][row.participant_id] = (row.work_hashes, row.reward_sat)
+        return result
+
+    def _transfers_of(self, hashes: Collection[str]) -> dict[str, dict[bytes, Transfer]]:
+        result: dict[str, dict[bytes, Transfer]] = defaultdict(dict)
+        table = tables.transfers
+        columns = [column for column in table.c if column.name != "created_at"]
+        for row in self._connection.execute(
+            sa.select(*columns).where(table.c.block_hash.in_(hashes))
+        ):
+            fields = row._asdict()
+            fields["kind"] = Kind(fields["kind"])
+            fields["id"] = bytes(fields["id"])
+            if fields["pending_id"] is not None:
+                fields["pending_id"] = bytes(fields["pending_id"])
+            result[row.block_hash][fields["id"]] = Transfer(**fields)
+        return result
+
+    def _compare_totals(self) -> None:
+        rows = self._connection.execute(sa.select(tables.totals))
+        _compare_keyed(
+            self._report,
+            "total (shares, work) of participant and worker",
+            {(row.participant_id, row.worker_id): (row.accepted, row.work_hashes) for row in rows},
+            {key: tuple(total) for key, total in self._totals.items()},
+        )
+
+    def _compare_rounds(self) -> None:
+        rows = self._connection.execute(sa.select(tables.open_round))
+        _compare_keyed(
+            self._report,
+            "work in the open round of journal and participant",
+            {(row.instance, row.participant_id): row.work_hashes for row in rows},
+            self._rounds,
+        )
+
+    def _compare_accounts(self) -> None:
+        columns = tables.accounts.c
+        rows = self._connection.execute(
+            sa.select(
+                columns.code,
+                columns.debits_pending,
+                columns.debits_posted,
+                columns.credits_pending,
+                columns.credits_posted,
+                columns.transfers,
+            )
+        )
+        found = {row.code: list(row[1:]) for row in rows}
+        # An account may be open that nothing was due to yet; the pool's own always are.
+        idle = {code for code, balances in found.items() if not any(balances)}
+        expected = {
+            code: self._accounts[code]
+            for code in {COINBASE_ACCOUNT, UNASSIGNED_ACCOUNT, *self._accounts, *idle}
+        }
+        _compare_keyed(
+            self._report,
+            "debits pending and posted, credits pending and posted, transfers of account",
+            found,
+            expected,
+        )
+        check = self._connection.execute(
+            sa.text("SELECT balanced, transfers FROM ledger_check")
+        ).one()
+        self._report.compare("balance of the ledger", check.balanced, expected=True)
+
+    def _compare_counts(self) -> None:
+        """Notice rows that belong to no block, which nothing above has asked for."""
+        for table, expected in (
+            (tables.transfers, self._report.transfers),
+            (tables.block_credits, self._credits),
+        ):
+            count = self._connection.execute(
+                sa.select(sa.func.count()).select_from(table)
+            ).scalar_one()
+            self._report.compare(f"number of rows in {table.name}", count, expected)
+
+
+def _compare_keyed(
+    report: Report,
+    what: str,
+    found: Mapping[Any, object],
+    expected: Mapping[Any, object],
+) -> None:
+    """Compare two mappings key by key."""
+    for key in sorted(found.keys() | expected.keys()):
+        if key not in found:
+            report.differ(f"{what} {key} is missing, and should be {expected[key]}")
+        elif key not in expected:
+            report.differ(f"{what} {key} is {found[key]}, and should not be")
+        else:
+            report.compare(f"{what} {key}", found[key], expected[key])
