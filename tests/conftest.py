@@ -29,6 +29,7 @@ settings.register_profile(
 )
 settings.load_profile("kench")
 
+FOLDER = "kench-tests"
 _OWN_FOLDER = pytest.StashKey[Path]()
 _serial = itertools.count(1)
 
@@ -38,10 +39,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Give the run a folder of its own for temporary files.
 
     Every run of pytest closes the shared one (`/tmp/pytest-of-root`) to other accounts again, and
-    with that the way of a running embedded PostgreSQL to its files.
+    with that the way of a running embedded PostgreSQL to its files. Folders of runs
+    that have ended are taken away; a PostgreSQL that a killed run left there ends by itself then.
     """
     if config.option.basetemp is None:
-        config.option.basetemp = tempfile.mkdtemp(prefix="kench-tests-")
+        for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}-*-*"):
+            run = folder.name.split("-")[2]
+            if run.isdigit() and not Path("/proc", run).exists():
+                shutil.rmtree(folder, ignore_errors=True)
+        config.option.basetemp = tempfile.mkdtemp(prefix=f"{FOLDER}-{os.getpid()}-")
         config.stash[_OWN_FOLDER] = Path(config.option.basetemp)
 
 
