@@ -32,6 +32,7 @@ BANNED_NAMES = re.compile(r"(?:manager|helper|util)s?\b", re.IGNORECASE)
 # Who may print: the roots, and what shows things to the people at the terminal.
 PRINTING = {"kench/pool/roots.py", "kench/pool/settings_doc.py", "kench/cli.py"}
 # Modules in which an amount of money or work is computed; Decimal and float have no place there.
+EXACT = {"work_of", "work_of_share"}
 MONEY = ["split", "rounds", "window", "ledger", "transfers", "totals", "settle", "follow"]
 
 
@@ -158,7 +159,7 @@ def test_money_and_work_are_never_floats(name: str) -> None:
     exact = {
         argument
         for call in calls
-        if isinstance(call.func, ast.Name) and call.func.id == "work_of"
+        if isinstance(call.func, ast.Name) and call.func.id in EXACT
         for argument in call.args
     }
     floats = [
@@ -169,9 +170,7 @@ def test_money_and_work_are_never_floats(name: str) -> None:
     divisions = [
         node.lineno
         for node in ast.walk(_tree(path))
-        if isinstance(node, ast.BinOp)
-        and isinstance(node.op, ast.Div)
-        and not _is_path(node.left)
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and not _is_path(node.left)
     ]
     assert not floats + divisions
 
@@ -188,8 +187,8 @@ def test_each_test_module_mirrors_a_module() -> None:
     for path in TESTS:
         parts = path.relative_to(ROOT / "tests").parts
         if path.name.startswith("test_") and len(parts) > 1:
-            package = ROOT / "kench" / parts[0]
-            if not package.is_dir() and parts[0] != "whole":
+            package = ROOT / ("benchmarks" if parts[0] == "benchmarks" else f"kench/{parts[0]}")
+            if not package.is_dir() and parts[0] != "integration":
                 strays.append(_name(path))
     assert not strays
 
