@@ -75,7 +75,9 @@ def main() -> None:
         publisher.close()
         remove_cookie(folder)
     if faults:
-        raise ChainFolderError(f"the chain in {folder} cannot be written: {faults[0]}")
+        raise ChainFolderError(
+            f"the chain in {folder} can no longer be written ({faults[0]}): make room on that disk"
+        )
 
 
 def _named_credentials() -> str | None:

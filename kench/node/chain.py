@@ -85,7 +85,7 @@ class Chain:
     def submit(self, raw: bytes) -> str | None:
         """Judge a block; None if it became part of the best chain, else Core's word for it (B14).
 
-        Raises BlockUndecodableError.
+        Raises BlockUndecodableError, KernelFaultError.
         """
         with self._submitting:
             block = self._completed(raw)

@@ -35,6 +35,10 @@ class BlockUndecodableError(Exception):
     """Bytes that are not a serialized block (RPC error -22)."""
 
 
+class KernelFaultError(Exception):
+    """The kernel could not finish judging a block: the disk, not the block, is at fault."""
+
+
 class StoppingError(Exception):
     """Something was asked of a node that stops."""
 
@@ -93,7 +97,7 @@ class Kernel:
         """
         self._lock = threading.RLock()
         self._log_lines: list[str] = []
-        self._checked: set[str] = set()
+        self._checked: dict[str, Any] = {}
         self._on_fatal = on_fatal
         logging_set_options(LoggingOptions(log_timestamps=False))
         self._log: Any = LoggingConnection(self._keep_log_line)
@@ -113,7 +117,8 @@ class Kernel:
             why = next((line for line in self._log_lines if "rror" in line), str(error))
             raise ChainFolderError(
                 f"cannot open the chain in {folder} ({why.strip()}): is another `kench node` "
-                "running on it, or is the folder not writable? --data (KENCH_DATA) names the folder"
+                "running on it, the disk full, or the folder not writable? --data (KENCH_DATA) "
+                "names the folder"
             ) from error
         self._active = self._manager.get_active_chain()
 
@@ -163,8 +168,8 @@ class Kernel:
         if len(self._log_lines) < _LOG_LINES_MAX:
             self._log_lines.append(line)
 
-    def _note_checked(self, _user: object, block: Any, _state: object) -> None:
-        self._checked.add(str(block.block_hash))
+    def _note_checked(self, _user: object, block: Any, state: Any) -> None:
+        self._checked[str(block.block_hash)] = state.validation_mode
 
     def _note_fatal(self, _user: object, message: Any, size: int) -> None:
         self._on_fatal(message[:size].decode(errors="replace"))
@@ -174,7 +179,7 @@ class Kernel:
     def process(self, raw: bytes) -> Verdict:
         """Judge a block and take it in where it is right.
 
-        Raises BlockUndecodableError.
+        Raises BlockUndecodableError, KernelFaultError.
         """
         with self.steady():
             block = self._decode(raw)
@@ -186,8 +191,12 @@ class Kernel:
                 accepted = True
             except pbk.util.exc.ProcessBlockException:
                 new = accepted = False
-            checked = block_hash in self._checked
-            return Verdict(accepted, new, checked, self._reason(block_hash) if checked else None)
+            mode = self._checked.get(block_hash)
+            checked = mode is not None
+            reason = self._reason(block_hash) if checked else None
+            if mode == pbk.ValidationMode.INTERNAL_ERROR:
+                raise KernelFaultError(reason)
+            return Verdict(accepted, new, checked, reason)
 
     def _reason(self, block_hash: str) -> str | None:
         """Find in the log why the block just judged was refused; None where it was not."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
-from kench.node.kernel import StoppingError
+from kench.node.kernel import KernelFaultError, StoppingError
 
 JSON_TYPES = {str: "string", int: "number", bool: "bool", dict: "object", list: "array"}
 
@@ -125,6 +125,8 @@ class Dispatcher:
             return method.call(*_arguments(name, method, given))
         except StoppingError:
             raise RpcError(Code.NOT_CONNECTED, "Shutting down") from None
+        except KernelFaultError as fault:
+            raise RpcError(Code.VERIFY, str(fault)) from fault
 
 
 def _arguments(name: str, method: Method, given: list[Any] | dict[str, Any]) -> list[Any]:

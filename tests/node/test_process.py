@@ -2,6 +2,7 @@
 
 import http.client
 import os
+import resource
 import signal
 import socket
 import stat
@@ -214,3 +215,21 @@ def test_a_stop_does_not_wait_for_a_chain_that_is_built_anew(tmp_path: Path) -> 
             building.result(LIMIT_S)
     with kench_node(tmp_path) as node:
         assert node.rpc.call("getblockcount") in (999, 1000)
+
+
+def test_a_disk_that_takes_no_more_stops_the_node_and_loses_no_answered_block(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with kench_node(tmp_path) as node:
+        tip = node.rpc.call("generatetoaddress", 5, ADDRESS)[-1]
+        # No file may grow over 1000 bytes: the kernel writes fail from here on, as on a full disk.
+        resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (1000, 1000))
+        with pytest.raises((RpcFault, OSError)):
+            node.rpc.call("generatetoaddress", 1, ADDRESS)
+        assert node.process.wait(LIMIT_S) == 1
+        node.stop()
+    said = capfd.readouterr().err
+    assert said.startswith("kench node: the chain in ")
+    assert said.count("\n") == 1
+    with kench_node(tmp_path) as node:
+        assert node.rpc.call("getblockheader", tip)["confirmations"] == 1
