@@ -262,8 +262,17 @@ def test_the_historic_forms_with_the_argument_in_the_name_are_taken(miner: Miner
 @pytest.mark.rule("A1.12", "A9.8", "A10.4")
 @pytest.mark.parametrize(
     "method",
-    ["mining.nonsense", "mining.term", "mining.node", "mining.passthrough", "mining.remote"]
-    + ["agent.get_capabilities", "MINING.SUBMIT", "", "mining.submit "],
+    [
+        "mining.nonsense",
+        "mining.term",
+        "mining.node",
+        "mining.passthrough",
+        "mining.remote",
+        "agent.get_capabilities",
+        "MINING.SUBMIT",
+        "mining.submit ",
+        "",
+    ],
 )
 def test_an_unknown_method_is_refused_and_the_line_kept(miner: Miner, method: str) -> None:
     for _ in range(10):

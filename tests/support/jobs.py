@@ -36,7 +36,7 @@ def small_answer() -> dict[str, Any]:
 
 @cache
 def large_answer() -> dict[str, Any]:
-    """Core's template on regtest with 3101 transactions and version bit 28 signalled."""
+    """Core's template on regtest with 3101 transactions."""
     packed = (VECTORS / "getblocktemplate-regtest-3101tx.json.xz").read_bytes()
     answer: dict[str, Any] = json.loads(lzma.decompress(packed))
     return answer

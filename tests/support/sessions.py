@@ -241,17 +241,17 @@ class Miner:
         user: str = "1.w1",
         *,
         work: Work | None = None,
-        easier: float = EASY,
+        easier: float | None = None,
         harder: float | None = None,
         ntime: int | None = None,
         bits: int | None = None,
     ) -> list[str]:
-        """Params of a submit whose hash meets difficulty `easier` but not `harder`."""
+        """Params of a submit whose hash meets `easier` (that of the job) but not `harder`."""
         work = work or self.work
         assert work is not None, "no job came"
         extranonce2 = next(self._extranonce2s).to_bytes(8, "big")
         seconds = int(work.params[7], 16) if ntime is None else ntime
-        nonce = mine(work.head(extranonce2, seconds, bits or 0), easier, harder)
+        nonce = mine(work.head(extranonce2, seconds, bits or 0), easier or work.difficulty, harder)
         params = [user, work.job_id, extranonce2.hex(), f"{seconds:08x}", f"{nonce:08x}"]
         return params if bits is None else [*params, f"{bits:08x}"]
 
