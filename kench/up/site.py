@@ -32,7 +32,7 @@ TICK_S = 0.2
 LOOPBACK = "127.0.0.1"
 MINER_NICE = 10
 # Together with the database's they stay below the ten seconds that a stop may take.
-STOP_S = {"mine": 1.0, "stratum": 2.5, "settle": 2.0, "node": 2.0}
+STOP_S = {"mine": 0.5, "stratum": 2.5, "settle": 2.5, "node": 2.0}
 
 
 class PartNotReady(KenchError):
