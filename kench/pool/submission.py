@@ -52,7 +52,7 @@ class _Open:
     owing: set[str] = field(default_factory=set)
     checked_at_tip: str = ""
     resend_at_s: float = 0.0
-    resend_after_s: float = RESEND_FIRST_S
+    resend_after_s: float = field(default_factory=lambda: RESEND_FIRST_S)
 
     def refused_by_all(self, nodes: int) -> bool:
         return len(self.verdicts) == nodes and all(v.is_refused for v in self.verdicts.values())
@@ -84,6 +84,7 @@ class BlockSender:
         self._lock = threading.Lock()
         self._recording = threading.Lock()
         self._watch_wake = threading.Event()
+        self._blind = False
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -265,10 +266,15 @@ class BlockSender:
                     checks += 1
                     view = self._chain.header(entry.block.hash)
                     entry.checked_at_tip = tip_hash
+                    self._blind = False
                     self._judge(entry, view)
-            except (NoUsableNodeError, ChainMovedError, NodeFaultError) as fault:
-                log.warning("blocks cannot be followed now", why=str(fault))
+            except NoUsableNodeError as fault:
+                if not self._blind:
+                    log.warning("blocks cannot be followed now", why=str(fault))
+                self._blind = True
                 break
+            except (ChainMovedError, NodeFaultError) as fault:
+                log.warning("block cannot be followed now", hash=entry.block.hash, why=str(fault))
         for entry in opened:
             silent = [r for r in self._routes if not _is_verdict(entry.verdicts.get(r.name))]
             if silent and not entry.owing and self._clock.monotonic() >= entry.resend_at_s:

@@ -218,9 +218,19 @@ class NodeWithManyTransactions(HealthyNode):
 
 
 class NodeThatSaysOfBlocks(HealthyNode):
-    """It answers submitblock with the given results in turn, the last for ever."""
+    """It answers submitblock with the given results in turn, the last for ever.
+
+    Blocks other than its tip are off its chain.
+    """
 
     results: list[Any]
+
+    def getblockheader(self, block_hash: str) -> dict[str, Any]:
+        confirmations = 1 if block_hash == self.tip_hash else -1
+        return {**super().getblockheader(block_hash), "confirmations": confirmations}
+
+    def getblockhash(self, height: int) -> str:
+        return self.tip_hash
 
     def submitblock(self, block_hex: str) -> Any:
         return self.results.pop(0) if len(self.results) > 1 else self.results[0]
