@@ -63,8 +63,22 @@ def test_a_name_is_split_at_its_first_dot(pool: Pool, user: str, worker: str) ->
 @pytest.mark.rule("A3.3")
 @pytest.mark.parametrize(
     "user",
-    ["2.w1", "9.w1", "0.w1", "01.w1", "-1.w1", " 1.w1", "1 .w1", "w1", "", ".w1", "1.a\nb"]
-    + ["١.w1", "1." + "x" * 65, "99999999999.w1"],
+    [
+        "2.w1",
+        "9.w1",
+        "0.w1",
+        "01.w1",
+        "-1.w1",
+        " 1.w1",
+        "1 .w1",
+        "w1",
+        "",
+        ".w1",
+        "1.a\nb",
+        "١.w1",
+        "1." + "x" * 65,
+        "99999999999.w1",
+    ],
 )
 def test_who_may_not_mine_gets_the_refusal_miners_know_and_no_work(miner: Miner, user: str) -> None:
     miner.subscribe()
@@ -79,6 +93,14 @@ def test_success_is_a_plain_true(miner: Miner) -> None:
     miner.subscribe()
     miner.say({"id": "auth", "method": "mining.authorize", "params": ["1.w1", TOKEN]})
     assert b'{"id":"auth","result":true,"error":null}\n' in miner.raw
+
+
+@pytest.mark.rule("A3.3")
+def test_a_worker_name_longer_than_the_register_keeps_is_refused(miner: Miner) -> None:
+    assert miner.authorize("1." + "x" * 64) == []
+    assert miner.session.wants is not None
+    other = miner.pool.miner()
+    assert error_of(other.authorize("1." + "x" * 65)[0]) == 24
 
 
 @pytest.mark.rule("A3.3")

@@ -87,21 +87,27 @@ def test_every_extension_asked_for_gets_a_key(
     ("request_line", "result"),
     [
         (
-            '{"id":0,"method":"mining.configure","params":[["version-rolling"],'
-            '{"version-rolling.mask":"1fffe000","version-rolling.min-bit-count":16}]}',
+            (
+                '{"id":0,"method":"mining.configure","params":[["version-rolling"],'
+                '{"version-rolling.mask":"1fffe000","version-rolling.min-bit-count":16}]}'
+            ),
             GRANTED,
         ),
         (
-            '{"id": 9966, "method": "mining.configure", "params": '
-            '[["version-rolling", "subscribe-extranonce"], '
-            '{"version-rolling.mask": "1fffe000", "version-rolling.min-bit-count": 16}]}',
+            (
+                '{"id": 9966, "method": "mining.configure", "params": '
+                '[["version-rolling", "subscribe-extranonce"], '
+                '{"version-rolling.mask": "1fffe000", "version-rolling.min-bit-count": 16}]}'
+            ),
             {**GRANTED, "subscribe-extranonce": True},
         ),
         (
-            '{"id":1,"method":"mining.configure","params":'
-            '[["version-rolling","minimum-difficulty","subscribe-extranonce"],'
-            '{"version-rolling.mask":"1fffe000","version-rolling.min-bit-count":16,'
-            '"minimum-difficulty.value":2048}]}',
+            (
+                '{"id":1,"method":"mining.configure","params":'
+                '[["version-rolling","minimum-difficulty","subscribe-extranonce"],'
+                '{"version-rolling.mask":"1fffe000","version-rolling.min-bit-count":16,'
+                '"minimum-difficulty.value":2048}]}'
+            ),
             {**GRANTED, "minimum-difficulty": True, "subscribe-extranonce": True},
         ),
     ],

@@ -1,5 +1,6 @@
 """A2: mining.subscribe. What is answered, which extranonce1 is given, and who gets one again."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -165,7 +166,7 @@ def test_no_two_live_sessions_have_one_extranonce(pool: Pool) -> None:
     assert len({miner.extranonce1 for miner in miners}) == 600
     assert all(
         one.extranonce1[0] != next_one.extranonce1[0]
-        for one, next_one in zip(miners, miners[1:], strict=False)
+        for one, next_one in itertools.pairwise(miners)
     )
 
 
