@@ -59,7 +59,8 @@ class RunningUp:
         for child in psutil.Process(self.process.pid).children():
             with contextlib.suppress(psutil.NoSuchProcess, IndexError):
                 words = child.cmdline()
-                if Path(words[1]).name == "kench":
+                # Between fork and exec a child still has the command line of `kench up`.
+                if Path(words[1]).name == "kench" and words[2] != "up":
                     found[words[2]] = child
         return found
 
@@ -143,6 +144,7 @@ def test_each_part_that_is_killed_comes_back(start: Callable[..., RunningUp]) ->
     up.await_ready()
     _await(lambda: len(up.parts()) == 4)
     for role in ("mine", "settle", "node", "stratum"):
+        _await(lambda role=role: role in up.parts())  # type: ignore[misc]
         old = up.parts()[role]
         old.kill()
         _await(lambda role=role, old=old: role in up.parts() and up.parts()[role].pid != old.pid)  # type: ignore[misc]
