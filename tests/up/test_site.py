@@ -84,6 +84,18 @@ def _await(condition: Callable[[], bool], seconds: float = READY_S) -> None:
         time.sleep(0.05)
 
 
+def _kill_and_await_successor(up: RunningUp, role: str) -> None:
+    old = up.parts()[role]
+    old.kill()
+
+    def has_successor() -> bool:
+        # One look for both questions: in between, the killed one may have gone.
+        now = up.parts().get(role)
+        return now is not None and now.pid != old.pid
+
+    _await(has_successor)
+
+
 def _processes_of(data: Path) -> list[str]:
     """Command lines of all processes that work in the folder, the database's included."""
     found = []
@@ -144,10 +156,7 @@ def test_each_part_that_is_killed_comes_back(start: Callable[..., RunningUp]) ->
     up.await_ready()
     _await(lambda: len(up.parts()) == 4)
     for role in ("mine", "settle", "node", "stratum"):
-        _await(lambda role=role: role in up.parts())  # type: ignore[misc]
-        old = up.parts()[role]
-        old.kill()
-        _await(lambda role=role, old=old: role in up.parts() and up.parts()[role].pid != old.pid)  # type: ignore[misc]
+        _kill_and_await_successor(up, role)
     before = up.accepted()
     _await(lambda: up.accepted() > before + 20)
     assert up.stop() < STOP_S
