@@ -72,6 +72,14 @@ class Pool:
             assert process.stdout is not None
             process.stdout.close()
 
+    def use_node(self, *nodes: Node) -> None:
+        """Have what is started from now on work with these nodes."""
+        self.node = nodes[0]
+        self.environment["KENCH_NODE_URLS"] = " ".join(
+            f"http://127.0.0.1:{node.rpc.port}?cookie={node.cookie_file}" for node in nodes
+        )
+        self.environment["KENCH_NODE_ZMQ"] = " ".join(node.zmq_endpoint for node in nodes)
+
     def state(self) -> dict[str, Any]:
         """What stratum says of itself over HTTP."""
         url = f"http://127.0.0.1:{self.metrics_port}/status"
