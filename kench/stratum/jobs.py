@@ -55,14 +55,16 @@ class JobFactory:
         self._lock = threading.Lock()
         self._template: Template | None = None
 
-    def from_template(self, template: Template) -> None:
-        """Make the job of a new template and deliver it to all.
+    def from_template(self, template: Template) -> Job:
+        """Make the job of a new template, deliver it to all, and return it.
 
         Raises a KenchError where no lawful coinbase can be built; nothing is delivered then.
         """
         with self._lock:
-            self._deliver(self._maker.make(template), True)
+            job = self._maker.make(template)
+            self._deliver(job, True)
             self._template = template
+        return job
 
     def again(self) -> None:
         """Make and deliver another job of the newest template."""

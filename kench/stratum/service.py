@@ -1,9 +1,7 @@
 """One stratum process put together: nodes, jobs, journal, register and the front around a loop."""
 
 import asyncio
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,42 +11,33 @@ from twisted.internet.threads import deferToThread
 from twisted.python.failure import Failure
 
 from kench.native import JobTable, RecordBuffer
-from kench.pool.bitcoin import hash_hex
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
-from kench.pool.job import Job, JobKeys, JobMaker
+from kench.pool.job import Job, JobKeys
 from kench.pool.journal import JournalWriter
 from kench.pool.journal.writer import last_job_key
-from kench.pool.nodes.facts import ReceivedTemplate
-from kench.pool.nodes.nodeset import NodeSet
-from kench.pool.payout import PayoutTo
-from kench.pool.register import WorkerRefusal
 from kench.pool.register_feed import RegisterFeed
-from kench.pool.rpc import Node
 from kench.pool.settings import Settings
-from kench.pool.submission import BlockSender
-from kench.pool.submission_outcome import Outcome
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.front import Bounds, Found, Front
 from kench.stratum.hashrate import Hashrates
-from kench.stratum.jobs import JOBS_MAX, JobFactory
+from kench.stratum.jobs import JOBS_MAX
 from kench.stratum.metrics import Numbers
 from kench.stratum.reports import Reports
 from kench.stratum.serving import Door, Obstacle
 from kench.stratum.session import Limits, NewWorker, State
+from kench.stratum.upstream import Upstream
 
-# Threads that send found blocks; a block never waits behind anything but blocks.
-BLOCK_THREADS = 2
 # Hashes remembered for one tip before shares are refused as overloaded (native JobTable).
-DUPLICATES_MAX = 1 << 22
+DUPLICATES_MAX = 1 << 24
 
 log = structlog.get_logger("stratum")
 
 
 class StratumService:
-    """Owns every part of the process; `start` and `stop` run on the loop."""
+    """Owns every part of the process; what is not said to be called by threads runs on the loop."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - the composition point of a process
         self,
@@ -60,7 +49,6 @@ class StratumService:
         on_ready: Callable[[], None],
     ) -> None:
         self._loop = loop
-        self._clock = clock
         self._instance = settings.instance
         self._refresh_s = settings.job_refresh_s
         self._stale_serve_s = settings.node_stale_serve_s
@@ -70,7 +58,6 @@ class StratumService:
         self._lag_ms = 0.0
         self._why_no_template = "waiting for a node"
         directory = settings.journal_directory
-        keys = JobKeys(clock, last_job_key(directory))
         self._writer = JournalWriter(
             directory,
             settings.instance,
@@ -97,12 +84,7 @@ class StratumService:
             records,
             self._table,
             self,
-            Bounds(
-                settings.connections_max,
-                settings.login_timeout_s,
-                settings.send_timeout_s,
-                settings.stale_grace_ms,
-            ),
+            _bounds(settings),
         )
         self.door = Door(
             loop,
@@ -114,29 +96,14 @@ class StratumService:
         self._reports = Reports(engine, settings.instance)
         self._hashrates = Hashrates(loop.time())
         self.numbers = Numbers(self.state)
-        nodes = [Node(url.get_secret_value()) for url in settings.node_urls]
-        self._nodes = NodeSet(
-            nodes,
-            settings.node_zmq,
-            clock,
-            self._template_received,
-            self._nodes_changed,
-            network=settings.network,
-            poll_s=settings.node_poll_s,
-            refresh_s=settings.job_refresh_s,
-        )
-        payout = PayoutTo(settings.payout_address, lambda: self._nodes.network)
-        maker = JobMaker(keys, payout.outputs, settings.coinbase_tag.encode())
-        self._factory = JobFactory(maker, self._job_made)
-        self._sender = BlockSender(nodes, settings.blocks_directory, clock, self._block_outcome)
-        self._block_threads = ThreadPoolExecutor(BLOCK_THREADS, "found-block")
+        keys = JobKeys(clock, last_job_key(directory))
+        self._upstream = Upstream(settings, clock, keys, self)
 
     def start(self) -> None:
         """Start threads; the door opens with the first job."""
         self._writer.start(self._acknowledger.on_durable, self._journal_trouble)
         self._register.start()
-        self._sender.start()
-        self._nodes.start()
+        self._upstream.start()
 
     def close_door(self) -> None:
         """Begin to stop: no miner is served any more."""
@@ -144,27 +111,28 @@ class StratumService:
 
     def stop_threads(self) -> None:
         """Stop everything else, in a thread, in the order of dependence."""
-        self._nodes.stop()
-        self._block_threads.shutdown()
-        self._sender.stop()
+        self._upstream.stop()
         self._register.stop()
         self._writer.stop()
+        last = self.state() | {"serving": False, "why": "stopped"}
+        try:
+            self._reports.write(self._table.take_tally(), last)
+        except SQLAlchemyError as error:
+            log.warning("last state not reported", error=type(error).__name__)
 
     # -- told by threads --------------------------------------------------------------------
 
-    def _template_received(self, received: ReceivedTemplate) -> None:
-        try:
-            self._factory.from_template(received.template)
-        except KenchError as refused:
-            self._loop.call_soon_threadsafe(self._no_job, str(refused))
-
-    def _job_made(self, job: Job, for_all: bool) -> None:
+    def job_made(self, job: Job, for_all: bool) -> None:
+        """Take a job from upstream."""
         self._loop.call_soon_threadsafe(self._take_job, job, for_all)
 
-    def _nodes_changed(self, usable: bool, why: str | None) -> None:
-        log.info("nodes", usable=usable, why=why)
-        if not usable:
-            self._loop.call_soon_threadsafe(self._no_job, why or "no usable node")
+    def no_job(self, why: str) -> None:
+        """Hear from upstream why there is none."""
+        self._loop.call_soon_threadsafe(self._take_no_job, why)
+
+    def proposal_judged(self, reason: str | None) -> None:
+        """Hear from upstream whether a node would take our blocks."""
+        self._loop.call_soon_threadsafe(self._take_proposal, reason)
 
     def _participants_changed(self, changed: frozenset[int]) -> None:
         self._loop.call_soon_threadsafe(self.front.participants_changed, changed)
@@ -172,25 +140,26 @@ class StratumService:
     def _journal_trouble(self, error: OSError | None) -> None:
         self._loop.call_soon_threadsafe(self._take_journal_trouble, error)
 
-    def _block_outcome(self, _block_hash: str, _node: str, outcome: Outcome) -> None:
-        if outcome is Outcome.ACCEPTED:
-            self._nodes.refresh_now()  # build on our own block at once (B6)
-
     # -- on the loop ------------------------------------------------------------------------
 
     def _take_job(self, job: Job, for_all: bool) -> None:
-        now = self._loop.time()
         if for_all:
-            self._template_at = self._job_sent_at = now
+            self._template_at = self._job_sent_at = self._loop.time()
         self.front.new_job(job, for_all=for_all)
         self.door.clear(Obstacle.NO_JOB)
         self.door.clear(Obstacle.NO_NODE)
 
-    def _no_job(self, why: str) -> None:
+    def _take_no_job(self, why: str) -> None:
         """Remember why no template comes; serving goes on with the last job for a while (B18)."""
         self._why_no_template = why
         if self.front.current_job() is None:
             self.door.block(Obstacle.NO_JOB, why)
+
+    def _take_proposal(self, reason: str | None) -> None:
+        if reason is None:
+            self.door.clear(Obstacle.NOT_PROPOSED)
+        else:
+            self.door.block(Obstacle.NOT_PROPOSED, f"the node says {reason}")
 
     def _take_journal_trouble(self, error: OSError | None) -> None:
         if error is None:
@@ -220,15 +189,10 @@ class StratumService:
         self._reporting = True
         tally = self._table.take_tally()
         self.numbers.count_refused(tally)
-        state = self.state() | {"durable_lag_ms": self._acknowledger.take_lag_ms()}
-        self._lag_ms = state["durable_lag_ms"]
-        report = deferToThread(self._reports.write, tally, state)
-        report.addErrback(self._report_failed)
+        self._lag_ms = self._acknowledger.take_lag_ms()
+        report = deferToThread(self._reports.write, tally, self.state())
+        report.addErrback(_log_report_failure)
         report.addBoth(self._report_done)
-
-    def _report_failed(self, failure: Failure) -> None:
-        failure.trap(SQLAlchemyError)
-        log.warning("state not reported", error=type(failure.value).__name__)
 
     def _report_done(self, _result: object) -> None:
         self._reporting = False
@@ -236,13 +200,13 @@ class StratumService:
     def state(self) -> dict[str, Any]:
         """Return the state of this front, as /status and PostgreSQL show it."""
         job = self.front.current_job()
-        sessions = self.front.connections
+        sessions = tuple(self.front.connections)
         return {
             "instance": self._instance,
             "port": self.door.port,
             "height": job.template.height - 1 if job else None,
             "tip": job.template.prevhash if job else None,
-            "network": self._nodes.network,
+            "network": self._upstream.network,
             "connections": len(sessions),
             "sessions": sum(one.session.state is State.WORKING for one in sessions),
             "serving": self.door.is_open,
@@ -251,47 +215,36 @@ class StratumService:
             "journal_records": self._acknowledger.durable_records,
             "found_blocks": self.front.found_blocks,
             "hashrate": {str(one): rate for one, rate in self._hashrates.current().items()},
-            "nodes": self._nodes.status(),
+            "nodes": self._upstream.status(),
         }
 
     # -- the front's edges ------------------------------------------------------------------
 
     def block_found(self, found: Found) -> None:
         """Send a block to the nodes before anything else (B15)."""
-        future = self._block_threads.submit(self._send_block, found)
-        future.add_done_callback(_log_fault)
-
-    def _send_block(self, found: Found) -> None:
-        block = found.job.block(found.header, found.extranonce1, found.extranonce2)
-        height = found.job.template.height
-        self._sender.submit(hash_hex(found.block_hash_le), height, block.hex())
+        self._upstream.send_block(found)
 
     def make_worker(self, wanted: NewWorker, done: Callable[[int | None], None]) -> None:
         """Put a worker into the register, in a thread."""
         made = deferToThread(self._register.create_worker, wanted.participant, wanted.worker)
-        made.addErrback(self._worker_failed)
+        made.addErrback(_log_worker_failure)
         made.addCallback(lambda result: done(result if isinstance(result, int) else None))
-
-    def _worker_failed(self, failure: Failure) -> WorkerRefusal | None:
-        failure.trap(KenchError)
-        log.warning("worker not entered", error=type(failure.value).__name__)
-        return None
 
     def make_retarget_job(self) -> None:
         """Make another job of the same template, in a thread."""
-        threading.Thread(target=self._retarget, name="retarget", daemon=True).start()
-
-    def _retarget(self) -> None:
-        try:
-            self._factory.again()
-        except KenchError as refused:
-            self._loop.call_soon_threadsafe(self._no_job, str(refused))
+        self._upstream.make_retarget_job()
 
 
-def _log_fault(future: Future[None]) -> None:
-    error = future.exception()
-    if error is not None:
-        log.critical("block not sent", error=repr(error))
+def _log_worker_failure(failure: Failure) -> None:
+    failure.trap(KenchError, SQLAlchemyError)
+    log.warning("worker not entered", error=type(failure.value).__name__)
+
+
+def _log_report_failure(failure: Failure) -> None:
+    # Its counts are kept and written with the next one.
+    expected = failure.check(SQLAlchemyError, KenchError)
+    tell = log.warning if expected else log.error
+    tell("state not reported", error=repr(failure.value) if not expected else expected.__name__)
 
 
 def _limits(settings: Settings) -> Limits:
@@ -302,4 +255,13 @@ def _limits(settings: Settings) -> Limits:
         shares_per_minute=settings.shares_per_minute,
         max_line_bytes=settings.max_line_bytes,
         workers_per_connection=settings.workers_per_connection,
+    )
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(
+        settings.connections_max,
+        settings.login_timeout_s,
+        settings.send_timeout_s,
+        settings.stale_grace_ms,
     )

@@ -20,6 +20,7 @@ class Obstacle(enum.Enum):
     """Why miners cannot be served now."""
 
     NO_JOB = "no job yet"
+    NOT_PROPOSED = "no node has taken a proposal of our first block"
     NO_NODE = "no usable node"
     JOURNAL = "the journal cannot be written"
 
@@ -44,7 +45,10 @@ class Door:
         self._host = host
         self.port = port
         self._on_change = on_change
-        self._obstacles: dict[Obstacle, str] = {Obstacle.NO_JOB: "waiting for a block template"}
+        self._obstacles: dict[Obstacle, str] = {
+            Obstacle.NO_JOB: "waiting for a block template",
+            Obstacle.NOT_PROPOSED: "",
+        }
         self._server: asyncio.Server | None = None
         self._opening = False
         self._closed = False

@@ -19,7 +19,8 @@ from kench.pool.register import add_participant
 from tests.support.nodes import BITCOIND, Node, core_node, kench_command, kench_node
 from tests.support.pool import STOP_LIMIT_S, Pool, running_pool
 
-NODES = ["kench", pytest.param("core", marks=pytest.mark.skipif(not BITCOIND, reason="no bitcoind"))]
+ON_CORE = pytest.mark.skipif(not BITCOIND, reason="KENCH_TEST_BITCOIND names no bitcoind")
+NODES = ["kench", pytest.param("core", marks=ON_CORE)]
 WAIT_S = 60.0
 # Some shares to a block on `kench node`; Core's regtest takes every second hash.
 BLOCK_DIFFICULTY = "0.0003"

@@ -1,0 +1,152 @@
+"""The Bitcoin side of the process: templates in, made into jobs; found blocks out to the nodes."""
+
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Protocol
+
+import structlog
+
+from kench.pool.bitcoin import hash_hex
+from kench.pool.clock import Clock
+from kench.pool.coinbase import EXTRANONCE1_SIZE, EXTRANONCE2_SIZE
+from kench.pool.errors import KenchError
+from kench.pool.job import Job, JobKeys, JobMaker
+from kench.pool.nodes.facts import NodeStatus, ReceivedTemplate
+from kench.pool.nodes.nodeset import NodeSet
+from kench.pool.payout import PayoutTo
+from kench.pool.rpc import Node
+from kench.pool.settings import Settings
+from kench.pool.submission import BlockSender, Outcome
+from kench.stratum.front import Found
+from kench.stratum.jobs import JobFactory
+
+# Threads that assemble found blocks; a block never waits behind anything but blocks.
+BLOCK_THREADS = 2
+# What a proposal is refused for although the block would do: the tip moved meanwhile (B20).
+_PROPOSAL_TOO_LATE = "inconclusive-not-best-prevblk"
+
+log = structlog.get_logger("stratum")
+
+
+class Downstream(Protocol):
+    """Who takes the jobs; called from threads, must not wait."""
+
+    def job_made(self, job: Job, for_all: bool) -> None:
+        """Take a job: for all miners, or for those whose difficulty changed."""
+        ...
+
+    def no_job(self, why: str) -> None:
+        """Hear why no job can be made."""
+        ...
+
+    def proposal_judged(self, reason: str | None) -> None:
+        """Hear whether a node would take our blocks: once, None if so."""
+        ...
+
+
+class Upstream:
+    """Nodes, job factory and block sender, with their threads."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, keys: JobKeys, downstream: Downstream
+    ) -> None:
+        self._downstream = downstream
+        self._proposed = False
+        nodes = [Node(url.get_secret_value()) for url in settings.node_urls]
+        self._nodes = NodeSet(
+            nodes,
+            settings.node_zmq,
+            clock,
+            self._template_received,
+            self._nodes_changed,
+            network=settings.network,
+            poll_s=settings.node_poll_s,
+            refresh_s=settings.job_refresh_s,
+        )
+        payout = PayoutTo(settings.payout_address, lambda: self._nodes.network)
+        maker = JobMaker(keys, payout.outputs, settings.coinbase_tag.encode())
+        self._factory = JobFactory(maker, downstream.job_made)
+        self._sender = BlockSender(nodes, settings.blocks_directory, clock, self._block_outcome)
+        self._assembly = ThreadPoolExecutor(BLOCK_THREADS, "found-block")
+
+    @property
+    def network(self) -> str | None:
+        """The network that the nodes are on, None until one has said."""
+        return self._nodes.network
+
+    def status(self) -> list[NodeStatus]:
+        """Return one line for each node."""
+        return self._nodes.status()
+
+    def start(self) -> None:
+        """Start watching nodes; blocks of an earlier run whose end is unknown go out again."""
+        self._sender.start()
+        self._nodes.start()
+
+    def stop(self) -> None:
+        """Stop all threads; found blocks are on disk."""
+        self._nodes.stop()
+        self._assembly.shutdown()
+        self._sender.stop()
+
+    def send_block(self, found: Found) -> None:
+        """Assemble a found block in a thread and send it (B15); returns at once."""
+        self._assembly.submit(self._send, found).add_done_callback(_log_fault)
+
+    def make_retarget_job(self) -> None:
+        """Make another job of the newest template, in a thread."""
+        threading.Thread(target=self._make_again, name="retarget", daemon=True).start()
+
+    def _send(self, found: Found) -> None:
+        block = found.job.block(found.header, found.extranonce1, found.extranonce2)
+        note: dict[str, str | int] = {
+            "participant": found.participant,
+            "worker": found.worker,
+            "job": f"{found.job.key:x}",
+        }
+        height = found.job.template.height
+        self._sender.submit(hash_hex(found.block_hash_le), height, block.hex(), note)
+
+    def _make_again(self) -> None:
+        try:
+            self._factory.again()
+        except KenchError as refused:
+            self._downstream.no_job(str(refused))
+
+    def _template_received(self, received: ReceivedTemplate) -> None:
+        try:
+            job = self._factory.from_template(received.template)
+        except KenchError as refused:
+            self._downstream.no_job(str(refused))
+        else:
+            if not self._proposed:
+                self._propose(job)
+
+    def _propose(self, job: Job) -> None:
+        """Ask a node, once, whether it would take a block with our coinbase (B20)."""
+        nothing = bytes(EXTRANONCE1_SIZE), bytes(EXTRANONCE2_SIZE)
+        header = job.prepared.header(*nothing, job.archived.ntime, 0, job.archived.version)
+        try:
+            reason = self._nodes.propose(job.block(header, *nothing).hex())
+        except KenchError as fault:
+            # A node that cannot judge proposals judges blocks all the same.
+            log.warning("first block not proposed", why=str(fault))
+            reason = None
+        if reason != _PROPOSAL_TOO_LATE:
+            self._proposed = True
+            self._downstream.proposal_judged(reason)
+
+    def _nodes_changed(self, usable: bool, why: str | None) -> None:
+        log.info("nodes", usable=usable, why=why)
+        if not usable:
+            self._downstream.no_job(why or "no usable node")
+
+    def _block_outcome(self, _block_hash: str, _node: str, outcome: Outcome) -> None:
+        if outcome is Outcome.ACCEPTED:
+            self._nodes.refresh_now()  # build on our own block at once (B6)
+
+
+def _log_fault(future: Future[None]) -> None:
+    error = future.exception()
+    if error is not None:
+        log.critical("block not sent", error=repr(error))
