@@ -32,12 +32,13 @@ def parse_line(line: bytes) -> Request | None:
     An object without a method, or with one that is no text, is a request for no method at all.
     Raises BadMessageError for anything that is not a JSON object Stratum could mean.
     """
-    if line.count(b"[") + line.count(b"{") > DEPTH_MAX:
-        raise BadMessageError
     try:
         message = json.loads(line.decode(), parse_constant=_refuse, parse_float=_finite)
     except (ValueError, RecursionError) as broken:
         raise BadMessageError from broken
+    # Few lines have so many brackets that it is worth looking how deep they stand.
+    if line.count(b"[") + line.count(b"{") > DEPTH_MAX and _is_deep(message):
+        raise BadMessageError
     if not isinstance(message, dict):
         raise BadMessageError
     method = message.get("method")
@@ -47,6 +48,22 @@ def parse_line(line: bytes) -> Request | None:
     if isinstance(request_id, bool | list | dict):
         raise BadMessageError
     return Request(request_id, method if isinstance(method, str) else "", message.get("params"))
+
+
+def _is_deep(message: object) -> bool:
+    """Say whether arrays and objects stand in each other more than DEPTH_MAX deep."""
+    level = [message]
+    for _ in range(DEPTH_MAX):
+        inner: list[object] = []
+        for one in level:
+            if isinstance(one, dict):
+                inner.extend(one.values())
+            elif isinstance(one, list):
+                inner.extend(one)
+        if not inner:
+            return False
+        level = inner
+    return any(isinstance(one, dict | list) for one in level)
 
 
 def _refuse(constant: str) -> NoReturn:
