@@ -1,10 +1,14 @@
 """Who may mine: logins judged against the cached register (D2)."""
 
+from collections import OrderedDict
 from typing import Protocol
 
 from kench.pool.register_feed import Snapshot
 from kench.stratum.login import parse_login
 from kench.stratum.session import Admission, NewWorker
+
+# User names whose refused logins are remembered.
+FAILED_MAX = 4096
 
 
 class Register(Protocol):
@@ -21,6 +25,7 @@ class Admissions:
 
     def __init__(self, register: Register) -> None:
         self._register = register
+        self._failed: OrderedDict[bytes, int] = OrderedDict()
 
     def admit(self, user: object, tokens: tuple[str, ...]) -> Admission | NewWorker | None:
         """Return whom a login may mine as; NewWorker if only its worker is unknown; None if not.
@@ -35,10 +40,22 @@ class Admissions:
             return None
         if not any(participant.accepts(token) for token in tokens):
             return None
+        self._failed.pop(str(user).encode(errors="replace"), None)
         worker = participant.workers.get(login.worker)
         if worker is None:
             return NewWorker(login.participant, login.worker)
         return Admission(login.participant, worker)
+
+    def count_failed(self, name: bytes) -> int:
+        """Count a refused login; return how many there were since this name was last admitted.
+
+        Only so many names are remembered: the one refused least recently is forgotten.
+        """
+        failed = self._failed.pop(name, 0) + 1
+        self._failed[name] = failed
+        if len(self._failed) > FAILED_MAX:
+            self._failed.popitem(last=False)
+        return failed
 
     def is_active(self, participant_id: int) -> bool:
         """Say whether a participant may mine now."""

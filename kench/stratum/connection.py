@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 # Bytes that may wait for a slow reader before we stop reading from it, and before it is cut off.
 WRITE_HIGH_BYTES = 64 * 1024
 WRITE_MAX_BYTES = 1024 * 1024
-# A failed login is dropped after this long, doubling with each failure (A3.3).
-FAILED_LOGIN_S = 1.0
+# A peer that is gone is noticed after this long without a word, or when it takes nothing for the
+# send time-out: a new job every half minute keeps data under way, which keep-alive does not probe.
+KEEPALIVE_IDLE_S, KEEPALIVE_EACH_S, KEEPALIVE_PROBES = 60, 10, 6
+# A failed login is dropped after this long, doubled each time that the same name fails again, on
+# whichever connection, up to the login time-out (A3.3).
+FAILED_LOGIN_S, FAILED_DOUBLINGS_MAX = 1.0, 12
 
 
 class Connection(asyncio.Protocol):
@@ -54,7 +58,7 @@ class Connection(asyncio.Protocol):
         self.peer = peer[0] if peer else ""
         raw_socket = transport.get_extra_info("socket")
         if raw_socket is not None:
-            raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            _notice_death(raw_socket, self.front.send_timeout_s)
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         session = self.front.welcome(self)
         if session is None:
@@ -91,7 +95,8 @@ class Connection(asyncio.Protocol):
             front.want_retarget(self)
         if session.login_failed:
             session.login_failed = False
-            delay = min(FAILED_LOGIN_S * 2 ** (session.failed_logins - 1), front.login_timeout_s)
+            doublings = min(session.failed_logins - 1, FAILED_DOUBLINGS_MAX)
+            delay = min(FAILED_LOGIN_S * 2**doublings, front.login_timeout_s)
             front.loop.call_later(delay, self.drop_unless_authorised)
 
     def worker_made(self, worker: int | None) -> None:
@@ -166,3 +171,13 @@ class Connection(asyncio.Protocol):
         if hasattr(self, "session"):
             self.front.farewell(self)
             self.session.state = State.CLOSED
+
+
+def _notice_death(raw_socket: socket.socket, send_timeout_s: float) -> None:
+    """Have the kernel end a connection whose peer is gone (A1.17, A9.9)."""
+    raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
+    raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_EACH_S)
+    raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
+    timeout_ms = round(send_timeout_s * 1000)
+    raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)

@@ -115,7 +115,7 @@ class Front:
         self._extranonces = extranonces
         self._edges = edges
         self._connections_max = bounds.connections_max
-        self._send_timeout_s = bounds.send_timeout_s
+        self.send_timeout_s = bounds.send_timeout_s
         self._stale_grace_us = bounds.stale_grace_ms * 1000
         self._session_numbers = itertools.count(clock.now_us())
         self._broadcast: Iterator[tuple[Connection, ...]] = iter(())
@@ -137,6 +137,10 @@ class Front:
     def admit(self, user: object, tokens: tuple[str, ...]) -> Admission | NewWorker | None:
         """Look a login up in the cached register (D2)."""
         return self.admissions.admit(user, tokens)
+
+    def count_failed(self, name: bytes) -> int:
+        """Count a refused login and say how many in a row it was (A3.3)."""
+        return self.admissions.count_failed(name)
 
     def resume(self, session_id: str, unused: bytes) -> Resumable | None:
         """Hand back an ended session's extranonce and difficulty (A2.7)."""
@@ -289,7 +293,7 @@ class Front:
     def _look_at(self, connection: Connection, now: float) -> None:
         session = connection.session
         stalled = connection.stalled_since
-        if stalled is not None and now - stalled > self._send_timeout_s:
+        if stalled is not None and now - stalled > self.send_timeout_s:
             connection.abort()
         elif session.state is not State.WORKING:
             if now - connection.since > self.login_timeout_s and session.state is not State.CLOSED:

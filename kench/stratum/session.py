@@ -91,6 +91,10 @@ class Pool(Protocol):
         """Look a login up in the cached register; None if it may not mine (D2)."""
         ...
 
+    def count_failed(self, name: bytes) -> int:
+        """Count a refused login; return how many in a row this user name has had (A3.3)."""
+        ...
+
     def resume(self, session_id: str, unused: bytes) -> "Resumable | None":
         """Hand back what an ended session left behind, once (A2.7).
 
@@ -274,7 +278,7 @@ class Session:
     ) -> bytes:
         full = len(self.participants) >= self.limits.workers_per_connection
         if admission is None or (full and name not in self.participants):
-            self.failed_logins += 1
+            self.failed_logins = self.pool.count_failed(name)
             self.login_failed = self.attention = True
             self.refuse(Verdict.UNAUTHORISED)
             if request.id is None:
