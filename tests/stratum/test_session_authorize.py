@@ -284,7 +284,8 @@ def test_an_explicit_difficulty_of_a_rental_wins_over_its_default(
 
 def test_names_that_no_gate_takes_are_invalid(miner: Miner) -> None:
     miner.subscribe()
-    for user in (7, None, [], {}, "\ud800", "1." + "γ" * 200):
+    users: list[object] = [7, None, [], {}, "\ud800", "1." + "γ" * 200]
+    for user in users:
         line: dict[str, Any] = {"id": 1, "method": "mining.authorize", "params": [user, TOKEN]}
         (answer,) = miner.feed(json.dumps(line).encode() + b"\n")
         assert error_of(answer) == 20

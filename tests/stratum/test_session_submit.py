@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from kench import native
 from kench.native import FLAG_BLOCK, FLAG_UNCREDITED, Verdict
 from kench.pool.work import EASIEST_DIFFICULTY, target_of
 from tests.support.jobs import small_template
@@ -388,3 +389,12 @@ def test_plain_and_general_lines_earn_the_same(pool: Pool) -> None:
             pool.clock.monotonic(),
         )
         assert one == parse_lines(other)
+
+
+def test_with_no_room_for_a_record_a_share_is_refused_and_may_come_again(pool: Pool) -> None:
+    pool.records = native.RecordBuffer(2, 0)
+    miner = pool.miner().login()
+    shares = [miner.share() for _ in range(3)]
+    assert [error_of(miner.submit(share)) for share in shares] == [None, None, 20]
+    assert len(pool.taken()) == 2
+    assert miner.submit(shares[2])["result"] is True

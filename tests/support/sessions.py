@@ -99,6 +99,9 @@ class Pool:
     def admit(self, user: object, tokens: tuple[str, ...]) -> Admission | NewWorker | None:
         return self._admissions.admit(user, tokens)
 
+    def count_failed(self, name: bytes) -> int:
+        return self._admissions.count_failed(name)
+
     def resume(self, session_id: str, unused: bytes) -> Resumable | None:
         return self._extranonces.resume(session_id, unused, self.clock.monotonic())
 

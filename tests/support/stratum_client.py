@@ -1,0 +1,259 @@
+"""A front with its real journal behind a real socket, its time in the test's hands; and a client.
+
+async with serving(folder) as desk:
+    peer = await desk.connect()
+    await peer.login()
+    assert (await peer.submit(peer.miner.share()))["result"] is True
+"""
+
+import asyncio
+import heapq
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import uvloop
+
+from kench.native import JobTable, RecordBuffer
+from kench.pool.clock import ManualClock
+from kench.pool.job import Job
+from kench.pool.journal import JournalWriter
+from kench.pool.template import Template
+from kench.stratum.acknowledge import Acknowledger
+from kench.stratum.admission import Admissions
+from kench.stratum.connection import Connection
+from kench.stratum.extranonce import Extranonces
+from kench.stratum.front import Bounds, Found, Front
+from kench.stratum.session import Limits, NewWorker
+from tests.support.jobs import Jobs, now_of, small_template
+from tests.support.sessions import EASY_LIMITS, TOKEN, Miner, Pool, Register
+
+ANSWER_S = 10.0
+"""Longest wait for a line of the server: reached only when a test fails."""
+TURNS = 50
+BOUNDS = Bounds(connections_max=100, login_timeout_s=60.0, send_timeout_s=60.0, stale_grace_ms=0)
+
+
+def run(test: Coroutine[Any, Any, None]) -> None:
+    """Run a test on a uvloop loop of its own."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(test)
+
+
+async def turns(count: int = TURNS) -> None:
+    """Let everything that is due on the loop happen."""
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+class HandLoop:
+    """The running loop, but its time passes and its timers ring only by `advance`."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: ManualClock) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._timers: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
+        self._numbers = itertools.count()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    def time(self) -> float:
+        return self._clock.monotonic()
+
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> object:
+        heapq.heappush(self._timers, (self.time() + delay, next(self._numbers), callback, args))
+        return object()
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass and ring what is due."""
+        self._clock.advance(seconds)
+        while self._timers and self._timers[0][0] <= self.time():
+            *_, callback, args = heapq.heappop(self._timers)
+            callback(*args)
+
+
+class Desk:
+    """The front and what is around it in a process; its own edges, kept for the test to see."""
+
+    def __init__(self, folder: Path, limits: Limits, template: Template, **more: Any) -> None:
+        self.clock = ManualClock(now_of(template))
+        self.loop = HandLoop(asyncio.get_running_loop(), self.clock)
+        self.register = Register()
+        self.found: list[Found] = []
+        self.wanted: list[tuple[NewWorker, Callable[[int | None], None]]] = []
+        self.retargets = 0
+        self.table = JobTable(256)
+        self.writer = JournalWriter(folder, 0, self.clock, 1 << 20, 3600.0)
+        self.records = RecordBuffer(65_536, 0)
+        loop: Any = self.loop
+        self.acknowledger = Acknowledger(loop, self.records, self.writer, self.clock)
+        self.front = Front(
+            loop,
+            self.clock,
+            limits,
+            Extranonces(0),
+            Admissions(self.register),
+            self.acknowledger,
+            self.records,
+            self.table,
+            self,
+            replace(BOUNDS, **more),
+        )
+        self._maker = Jobs(JobTable(2), self.clock).maker
+        self._peers: list[Peer] = []
+        self._server: asyncio.Server | None = None
+        self.new_job(template)
+
+    # -- edges ------------------------------------------------------------------------------
+
+    def block_found(self, found: Found) -> None:
+        self.found.append(found)
+
+    def make_worker(self, wanted: NewWorker, done: Callable[[int | None], None]) -> None:
+        self.wanted.append((wanted, done))
+
+    def make_retarget_job(self) -> None:
+        self.retargets += 1
+        assert self.job is not None
+        self.new_job(self.job.template, for_all=False)
+
+    # -- for tests --------------------------------------------------------------------------
+
+    @property
+    def job(self) -> Job | None:
+        return self.front.current_job()
+
+    def new_job(self, template: Template | None = None, *, for_all: bool = True) -> Job:
+        if template is None:
+            assert self.job is not None
+            template = self.job.template
+        job = self._maker.make(template)
+        self.front.new_job(job, for_all=for_all)
+        return job
+
+    async def sweep(self, seconds: float = 0.0) -> None:
+        """Let time pass, then have the front look at every connection."""
+        self.loop.advance(seconds)
+        self.front.sweep()
+        await turns()
+
+    async def open(self) -> None:
+        self.writer.start(self.acknowledger.on_durable, _no_trouble)
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: Connection(self.front), "127.0.0.1", 0
+        )
+
+    async def connect(self, **options: Any) -> "Peer":
+        assert self._server is not None
+        port = self._server.sockets[0].getsockname()[1]
+        before = set(self.front.connections)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, **options)
+        peer = Peer(self, reader, writer)
+        self._peers.append(peer)
+        for _ in range(1000):
+            if new := self.front.connections - before:
+                (peer.connection,) = new
+                break
+            if reader.at_eof() or len(self.front.connections) >= self.front._connections_max:
+                break
+            await asyncio.sleep(0)
+        return peer
+
+    async def close(self) -> None:
+        for peer in self._peers:
+            await peer.leave()
+        if self._server is not None:
+            self._server.close()
+            await self._server.wait_closed()
+        self.front.close_all("the test is over")
+        await turns()
+        await asyncio.get_running_loop().run_in_executor(None, self.writer.stop)
+        await turns()
+
+
+class Peer:
+    """A client's socket; what it hears teaches a `Miner` as in tests without sockets."""
+
+    connection: Connection
+
+    def __init__(
+        self, desk: Desk, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self.desk = desk
+        self.reader = reader
+        self.writer = writer
+        pool = Pool()
+        self.miner = Miner(pool, pool.session())
+        self._ids = itertools.count(1)
+
+    async def line(self) -> dict[str, Any]:
+        """The next line of the server."""
+        raw = await asyncio.wait_for(self.reader.readuntil(b"\n"), ANSWER_S)
+        (parsed,) = self.miner.heard(raw)
+        return parsed
+
+    def write(self, message: dict[str, Any] | bytes) -> None:
+        data = message if isinstance(message, bytes) else json.dumps(message).encode() + b"\n"
+        self.writer.write(data)
+
+    async def call(self, method: str, *params: object) -> dict[str, Any]:
+        """Send a request; return its answer, learning from what comes before it."""
+        request_id = next(self._ids)
+        self.write({"id": request_id, "method": method, "params": list(params)})
+        for _ in range(100):
+            line = await self.line()
+            if "method" not in line:
+                assert line["id"] == request_id
+                return line
+        raise AssertionError("no answer came")
+
+    async def login(self, user: str = "1.w1", password: str = TOKEN, agent: str = "t/1") -> "Peer":
+        """Subscribe, authorize, and wait for difficulty and job."""
+        await self.call("mining.subscribe", agent)
+        assert (await self.call("mining.authorize", user, password))["result"] is True
+        if self.miner.work is None:
+            assert (await self.line())["method"] == "mining.set_difficulty"
+            assert (await self.line())["method"] == "mining.notify"
+        return self
+
+    async def submit(self, params: list[str]) -> dict[str, Any]:
+        return await self.call("mining.submit", *params)
+
+    async def ended(self) -> bytes:
+        """Wait for the server to close; return what it had still to say."""
+        try:
+            return await asyncio.wait_for(self.reader.read(), ANSWER_S)
+        except ConnectionResetError:
+            return b""
+
+    async def leave(self) -> None:
+        self.writer.close()
+        try:
+            await self.writer.wait_closed()
+        except OSError:
+            return
+
+
+@asynccontextmanager
+async def serving(
+    folder: Path,
+    limits: Limits = EASY_LIMITS,
+    template: Template | None = None,
+    **more: Any,
+) -> AsyncIterator[Desk]:
+    """Serve on a free port of 127.0.0.1 until the block ends."""
+    desk = Desk(folder, limits, template or small_template(), **more)
+    await desk.open()
+    try:
+        yield desk
+    finally:
+        await desk.close()
+
+
+def _no_trouble(error: OSError | None) -> None:
+    assert error is None, error
