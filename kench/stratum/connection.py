@@ -34,6 +34,7 @@ class Connection(asyncio.Protocol):
         "stalled_since",
         "swept_accepted",
         "swept_refused",
+        "swept_work_hashes",
         "transport",
     )
 
@@ -45,6 +46,7 @@ class Connection(asyncio.Protocol):
         self.refused_help = 0  # steps taken since (A8.15)
         self.swept_accepted = 0  # as of the last sweep
         self.swept_refused = 0
+        self.swept_work_hashes = 0
         self.since = 0.0
         self.peer = ""
         self.transport: asyncio.Transport

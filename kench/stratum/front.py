@@ -14,7 +14,6 @@ from kench.native import JobTable, RecordBuffer
 from kench.pool.clock import Clock
 from kench.pool.job import Job
 from kench.pool.template import ROLLING_MASK
-from kench.pool.work import work_of
 from kench.stratum import messages, methods
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
@@ -312,10 +311,11 @@ class Front:
 
     def _count_work(self, connection: Connection) -> None:
         session = connection.session
-        fresh = session.gate.accepted - connection.swept_accepted
+        fresh = session.work_hashes - connection.swept_work_hashes
+        connection.swept_work_hashes = session.work_hashes
         owner = next(iter(session.participants.values()), None)
-        if fresh > 0 and owner is not None:
-            self._work_hashes[owner] += fresh * work_of(session.difficulty)
+        if fresh and owner is not None:
+            self._work_hashes[owner] += fresh
 
     def _answer_refusals(self, connection: Connection, now: float) -> None:
         """Help a miner whose every share is refused, then let it go (A8.15)."""

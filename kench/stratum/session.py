@@ -19,6 +19,7 @@ from kench.pool.work import (
     settle_difficulty,
     target_of,
     wire_difficulty,
+    work_of,
 )
 from kench.stratum import messages
 from kench.stratum.login import Password, parse_password
@@ -152,6 +153,8 @@ class Session:
         self.password_start: float | None = None
         self.suggested: float | None = None
         self.difficulty = 0.0  # in force for the next job; 0 before the first
+        self.work_hashes = 0  # accepted since the connection began, for display
+        self._share_work_hashes = 0
         self.job_key = 0  # the newest job sent, and the tip it is on
         self._prevhash_le = b""
         self.vardiff = Vardiff(limits.shares_per_minute, now)
@@ -362,9 +365,11 @@ class Session:
         return 0.0
 
     def count_accepted(self, count: int, now: float) -> None:
-        """Let the share rate be judged at once when many shares came."""
-        if count and self.vardiff.saw(count, now):
-            self._judge(now)
+        """Count accepted shares, and judge their rate at once when there are many."""
+        if count:
+            self.work_hashes += count * self._share_work_hashes
+            if self.vardiff.saw(count, now):
+                self._judge(now)
 
     def _judge(self, now: float) -> None:
         wished = self.vardiff.judge(now, self.difficulty)
@@ -394,6 +399,7 @@ class Session:
             return mask + job.notify(clean=clean)
         first = self.difficulty == 0.0
         self.difficulty = wished
+        self._share_work_hashes = work_of(wished)
         target = target_of(wished).to_bytes(32, "little")
         self.gate.set_difficulty(wished, target, 0 if first else job.key)
         self.vardiff.restart(now)
