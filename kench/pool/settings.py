@@ -50,7 +50,7 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("data"), validation_alias=AliasChoices("KENCH_DATA"))
     """Folder of everything that Kench keeps: journal, blocks, logs, embedded database and node."""
-    instance: Annotated[int, Field(ge=0, le=65_535)] = 0
+    instance: Annotated[int, Field(ge=0, le=255)] = 0
     """Number of this stratum front end; its journal is `journal/<instance>`."""
     network: str | None = None
     """Network that the nodes must be on: main, test, testnet4, signet, regtest. Unset: the one
@@ -64,6 +64,8 @@ class Settings(BaseSettings):
     """Address of `/metrics`, `/healthz` and `/status`."""
     metrics_port: Port = 9333
     """Port of `/metrics`, `/healthz` and `/status`; 0 takes any free one."""
+    proxy_header: bool = False
+    """Miners reach the port through HAProxy alone, which sends a PROXY header (version 1)."""
     connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     """Miners' connections at once; further ones are closed at accept."""
     workers_per_connection: Annotated[int, Field(ge=1, le=65_536)] = 1024

@@ -25,6 +25,7 @@ class Admissions:
 
     def __init__(self, register: Register) -> None:
         self._register = register
+        self.refused = 0  # logins, since start
         self._failed: OrderedDict[bytes, int] = OrderedDict()
 
     def admit(self, user: object, tokens: tuple[str, ...]) -> Admission | NewWorker | None:
@@ -51,6 +52,7 @@ class Admissions:
 
         Only so many names are remembered: the one refused least recently is forgotten.
         """
+        self.refused += 1
         failed = self._failed.pop(name, 0) + 1
         self._failed[name] = failed
         if len(self._failed) > FAILED_MAX:

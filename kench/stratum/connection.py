@@ -4,6 +4,8 @@ import asyncio
 import socket
 from typing import TYPE_CHECKING, cast
 
+import structlog
+
 from kench.stratum.session import Session, State
 
 if TYPE_CHECKING:
@@ -18,6 +20,8 @@ KEEPALIVE_IDLE_S, KEEPALIVE_EACH_S, KEEPALIVE_PROBES = 60, 10, 6
 # A failed login is dropped after this long, doubled each time that the same name fails again, on
 # whichever connection, up to the login time-out (A3.3).
 FAILED_LOGIN_S, FAILED_DOUBLINGS_MAX = 1.0, 12
+
+log = structlog.get_logger("stratum")
 
 
 class Connection(asyncio.Protocol):
@@ -139,6 +143,7 @@ class Connection(asyncio.Protocol):
 
     def close(self, why: str) -> None:
         """Close once everything owed is sent."""
+        log.debug("connection closed", peer=self.peer, why=why)
         self.session.closing = why
         if not self.transport.is_closing():
             self.transport.pause_reading()

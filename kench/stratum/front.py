@@ -1,7 +1,7 @@
 """The stratum front: all connections of this process, their jobs, and whether it serves."""
 
 import asyncio
-import itertools
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -40,6 +40,8 @@ RETARGET_SOON_S = 0.1
 # A session whose every share is refused: told its job anew, asked to reconnect, dropped (A8.15).
 REFUSED_AGAIN_S, REFUSED_RECONNECT_S, REFUSED_DROP_S = 60.0, 120.0, 180.0
 PING_ID = 42
+# Who names the id of an ended session takes over its extranonce (A2.7): it cannot be guessed.
+SESSION_ID_BYTES = 8
 
 log = structlog.get_logger("stratum")
 
@@ -116,7 +118,6 @@ class Front:
         self._connections_max = bounds.connections_max
         self.send_timeout_s = bounds.send_timeout_s
         self._stale_grace_us = bounds.stale_grace_ms * 1000
-        self._session_numbers = itertools.count(clock.now_us())
         self._broadcast: Iterator[tuple[Connection, ...]] = iter(())
         self._retargets: set[Connection] = set()
         self._retarget_timer: asyncio.TimerHandle | None = None
@@ -157,7 +158,7 @@ class Front:
             self.limits,
             self._records,
             self._extranonces.take(),
-            f"{next(self._session_numbers):x}",
+            secrets.token_hex(SESSION_ID_BYTES),
             self.loop.time(),
             methods.handle,
         )

@@ -63,6 +63,9 @@ class Numbers(Collector):
         yield CounterMetricFamily(
             "kench_blocks_found", "block candidates since start", state["found_blocks"]
         )
+        yield CounterMetricFamily(
+            "kench_logins_refused", "logins refused since start", state["logins_refused"]
+        )
         refused = CounterMetricFamily(
             "kench_shares_refused", "shares refused since start", labels=["reason"]
         )

@@ -20,11 +20,13 @@ from kench.pool.register_feed import RegisterFeed
 from kench.pool.settings import Settings
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
+from kench.stratum.connection import Connection
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.front import Bounds, Found, Front
 from kench.stratum.hashrate import Hashrates
 from kench.stratum.jobs import JOBS_MAX
 from kench.stratum.metrics import Numbers
+from kench.stratum.proxied import ProxiedConnection
 from kench.stratum.reports import Reports
 from kench.stratum.serving import Door, Obstacle
 from kench.stratum.session import Limits, NewWorker, State
@@ -92,6 +94,7 @@ class StratumService:
             settings.stratum_host,
             settings.stratum_port,
             lambda opened: on_ready() if opened else None,
+            ProxiedConnection if settings.proxy_header else Connection,
         )
         self._reports = Reports(engine, settings.instance)
         self._hashrates = Hashrates(loop.time())
@@ -214,6 +217,7 @@ class StratumService:
             "durable_lag_ms": self._lag_ms,
             "journal_records": self._acknowledger.durable_records,
             "found_blocks": self.front.found_blocks,
+            "logins_refused": self.front.admissions.refused,
             "hashrate": {str(one): rate for one, rate in self._hashrates.current().items()},
             "nodes": self._upstream.status(),
         }

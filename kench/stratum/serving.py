@@ -32,19 +32,21 @@ class Door:
     over to another pool address at once (design: it never says `true` for work that can be lost).
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is one collaborator or fact
         self,
         loop: asyncio.AbstractEventLoop,
         front: Front,
         host: str,
         port: int,
         on_change: Callable[[bool], None],
+        shell: type[Connection] = Connection,
     ) -> None:
         self._loop = loop
         self._front = front
         self._host = host
         self.port = port
         self._on_change = on_change
+        self._shell = shell
         self._obstacles: dict[Obstacle, str] = {
             Obstacle.NO_JOB: "waiting for a block template",
             Obstacle.NOT_PROPOSED: "",
@@ -99,7 +101,7 @@ class Door:
     async def _listen(self) -> None:
         try:
             server = await self._loop.create_server(
-                lambda: Connection(self._front), self._host, self.port, backlog=BACKLOG
+                lambda: self._shell(self._front), self._host, self.port, backlog=BACKLOG
             )
         except OSError as error:
             log.error("port not opened", host=self._host, port=self.port, error=str(error))

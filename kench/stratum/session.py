@@ -283,7 +283,6 @@ class Session:
         if admission is None or (full and name not in self.participants):
             self.failed_logins = self.pool.count_failed(name)
             self.login_failed = self.attention = True
-            self.refuse(Verdict.UNAUTHORISED)
             if request.id is None:
                 return b""
             return messages.refusal(request.id, Verdict.UNAUTHORISED, result=False)

@@ -122,6 +122,9 @@ class Desk:
         assert self.job is not None
         self.new_job(self.job.template, for_all=False)
 
+    shell: type[Connection] = Connection
+    """What new sockets are given; set before connecting."""
+
     # -- for tests --------------------------------------------------------------------------
 
     @property
@@ -145,7 +148,7 @@ class Desk:
     async def open(self) -> None:
         self.writer.start(self.acknowledger.on_durable, _no_trouble)
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: Connection(self.front), "127.0.0.1", 0
+            lambda: self.shell(self.front), "127.0.0.1", 0
         )
 
     async def connect(self, **options: Any) -> "Peer":
