@@ -8,6 +8,13 @@
 typedef struct {
     uint64_t (*slots)[2]; /* both zero: free */
     size_t size;          /* a power of two, or 0 before the first hash */
+} kench_hash_slots;
+
+/* While it grows, hashes move from `old` to `now` a few with each one added: no share waits for
+   a whole table to be moved. */
+typedef struct {
+    kench_hash_slots now, old;
+    size_t moved; /* slots of `old` that are in `now` too */
     size_t count;
 } kench_hash_set;
 

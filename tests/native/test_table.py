@@ -140,6 +140,14 @@ def test_every_hash_is_remembered_while_the_set_grows(native: SimpleNamespace) -
     assert {bench.submit(nonce=nonce) for nonce in shares} == {Verdict.DUPLICATE}
 
 
+def test_no_hash_is_forgotten_at_any_moment_of_growth(native: SimpleNamespace) -> None:
+    bench = Bench(native, duplicates_max=5000, capacity=5000)
+    for nonce in range(3000):
+        assert bench.submit(nonce=b"%x" % nonce) == Verdict.ACCEPTED
+        for earlier in (0, nonce // 3, nonce // 2, nonce):
+            assert bench.submit(nonce=b"%x" % earlier) == Verdict.DUPLICATE
+
+
 def test_a_full_set_of_hashes_refuses_shares_and_still_knows_duplicates(
     native: SimpleNamespace,
 ) -> None:
