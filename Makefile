@@ -61,15 +61,7 @@ dev: $(VENV)/.built $(VENV)/.dev
 
 # Each stamp is newer than what it was made of, so a second call does nothing.
 $(VENV)/.python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	  || { echo "make: $(PYTHON) is missing or older than 3.11; apt-get install python3, or make PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
-	  || { echo "make: $(PYTHON) has no venv; apt-get install python3-venv" >&2; exit 1; }
-	@command -v $${CC:-cc} >/dev/null \
-	  || { echo "make: no C compiler; apt-get install gcc" >&2; exit 1; }
-	@printf '#include <stdlib.h>\n#include <Python.h>\n' | $${CC:-cc} -E -o /dev/null \
-	  $$($(PYTHON) -c 'import sysconfig; print("-I" + sysconfig.get_path("include"))') - 2>/dev/null \
-	  || { echo "make: C headers are missing; apt-get install python3-dev libc6-dev" >&2; exit 1; }
+	@deploy/build-tools $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
