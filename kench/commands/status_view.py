@@ -3,12 +3,12 @@
     network, height, tip   of the newest front end; null until one has run
     participants           [{id, name, state, workers, accepted, refused, work_hashes (decimal
                            string), pending_sat, mature_sat}] by id
-    shares                 {accepted, refused: {reason: count}}, those of unknown logins too
+    shares                 {accepted, refused: {reason: count}}, those of unknown workers too
     blocks                 [{height, hash, state, reward_sat, finder, credited, found_at}], newest
                            first, at most `blocks_max`
     block_counts           {pending, mature, orphaned}, of all blocks
     ledger                 {balanced, transfers}
-    journal                {records, durable_lag_ms}
+    journal                {records: accepted shares on disk, durable_lag_ms}
     serving, why           whether miners are served now, and if not, why
     hashrate               {participant id: hashes a second}, sums of the front ends' estimates
     connections, sessions  of all front ends now
@@ -55,6 +55,8 @@ _BLOCKS = sa.text("""
     FROM blocks ORDER BY height DESC, found_at DESC, hash LIMIT :blocks_max
 """)
 _BLOCK_COUNTS = sa.text("SELECT state, count(*) FROM blocks GROUP BY state")
+# Records that are no accepted shares: refused ones, kept for the block that they may be.
+_UNCREDITED = sa.text("SELECT count(*) FROM blocks WHERE NOT credited")
 _LEDGER = sa.text("SELECT balanced, transfers FROM ledger_check")
 _FRONT_ENDS = sa.text("""
     SELECT instance, state,
@@ -95,7 +97,8 @@ def read_status(
         },
         "ledger": {"balanced": bool(ledger.balanced), "transfers": int(ledger.transfers)},
         "journal": {
-            "records": _records(fronts, journal_directory),
+            "records": _records(fronts, journal_directory)
+            - int(connection.execute(_UNCREDITED).scalar_one()),
             "durable_lag_ms": max([0.0, *(state.get("durable_lag_ms") or 0.0 for state in fresh)]),
         },
         "nodes": newest.get("nodes", []) if fresh else [],

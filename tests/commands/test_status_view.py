@@ -150,6 +150,25 @@ def test_an_empty_pool_has_a_status_too(database: str, tmp_path: Path) -> None:
     assert status["journal"] == {"records": 0, "durable_lag_ms": 0.0}
 
 
+def test_a_refused_share_kept_for_its_block_is_no_record_of_an_accepted_one(
+    database: str, engine: sa.Engine, tmp_path: Path
+) -> None:
+    write_journal(tmp_path / "journal/0", 3)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.insert(tables.blocks).values(
+                hash="cd" * 32, height=7, instance=0, sequence=1, job_key=1, reward_sat=100,
+                finder="1.rig", found_at=sa.func.now(), credited=False, state="orphaned",
+            )
+        )  # fmt: skip
+        connection.execute(
+            sa.insert(tables.block_credits).values(
+                block_hash="cd" * 32, participant_id=1, work_hashes=1, reward_sat=100
+            )
+        )
+    assert status_of(database, tmp_path / "journal/0")["journal"]["records"] == 2
+
+
 def test_a_stopped_pool_shows_its_last_tip_and_that_it_does_not_serve(
     database: str, engine: sa.Engine, tmp_path: Path
 ) -> None:

@@ -77,7 +77,7 @@ def wait_for(pool: Pool, holds: Callable[[dict[str, Any]], bool]) -> dict[str, A
     """The status once something holds of it."""
     deadline = time.monotonic() + WAIT_S
     while not holds(state := status(pool)):
-        assert time.monotonic() < deadline, state
+        assert time.monotonic() < deadline, json.dumps(state)
     return state
 
 
