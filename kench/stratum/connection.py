@@ -96,8 +96,8 @@ class Connection(asyncio.Protocol):
         elif session.wants is not None:
             self.transport.pause_reading()
             front.make_worker(self, session.wants)
-        elif session.wish_changed:
-            session.wish_changed = False
+        elif session.difficulty.changed:
+            session.difficulty.changed = False
             front.want_retarget(self)
         if session.login_failed:
             session.login_failed = False

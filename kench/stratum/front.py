@@ -168,8 +168,9 @@ class Front:
         self.connections.discard(connection)
         self._retargets.discard(connection)
         session = connection.session
-        if session.difficulty:
-            left = Resumable(session.extranonce1, session.difficulty)
+        difficulty = session.difficulty.in_force
+        if difficulty:
+            left = Resumable(session.extranonce1, difficulty)
             self._extranonces.release(session.session_id, left, self.loop.time())
         else:  # no job was sent, so no share can have been made
             self._extranonces.give_back(session.extranonce1)
@@ -312,8 +313,9 @@ class Front:
 
     def _count_work(self, connection: Connection) -> None:
         session = connection.session
-        fresh = session.work_hashes - connection.swept_work_hashes
-        connection.swept_work_hashes = session.work_hashes
+        work_hashes = session.difficulty.work_hashes
+        fresh = work_hashes - connection.swept_work_hashes
+        connection.swept_work_hashes = work_hashes
         owner = next(iter(session.participants.values()), None)
         if fresh and owner is not None:
             self._work_hashes[owner] += fresh

@@ -97,7 +97,8 @@ def _submit(session: Session, request: Request, now_us: int, now: float) -> byte
         last = raw[5] if bits is not None else None
         before = session.gate.accepted
         verdict = Verdict(session.gate.submit(raw[0], raw[1], raw[2], raw[3], raw[4], last, now_us))
-        session.count_accepted(session.gate.accepted - before, now)
+        if session.gate.accepted != before:
+            session.count_accepted(session.gate.accepted - before, now)
     if request.id is None:
         return b""
     if verdict is Verdict.ACCEPTED:
@@ -134,7 +135,7 @@ def _extension(session: Session, name: str, options: dict[str, Any]) -> dict[str
         nothing = value == 0 and not isinstance(value, bool)  # the pool's own floor, then
         floor = 0.0 if nothing else parse_difficulty(value)
         if floor is not None:
-            session.raise_floor(floor)
+            session.difficulty.raise_floor(floor)
         return {name: floor is not None}
     return {name: name in {"subscribe-extranonce", "info"}}
 
@@ -142,25 +143,17 @@ def _extension(session: Session, name: str, options: dict[str, Any]) -> dict[str
 def _suggest_difficulty(session: Session, request: Request, _now_us: int, _now: float) -> bytes:
     """Take a wish, once: repeats are keep-alives (A6.6); a password's wish is stronger (A3.8)."""
     wished = parse_difficulty(request.params[0]) if request.params else None
-    _suggest(session, wished)
+    if wished is not None:
+        session.difficulty.suggest(wished)
     return _reply(request, result=True)
 
 
 def _suggest_target(session: Session, request: Request, _now_us: int, _now: float) -> bytes:
     """Take a wish spelled as a target, big-endian hex (A6.7)."""
     target = request.params[0] if request.params else None
-    wished = None
     if isinstance(target, str) and _TARGET.fullmatch(target) and int(target, 16):
-        wished = difficulty_of_target(min(int(target, 16), MAX_TARGET))
-    _suggest(session, wished)
+        session.difficulty.suggest(difficulty_of_target(min(int(target, 16), MAX_TARGET)))
     return _reply(request, result=True)
-
-
-def _suggest(session: Session, wished: float | None) -> None:
-    if wished is not None and wished != session.suggested:
-        session.suggested = wished
-        if session.password_start is None:
-            session.wish(wished)
 
 
 def _true(_session: Session, request: Request, _now_us: int, _now: float) -> bytes:

@@ -21,6 +21,7 @@ from kench.pool.settings import Settings
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
 from kench.stratum.connection import Connection
+from kench.stratum.difficulty import DifficultyLimits
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.front import Bounds, Found, Front
 from kench.stratum.hashrate import Hashrates
@@ -253,10 +254,12 @@ def _log_report_failure(failure: Failure) -> None:
 
 def _limits(settings: Settings) -> Limits:
     return Limits(
-        start_difficulty=settings.start_difficulty,
-        min_difficulty=settings.min_difficulty,
-        max_difficulty=settings.max_difficulty,
-        shares_per_minute=settings.shares_per_minute,
+        difficulty=DifficultyLimits(
+            start=settings.start_difficulty,
+            lowest=settings.min_difficulty,
+            highest=settings.max_difficulty,
+            shares_per_minute=settings.shares_per_minute,
+        ),
         max_line_bytes=settings.max_line_bytes,
         workers_per_connection=settings.workers_per_connection,
     )

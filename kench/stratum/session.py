@@ -14,16 +14,10 @@ from typing import Protocol
 from kench import native
 from kench.native import Verdict
 from kench.pool.job import Job
-from kench.pool.work import (
-    EASIEST_DIFFICULTY,
-    settle_difficulty,
-    target_of,
-    wire_difficulty,
-    work_of,
-)
+from kench.pool.work import target_of, wire_difficulty
 from kench.stratum import messages
-from kench.stratum.login import Password, parse_password
-from kench.stratum.vardiff import Vardiff
+from kench.stratum.difficulty import Difficulty, DifficultyLimits
+from kench.stratum.login import parse_password
 
 # A peer that sends this many lines that are no messages is cut off (A1.5).
 BAD_LINES_MAX = 3
@@ -31,8 +25,6 @@ BAD_LINES_MAX = 3
 # as in a TLS or Stratum V2 handshake (A1.14).
 _FOREIGN = re.compile(rb"(?:GET|POST|HEAD|PUT|OPTIONS) |SSH-|[^\n]*?[\x00-\x08\x0b\x0c\x0e-\x1f]")
 USER_AGENT_MAX = 128
-# Who rents out hash power wants a high floor from the first job on (A6.9, A10.1, A10.2).
-RENTAL_FLOORS = {"nicehash/": 524_288.0, "mrr-hash/": 1e6, "miningrigrentals/": 1e6}
 # Bytes kept while a login waits for the register: one read of the socket and the line before it.
 PAUSED_BYTES_MAX = 256 * 1024
 
@@ -51,10 +43,7 @@ class State(enum.Enum):
 class Limits:
     """What bounds one session; from the settings."""
 
-    start_difficulty: float
-    min_difficulty: float
-    max_difficulty: float
-    shares_per_minute: float
+    difficulty: DifficultyLimits
     max_line_bytes: int
     workers_per_connection: int
 
@@ -148,23 +137,15 @@ class Session:
         self.user_agent = ""
         self.version_mask = 0  # granted; part of what was asked for
         self._asked_mask = 0
-        self.floor = limits.min_difficulty
-        self.start = limits.start_difficulty  # wished for, before bounds
-        self.password_start: float | None = None
-        self.suggested: float | None = None
-        self.difficulty = 0.0  # in force for the next job; 0 before the first
-        self.work_hashes = 0  # accepted since the connection began, for display
-        self._share_work_hashes = 0
+        self.difficulty = Difficulty(limits.difficulty, now)
         self.job_key = 0  # the newest job sent, and the tip it is on
         self._prevhash_le = b""
-        self.vardiff = Vardiff(limits.shares_per_minute, now)
         self.participants: dict[bytes, int] = {}  # authorised worker names -> participant id
         self.failed_logins = 0
         self.login_failed = False
-        self.wish_changed = False  # the shell should see whether a retarget is due
         self.wants: NewWorker | None = None
         self.closing: str | None = None
-        # The shell should look at closing, wants, wish_changed and login_failed.
+        # The shell should look at closing, wants, difficulty.changed and login_failed.
         self.attention = False
         self.gate = native.Gate(pool.table, records, extranonce1, limits.workers_per_connection)
         self._records = records
@@ -192,7 +173,8 @@ class Session:
         end, replies = 0, b""
         if self.state is State.WORKING:
             end, replies, accepted = self.gate.plain(data, 0, now_us)
-            self.count_accepted(accepted, now)
+            if accepted:
+                self.count_accepted(accepted, now)
             if end == len(data):
                 return replies
         return replies + self._general(data, end, now_us, now)
@@ -204,7 +186,8 @@ class Session:
             if self.state is State.WORKING:
                 start, replies, accepted = self.gate.plain(data, start, now_us)
                 out += replies
-                self.count_accepted(accepted, now)
+                if accepted:
+                    self.count_accepted(accepted, now)
             elif self.state is State.CONNECTED and _FOREIGN.match(data, start):
                 self.end("not a Stratum miner")
                 break
@@ -230,7 +213,11 @@ class Session:
             if self._bad_lines >= BAD_LINES_MAX:
                 self.end("not JSON")
             return messages.error(None, 20, "Invalid JSON")
-        return b"" if request is None else self._handle(self, request, now_us, now)
+        if request is None:
+            return b""
+        out = self._handle(self, request, now_us, now)
+        self.attention |= self.difficulty.changed
+        return out
 
     def _keep(self, rest: bytes) -> None:
         """Keep an unfinished line, or what came while paused, within bounds (A1.4)."""
@@ -252,7 +239,7 @@ class Session:
         if len(params) > 1:
             password = parse_password(params[1])
             tokens = password.tokens
-            self._take_options(password)
+            self.difficulty.take_options(password)
         admission = self.pool.admit(user, tokens)
         if isinstance(admission, NewWorker):
             self._paused = _Pause(request, name, tokens)
@@ -267,8 +254,7 @@ class Session:
         if paused is None or wants is None:
             raise AssertionError("worker_made without a pause")
         self._paused = self.wants = None
-        if self.wish_changed:
-            self.attention = True
+        self.attention |= self.difficulty.changed
         admission = None
         # The participant may have been suspended while the register was asked (D2).
         if worker is not None and self.pool.admit(paused.name.decode(), paused.tokens) is not None:
@@ -295,18 +281,6 @@ class Session:
             out += self.begin(now)
         return out
 
-    def _take_options(self, password: Password) -> None:
-        """Take the minimum first, then the start; both are clamped when a job is sent (A3.7).
-
-        A start said again changes nothing, so that logging in anew floods nobody (A3.5).
-        """
-        if password.minimum_difficulty is not None:
-            self.raise_floor(password.minimum_difficulty)
-        start = password.start_difficulty
-        if start is not None and start != self.password_start:
-            self.password_start = start
-            self.wish(start)
-
     def forget_participant(self, participant: int) -> bool:
         """Take a participant's workers off this connection (D2); True if none are left."""
         gone = [name for name, owner in self.participants.items() if owner == participant]
@@ -315,17 +289,7 @@ class Session:
             del self.participants[name]
         return bool(gone) and not self.participants
 
-    # -- wishes -----------------------------------------------------------------------------
-
-    def wish(self, difficulty: float) -> None:
-        """Have the next job sent at this difficulty, as far as the bounds allow."""
-        self.start = difficulty
-        self.wish_changed = self.attention = True
-
-    def raise_floor(self, difficulty: float) -> None:
-        """Never go below this difficulty on this connection (A4.6)."""
-        self.floor = max(difficulty, self.limits.min_difficulty)
-        self.wish_changed = self.attention = True
+    # -- version rolling --------------------------------------------------------------------
 
     def ask_mask(self, asked: int) -> int:
         """Grant what may be rolled of the version bits asked for, and return it.
@@ -348,41 +312,21 @@ class Session:
 
     # -- difficulty and jobs ----------------------------------------------------------------
 
-    def settle(self, wished: float, job: Job) -> float:
-        """Return the difficulty to send for one wished for: within all bounds (A8.14)."""
-        highest = min(self.limits.max_difficulty, job.network_difficulty)
-        lowest = max(self.floor, self._rental_floor(), EASIEST_DIFFICULTY)
-        return settle_difficulty(wished, lowest, highest)
-
-    def _rental_floor(self) -> float:
-        """Return the floor that rented hash power wants, unless it asked for less (A3.8, A10)."""
-        agent = self.user_agent.lower()
-        for prefix, floor in RENTAL_FLOORS.items():
-            if agent.startswith(prefix):
-                asked = self.suggested if self.password_start is None else self.password_start
-                return floor if asked is None else min(floor, asked)
-        return 0.0
-
     def count_accepted(self, count: int, now: float) -> None:
-        """Count accepted shares, and judge their rate at once when there are many."""
-        if count:
-            self.work_hashes += count * self._share_work_hashes
-            if self.vardiff.saw(count, now):
-                self._judge(now)
-
-    def _judge(self, now: float) -> None:
-        wished = self.vardiff.judge(now, self.difficulty)
-        if wished is not None:
-            self.wish(wished)
+        """Count accepted shares; their rate may ask for another difficulty at once."""
+        self.difficulty.count(count, now)
+        self.attention |= self.difficulty.changed
 
     def sweep(self, now: float) -> None:
         """Judge the share rate of a session that may have fallen silent."""
         if self.state is State.WORKING:
-            self._judge(now)
+            self.difficulty.judge(now)
+            self.attention |= self.difficulty.changed
 
     def retarget_due(self, job: Job) -> bool:
         """Say whether the difficulty wished for differs from the one in force."""
-        return self.state is State.WORKING and self.settle(self.start, job) != self.difficulty
+        wished = self.difficulty.bounded(job, self.user_agent)
+        return self.state is State.WORKING and wished != self.difficulty.in_force
 
     def give(self, job: Job, now: float, *, clean: bool) -> bytes:
         """Return what announces `job`: its difficulty first if that changed (A6.1, A6.4).
@@ -393,25 +337,22 @@ class Session:
         clean = clean or job.template.prevhash_le != self._prevhash_le
         self.job_key, self._prevhash_le = job.key, job.template.prevhash_le
         mask = self._renew_mask(job) if clean else b""
-        wished = self.settle(self.start, job)
-        if wished == self.difficulty:
+        first = self.difficulty.in_force == 0.0
+        if not self.difficulty.renew(job, self.user_agent, now):
             return mask + job.notify(clean=clean)
-        first = self.difficulty == 0.0
-        self.difficulty = wished
-        self._share_work_hashes = work_of(wished)
-        target = target_of(wished).to_bytes(32, "little")
-        self.gate.set_difficulty(wished, target, 0 if first else job.key)
-        self.vardiff.restart(now)
-        difficulty = messages.set_difficulty(wire_difficulty(wished))
-        return mask + difficulty + job.notify(clean=clean)
+        in_force = self.difficulty.in_force
+        target = target_of(in_force).to_bytes(32, "little")
+        self.gate.set_difficulty(in_force, target, 0 if first else job.key)
+        return mask + self._set_difficulty() + job.notify(clean=clean)
 
     def repeat(self, job: Job, now: float) -> bytes:
         """Return difficulty and job once more, for a miner that seems to hold others (A8.15)."""
-        before = self.difficulty
+        before = self.difficulty.in_force
         out = self.give(job, now, clean=True)
-        if self.difficulty != before:
-            return out
-        return messages.set_difficulty(wire_difficulty(before)) + out
+        return out if self.difficulty.in_force != before else self._set_difficulty() + out
+
+    def _set_difficulty(self) -> bytes:
+        return messages.set_difficulty(wire_difficulty(self.difficulty.in_force))
 
     def begin(self, now: float) -> bytes:
         """Return the first difficulty and job once subscribed and authorised (A6.1)."""
@@ -422,7 +363,7 @@ class Session:
     def adopt(self, left: Resumable) -> None:
         """Take over the extranonce and difficulty of the session before (A2.7)."""
         self.extranonce1 = left.extranonce1
-        self.start = left.difficulty
+        self.difficulty.start = left.difficulty
         self.gate = native.Gate(
             self.pool.table, self._records, left.extranonce1, self.limits.workers_per_connection
         )

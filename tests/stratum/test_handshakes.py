@@ -5,7 +5,6 @@ pool's ceiling is the easiest difficulty; the start each client would get is tes
 """
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,17 +13,17 @@ import pytest
 from kench.stratum.session import State
 from tests.support.sessions import (
     EASY,
-    EASY_LIMITS,
     TOKEN,
     Miner,
     Pool,
+    easy_limits,
     methods_of,
     parse_lines,
     pieces,
 )
 
 USER = "1.w1"
-LIMITS = replace(EASY_LIMITS, max_difficulty=EASY)
+LIMITS = easy_limits(highest=EASY)
 # What may come between the answers to subscribe and authorize (A3.6).
 HARMLESS = {"mining.set_difficulty", "mining.notify", "mining.set_version_mask"}
 

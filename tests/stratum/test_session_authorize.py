@@ -1,7 +1,6 @@
 """A3: mining.authorize. Who may mine, under which names, and what a password may say beside."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,10 +8,10 @@ import pytest
 from kench.native import Verdict
 from kench.stratum.session import State
 from tests.support.sessions import (
-    EASY_LIMITS,
     TOKEN,
     Miner,
     Pool,
+    easy_limits,
     error_of,
     methods_of,
     participant,
@@ -163,7 +162,7 @@ def test_a_refused_worker_leaves_the_others_of_its_line_mining(miner: Miner) -> 
 
 @pytest.mark.rule("A3.4")
 def test_workers_of_one_line_are_bounded(pool: Pool) -> None:
-    miner = pool.miner(replace(EASY_LIMITS, workers_per_connection=2)).login("1.w1")
+    miner = pool.miner(easy_limits(workers_per_connection=2)).login("1.w1")
     assert miner.authorize("1.w2")[0]["result"] is True
     assert error_of(miner.authorize("1.test")[0]) == 24
     assert miner.authorize("1.w1")[0]["result"] is True
@@ -173,10 +172,10 @@ def test_workers_of_one_line_are_bounded(pool: Pool) -> None:
 @pytest.mark.rule("A3.5")
 def test_logging_in_again_is_true_and_brings_no_new_job(miner: Miner) -> None:
     miner.login("1.w1", f"{TOKEN},d=1e-9")
-    miner.session.wish_changed = miner.session.attention = False
+    miner.session.difficulty.changed = miner.session.attention = False
     for _ in range(5):
         assert methods_of(miner.authorize("1.w1", f"{TOKEN},d=1e-9")) == ["="]
-    assert not miner.session.wish_changed
+    assert not miner.session.difficulty.changed
 
 
 @pytest.mark.rule("A3.6")
@@ -235,8 +234,8 @@ def test_password_options_beside_the_token_set_difficulty_and_never_refuse(
     for said in (f"{password},{TOKEN}", f"{TOKEN},{password}"):
         session = miner.session
         assert miner.authorize("1.w1", said)[0]["result"] is True
-        assert session.start == (limits.start_difficulty if start is None else start)
-        assert session.floor == (limits.min_difficulty if floor is None else floor)
+        assert session.difficulty.start == (limits.difficulty.start if start is None else start)
+        assert session.difficulty.floor == (limits.difficulty.lowest if floor is None else floor)
 
 
 @pytest.mark.rule("A3.7")
@@ -245,7 +244,7 @@ def test_password_options_beside_the_token_set_difficulty_and_never_refuse(
     [("d=1e-12", 1e-9), ("d=1e9", 0.5), ("md=1e-5,d=1e-9", 1e-5), ("md=1e-30", 1e-8)],
 )
 def test_wishes_are_clamped_to_the_pools_bounds(pool: Pool, password: str, sent: float) -> None:
-    limits = replace(EASY_LIMITS, min_difficulty=1e-9, start_difficulty=1e-8, max_difficulty=0.5)
+    limits = easy_limits(lowest=1e-9, start=1e-8, highest=0.5)
     miner = pool.miner(limits).login("1.w1", f"{password},{TOKEN}")
     assert miner.difficulty == sent
 

@@ -154,7 +154,7 @@ def test_a_minimum_is_a_floor_for_this_connection_and_may_change(
     miner.give()
     assert miner.difficulty == value * 2
     configure(miner, ["minimum-difficulty"], {"minimum-difficulty.value": 0})
-    assert miner.session.floor == miner.session.limits.min_difficulty
+    assert miner.session.difficulty.floor == miner.session.limits.difficulty.lowest
 
 
 def small_job(pool: Pool) -> Any:

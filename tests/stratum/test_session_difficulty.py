@@ -1,7 +1,6 @@
 """A6: difficulty. What is sent, in which order, and which one judges a share."""
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kench.pool.work import EASIEST_DIFFICULTY, target_of, wire_difficulty
-from kench.stratum.session import Limits
 from tests.support.jobs import large_template, small_template
-from tests.support.sessions import EASY_LIMITS, Miner, Pool, error_of, methods_of
+from tests.support.sessions import EASY_LIMITS, Miner, Pool, easy_limits, error_of, methods_of
 
 NETWORK_1 = 0xFFFF << 208
 TEN, HUNDRED, THOUSAND = 10 * EASIEST_DIFFICULTY, 100 * EASIEST_DIFFICULTY, 1e3 * EASIEST_DIFFICULTY
@@ -19,12 +17,12 @@ TEN, HUNDRED, THOUSAND = 10 * EASIEST_DIFFICULTY, 100 * EASIEST_DIFFICULTY, 1e3 
 
 def at(pool: Pool, **limits: float) -> Miner:
     """A miner that logged in under other limits."""
-    return pool.miner(replace(EASY_LIMITS, **limits)).login()  # type: ignore[arg-type] # fields
+    return pool.miner(easy_limits(**limits)).login()  # type: ignore[arg-type] # fields
 
 
 def retarget(miner: Miner, difficulty: float, *, clean: bool = False) -> list[dict[str, Any]]:
     """Send a job of another difficulty, as the front does after a judgement."""
-    miner.session.wish(difficulty)
+    miner.session.difficulty.wish(difficulty)
     miner.pool.new_job()
     return miner.give(clean=clean)
 
@@ -65,7 +63,7 @@ def test_who_subscribes_and_then_idles_gets_nothing(pool: Pool, miner: Miner) ->
 def test_whole_difficulties_are_json_integers_and_fractions_have_no_exponent(
     pool: Pool, start: float, sent: bytes
 ) -> None:
-    miner = at(pool, start_difficulty=start)
+    miner = at(pool, start=start)
     assert b'"mining.set_difficulty","params":[' + sent + b"]}\n" in miner.raw
 
 
@@ -73,7 +71,7 @@ def test_whole_difficulties_are_json_integers_and_fractions_have_no_exponent(
 @given(wished=st.floats(min_value=EASIEST_DIFFICULTY, max_value=1e-7))
 def test_what_is_credited_is_exactly_what_was_sent(wished: float) -> None:
     pool = Pool()
-    miner = at(pool, start_difficulty=wished)
+    miner = at(pool, start=wished)
     assert miner.submit(miner.share())["result"] is True
     (record,) = pool.taken()
     assert float(record["difficulty"]) == miner.difficulty
@@ -88,13 +86,13 @@ def test_each_difficulty_is_followed_at_once_by_one_job(miner: Miner) -> None:
         lines = methods_of(retarget(miner, difficulty))
         changed = ["mining.set_difficulty"] if difficulty != before else []
         assert lines == [*changed, "mining.notify"]
-    miner.session.wish(HUNDRED)
+    miner.session.difficulty.wish(HUNDRED)
     assert miner.feed(b"") == [], "a wish alone sends nothing"
 
 
 @pytest.mark.rule("A6.5")
 def test_raised_difficulty_leaves_earlier_jobs_at_the_old_one(pool: Pool) -> None:
-    miner = at(pool, start_difficulty=TEN)
+    miner = at(pool, start=TEN)
     first = miner.work
     retarget(miner, THOUSAND)
     early = miner.share(work=first, easier=TEN, harder=THOUSAND)
@@ -106,7 +104,7 @@ def test_raised_difficulty_leaves_earlier_jobs_at_the_old_one(pool: Pool) -> Non
 
 @pytest.mark.rule("A6.5")
 def test_lowered_difficulty_counts_at_once_for_earlier_jobs_too(pool: Pool) -> None:
-    miner = at(pool, start_difficulty=THOUSAND)
+    miner = at(pool, start=THOUSAND)
     first = miner.work
     retarget(miner, TEN)
     assert miner.submit(miner.share(work=first, easier=TEN, harder=THOUSAND))["result"] is True
@@ -119,7 +117,7 @@ def test_lowered_difficulty_counts_at_once_for_earlier_jobs_too(pool: Pool) -> N
 @given(steps=st.lists(st.sampled_from([1, 2, 4, 8, 16, 32]), min_size=1, max_size=12))
 def test_no_share_is_credited_above_what_its_job_was_sent_with(steps: list[int]) -> None:
     pool = Pool()
-    miner = at(pool, start_difficulty=EASIEST_DIFFICULTY)
+    miner = at(pool, start=EASIEST_DIFFICULTY)
     works = [miner.work]
     for step in steps:
         retarget(miner, step * EASIEST_DIFFICULTY)
@@ -172,7 +170,7 @@ def test_a_senseless_suggestion_changes_nothing_and_drops_nobody(
 ) -> None:
     (answer,) = miner.call("mining.suggest_difficulty", value)
     assert answer["result"] is True
-    assert miner.session.start == EASY_LIMITS.start_difficulty
+    assert miner.session.difficulty.start == EASY_LIMITS.difficulty.start
 
 
 @pytest.mark.rule("A6.7")
@@ -183,14 +181,14 @@ def test_a_suggested_target_is_taken_in_silence_before_subscribing(pool: Pool, t
     assert miner.say(request) == []
     miner.login()
     assert target_of(miner.difficulty) >= min(target, NETWORK_1 >> 64)
-    assert miner.difficulty <= EASY_LIMITS.max_difficulty
+    assert miner.difficulty <= EASY_LIMITS.difficulty.highest
 
 
 @pytest.mark.rule("A6.7")
 @pytest.mark.parametrize("target", ["0" * 64, "xyz", "f" * 63, "f" * 65, 7, None, "٣" * 64])
 def test_a_senseless_target_changes_nothing(miner: Miner, target: object) -> None:
     assert miner.call("mining.suggest_target", target)[0]["result"] is True
-    assert miner.session.start == EASY_LIMITS.start_difficulty
+    assert miner.session.difficulty.start == EASY_LIMITS.difficulty.start
 
 
 @pytest.mark.rule("A6.8")
@@ -229,7 +227,7 @@ def test_rented_hash_power_has_a_floor_that_vardiff_keeps(
 @pytest.mark.rule("A6.9", "A8.14")
 def test_no_difficulty_is_harder_than_the_network_whatever_is_wished(pool: Pool) -> None:
     pool.new_job(small_template(block_target=NETWORK_1))
-    miner = at(pool, start_difficulty=1e6, min_difficulty=1e5)
+    miner = at(pool, start=1e6, lowest=1e5)
     assert miner.difficulty == 1
     miner.call("mining.configure", ["minimum-difficulty"], {"minimum-difficulty.value": 5000})
     retarget(miner, 1e9)
@@ -242,7 +240,7 @@ def test_no_difficulty_is_harder_than_the_network_whatever_is_wished(pool: Pool)
 @pytest.mark.rule("A6.10")
 @pytest.mark.parametrize("difficulty", [EASIEST_DIFFICULTY, 1e-9, 3e-8])
 def test_difficulties_below_one_work_from_end_to_end(pool: Pool, difficulty: float) -> None:
-    miner = at(pool, start_difficulty=difficulty)
+    miner = at(pool, start=difficulty)
     assert miner.difficulty == difficulty
     assert target_of(difficulty) > NETWORK_1
     assert miner.submit(miner.share(easier=difficulty))["result"] is True
@@ -253,7 +251,7 @@ def test_difficulties_below_one_work_from_end_to_end(pool: Pool, difficulty: flo
 
 @pytest.mark.rule("A6.11")
 def test_a_hash_with_its_top_bits_set_is_a_share_where_the_target_allows_it(pool: Pool) -> None:
-    miner = at(pool, start_difficulty=EASIEST_DIFFICULTY)
+    miner = at(pool, start=EASIEST_DIFFICULTY)
     top_bit = miner.share(easier=EASIEST_DIFFICULTY, harder=2 * EASIEST_DIFFICULTY)
     assert miner.submit(top_bit)["result"] is True
 
@@ -267,14 +265,7 @@ FINITE = st.floats(min_value=1e-30, max_value=1e30)
 def test_bounds_hold_for_every_wish(
     wished: float, floor: float, start: float, ceiling: float, network: int
 ) -> None:
-    limits = Limits(
-        start_difficulty=start,
-        min_difficulty=floor,
-        max_difficulty=ceiling,
-        shares_per_minute=12,
-        max_line_bytes=1024,
-        workers_per_connection=1,
-    )
+    limits = easy_limits(start=start, lowest=floor, highest=ceiling)
     pool = Pool(limits, small_template(block_target=network))
     miner = pool.miner().login()
     retarget(miner, wished)

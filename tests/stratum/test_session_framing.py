@@ -254,7 +254,7 @@ def test_submit_and_authorize_without_params_are_invalid_and_keep_the_line(
 def test_the_historic_forms_with_the_argument_in_the_name_are_taken(miner: Miner) -> None:
     (answer,) = miner.say({"id": 1, "method": "mining.suggest_difficulty(64)", "params": []})
     assert answer["result"] is True
-    assert miner.session.start == 64
+    assert miner.session.difficulty.start == 64
     (answer,) = miner.say({"id": 2, "method": 'mining.get_transactions("4f")', "params": []})
     assert answer["error"] == [20, "Not supported", None]
 

@@ -1,11 +1,17 @@
 """A9 and A10: the other methods, idle miners, proxies and rentals."""
 
 import json
-from dataclasses import replace
 
 import pytest
 
-from tests.support.sessions import EASY_LIMITS, TOKEN, Miner, Pool, error_of, methods_of
+from tests.support.sessions import (
+    TOKEN,
+    Miner,
+    Pool,
+    easy_limits,
+    error_of,
+    methods_of,
+)
 
 
 @pytest.mark.rule("A9.1")
@@ -90,7 +96,7 @@ def test_a_rig_gets_within_half_of_the_difficulty_it_asks_for(
 
 @pytest.mark.rule("A10.3")
 def test_a_proxys_devices_may_split_one_connections_search_space(pool: Pool) -> None:
-    proxy = pool.miner(replace(EASY_LIMITS, shares_per_minute=12)).login()
+    proxy = pool.miner(easy_limits(shares_per_minute=12)).login()
     for device in range(3000):
         pool.clock.advance(0.001)
         share = proxy.share()
@@ -116,9 +122,9 @@ def test_an_agents_binary_frame_ends_in_an_error_not_an_exception(pool: Pool) ->
 
 def test_a_wish_while_mining_reaches_the_front_as_one(miner: Miner) -> None:
     miner.login()
-    miner.session.wish_changed = miner.session.attention = False
+    miner.session.difficulty.changed = miner.session.attention = False
     assert methods_of(miner.call("mining.suggest_difficulty", 1e-6)) == ["="]
-    assert miner.session.wish_changed
+    assert miner.session.difficulty.changed
     assert miner.session.attention
     assert miner.session.retarget_due(miner.pool.job)
 

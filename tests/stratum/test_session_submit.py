@@ -1,7 +1,6 @@
 """A8: mining.submit. The order of the checks, what each earns, and that no block is missed."""
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +9,14 @@ from kench import native
 from kench.native import FLAG_BLOCK, FLAG_UNCREDITED, Verdict
 from kench.pool.work import EASIEST_DIFFICULTY, target_of
 from tests.support.jobs import small_template
-from tests.support.sessions import EASY_LIMITS, TOKEN, Miner, Pool, error_of, parse_lines
+from tests.support.sessions import (
+    TOKEN,
+    Miner,
+    Pool,
+    easy_limits,
+    error_of,
+    parse_lines,
+)
 
 ALL = 2**256 - 1
 HARD = 4 * EASIEST_DIFFICULTY
@@ -228,7 +234,7 @@ def test_no_ntime_is_taken_that_consensus_would_refuse(pool: Pool, miner: Miner)
 
 @pytest.mark.rule("A8.11")
 def test_a_hash_above_the_target_is_23(pool: Pool) -> None:
-    miner = pool.miner(replace(EASY_LIMITS, start_difficulty=HARD)).login()
+    miner = pool.miner(easy_limits(start=HARD)).login()
     answer = miner.submit(miner.share(easier=EASIEST_DIFFICULTY, harder=HARD))
     assert answer["error"] == [23, "Low difficulty share", None]
 
@@ -309,7 +315,7 @@ def test_every_hash_that_is_a_block_meets_the_difficulty_sent(
     pool: Pool, block_target: int
 ) -> None:
     pool.new_job(small_template(block_target=block_target))
-    miner = pool.miner(replace(EASY_LIMITS, start_difficulty=2.0**60, min_difficulty=1.0)).login()
+    miner = pool.miner(easy_limits(start=2.0**60, lowest=1.0)).login()
     assert target_of(miner.difficulty) >= block_target
 
 
@@ -320,8 +326,8 @@ def test_a_flood_is_met_with_difficulty_never_with_a_ban(pool: Pool, miner: Mine
     for _ in range(200):
         pool.clock.advance(0.001)
         assert miner.submit(miner.share())["result"] is True
-    assert miner.session.wish_changed
-    assert miner.session.start > 100 * miner.difficulty
+    assert miner.session.difficulty.changed
+    assert miner.session.difficulty.start > 100 * miner.difficulty
     pool.new_job()
     before = miner.difficulty
     miner.give()

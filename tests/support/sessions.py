@@ -27,6 +27,7 @@ from kench.pool.template import ROLLING_MASK, Template
 from kench.pool.work import EASIEST_DIFFICULTY, target_of
 from kench.stratum import methods
 from kench.stratum.admission import Admissions
+from kench.stratum.difficulty import DifficultyLimits
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.session import Admission, Limits, NewWorker, Resumable, Session, State
 from tests.support.jobs import Jobs, now_of, small_template
@@ -37,14 +38,22 @@ EASY = EASIEST_DIFFICULTY
 """Every hash meets it."""
 SEARCH_MAX = 1 << 20
 
-EASY_LIMITS = Limits(
-    start_difficulty=EASY,
-    min_difficulty=EASY,
-    max_difficulty=2.0**63,
-    shares_per_minute=12.0,
-    max_line_bytes=16_384,
-    workers_per_connection=1024,
-)
+
+def easy_limits(
+    *,
+    start: float = EASY,
+    lowest: float = EASY,
+    highest: float = 2.0**63,
+    shares_per_minute: float = 12.0,
+    max_line_bytes: int = 16_384,
+    workers_per_connection: int = 1024,
+) -> Limits:
+    """Limits under which every hash is a share, but for what is said."""
+    difficulty = DifficultyLimits(start, lowest, highest, shares_per_minute)
+    return Limits(difficulty, max_line_bytes, workers_per_connection)
+
+
+EASY_LIMITS = easy_limits()
 
 
 def participant(
@@ -125,7 +134,7 @@ class Pool:
     def end(self, miner: "Miner") -> None:
         """What the front does when a working connection is lost."""
         session = miner.session
-        left = Resumable(session.extranonce1, session.difficulty)
+        left = Resumable(session.extranonce1, session.difficulty.in_force)
         session.state = State.CLOSED
         self._extranonces.release(session.session_id, left, self.clock.monotonic())
 

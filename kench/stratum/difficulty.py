@@ -1,0 +1,125 @@
+"""One session's difficulty: what was wished for, what is in force, what its shares are worth."""
+
+from dataclasses import dataclass
+
+from kench.pool.job import Job
+from kench.pool.work import EASIEST_DIFFICULTY, settle_difficulty, work_of
+from kench.stratum.login import Password
+from kench.stratum.vardiff import Vardiff
+
+# Who rents out hash power wants a high floor from the first job on (A6.9, A10.1, A10.2).
+RENTAL_FLOORS = {"nicehash/": 524_288.0, "mrr-hash/": 1e6, "miningrigrentals/": 1e6}
+
+
+@dataclass(frozen=True, slots=True)
+class DifficultyLimits:
+    """What bounds every session's difficulty; from the settings."""
+
+    start: float
+    lowest: float
+    highest: float
+    shares_per_minute: float
+
+
+class Difficulty:
+    """Wishes come from the miner and from vardiff; `renew` puts them in force with a job.
+
+    `changed` tells the shell to see whether a job should be sent for it (A6.4).
+    """
+
+    __slots__ = (
+        "_limits",
+        "_password_start",
+        "_share_work_hashes",
+        "_suggested",
+        "_vardiff",
+        "changed",
+        "floor",
+        "in_force",
+        "start",
+        "work_hashes",
+    )
+
+    def __init__(self, limits: DifficultyLimits, now: float) -> None:
+        self._limits = limits
+        self._vardiff = Vardiff(limits.shares_per_minute, now)
+        self._password_start: float | None = None
+        self._suggested: float | None = None
+        self._share_work_hashes = 0
+        self.changed = False
+        self.floor = limits.lowest
+        self.start = limits.start  # wished for, before bounds
+        self.in_force = 0.0  # for the next job; 0 before the first
+        self.work_hashes = 0  # accepted since the connection began, for display
+
+    # -- wishes -----------------------------------------------------------------------------
+
+    def wish(self, difficulty: float) -> None:
+        """Have the next job sent at this difficulty, as far as the bounds allow."""
+        self.start = difficulty
+        self.changed = True
+
+    def raise_floor(self, difficulty: float) -> None:
+        """Never go below this difficulty on this connection (A4.6)."""
+        self.floor = max(difficulty, self._limits.lowest)
+        self.changed = True
+
+    def take_options(self, password: Password) -> None:
+        """Take a password's minimum first, then its start (A3.7).
+
+        A start said again changes nothing, so that logging in anew floods nobody (A3.5).
+        """
+        if password.minimum_difficulty is not None:
+            self.raise_floor(password.minimum_difficulty)
+        start = password.start_difficulty
+        if start is not None and start != self._password_start:
+            self._password_start = start
+            self.wish(start)
+
+    def suggest(self, wished: float) -> None:
+        """Take a suggestion once: repeats are keep-alives (A6.6), a password is stronger (A3.8)."""
+        if wished != self._suggested:
+            self._suggested = wished
+            if self._password_start is None:
+                self.wish(wished)
+
+    # -- the share rate ---------------------------------------------------------------------
+
+    def count(self, accepted: int, now: float) -> None:
+        """Count accepted shares, and judge their rate at once when there are many."""
+        self.work_hashes += accepted * self._share_work_hashes
+        if self._vardiff.saw(accepted, now):
+            self.judge(now)
+
+    def judge(self, now: float) -> None:
+        """Wish for another difficulty if the share rate says so."""
+        wished = self._vardiff.judge(now, self.in_force)
+        if wished is not None:
+            self.wish(wished)
+
+    # -- in force ---------------------------------------------------------------------------
+
+    def bounded(self, job: Job, user_agent: str) -> float:
+        """Return the difficulty that the wish comes to with this job: within all bounds (A8.14)."""
+        highest = min(self._limits.highest, job.network_difficulty)
+        lowest = max(self.floor, self._rental_floor(user_agent), EASIEST_DIFFICULTY)
+        return settle_difficulty(self.start, lowest, highest)
+
+    def renew(self, job: Job, user_agent: str, now: float) -> bool:
+        """Put the wish in force from this job on; True if that changes anything."""
+        wished = self.bounded(job, user_agent)
+        if wished == self.in_force:
+            return False
+        self.in_force = wished
+        self._share_work_hashes = work_of(wished)
+        self._vardiff.restart(now)
+        return True
+
+    def _rental_floor(self, user_agent: str) -> float:
+        """Return the floor that rented hash power wants, unless it asked for less (A3.8, A10)."""
+        agent = user_agent.lower()
+        for prefix, floor in RENTAL_FLOORS.items():
+            if agent.startswith(prefix):
+                asked = self._suggested if self._password_start is None else self._password_start
+                return floor if asked is None else min(floor, asked)
+        return 0.0
