@@ -23,7 +23,7 @@ from kench.pool.nodes.chain import ChainView
 from kench.pool.postgres import database_url
 from kench.pool.roots import command, run_root, settings_of, start_logging
 from kench.pool.rpc import Node
-from kench.pool.running import read_running
+from kench.pool.running import read_node_urls, read_running
 from kench.pool.settings import Settings
 
 ROLE = "verify"
@@ -116,8 +116,9 @@ def _progress() -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def _nodes(settings: Settings) -> Iterator[list[Node]]:
-    """Nodes of the settings, else that of a running `kench up`, else the embedded one, started."""
+    """Nodes of the settings, else those of `kench up`, else the embedded one, started."""
     urls = [url.get_secret_value() for url in settings.node_urls]
+    urls = urls or read_node_urls(settings.run_directory)
     running = read_running(settings.run_directory)
     if not urls and running and running.node_url:
         urls = [running.node_url]

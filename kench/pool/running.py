@@ -1,15 +1,19 @@
-"""What a running `kench up` tells the other commands of its data folder: `DATA/run/up.json`.
+"""What `kench up` tells the other commands of its data folder, in `DATA/run`.
 
-No secret is in it: the embedded node is named by its cookie file. A record whose process is gone
-(it was killed) counts as none.
+`up.json` stands while it runs and holds no secret: the embedded node is named by its cookie file. A
+record whose process is gone (it was killed) counts as none. `nodes.json` stays: the nodes of
+others that the folder's pool works with, for its owner's eyes only, since URLs hold passwords.
 """
 
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 RECORD_NAME = "up.json"
+NODES_NAME = "nodes.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,32 @@ def write_running(run_directory: Path, running: Running) -> None:
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps(asdict(running)) + "\n")
     fresh.replace(path)
+
+
+def keep_private(path: Path, record: dict[str, Any]) -> None:
+    """Keep a record that only the owner of the folder may read."""
+    fresh = path.with_suffix(".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(record, file)
+    fresh.replace(path)
+
+
+def keep_node_urls(run_directory: Path, urls: Sequence[str]) -> None:
+    """Keep the URLs of the nodes of others; none of them: the embedded node serves."""
+    if urls:
+        keep_private(run_directory / NODES_NAME, {"urls": list(urls)})
+    else:
+        (run_directory / NODES_NAME).unlink(missing_ok=True)
+
+
+def read_node_urls(run_directory: Path) -> list[str]:
+    """Return the URLs that the last `kench up` on nodes of others kept, if any."""
+    try:
+        urls = json.loads((run_directory / NODES_NAME).read_text())["urls"]
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return []
+    return [str(url) for url in urls]
 
 
 def forget_running(run_directory: Path) -> None:

@@ -1,13 +1,13 @@
 """The demo participant of a data folder: made once, its token kept for the CPU miner."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from kench.pool.register import State, add_participant, participants, token_digest
+from kench.pool.running import keep_private
 
 DEMO_NAME = "demo"
 DEMO_WORKER = "cpu"
@@ -35,7 +35,7 @@ def demo_login(engine: sa.Engine, run_directory: Path) -> DemoLogin:
         participant, token = add_participant(connection, DEMO_NAME)
         fresh = {"id": participant, "token": token}
         # Within the transaction: a token that could not be kept leaves no participant behind.
-        _keep(path, fresh)
+        keep_private(path, fresh)
     return _login(fresh)
 
 
@@ -60,11 +60,3 @@ def _is_registered(connection: sa.Connection, record: dict[str, Any]) -> bool:
         )
     )
     return found is not None
-
-
-def _keep(path: Path, record: dict[str, Any]) -> None:
-    fresh = path.with_suffix(".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(record, file)
-    fresh.replace(path)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from kench.pool.clock import Clock
 from kench.pool.database import Role, migrate, open_engine
 from kench.pool.errors import KenchError
-from kench.pool.running import Running, forget_running, write_running
+from kench.pool.running import Running, forget_running, keep_node_urls, write_running
 from kench.pool.settings import Settings
 from kench.up.database import KeptDatabase
 from kench.up.demo import demo_login
@@ -76,6 +76,7 @@ class Site:
         settings = self._settings
         url = self._start_database()
         node_urls = [secret.get_secret_value() for secret in settings.node_urls]
+        keep_node_urls(settings.run_directory, node_urls)
         node_url, node_zmq = None, None
         if not node_urls:
             node_url, node_zmq = self._start_node(stop)
@@ -145,7 +146,8 @@ class Site:
         if self._engine is None:
             raise AssertionError("the database starts before the miner")
         login = demo_login(self._engine, settings.run_directory)
-        url = f"stratum+tcp://{_reachable(settings.stratum_host)}:{settings.stratum_port}"
+        # Without a scheme: a part's command line names its own role alone.
+        url = f"{_reachable(settings.stratum_host)}:{settings.stratum_port}"
         flags = ["--threads", str(settings.cpu_miner_threads), "--nice", str(MINER_NICE)]
         environment = {**base_environment(), "KENCH_MINE_PASSWORD": login.password}
         miner = self._part("mine", [url, login.user, "-", *flags], environment)

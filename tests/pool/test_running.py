@@ -5,7 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kench.pool.running import Running, forget_running, read_running, write_running
+import pytest
+
+from kench.pool.running import (
+    NODES_NAME,
+    Running,
+    forget_running,
+    keep_node_urls,
+    read_node_urls,
+    read_running,
+    write_running,
+)
 
 
 def _record(pid: int) -> Running:
@@ -31,3 +41,18 @@ def test_a_spoilt_record_counts_as_none(tmp_path: Path) -> None:
     for text in ("", "[]", "{", '{"pid": 1}'):
         (tmp_path / "up.json").write_text(text)
         assert read_running(tmp_path) is None
+
+
+def test_urls_of_nodes_of_others_are_kept_for_the_owner_alone(tmp_path: Path) -> None:
+    urls = ["http://user:word@127.0.0.1:8332", "http://127.0.0.1:8333?cookie=/c"]
+    keep_node_urls(tmp_path, urls)
+    assert read_node_urls(tmp_path) == urls
+    assert (tmp_path / NODES_NAME).stat().st_mode & 0o777 == 0o600
+    keep_node_urls(tmp_path, [])
+    assert read_node_urls(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"other": 1}'])
+def test_an_unreadable_list_of_nodes_is_none(tmp_path: Path, content: str) -> None:
+    (tmp_path / NODES_NAME).write_text(content)
+    assert read_node_urls(tmp_path) == []
