@@ -23,7 +23,7 @@ from kench.pool.nodes.chain import ChainView
 from kench.pool.postgres import database_url
 from kench.pool.roots import command, run_root, settings_of, start_logging
 from kench.pool.rpc import Node
-from kench.pool.running import read_node_urls, read_running
+from kench.pool.running import node_urls_of
 from kench.pool.settings import Settings
 
 ROLE = "verify"
@@ -117,11 +117,7 @@ def _progress() -> Iterator[Progress]:
 @contextlib.contextmanager
 def _nodes(settings: Settings) -> Iterator[list[Node]]:
     """Nodes of the settings, else those of `kench up`, else the embedded one, started."""
-    urls = [url.get_secret_value() for url in settings.node_urls]
-    urls = urls or read_node_urls(settings.run_directory)
-    running = read_running(settings.run_directory)
-    if not urls and running and running.node_url:
-        urls = [running.node_url]
+    urls = node_urls_of(settings)
     if urls:
         yield [Node(url) for url in urls]
         return

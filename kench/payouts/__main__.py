@@ -3,6 +3,7 @@
 import signal
 import threading
 
+from kench.native import require_compiled
 from kench.payouts.follow import ChainWatch
 from kench.payouts.service import SettlementService
 from kench.pool.clock import SystemClock
@@ -12,7 +13,7 @@ from kench.pool.nodes.chain import ChainView
 from kench.pool.postgres import database_url
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
 from kench.pool.rpc import Node
-from kench.pool.running import read_running
+from kench.pool.running import node_urls_of
 from kench.pool.settings import Settings
 
 ROLE = "settle"
@@ -30,6 +31,7 @@ def main() -> None:
         example="KENCH_DATABASE_URL=postgresql://... kench settle --data /var/lib/kench",
     )
     settings = settings_of(parser.parse_args())
+    require_compiled()
     start_logging(ROLE)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -51,11 +53,8 @@ def main() -> None:
 
 
 def nodes_of(settings: Settings) -> list[Node]:
-    """Return the nodes of the settings, else the embedded one of a running `kench up`."""
-    urls = [url.get_secret_value() for url in settings.node_urls]
-    running = read_running(settings.run_directory)
-    if not urls and running and running.node_url:
-        urls = [running.node_url]
+    """Return the nodes of the settings, else those of `kench up`."""
+    urls = node_urls_of(settings)
     if not urls:
         raise NoNodeError("no node is known: set KENCH_NODE_URLS, or start `kench up` first")
     return [Node(url) for url in urls]

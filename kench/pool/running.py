@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from kench.pool.settings import Settings
+
 RECORD_NAME = "up.json"
 NODES_NAME = "nodes.json"
 
@@ -63,6 +65,20 @@ def read_node_urls(run_directory: Path) -> list[str]:
     except (FileNotFoundError, ValueError, KeyError, TypeError):
         return []
     return [str(url) for url in urls]
+
+
+def node_urls_of(settings: Settings) -> list[str]:
+    """Return the URLs of a pool's nodes as far as its folder knows: maybe none.
+
+    Those of the settings, else those that `kench up` was given, else that of its embedded node
+    while it runs.
+    """
+    urls = [url.get_secret_value() for url in settings.node_urls]
+    urls = urls or read_node_urls(settings.run_directory)
+    if not urls:
+        running = read_running(settings.run_directory)
+        urls = [running.node_url] if running and running.node_url else []
+    return urls
 
 
 def forget_running(run_directory: Path) -> None:

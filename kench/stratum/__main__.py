@@ -45,10 +45,7 @@ def main() -> int:
     parser.add_argument("--stratum-port", type=int, metavar="N", help="port of miners")
     parser.add_argument("--metrics-port", type=int, metavar="N", help="port of metrics and health")
     settings = settings_of(parser.parse_args())
-    try:
-        native.require_compiled()
-    except native.NativeMissing as missing:
-        raise KenchError(str(missing)) from missing
+    native.require_compiled()
     if not settings.node_urls:
         raise NoNodeConfiguredError("no node: set KENCH_NODE_URLS, or run `kench up`")
     if settings.database_url is None:

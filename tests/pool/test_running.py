@@ -12,10 +12,12 @@ from kench.pool.running import (
     Running,
     forget_running,
     keep_node_urls,
+    node_urls_of,
     read_node_urls,
     read_running,
     write_running,
 )
+from kench.pool.settings_file import read_settings
 
 
 def _record(pid: int) -> Running:
@@ -56,3 +58,17 @@ def test_urls_of_nodes_of_others_are_kept_for_the_owner_alone(tmp_path: Path) ->
 def test_an_unreadable_list_of_nodes_is_none(tmp_path: Path, content: str) -> None:
     (tmp_path / NODES_NAME).write_text(content)
     assert read_node_urls(tmp_path) == []
+
+
+def test_nodes_of_the_settings_come_before_those_kept_and_those_before_the_embedded_one(
+    tmp_path: Path,
+) -> None:
+    settings = read_settings(data_dir=tmp_path)
+    settings.run_directory.mkdir()
+    assert node_urls_of(settings) == []
+    write_running(settings.run_directory, _record(os.getpid()))
+    assert node_urls_of(settings) == ["http://127.0.0.1:1?cookie=/c"]
+    keep_node_urls(settings.run_directory, ["http://u:p@kept:1"])
+    assert node_urls_of(settings) == ["http://u:p@kept:1"]
+    named = read_settings(data_dir=tmp_path, node_urls="http://u:p@named:1")
+    assert node_urls_of(named) == ["http://u:p@named:1"]
