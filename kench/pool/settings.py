@@ -81,8 +81,8 @@ class Settings(BaseSettings):
 
     start_difficulty: Difficulty = 65_536.0
     """Difficulty of a new connection until its rate is known."""
-    min_difficulty: Difficulty = 1e-7
-    """Floor of the difficulty of any connection."""
+    min_difficulty: Difficulty = 2.5e-10
+    """Floor of the difficulty of any connection; at the default nearly every hash is a share."""
     max_difficulty: Difficulty = DIFFICULTY_MAX
     """Ceiling of the difficulty of any connection; the network's is a ceiling always."""
     shares_per_minute: Annotated[float, Field(ge=0.1, le=600)] = 12.0
