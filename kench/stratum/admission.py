@@ -4,8 +4,8 @@ from collections import OrderedDict
 from typing import Protocol
 
 from kench.pool.register_feed import Snapshot
+from kench.stratum.contract import Admission, NewWorker
 from kench.stratum.login import parse_login
-from kench.stratum.session import Admission, NewWorker
 
 # User names whose refused logins are remembered.
 FAILED_MAX = 4096

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from kench.pool.errors import KenchError
-from kench.stratum.session import Resumable
+from kench.stratum.contract import Resumable
 
 # Instance numbers that fit the last byte of an extranonce1.
 INSTANCE_MAX = 255

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -18,27 +17,18 @@ from kench.stratum import messages, methods
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
 from kench.stratum.connection import Connection
+from kench.stratum.contract import Admission, Limits, NewWorker, Resumable
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.jobs import JobBook
-from kench.stratum.session import (
-    Admission,
-    Limits,
-    NewWorker,
-    Resumable,
-    Session,
-    State,
-)
+from kench.stratum.session import Session, State
+from kench.stratum.sweep import Sweep, slices_of
 
 # Connections served per turn of the loop when a job goes to all.
 BROADCAST_SLICE = 256
-# Connections looked at per turn of the loop in a sweep.
-SWEEP_SLICE = 1024
 # The least time between two jobs made only because difficulties changed.
 RETARGET_S = 3.0
 # The first such job of a quiet time comes this soon, so that a burst is tamed at once.
 RETARGET_SOON_S = 0.1
-# A session whose every share is refused: told its job anew, asked to reconnect, dropped (A8.15).
-REFUSED_AGAIN_S, REFUSED_RECONNECT_S, REFUSED_DROP_S = 60.0, 120.0, 180.0
 PING_ID = 42
 # Who names the id of an ended session takes over its extranonce (A2.7): it cannot be guessed.
 SESSION_ID_BYTES = 8
@@ -110,7 +100,7 @@ class Front:
         self.login_timeout_s = bounds.login_timeout_s
         self.connections: set[Connection] = set()
         self.found_blocks = 0
-        self._work_hashes: Counter[int] = Counter()
+        self._sweep = Sweep(loop, bounds.login_timeout_s, bounds.send_timeout_s, self.current_job)
         self._book = JobBook(table)
         self._records = records
         self._extranonces = extranonces
@@ -213,7 +203,7 @@ class Front:
 
     def _send_to_all(self, job: Job, *, clean: bool) -> None:
         """Send a job to every working session, in slices so that shares are answered between."""
-        self._broadcast = _slices(self.connections, BROADCAST_SLICE)
+        self._broadcast = slices_of(self.connections, BROADCAST_SLICE)
         self._send_slice(self._broadcast, job, clean=clean)
 
     def _send_slice(
@@ -280,81 +270,14 @@ class Front:
                 connection.send(line)
 
     def sweep(self) -> None:
-        """Look at every connection: time-outs, silence, endless refusals. In slices."""
-        self._sweep_slice(_slices(self.connections, SWEEP_SLICE))
-
-    def _sweep_slice(self, slices: Iterator[tuple[Connection, ...]]) -> None:
-        some = next(slices, ())
-        now = self.loop.time()
-        for connection in some:
-            self._look_at(connection, now)
-        if some:
-            self.loop.call_soon(self._sweep_slice, slices)
-
-    def _look_at(self, connection: Connection, now: float) -> None:
-        session = connection.session
-        stalled = connection.stalled_since
-        if stalled is not None and now - stalled > self.send_timeout_s:
-            connection.abort()
-        elif session.state is not State.WORKING:
-            if now - connection.since > self.login_timeout_s and session.state is not State.CLOSED:
-                connection.close("no login in time")
-        else:
-            self._count_work(connection)
-            session.sweep(now)
-            self._answer_refusals(connection, now)
-            if session.attention:
-                connection.attend()
+        """Look at every connection: time-outs, silence, endless refusals."""
+        self._sweep.begin(self.connections)
 
     def take_work(self) -> dict[int, int]:
         """Return the work accepted between the last two sweeps, by participant, for display."""
-        work, self._work_hashes = dict(self._work_hashes), Counter()
-        return work
-
-    def _count_work(self, connection: Connection) -> None:
-        session = connection.session
-        work_hashes = session.difficulty.work_hashes
-        fresh = work_hashes - connection.swept_work_hashes
-        connection.swept_work_hashes = work_hashes
-        owner = next(iter(session.participants.values()), None)
-        if fresh and owner is not None:
-            self._work_hashes[owner] += fresh
-
-    def _answer_refusals(self, connection: Connection, now: float) -> None:
-        """Help a miner whose every share is refused, then let it go (A8.15)."""
-        session = connection.session
-        gate = session.gate
-        if gate.accepted != connection.swept_accepted:
-            connection.refused_since, connection.refused_help = None, 0
-        elif gate.refused != connection.swept_refused:
-            self._help_refused(connection, now)
-        connection.swept_accepted, connection.swept_refused = gate.accepted, gate.refused
-
-    def _help_refused(self, connection: Connection, now: float) -> None:
-        """Take the next step for a miner whose shares were refused again, none accepted since."""
-        if connection.refused_since is None:
-            connection.refused_since = now
-        elapsed = now - connection.refused_since
-        job = self._book.current
-        help_given = connection.refused_help
-        if help_given == 0 and elapsed > REFUSED_AGAIN_S:
-            if job is not None:
-                connection.send(connection.session.repeat(job, now))
-        elif help_given == 1 and elapsed > REFUSED_RECONNECT_S:
-            connection.send(messages.reconnect())
-        elif help_given == 2 and elapsed > REFUSED_DROP_S:
-            connection.close("all shares refused")
-        else:
-            return
-        connection.refused_help += 1
+        return self._sweep.take_work()
 
 
 def _takes_work(connection: Connection) -> bool:
     """Say whether a job sent now would reach the miner; one that stalled catches up later."""
     return connection.session.state is State.WORKING and connection.stalled_since is None
-
-
-def _slices(connections: set[Connection], size: int) -> Iterator[tuple[Connection, ...]]:
-    """Split the connections of this moment into slices for one turn of the loop each."""
-    everyone = tuple(connections)
-    return (everyone[start : start + size] for start in range(0, len(everyone), size))

@@ -21,6 +21,7 @@ from kench.pool.settings import Settings
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
 from kench.stratum.connection import Connection
+from kench.stratum.contract import Limits, NewWorker
 from kench.stratum.difficulty import DifficultyLimits
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.front import Bounds, Found, Front
@@ -30,7 +31,7 @@ from kench.stratum.metrics import Numbers
 from kench.stratum.proxied import ProxiedConnection
 from kench.stratum.reports import Reports
 from kench.stratum.serving import Door, Obstacle
-from kench.stratum.session import Limits, NewWorker, State
+from kench.stratum.session import State
 from kench.stratum.upstream import Upstream
 
 # Hashes remembered for one tip before shares are refused as overloaded (native JobTable).

@@ -4,7 +4,7 @@ import pytest
 
 from kench.stratum import admission
 from kench.stratum.admission import Admissions
-from kench.stratum.session import Admission, NewWorker
+from kench.stratum.contract import Admission, NewWorker
 from tests.support.sessions import TOKEN, Register, participant
 
 

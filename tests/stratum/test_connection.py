@@ -8,8 +8,8 @@ import pytest
 
 from kench.native import FLAG_BLOCK, FLAG_UNCREDITED
 from kench.pool.journal import JournalReader
-from kench.stratum.front import REFUSED_AGAIN_S, REFUSED_DROP_S, REFUSED_RECONNECT_S
 from kench.stratum.session import State
+from kench.stratum.sweep import REFUSED_AGAIN_S, REFUSED_DROP_S, REFUSED_RECONNECT_S
 from tests.support.jobs import small_template
 from tests.support.sessions import EASY, TOKEN, error_of, participant
 from tests.support.stratum_client import Desk, Peer, run, serving, turns

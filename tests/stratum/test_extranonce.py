@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kench.stratum import extranonce
+from kench.stratum.contract import Resumable
 from kench.stratum.extranonce import RESUMABLE_S, Extranonces, ExtranoncesExhaustedError
-from kench.stratum.session import Resumable
 
 
 @pytest.mark.rule("A2.8")

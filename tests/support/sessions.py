@@ -27,9 +27,10 @@ from kench.pool.template import ROLLING_MASK, Template
 from kench.pool.work import EASIEST_DIFFICULTY, target_of
 from kench.stratum import methods
 from kench.stratum.admission import Admissions
+from kench.stratum.contract import Admission, Limits, NewWorker, Resumable
 from kench.stratum.difficulty import DifficultyLimits
 from kench.stratum.extranonce import Extranonces
-from kench.stratum.session import Admission, Limits, NewWorker, Resumable, Session, State
+from kench.stratum.session import Session, State
 from tests.support.jobs import Jobs, now_of, small_template
 
 TOKEN = "0123456789abcdef" * 2

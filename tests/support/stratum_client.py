@@ -26,9 +26,9 @@ from kench.pool.template import Template
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
 from kench.stratum.connection import Connection
+from kench.stratum.contract import Limits, NewWorker
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.front import Bounds, Found, Front
-from kench.stratum.session import Limits, NewWorker
 from tests.support.jobs import Jobs, now_of, small_template
 from tests.support.sessions import EASY_LIMITS, TOKEN, Miner, Pool, Register
 

@@ -1,0 +1,70 @@
+"""What a session and the server around it are to each other: limits, admissions, the Pool."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from kench import native
+from kench.pool.job import Job
+from kench.stratum.difficulty import DifficultyLimits
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds one session; from the settings."""
+
+    difficulty: DifficultyLimits
+    max_line_bytes: int
+    workers_per_connection: int
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A worker that may mine: what the register says of a login."""
+
+    participant: int
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class NewWorker:
+    """A lawful login whose worker is not in the register yet: the shell has it made."""
+
+    participant: int
+    worker: str
+
+
+class Pool(Protocol):
+    """What a session asks of the server around it; everything answers at once."""
+
+    table: native.JobTable
+
+    def rolling_mask(self) -> int:
+        """Return the version bits that miners may roll on the current template (A7.7)."""
+        ...
+
+    def current_job(self) -> Job | None:
+        """Return the job that a new connection is given."""
+        ...
+
+    def admit(self, user: object, tokens: tuple[str, ...]) -> Admission | NewWorker | None:
+        """Look a login up in the cached register; None if it may not mine (D2)."""
+        ...
+
+    def count_failed(self, name: bytes) -> int:
+        """Count a refused login; return how many in a row this user name has had (A3.3)."""
+        ...
+
+    def resume(self, session_id: str, unused: bytes) -> "Resumable | None":
+        """Hand back what an ended session left behind, once (A2.7).
+
+        `unused` is the extranonce1 that is free again where another is handed back.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Resumable:
+    """What lets a reconnecting miner's last shares stay valid (A2.7)."""
+
+    extranonce1: bytes
+    difficulty: float
