@@ -11,7 +11,7 @@ from kench import native
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.errors import KenchError
-from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+from kench.pool.roots import EXIT_FAULT, announce, command, run_root, settings_of, start_logging
 
 ROLE = "stratum"
 SWEEP_S = 5.0
@@ -69,8 +69,14 @@ def main() -> int:
 
     # Its stub names a module, not the object that the module is replaced by.
     reactor: Any = installed
+    fatal: list[bool] = []
+
+    def end() -> None:
+        fatal.append(True)
+        reactor.stop()
+
     service = StratumService(
-        settings, loop, SystemClock(), engine, url, lambda: announce(ROLE, "ready")
+        settings, loop, SystemClock(), engine, url, lambda: announce(ROLE, "ready"), end
     )
     site = Site(site_root(service.numbers, service.state))
     try:
@@ -99,7 +105,7 @@ def main() -> int:
     log.info("started", native=native.IMPLEMENTATION, sha256=native.sha256_backend())
     reactor.run()
     engine.dispose()
-    return 0
+    return EXIT_FAULT if fatal else 0
 
 
 if __name__ == "__main__":

@@ -53,6 +53,8 @@ class Numbers(Collector):
              self.loop_lag_max_s),
             ("kench_hashrate", "hashes a second, all participants",
              sum(state["hashrate"].values())),
+            ("kench_register_followed", "1 while changes of the register are heard",
+             int(state["register_fault"] is None)),
             ("kench_nodes_usable", "nodes that can be used",
              sum(node["usable"] for node in state["nodes"])),
         ):  # fmt: skip

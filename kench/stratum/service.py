@@ -51,8 +51,10 @@ class StratumService:
         engine: sa.Engine,
         database_url: str,
         on_ready: Callable[[], None],
+        on_fatal: Callable[[], None],
     ) -> None:
         self._loop = loop
+        self._on_fatal = on_fatal
         self._instance = settings.instance
         self._refresh_s = settings.job_refresh_s
         self._stale_serve_s = settings.node_stale_serve_s
@@ -106,7 +108,9 @@ class StratumService:
 
     def start(self) -> None:
         """Start threads; the door opens with the first job."""
-        self._writer.start(self._acknowledger.on_durable, self._journal_trouble)
+        self._writer.start(
+            self._acknowledger.on_durable, self._journal_trouble, self._journal_fault
+        )
         self._register.start()
         self._upstream.start()
 
@@ -145,6 +149,9 @@ class StratumService:
     def _journal_trouble(self, error: OSError | None) -> None:
         self._loop.call_soon_threadsafe(self._take_journal_trouble, error)
 
+    def _journal_fault(self, fault: Exception) -> None:
+        self._loop.call_soon_threadsafe(self._take_journal_fault, fault)
+
     # -- on the loop ------------------------------------------------------------------------
 
     def _take_job(self, job: Job, for_all: bool) -> None:
@@ -171,6 +178,12 @@ class StratumService:
             self.door.clear(Obstacle.JOURNAL)
         else:
             self.door.block(Obstacle.JOURNAL, f"{error.strerror} (it is tried again by itself)")
+
+    def _take_journal_fault(self, fault: Exception) -> None:
+        """End the process: nothing can be acknowledged any more, and a new one starts clean."""
+        log.critical("journal stopped", error=repr(fault))
+        self.door.block(Obstacle.JOURNAL, str(fault))
+        self._on_fatal()
 
     def tick(self) -> None:
         """Do what is due each second."""
@@ -222,6 +235,7 @@ class StratumService:
             "logins_refused": self.front.admissions.refused,
             "hashrate": {str(one): rate for one, rate in self._hashrates.current().items()},
             "nodes": self._upstream.status(),
+            "register_fault": self._register.fault,
         }
 
     # -- the front's edges ------------------------------------------------------------------

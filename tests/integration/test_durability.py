@@ -4,6 +4,7 @@ import random
 import resource
 import signal
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -77,6 +78,27 @@ def test_a_stop_in_order_loses_nothing_either(
         load.wait()
         assert pool.end("stratum") == 0
         load.wait_until_cut_off()
+        assert load.accepted <= journalled(pool.journal()).keys()
+
+
+def test_a_journal_that_cannot_go_on_ends_the_process(
+    tmp_path: Path, database: str, login: tuple[str, str]
+) -> None:
+    small = {"KENCH_JOURNAL_SEGMENT_BYTES": "8192"}
+    with running_pool(tmp_path, database, **EASY_SHARES, **small) as pool:
+        process = pool.start("stratum")
+        journal = tmp_path / "journal" / "0"
+        load = Load(pool.stratum_port, *login)
+        load.start(wanted=2000)
+        load.wait()
+        for _ in range(200):  # the chain goes on from the newest digest, which changes meanwhile
+            for digest in journal.glob("*.digest"):
+                digest.write_text("{}")
+            if process.poll() is not None:
+                break
+            time.sleep(0.05)
+        load.wait_until_cut_off()
+        assert process.wait(20) == 1
         assert load.accepted <= journalled(pool.journal()).keys()
 
 

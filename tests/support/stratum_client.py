@@ -146,7 +146,7 @@ class Desk:
         await turns()
 
     async def open(self) -> None:
-        self.writer.start(self.acknowledger.on_durable, _no_trouble)
+        self.writer.start(self.acknowledger.on_durable, _no_trouble, _no_fault)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: self.shell(self.front), "127.0.0.1", 0
         )
@@ -256,6 +256,10 @@ async def serving(
         yield desk
     finally:
         await desk.close()
+
+
+def _no_fault(fault: Exception) -> None:
+    raise AssertionError from fault
 
 
 def _no_trouble(error: OSError | None) -> None:

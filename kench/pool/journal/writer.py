@@ -26,11 +26,12 @@ class Batch:
 
 
 class JournalWriter:
-    """Owns an instance's journal; `on_durable` and `on_trouble` are called in its thread.
+    """Owns an instance's journal; the callbacks of `start` are called in its thread.
 
     `on_durable(batch)` follows the sync of each batch. `on_trouble(error)` is called when the disk
     refuses one, and `on_trouble(None)` when the same batch was written after all: between the two
-    nothing is lost and nothing more may be acknowledged.
+    nothing is lost and nothing more may be acknowledged. `on_fault(fault)` is the last call: the
+    thread has ended, and the process should.
     """
 
     def __init__(
@@ -64,11 +65,17 @@ class JournalWriter:
         self,
         on_durable: Callable[[Batch], None],
         on_trouble: Callable[[OSError | None], None],
+        on_fault: Callable[[Exception], None],
     ) -> None:
         """Begin to write what is handed over."""
-        self._thread = threading.Thread(
-            target=self._run, args=(on_durable, on_trouble), name="journal", daemon=True
-        )
+
+        def run() -> None:
+            try:
+                self._run(on_durable, on_trouble)
+            except Exception as fault:  # noqa: BLE001 - told, not swallowed: whatever it is
+                on_fault(fault)
+
+        self._thread = threading.Thread(target=run, name="journal", daemon=True)
         self._thread.start()
 
     def hand_over(self, batch: Batch) -> None:
@@ -78,7 +85,7 @@ class JournalWriter:
     def stop(self) -> None:
         """Write what is queued, then close; a batch that the disk refuses is given up."""
         self._stopping.set()
-        if self._thread is not None:
+        if self._thread is not None and self._thread.is_alive():
             self._queue.put(None)
             self._thread.join()
         self._segment.close()

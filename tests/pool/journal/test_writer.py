@@ -37,10 +37,15 @@ class Journal:
         self.durable = threading.Semaphore(0)
         self.troubles: list[OSError | None] = []
         self.troubled = threading.Event()
-        self.writer.start(lambda _batch: self.durable.release(), self._trouble)
+        self.faults: list[Exception] = []
+        self.writer.start(lambda _batch: self.durable.release(), self._trouble, self._fault)
 
     def _trouble(self, error: OSError | None) -> None:
         self.troubles.append(error)
+        self.troubled.set()
+
+    def _fault(self, fault: Exception) -> None:
+        self.faults.append(fault)
         self.troubled.set()
 
     def hand_over(self, count: int, *job_keys: int) -> None:
@@ -233,6 +238,20 @@ def test_a_failed_sync_is_followed_by_writing_everything_again(
     journal.write(3, 2)
     assert journal.read_all() == list(range(5))
     assert len(journal.troubles) == 2
+
+
+def test_a_fault_that_is_no_disk_s_is_told_and_nothing_more_is_durable(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, segment_bytes=4096)
+    journal.write(100, 1)
+    journal.write(1)
+    digest_path(segment_paths(tmp_path)[0]).write_text("{}")
+    journal.write(100)
+    journal.hand_over(1)
+    assert journal.troubled.wait(WAIT_S)
+    (fault,) = journal.faults
+    assert isinstance(fault, JournalCorruptError)
+    journal.writer.stop()
+    assert not journal.durable.acquire(blocking=False)
 
 
 def test_stopping_gives_up_a_batch_that_the_disk_refuses(
