@@ -17,7 +17,7 @@ PASSWORD_VARIABLE = "KENCH_MINE_PASSWORD"  # noqa: S105 - the name of a variable
 THREADS_MAX = 1024
 
 
-class FlagInvalid(KenchError):
+class FlagInvalidError(KenchError):
     """A flag's value makes no sense."""
 
 
@@ -41,7 +41,7 @@ def main() -> None:
     arguments = parser.parse_args()
     address = parse_address(arguments.url)
     if not 1 <= arguments.threads <= THREADS_MAX:
-        raise FlagInvalid(f"--threads must be from 1 to {THREADS_MAX}")
+        raise FlagInvalidError(f"--threads must be from 1 to {THREADS_MAX}")
     password = arguments.password
     if password == "-":  # noqa: S105 - the sign for "from the environment"
         password = os.environ.get(PASSWORD_VARIABLE, "")

@@ -7,7 +7,7 @@ from kench.pool.errors import KenchError
 SCHEMES = ("stratum+tcp://", "tcp://")
 
 
-class PoolAddressInvalid(KenchError):
+class PoolAddressInvalidError(KenchError):
     """The URL of the pool cannot be read."""
 
 
@@ -19,14 +19,16 @@ class PoolAddress(NamedTuple):
 
 
 def parse_address(url: str) -> PoolAddress:
-    """Read the URL of a pool. Raises PoolAddressInvalid."""
+    """Read the URL of a pool. Raises PoolAddressInvalidError."""
     rest = url
     for scheme in SCHEMES:
         rest = rest.removeprefix(scheme)
     host, _, port = rest.rstrip("/").rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or "/" in host or not port.isascii() or not port.isdigit():
-        raise PoolAddressInvalid(f"{url!r} is no pool; write stratum+tcp://host:port or host:port")
+        raise PoolAddressInvalidError(
+            f"{url!r} is no pool; write stratum+tcp://host:port or host:port"
+        )
     if not 1 <= int(port) <= 65_535:
-        raise PoolAddressInvalid(f"{url!r}: the port must be from 1 to 65535")
+        raise PoolAddressInvalidError(f"{url!r}: the port must be from 1 to 65535")
     return PoolAddress(host, int(port))

@@ -21,7 +21,7 @@ PENDING_MAX = 4096
 _SUBSCRIBE, _AUTHORIZE, _FIRST_SHARE = 1, 2, 3
 
 
-class PoolMisbehaved(KenchError):
+class PoolMisbehavedError(KenchError):
     """The pool sent what Stratum does not allow; the connection is of no use."""
 
 
@@ -88,21 +88,21 @@ class Conversation:
         return output
 
     def submit(self, job: Job, extranonce2: bytes, nonce: int) -> None:
-        """Offer a share of `job`. Raises PoolMisbehaved when the pool has stopped answering."""
+        """Offer a share of `job`. Raises PoolMisbehavedError when the pool stopped answering."""
         if len(self._pending) >= PENDING_MAX:
-            raise PoolMisbehaved(f"the pool leaves {PENDING_MAX} shares without an answer")
+            raise PoolMisbehavedError(f"the pool leaves {PENDING_MAX} shares without an answer")
         self._pending.add(self._next_id)
         words = [self._user, job.job_id, extranonce2.hex(), f"{job.ntime:08x}", f"{nonce:08x}"]
         self._ask(self._next_id, "mining.submit", words)
         self._next_id += 1
 
     def receive(self, data: bytes) -> list[Event]:
-        """Take what came from the socket; return what it means. Raises PoolMisbehaved."""
+        """Take what came from the socket; return what it means. Raises PoolMisbehavedError."""
         self._received += data
         *lines, rest = bytes(self._received).split(b"\n")
         self._received[:] = rest
         if len(rest) > LINE_BYTES_MAX:
-            raise PoolMisbehaved(f"the pool sent a line of more than {LINE_BYTES_MAX} bytes")
+            raise PoolMisbehavedError(f"the pool sent a line of more than {LINE_BYTES_MAX} bytes")
         events = [self._take_line(line) for line in lines if line.strip()]
         return [event for event in events if event is not None]
 
@@ -117,7 +117,7 @@ class Conversation:
                 return self._take_call(message["method"], message.get("params"), message.get("id"))
             return self._take_answer(message["id"], message.get("result"), message.get("error"))
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-            raise PoolMisbehaved(f"the pool sent a malformed line: {line[:80]!r}") from error
+            raise PoolMisbehavedError(f"the pool sent a malformed line: {line[:80]!r}") from error
 
     def _take_answer(self, number: int, result: Any, error: Any) -> Event | None:
         if number == _SUBSCRIBE:

@@ -17,7 +17,7 @@ from kench.miner.conversation import (
     LeaveAsked,
     LoggedIn,
     LoginRefused,
-    PoolMisbehaved,
+    PoolMisbehavedError,
     ShareAnswered,
     Told,
 )
@@ -36,11 +36,11 @@ READ_BYTES = 65_536
 SUBMITS_AT_ONCE = 64
 
 
-class LoginRefusedForGood(KenchError):
+class LoginRefusedForGoodError(KenchError):
     """The pool keeps refusing the worker."""
 
 
-class ConnectionLost(Exception):
+class ConnectionLostError(Exception):
     """The line to the pool ended; connect again."""
 
 
@@ -69,7 +69,7 @@ class Mining:
     def run(self, pause: Callable[[float], object]) -> None:
         """Mine for ever; `pause(seconds)` is called between two connections.
 
-        Raises LoginRefusedForGood. Whatever ends it, the threads have ended when it returns.
+        Raises LoginRefusedForGoodError. Whatever ends it, the threads have ended when it returns.
         """
         self._hashing.start()
         back_off_s = BACK_OFF_FIRST_S
@@ -78,7 +78,7 @@ class Mining:
                 before = self._accepted
                 try:
                     self._mine_once()
-                except (ConnectionLost, PoolMisbehaved, OSError) as error:
+                except (ConnectionLostError, PoolMisbehavedError, OSError) as error:
                     self._log.warning("connection lost", why=str(error))
                 self._hashing.assign(None)
                 if self._accepted > before:
@@ -96,7 +96,7 @@ class Mining:
             self._wake_write.send(b"\0")
 
     def _mine_once(self) -> None:
-        """Mine on one connection until it ends (ConnectionLost, PoolMisbehaved or OSError)."""
+        """Mine on one connection; ends by ConnectionLostError, PoolMisbehavedError or OSError."""
         with socket.create_connection(self._address, timeout=CONNECT_S) as line:
             line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             conversation = Conversation(self._user, self._password)
@@ -109,7 +109,7 @@ class Mining:
                     self._hear(conversation, line)
                     heard_at = now
                 elif now - heard_at > SILENCE_S:
-                    raise ConnectionLost(f"the pool was silent for {SILENCE_S:.0f} s")
+                    raise ConnectionLostError(f"the pool was silent for {SILENCE_S:.0f} s")
                 if self._wake_read in ready:
                     self._wake_read.recv(READ_BYTES)
                 self._send_found(conversation)
@@ -118,7 +118,7 @@ class Mining:
     def _hear(self, conversation: Conversation, line: socket.socket) -> None:
         data = line.recv(READ_BYTES)
         if not data:
-            raise ConnectionLost("the pool closed the connection")
+            raise ConnectionLostError("the pool closed the connection")
         for event in conversation.receive(data):
             self._act(event)
 
@@ -141,16 +141,16 @@ class Mining:
             case Told(text):
                 self._log.info("the pool says", text=text)
             case LeaveAsked():
-                raise ConnectionLost("the pool asked to connect again")
+                raise ConnectionLostError("the pool asked to connect again")
 
     def _refuse_login(self, reason: str) -> None:
         self._login_refusals += 1
         if self._login_refusals >= LOGIN_REFUSALS_MAX:
-            raise LoginRefusedForGood(
+            raise LoginRefusedForGoodError(
                 f"the pool refuses {self._user} ({reason}); "
                 "`kench participant add NAME` prints a login and its password"
             )
-        raise ConnectionLost(f"the pool refuses {self._user}: {reason}")
+        raise ConnectionLostError(f"the pool refuses {self._user}: {reason}")
 
     def _send_found(self, conversation: Conversation) -> None:
         for _ in range(SUBMITS_AT_ONCE):

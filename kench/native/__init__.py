@@ -19,7 +19,7 @@ __all__ = [
     "Gate",
     "Job",
     "JobTable",
-    "NativeMissing",
+    "NativeMissingError",
     "RecordBuffer",
     "Verdict",
     "crc32",
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-class NativeMissing(RuntimeError):
+class NativeMissingError(RuntimeError):
     """Native code is required and was not compiled."""
 
 
@@ -53,7 +53,7 @@ def _choose_compiled() -> bool:
         if not (missing.name or "").startswith("kench.native._"):
             raise
         if require:
-            raise NativeMissing(_MISSING) from missing
+            raise NativeMissingError(_MISSING) from missing
         return False
     return True
 
@@ -86,6 +86,6 @@ else:
 
 
 def require_compiled() -> None:
-    """Raise NativeMissing unless the compiled code serves; production roots call this first."""
+    """Raise NativeMissingError unless compiled code serves; production roots call this first."""
     if IMPLEMENTATION != "cython":
-        raise NativeMissing(_MISSING)
+        raise NativeMissingError(_MISSING)

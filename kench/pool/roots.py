@@ -27,7 +27,7 @@ from typing import NoReturn, TextIO
 import structlog
 from structlog.typing import EventDict, Processor
 
-from kench.native import NativeMissing
+from kench.native import NativeMissingError
 from kench.pool.errors import KenchError
 from kench.pool.settings import Settings
 from kench.pool.settings_file import read_settings
@@ -121,7 +121,7 @@ def run_root(role: str, main: Callable[[], int | None]) -> NoReturn:
     try:
         status = main() or 0
         sys.stdout.flush()
-    except (KenchError, NativeMissing) as error:
+    except (KenchError, NativeMissingError) as error:
         sys.stderr.write(f"kench {role}: {' '.join(str(error).split())}\n")
         sys.exit(EXIT_FAULT)
     except KeyboardInterrupt:

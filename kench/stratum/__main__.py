@@ -4,6 +4,7 @@ import asyncio
 import sys
 from typing import Any
 
+import sqlalchemy as sa
 import uvloop
 from twisted.internet import asyncioreactor
 
@@ -12,10 +13,10 @@ from kench.pool.clock import SystemClock
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.errors import KenchError
 from kench.pool.roots import EXIT_FAULT, announce, command, run_root, settings_of, start_logging
+from kench.pool.settings import Settings
 
 ROLE = "stratum"
 SWEEP_S = 5.0
-LAG_PROBE_S = 0.1
 # Threads for the register and reports; found blocks have their own.
 POOL_THREADS = 6
 # The interpreter hands the loop's thread to others at least this often, so that a journal commit
@@ -55,7 +56,15 @@ def main() -> int:
     url = settings.database_url.get_secret_value()
     engine = open_engine(url, Role.STRATUM, application_name="kench stratum")
     check_schema(engine)
+    log.info("started", native=native.IMPLEMENTATION, sha256=native.sha256_backend())
+    try:
+        return _serve(settings, engine, url)
+    finally:
+        engine.dispose()
 
+
+def _serve(settings: Settings, engine: sa.Engine, url: str) -> int:
+    """Run Twisted on uvloop's loop until it is stopped; return the exit status."""
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
     asyncioreactor.install(loop)
@@ -89,22 +98,12 @@ def main() -> int:
     service.start()
     task.LoopingCall(service.tick).start(1.0)
     task.LoopingCall(service.sweep).start(SWEEP_S, now=False)
-    expected = [loop.time()]
-
-    def probe_lag() -> None:
-        now = loop.time()
-        service.numbers.lag(max(0.0, now - expected[0]))
-        expected[0] = now + LAG_PROBE_S
-        loop.call_later(LAG_PROBE_S, probe_lag)
-
-    probe_lag()
+    service.numbers.probe_lag(loop)
     reactor.addSystemEventTrigger("before", "shutdown", service.close_door)
     reactor.addSystemEventTrigger(
         "before", "shutdown", lambda: threads.deferToThread(service.stop_threads)
     )
-    log.info("started", native=native.IMPLEMENTATION, sha256=native.sha256_backend())
     reactor.run()
-    engine.dispose()
     return EXIT_FAULT if fatal else 0
 
 

@@ -1,5 +1,6 @@
 """Metrics, health and state over HTTP, for Prometheus and for people: loopback by default."""
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from twisted.web.server import Request
 from kench.native import Verdict
 from kench.stratum.reports import Tally
 
+LAG_PROBE_S = 0.1
 # Status, content type and body of a page.
 Answer = tuple[int, str, bytes]
 
@@ -33,10 +35,16 @@ class Numbers(Collector):
         for (_participant, _worker, verdict), count in tally.items():
             self.refused[verdict] += count
 
-    def lag(self, seconds: float) -> None:
-        """Note how late the loop ran a timer."""
-        self.loop_lag_s = seconds
-        self.loop_lag_max_s = max(self.loop_lag_max_s, seconds)
+    def probe_lag(self, loop: asyncio.AbstractEventLoop) -> None:
+        """See, each LAG_PROBE_S from now on, how late the loop runs a timer."""
+        due = loop.time() + LAG_PROBE_S
+
+        def probe() -> None:
+            self.loop_lag_s = max(0.0, loop.time() - due)
+            self.loop_lag_max_s = max(self.loop_lag_max_s, self.loop_lag_s)
+            self.probe_lag(loop)
+
+        loop.call_at(due, probe)
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric."""

@@ -21,23 +21,23 @@ NODE_ANSWER_S = 10.0
 RETRY_S = 0.1
 
 
-class FolderUnusable(KenchError):
+class FolderUnusableError(KenchError):
     """The data folder cannot be written."""
 
 
-class AlreadyRunning(KenchError):
+class AlreadyRunningError(KenchError):
     """Another `kench up` works in this folder."""
 
 
-class PortTaken(KenchError):
+class PortTakenError(KenchError):
     """Something else listens where we want to."""
 
 
-class NoNode(KenchError):
+class NoNodeError(KenchError):
     """None of the nodes given answers."""
 
 
-class PayoutAddressMissing(KenchError):
+class PayoutAddressMissingError(KenchError):
     """Real coins need an address of somebody's."""
 
 
@@ -52,7 +52,7 @@ def prepare_folder(settings: Settings) -> None:
             trial.flush()
             os.fsync(trial.fileno())
     except OSError as error:
-        raise FolderUnusable(
+        raise FolderUnusableError(
             f"cannot write in {settings.data_dir}: {error.strerror}; "
             "make it writable or choose another with --data"
         ) from error
@@ -67,7 +67,7 @@ def lock_folder(settings: Settings) -> int:
     except BlockingIOError:
         other = os.read(lock, 32).decode().strip()
         os.close(lock)
-        raise AlreadyRunning(
+        raise AlreadyRunningError(
             f"another `kench up` (process {other}) works in {settings.data_dir}; "
             "stop it or choose another folder with --data"
         ) from None
@@ -93,7 +93,7 @@ def claim_port(host: str, port: int, flag: str, patience: Patience) -> int:
     """Return the port to listen on: `port` if it is free, any free one for 0.
 
     It is closed again, for a part to open; in between somebody else may take it, and then the part
-    says so. Raises PortTaken.
+    says so. Raises PortTakenError.
     """
     deadline = patience.clock.monotonic() + patience.seconds
     while True:
@@ -104,7 +104,7 @@ def claim_port(host: str, port: int, flag: str, patience: Patience) -> int:
                 patience.pause(RETRY_S)
                 continue
             variable = "KENCH_" + flag.removeprefix("--").replace("-", "_").upper()
-            raise PortTaken(
+            raise PortTakenError(
                 f"cannot listen on {host}:{port}: {error.strerror}; "
                 f"stop what listens there or choose another port with {flag} ({variable})"
             ) from error
@@ -123,7 +123,7 @@ def free_port(host: str, port: int = 0) -> int:
 def check_nodes(settings: Settings) -> str | None:
     """Ask the nodes of others for their network; None while all of them are still starting.
 
-    Raises NodeRefusedPasswordError for any that does, NoNode when none answers.
+    Raises NodeRefusedPasswordError for any that does, NoNodeError when none answers.
     """
     network, faults, warming_up = None, [], False
     for url in settings.node_urls:
@@ -139,7 +139,7 @@ def check_nodes(settings: Settings) -> str | None:
         else:
             network = network or str(chain)
     if network is None and not warming_up:
-        raise NoNode(f"{faults[0]}; start it, or correct --node-url (KENCH_NODE_URLS)")
+        raise NoNodeError(f"{faults[0]}; start it, or correct --node-url (KENCH_NODE_URLS)")
     return network
 
 
@@ -149,7 +149,7 @@ def check_payout_address(settings: Settings, network: str | None) -> None:
         if network is not None:
             script_of(settings.payout_address, network)
     elif network not in (None, "regtest"):
-        raise PayoutAddressMissing(
+        raise PayoutAddressMissingError(
             f"the node is on {network}: name the address that blocks pay with --payout-address "
             "(KENCH_PAYOUT_ADDRESS)"
         )

@@ -35,7 +35,7 @@ MINER_NICE = 10
 STOP_S = {"mine": 0.5, "stratum": 2.5, "settle": 2.5, "node": 2.0}
 
 
-class PartNotReady(KenchError):
+class PartNotReadyError(KenchError):
     """A part runs but does not get ready."""
 
 
@@ -179,7 +179,7 @@ class Site:
             self._supervisor.tick()
             self._supervisor.check_starting(part)
             if self._clock.monotonic() > deadline:
-                raise PartNotReady(
+                raise PartNotReadyError(
                     f"{part.role} is not ready after {READY_S:.0f} s; see {part.log_path}"
                 )
 

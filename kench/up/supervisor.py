@@ -16,7 +16,7 @@ ENDS_BEFORE_READY_MAX = 3
 """A part that ended so often before it was ready at all will not get ready."""
 
 
-class PartFailed(KenchError):
+class PartFailedError(KenchError):
     """A part cannot be started; its own last line says why."""
 
 
@@ -63,11 +63,11 @@ class Supervisor:
                 kept.part.start()
 
     def check_starting(self, part: Part) -> None:
-        """Raise PartFailed if a part that is not ready yet has ended too often to ever be."""
+        """Raise PartFailedError if a part that is not ready yet has ended too often to ever be."""
         for kept in self._kept:
             if kept.part is part and kept.ends >= ENDS_BEFORE_READY_MAX:
                 words = part.last_words() or "it said nothing"
-                raise PartFailed(f"{part.role} does not start: {words} (log: {part.log_path})")
+                raise PartFailedError(f"{part.role} does not start: {words} (log: {part.log_path})")
 
     def stop(self) -> list[str]:
         """End every part, the last started first; return the roles that had to be killed."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kench.miner.address import PoolAddress, PoolAddressInvalid, parse_address
+from kench.miner.address import PoolAddress, PoolAddressInvalidError, parse_address
 
 
 @pytest.mark.parametrize(
@@ -22,5 +22,5 @@ def test_the_usual_forms_are_read(url: str, expected: PoolAddress) -> None:
     "url", ["", "pool", "pool:", ":3333", "pool:0", "pool:65536", "http://pool:80/x", "pool:³"]
 )
 def test_anything_else_is_refused_with_what_to_write(url: str) -> None:
-    with pytest.raises(PoolAddressInvalid, match=r"host:port|from 1 to 65535"):
+    with pytest.raises(PoolAddressInvalidError, match=r"host:port|from 1 to 65535"):
         parse_address(url)

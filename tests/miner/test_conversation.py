@@ -14,7 +14,7 @@ from kench.miner.conversation import (
     LeaveAsked,
     LoggedIn,
     LoginRefused,
-    PoolMisbehaved,
+    PoolMisbehavedError,
     ShareAnswered,
     Told,
 )
@@ -114,7 +114,7 @@ def test_a_transcript_split_at_every_byte_means_the_same() -> None:
 
 
 def test_a_job_before_subscribe_is_answered_is_a_fault() -> None:
-    with pytest.raises(PoolMisbehaved):
+    with pytest.raises(PoolMisbehavedError):
         Conversation("1.rig", "secret").receive(NOTIFY)
 
 
@@ -122,7 +122,7 @@ def test_a_pool_that_answers_nothing_is_left_after_so_many_shares() -> None:
     conversation, came = _logged_in()
     for nonce in range(PENDING_MAX):
         conversation.submit(came.job, bytes(8), nonce)
-    with pytest.raises(PoolMisbehaved, match="without an answer"):
+    with pytest.raises(PoolMisbehavedError, match="without an answer"):
         conversation.submit(came.job, bytes(8), PENDING_MAX)
 
 
@@ -133,5 +133,5 @@ def test_any_bytes_are_understood_or_a_fault_and_never_anything_else(pieces: lis
         events: list[Event] = []
         for piece in pieces:
             events += conversation.receive(piece + b"\n")
-    except PoolMisbehaved:
+    except PoolMisbehavedError:
         pass

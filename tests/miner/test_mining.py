@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kench.miner.address import PoolAddress
-from kench.miner.mining import LOGIN_REFUSALS_MAX, LoginRefusedForGood, Mining
+from kench.miner.mining import LOGIN_REFUSALS_MAX, LoginRefusedForGoodError, Mining
 from kench.pool.clock import SystemClock
 
 WAIT_S = 20.0
@@ -110,7 +110,7 @@ def test_a_pool_that_keeps_refusing_the_login_ends_it_with_what_to_do() -> None:
     pool = SmallPool(takes_login=False)
     pauses: list[float] = []
     mining = Mining(PoolAddress("127.0.0.1", pool.port), "9.rig", "no", 1, SystemClock())
-    with pytest.raises(LoginRefusedForGood, match="kench participant add"):
+    with pytest.raises(LoginRefusedForGoodError, match="kench participant add"):
         mining.run(pauses.append)
     pool.close()
     assert pool.connections == LOGIN_REFUSALS_MAX

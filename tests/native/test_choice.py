@@ -13,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NATIVE = ROOT / "kench" / "native"
 
+MISSING = "NativeMissingError: native code is not compiled: run: make build\n"
+
 
 def import_with(code: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
     """Import kench.native in a process of its own and print what it is."""
@@ -35,7 +37,7 @@ def test_compiled_code_serves_where_it_was_built() -> None:
 def test_disabling_takes_the_twin_which_production_refuses() -> None:
     done = import_with(KENCH_NATIVE_DISABLE="1")
     assert done.stdout == "python\n"
-    assert done.stderr.endswith("NativeMissing: native code is not compiled: run: make build\n")
+    assert done.stderr.endswith(MISSING)
     assert done.returncode != 0
 
 
@@ -48,7 +50,7 @@ def test_without_a_build_the_twin_steps_in() -> None:
 
 def test_without_a_build_requiring_it_says_what_to_run() -> None:
     done = import_with(NOT_BUILT, KENCH_NATIVE_REQUIRE="1")
-    assert done.stderr.endswith("NativeMissing: native code is not compiled: run: make build\n")
+    assert done.stderr.endswith(MISSING)
 
 
 def test_disabling_and_requiring_contradict_each_other() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.node.conftest import ADDRESS
 from tests.support.blocks import build_block, hash_of
-from tests.support.nodes import Node, RpcFault
+from tests.support.nodes import Node, RpcFaultError
 
 VECTORS = Path(__file__).parents[1] / "vectors"
 SCRIPT_HEX = "0014" + "00" * 20
@@ -100,14 +100,14 @@ def test_b3_a_template_builds_on_the_tip_and_its_block_is_taken(node: Node) -> N
 
 def test_b1_a_template_without_the_segwit_rule_is_error_8(node: Node) -> None:
     for request in ({}, {"rules": []}, {"rules": ["csv"]}):
-        with pytest.raises(RpcFault, match="must be called with the segwit rule set") as fault:
+        with pytest.raises(RpcFaultError, match="must be called with the segwit rule set") as fault:
             node.rpc.call("getblocktemplate", request)
         assert fault.value.code == -8
 
 
 def test_an_unknown_mode_is_error_8(node: Node) -> None:
     for mode in ("nonsense", 5):
-        with pytest.raises(RpcFault, match="Invalid mode") as fault:
+        with pytest.raises(RpcFaultError, match="Invalid mode") as fault:
             node.rpc.call("getblocktemplate", {"mode": mode, "rules": ["segwit"]})
         assert fault.value.code == -8
 
@@ -196,7 +196,7 @@ def test_a_block_is_shown_at_each_verbosity(node: Node) -> None:
 def test_errors_have_cores_codes_and_words(
     node: Node, call: tuple[Any, ...], code: int, words: str
 ) -> None:
-    with pytest.raises(RpcFault) as fault:
+    with pytest.raises(RpcFaultError) as fault:
         node.rpc.call(*call)
     assert fault.value.code == code
     assert words in fault.value.message

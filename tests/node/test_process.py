@@ -17,7 +17,7 @@ import pytest
 
 from tests.node.conftest import ADDRESS
 from tests.support.blocks import build_block, hash_of, on_parent
-from tests.support.nodes import Node, Rpc, RpcFault, kench_command, kench_node
+from tests.support.nodes import Node, Rpc, RpcFaultError, kench_command, kench_node
 
 LIMIT_S = 20.0
 STOP_S = 3.0
@@ -75,7 +75,7 @@ def _mine_until_killed(node: Node) -> tuple[str, int]:
             count = node.rpc.call("getblockcount")
             if i == 20:
                 mined.set()
-    except (OSError, ValueError, RpcFault):
+    except (OSError, ValueError, RpcFaultError):
         pass
     killer.join()
     node.kill()
@@ -120,7 +120,7 @@ def test_a_signal_stops_it_within_3_s_though_long_polls_wait(
         started = time.monotonic()
         assert node.stop(number) == 0
         assert time.monotonic() - started < STOP_S
-        with pytest.raises((RpcFault, OSError)):
+        with pytest.raises((RpcFaultError, OSError)):
             waiting.result(LIMIT_S)
         assert not node.cookie_file.exists()
 
@@ -211,7 +211,7 @@ def test_a_stop_does_not_wait_for_a_chain_that_is_built_anew(tmp_path: Path) -> 
         assert node.stop() == 0
         assert time.monotonic() - started < STOP_S
         # It was done before the stop, or given up for it.
-        with suppress(RpcFault, OSError, http.client.HTTPException):
+        with suppress(RpcFaultError, OSError, http.client.HTTPException):
             building.result(LIMIT_S)
     with kench_node(tmp_path) as node:
         assert node.rpc.call("getblockcount") in (999, 1000)
@@ -224,7 +224,7 @@ def test_a_disk_that_takes_no_more_stops_the_node_and_loses_no_answered_block(
         tip = node.rpc.call("generatetoaddress", 5, ADDRESS)[-1]
         # No file may grow over 1000 bytes: the kernel writes fail from here on, as on a full disk.
         resource.prlimit(node.process.pid, resource.RLIMIT_FSIZE, (1000, 1000))
-        with pytest.raises((RpcFault, OSError)):
+        with pytest.raises((RpcFaultError, OSError)):
             node.rpc.call("generatetoaddress", 1, ADDRESS)
         assert node.process.wait(LIMIT_S) == 1
         node.stop()

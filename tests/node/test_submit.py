@@ -15,7 +15,7 @@ from tests.support.blocks import (
     serialized,
     sha256d,
 )
-from tests.support.nodes import Node, RpcFault
+from tests.support.nodes import Node, RpcFaultError
 
 Template = dict[str, Any]
 
@@ -99,7 +99,7 @@ def test_b20_a_right_proposal_needs_no_work_and_leaves_no_trace(
     raw = build_block(template, extranonce=20, meets_target=False)
     assert _propose(node, raw) is None
     assert node.rpc.call("getbestblockhash") == template["previousblockhash"]
-    with pytest.raises(RpcFault, match="Block not found"):
+    with pytest.raises(RpcFaultError, match="Block not found"):
         node.rpc.call("getblockheader", hash_of(raw))
 
 
@@ -172,14 +172,14 @@ def test_a_side_branch_is_inconclusive_until_it_has_more_work(
 
 @pytest.mark.parametrize("data", ["", "00", "xyz", "ab" * 79, "ab" * 300])
 def test_what_is_no_block_is_error_22(node: Node, data: str) -> None:
-    with pytest.raises(RpcFault, match="Block decode failed") as submitted:
+    with pytest.raises(RpcFaultError, match="Block decode failed") as submitted:
         node.rpc.call("submitblock", data)
-    with pytest.raises(RpcFault, match="Block decode failed") as proposed:
+    with pytest.raises(RpcFaultError, match="Block decode failed") as proposed:
         _propose(node, data)
     assert submitted.value.code == proposed.value.code == -22
 
 
 def test_a_proposal_without_data_is_a_type_error(node: Node) -> None:
-    with pytest.raises(RpcFault, match="Missing data String key for proposal") as fault:
+    with pytest.raises(RpcFaultError, match="Missing data String key for proposal") as fault:
         node.rpc.call("getblocktemplate", {"mode": "proposal", "rules": ["segwit"]})
     assert fault.value.code == -3

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from kench.native import NativeMissing
+from kench.native import NativeMissingError
 from kench.pool.errors import KenchError
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
 
@@ -23,7 +23,7 @@ def _logging_as_before() -> Iterator[None]:
     logging.getLogger().setLevel(level)
 
 
-@pytest.mark.parametrize("fault", [KenchError, NativeMissing])
+@pytest.mark.parametrize("fault", [KenchError, NativeMissingError])
 def test_a_fault_is_one_line_and_status_1(
     fault: type[Exception], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -24,7 +24,7 @@ STOP_LIMIT_S = 20.0
 BITCOIND = os.environ.get("KENCH_TEST_BITCOIND")
 
 
-class RpcFault(Exception):
+class RpcFaultError(Exception):
     """The node answered with an error."""
 
     def __init__(self, code: int, message: str) -> None:
@@ -56,10 +56,10 @@ class Rpc:
         return response.status, json.loads(answer) if answer else None
 
     def call(self, method: str, *params: object) -> Any:
-        """Result of a call; raises RpcFault."""
+        """Result of a call; raises RpcFaultError."""
         _, answer = self.post({"method": method, "params": params, "id": 1})
         if answer["error"] is not None:
-            raise RpcFault(answer["error"]["code"], answer["error"]["message"])
+            raise RpcFaultError(answer["error"]["code"], answer["error"]["message"])
         return answer["result"]
 
     def template(self, **more: object) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def _wait_for_core(process: subprocess.Popen[str], port: int, cookie_file: Path)
             rpc = Rpc(port, cookie_file.read_text())
             try:
                 rpc.call("getblockcount")
-            except (OSError, RpcFault):
+            except (OSError, RpcFaultError):
                 rpc.close()
             else:
                 return rpc

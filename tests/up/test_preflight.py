@@ -14,12 +14,12 @@ from kench.pool.running import Running, write_running
 from kench.pool.settings_file import read_settings
 from kench.up.preflight import (
     PORT_PATIENCE_S,
-    AlreadyRunning,
-    FolderUnusable,
-    NoNode,
+    AlreadyRunningError,
+    FolderUnusableError,
+    NoNodeError,
     Patience,
-    PayoutAddressMissing,
-    PortTaken,
+    PayoutAddressMissingError,
+    PortTakenError,
     check_nodes,
     check_payout_address,
     claim_port,
@@ -36,7 +36,7 @@ def _patience(clock: ManualClock) -> Patience:
 
 def test_a_folder_below_a_file_is_refused_with_the_flag(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(FolderUnusable, match=r"cannot write in .*--data"):
+    with pytest.raises(FolderUnusableError, match=r"cannot write in .*--data"):
         prepare_folder(read_settings(data_dir=tmp_path / "file" / "data"))
 
 
@@ -44,7 +44,7 @@ def test_a_folder_has_one_kench_up_at_a_time(tmp_path: Path) -> None:
     settings = read_settings(data_dir=tmp_path / "data")
     prepare_folder(settings)
     lock = lock_folder(settings)
-    with pytest.raises(AlreadyRunning, match=str(os.getpid())):
+    with pytest.raises(AlreadyRunningError, match=str(os.getpid())):
         lock_folder(settings)
     os.close(lock)
     os.close(lock_folder(settings))
@@ -54,7 +54,9 @@ def test_a_taken_port_is_waited_for_a_while_and_then_named() -> None:
     clock = ManualClock()
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
-        with pytest.raises(PortTaken, match=rf"127.0.0.1:{port}.*--stratum-port.*KENCH_STRATUM_PO"):
+        with pytest.raises(
+            PortTakenError, match=rf"127.0.0.1:{port}.*--stratum-port.*KENCH_STRATUM_PO"
+        ):
             claim_port("127.0.0.1", port, "--stratum-port", _patience(clock))
     assert clock.monotonic() >= PORT_PATIENCE_S
 
@@ -85,7 +87,7 @@ def test_port_0_becomes_a_free_port() -> None:
 
 def test_an_address_of_another_machine_is_refused_at_once() -> None:
     clock = ManualClock()
-    with pytest.raises(PortTaken, match=r"192\.0\.2\.1:0"):
+    with pytest.raises(PortTakenError, match=r"192\.0\.2\.1:0"):
         claim_port("192.0.2.1", 0, "--stratum-port", _patience(clock))
     assert clock.monotonic() == 0
 
@@ -120,13 +122,13 @@ def test_a_node_that_refuses_the_password_is_named_without_the_password() -> Non
 def test_when_no_node_answers_the_first_one_is_named() -> None:
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]
-    with pytest.raises(NoNode, match=rf"127.0.0.1:{port}.*--node-url"):
+    with pytest.raises(NoNodeError, match=rf"127.0.0.1:{port}.*--node-url"):
         check_nodes(read_settings(node_urls=f"http://u:p@127.0.0.1:{port}"))
 
 
 def test_real_coins_need_an_address_and_regtest_does_not() -> None:
     check_payout_address(read_settings(), "regtest")
-    with pytest.raises(PayoutAddressMissing, match="--payout-address"):
+    with pytest.raises(PayoutAddressMissingError, match="--payout-address"):
         check_payout_address(read_settings(), "main")
 
 

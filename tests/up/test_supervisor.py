@@ -8,7 +8,7 @@ import pytest
 from kench.pool.clock import ManualClock
 from kench.up.backoff import CRASH_LOOP_ENDS, DELAY_MAX_S
 from kench.up.part import Part
-from kench.up.supervisor import ENDS_BEFORE_READY_MAX, PartFailed, Supervisor
+from kench.up.supervisor import ENDS_BEFORE_READY_MAX, PartFailedError, Supervisor
 
 
 class ScriptedPart(Part):
@@ -107,7 +107,7 @@ def test_a_part_that_never_got_ready_fails_with_what_it_said() -> None:
         scene.end(part, 1)
         scene.clock.advance(DELAY_MAX_S)
         scene.supervisor.tick()
-    with pytest.raises(PartFailed, match=r"node does not start: no port \(log: node\.log\)"):
+    with pytest.raises(PartFailedError, match=r"node does not start: no port \(log: node\.log\)"):
         scene.supervisor.check_starting(part)
 
 
