@@ -22,6 +22,7 @@ from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
 from kench.stratum.connection import Connection
 from kench.stratum.contract import Limits, NewWorker
+from kench.stratum.descriptors import room_for
 from kench.stratum.difficulty import DifficultyLimits
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.front import Bounds, Found, Front
@@ -281,8 +282,15 @@ def _limits(settings: Settings) -> Limits:
 
 
 def _bounds(settings: Settings) -> Bounds:
+    fits = room_for(settings.connections_max)
+    if fits < settings.connections_max:
+        log.warning(
+            "fewer connections than KENCH_CONNECTIONS_MAX: raise the limit of open files "
+            "(LimitNOFILE, ulimit -n)",
+            fits=fits,
+        )
     return Bounds(
-        settings.connections_max,
+        fits,
         settings.login_timeout_s,
         settings.send_timeout_s,
         settings.stale_grace_ms,
