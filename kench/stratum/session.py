@@ -109,25 +109,23 @@ class Session:
         if self.wants is not None:
             self._keep(data)
             return b""
-        end, replies = 0, b""
-        if self.state is State.WORKING:
-            end, replies, accepted = self.gate.plain(data, 0, now_us)
-            if accepted:
-                self.count_accepted(accepted, now)
-            if end == len(data):
-                return replies
-        return replies + self._general(data, end, now_us, now)
+        if self.state is not State.WORKING:
+            return self._general(data, 0, now_us, now)
+        end, replies = self._plain(data, 0, now_us, now)
+        return replies if end == len(data) else replies + self._general(data, end, now_us, now)
+
+    def _plain(self, data: bytes, start: int, now_us: int, now: float) -> tuple[int, bytes]:
+        """Have native code take the plain submits that stand at `start`."""
+        end, replies, accepted = self.gate.plain(data, start, now_us)
+        if accepted:
+            self.count_accepted(accepted, now)
+        return end, replies
 
     def _general(self, data: bytes, start: int, now_us: int, now: float) -> bytes:
-        """Take lines one by one, handing plain runs back to native code."""
+        """Take lines one by one, handing plain runs after them back to native code."""
         out = bytearray()
         while self.closing is None and self.wants is None:
-            if self.state is State.WORKING:
-                start, replies, accepted = self.gate.plain(data, start, now_us)
-                out += replies
-                if accepted:
-                    self.count_accepted(accepted, now)
-            elif self.state is State.CONNECTED and _FOREIGN.match(data, start):
+            if self.state is State.CONNECTED and _FOREIGN.match(data, start):
                 self.end("not a Stratum miner")
                 break
             newline = data.find(b"\n", start)
@@ -141,6 +139,9 @@ class Session:
             line = line.strip()
             if line:
                 out += self._line(line, now_us, now)
+            if self.state is State.WORKING and self.closing is None and self.wants is None:
+                start, replies = self._plain(data, start, now_us, now)
+                out += replies
         self._keep(data[start:])
         return bytes(out)
 
