@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import sysconfig
@@ -27,7 +26,6 @@ from kench.pool.running import node_urls_of
 from kench.pool.settings import Settings
 
 ROLE = "verify"
-LOOPBACK = "127.0.0.1"
 NODE_STOP_S = 10.0
 
 
@@ -130,12 +128,11 @@ def _nodes(settings: Settings) -> Iterator[list[Node]]:
 @contextlib.contextmanager
 def _embedded_node(settings: Settings) -> Iterator[str]:
     """Run the data folder's own node for a while; yields its URL."""
-    rpc_port, zmq_port = _free_port(), _free_port()
     program = Path(sysconfig.get_path("scripts")) / "kench"
     with subprocess.Popen(  # noqa: S603 - our own program with our own flags
         [
             sys.executable, str(program), "node", "--data", str(settings.data_dir),
-            "--rpc-port", str(rpc_port), "--zmq-port", str(zmq_port),
+            "--rpc-port", "0", "--zmq-port", "0",
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -143,12 +140,14 @@ def _embedded_node(settings: Settings) -> Iterator[str]:
         text=True,
     ) as process:  # fmt: skip
         try:
-            if process.stdout is None or not process.stdout.readline():
+            # `kench node: rpc URL zmq ENDPOINT`, then `kench node: ready`; nothing if it ends.
+            said = process.stdout.readline().split() if process.stdout else []
+            if process.stdout is None or not said or not process.stdout.readline():
                 raise NodeNotStartedError(
                     f"the node of {settings.data_dir} does not start: run `kench node --data "
                     f"{settings.data_dir}` to see why"
                 )
-            yield f"http://{LOOPBACK}:{rpc_port}?cookie={settings.node_directory / '.cookie'}"
+            yield f"{said[3]}?cookie={settings.node_directory / '.cookie'}"
         finally:
             _end(process)
 
@@ -159,12 +158,6 @@ def _end(process: "subprocess.Popen[str]") -> None:
         process.wait(NODE_STOP_S)
     except subprocess.TimeoutExpired:
         process.kill()
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, 0))
-        return int(listener.getsockname()[1])
 
 
 if __name__ == "__main__":
