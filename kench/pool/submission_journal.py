@@ -15,6 +15,7 @@ from pathlib import Path
 
 import structlog
 
+from kench.pool.durable import sync_directory, write_durably
 from kench.pool.errors import KenchError
 
 log = structlog.get_logger("kench.blocks")
@@ -63,14 +64,8 @@ class BlockJournal:
             "note": dict(block.note),
             "block_hex": block.block_hex,
         }
-        unfinished = path.with_suffix(".tmp")
         try:
-            with unfinished.open("w") as file:
-                json.dump(content, file)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.rename(path)
-            self._sync_directory()
+            write_durably(path, json.dumps(content).encode())
         except OSError as error:
             raise _fault(self._directory, error) from error
 
@@ -92,7 +87,7 @@ class BlockJournal:
         path = self._directory / f"{block.stem}.open"
         try:
             path.rename(path.with_suffix(".settled"))
-            self._sync_directory()
+            sync_directory(self._directory)
         except OSError as error:
             raise _fault(self._directory, error) from error
 
@@ -123,13 +118,6 @@ class BlockJournal:
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.error("block file cannot be read", path=str(path), why=repr(error))
             return None
-
-    def _sync_directory(self) -> None:
-        descriptor = os.open(self._directory, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def _fault(directory: Path, error: OSError) -> BlockJournalError:

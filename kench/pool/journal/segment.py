@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from kench.native import RECORD_SIZE
+from kench.pool.durable import sync_directory, write_durably
 from kench.pool.journal.archive import ArchivedJob
 from kench.pool.journal.format import (
     DURABLE_NAME,
@@ -160,26 +161,6 @@ def digest_before(segment: Path) -> str:
     """
     earlier = [path for path in segment.parent.glob("[0-9]*.digest") if path.stem < segment.stem]
     return SegmentDigest.read(max(earlier)).digest if earlier else NO_DIGEST
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Replace a file by one with this content, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    sync_directory(path.parent)
-
-
-def sync_directory(directory: Path) -> None:
-    """Make the names in a folder durable."""
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _write_all(fd: int, data: bytes, offset: int) -> None:
