@@ -11,9 +11,6 @@ from kench.pool.bitcoin import target_from_bits
 from kench.pool.clock import Clock
 from kench.pool.work import target_of
 
-DEFAULT_BLOCK_DIFFICULTY = 0.005
-"""About a block in two seconds from one core of a CPU miner at ten million hashes a second."""
-
 BITS = 0x207F_FFFF
 """Regtest never retargets: every block has these bits."""
 POW_LIMIT = target_from_bits(BITS)

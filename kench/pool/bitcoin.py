@@ -1,7 +1,5 @@
 """Bitcoin's own encodings: compact sizes, script pushes, hash spelling, compact targets."""
 
-from kench.native import sha256d
-
 MAX_TARGET = 2**256 - 1
 
 
@@ -61,11 +59,6 @@ def target_from_bits(nbits: int) -> int:
     if not 0 < target <= MAX_TARGET:
         raise ValueError(f"nbits {nbits:08x} is not a target")
     return target
-
-
-def txid_of(stripped_transaction: bytes) -> bytes:
-    """Return the txid (internal order) of a transaction serialized without witness."""
-    return sha256d(stripped_transaction)
 
 
 def stratum_prevhash(previous_hash_le: bytes) -> str:
