@@ -1,5 +1,9 @@
 """Bitcoin's own encodings: compact sizes, script pushes, hash spelling, compact targets."""
 
+from collections.abc import Sequence
+
+import numpy as np
+
 MAX_TARGET = 2**256 - 1
 
 
@@ -45,6 +49,14 @@ def hash_le(display_hex: str) -> bytes:
     if len(raw) != 32:
         raise ValueError("a hash has 64 hex digits")
     return raw[::-1]
+
+
+def hashes_le(display_hex: Sequence[str]) -> bytes:
+    """Return the internal byte order of many hashes, one after the other."""
+    raw = bytes.fromhex("".join(display_hex))
+    if len(raw) != 32 * len(display_hex) or any(len(one) != 64 for one in display_hex):
+        raise ValueError("a hash has 64 hex digits")
+    return np.frombuffer(raw, np.uint8).reshape(-1, 32)[:, ::-1].tobytes()
 
 
 def target_from_bits(nbits: int) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kench.native import merkle_branches, merkle_root, sha256d
-from kench.pool.bitcoin import hash_hex, hash_le, target_from_bits
+from kench.pool.bitcoin import hash_hex, hash_le, hashes_le, target_from_bits
 from kench.pool.errors import KenchError
 
 # Rules whose meaning for a block's builder we know (B2); one marked `!` and not here is refused.
@@ -73,7 +73,9 @@ def _parse(answer: Mapping[str, Any]) -> Template:
     nbits = int(answer["bits"], 16)
     commitment_hex = answer.get("default_witness_commitment")
     commitment = bytes.fromhex(commitment_hex) if commitment_hex else None
-    _check_commitment(commitment, transactions)
+    txids = [entry["txid"] for entry in transactions]
+    if commitment is not None:
+        _check_commitment(commitment, [entry.get("hash", entry["txid"]) for entry in transactions])
     _check_room(answer, transactions)
     required = int(answer.get("vbrequired", 0))
     mask = ROLLING_MASK & ~required
@@ -90,8 +92,8 @@ def _parse(answer: Mapping[str, Any]) -> Template:
         mintime=mintime,
         coinbase_value_sat=int(answer["coinbasevalue"]),
         coinbase_flags=bytes.fromhex(answer.get("coinbaseaux", {}).get("flags", "")),
-        transactions_hex=tuple(entry["data"] for entry in transactions),
-        branches=merkle_branches(b"".join(hash_le(entry["txid"]) for entry in transactions)),
+        transactions_hex=tuple([entry["data"] for entry in transactions]),
+        branches=merkle_branches(hashes_le(txids)),
         witness_commitment=commitment,
         longpollid=str(answer.get("longpollid", "")),
     )
@@ -105,25 +107,22 @@ def _check_rules(rules: list[str]) -> None:
             )
 
 
-def _check_commitment(commitment: bytes | None, transactions: list[Mapping[str, Any]]) -> None:
+def _check_commitment(commitment: bytes, wtxids: list[str]) -> None:
     """Recompute the witness commitment (B10, BIP141)."""
-    if commitment is None:
-        return
-    wtxids = b"".join(hash_le(entry.get("hash", entry["txid"])) for entry in transactions)
-    root = merkle_root(bytes(32), merkle_branches(wtxids))
+    root = merkle_root(bytes(32), merkle_branches(hashes_le(wtxids)))
     if commitment != _COMMITMENT_HEAD + sha256d(root + bytes(32)):
         raise TemplateRefusedError("the node's witness commitment does not fit its transactions")
 
 
 def _check_room(answer: Mapping[str, Any], transactions: list[Mapping[str, Any]]) -> None:
     """Check that header and coinbase still fit beside the template's transactions (B11)."""
-    weight = sum(int(entry.get("weight", 0)) for entry in transactions)
+    weight = sum(map(int, [entry.get("weight", 0) for entry in transactions]))
     limit = int(answer.get("weightlimit", 4_000_000))
     if weight + RESERVED_WEIGHT > limit and weight + _HEADER_AND_COUNT_WEIGHT + 4000 > limit:
         raise TemplateRefusedError(
             f"the template's transactions weigh {weight} of {limit}: no room for a coinbase"
         )
-    sigops = sum(int(entry.get("sigops", 0)) for entry in transactions)
+    sigops = sum(map(int, [entry.get("sigops", 0) for entry in transactions]))
     if sigops + RESERVED_SIGOPS > int(answer.get("sigoplimit", 80_000)):
         raise TemplateRefusedError(
             f"the template's transactions use {sigops} sigops: no room for a coinbase's"

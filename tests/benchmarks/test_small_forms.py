@@ -21,8 +21,8 @@ def test_template_to_job_measures_each_step(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     template_to_job.main(["--rounds", "2", "--json", str(figures)])
     steps = json.loads(figures.read_text())
-    assert list(steps) == ["decode_ms", "parse_ms", "make_ms"]
-    assert all(step > 0 for step in steps.values())
+    assert list(steps) == ["decode_ms", "parse_ms", "make_ms", "all_ms", "loop_late_ms"]
+    assert all(step["p99_ms"] >= step["p50_ms"] for step in steps.values())
 
 
 def test_a_slow_template_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

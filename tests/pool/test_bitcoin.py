@@ -8,6 +8,7 @@ from kench.pool.bitcoin import (
     compact_size,
     hash_hex,
     hash_le,
+    hashes_le,
     push_data,
     push_height,
     stratum_prevhash,
@@ -50,6 +51,20 @@ def test_a_hash_keeps_its_bytes_through_both_spellings(raw: bytes) -> None:
     assert hash_le(hash_hex(raw)) == raw
     groups = [hash_hex(raw)[i : i + 8] for i in range(0, 64, 8)]
     assert stratum_prevhash(raw) == "".join(reversed(groups))
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32)))
+def test_many_hashes_are_turned_as_one_is(raws: list[bytes]) -> None:
+    assert hashes_le([hash_hex(raw) for raw in raws]) == b"".join(raws)
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [["ab" * 31, "ab" * 33], ["ab" * 31 + "  "], ["ab" * 31 + " ab"], ["zz" * 32], [""]],
+)
+def test_a_hash_of_wrong_size_among_many_is_refused(spelled: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"hex"):
+        hashes_le(spelled)
 
 
 def test_compact_targets_expand() -> None:

@@ -30,13 +30,46 @@ def test_a_recorded_template_of_3101_transactions_reads_the_same_in_pieces() -> 
     assert decode_template_answer(body) == json.loads(body)
 
 
-@given(st.fixed_dictionaries({"transactions": st.lists(JSON)}, optional={"rules": JSON}), JSON)
-def test_any_answer_reads_the_same_in_pieces(result: dict[str, Any], more: Any) -> None:
+@given(
+    st.fixed_dictionaries({"transactions": st.lists(JSON)}, optional={"rules": JSON}),
+    JSON,
+    st.integers(0, 40),
+)
+def test_any_answer_reads_the_same_in_pieces(result: dict[str, Any], more: Any, piece: int) -> None:
     for answer in ({"result": result, "id": more}, {"id": more, "result": result}, more):
         for spaced in (json.dumps(answer), json.dumps(answer, indent=2, separators=(",", ":"))):
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(rpc_json, "PIECES_FROM_BYTES", 0)
+                patch.setattr(rpc_json, "PIECE_CHARACTERS", piece)
                 assert decode_template_answer(spaced.encode()) == answer
+
+
+@pytest.mark.parametrize(
+    "transactions",
+    [
+        [{"a": 1}, {"b": 2}, {"c": 3}],
+        [{"a": [{}, {"b": {}}]}, {"c": [[{}], {}]}],
+        [{"a": "},{"}, {"b": '"},{"'}, {"c": "}"}],
+        [[{}, {}], {"a": {}}, [{}]],
+    ],
+)
+def test_what_looks_like_a_seam_and_is_none_reads_the_same(
+    transactions: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rpc_json, "PIECES_FROM_BYTES", 0)
+    answer = {"result": {"transactions": transactions, "more": [{}, {}]}}
+    for spaced in (json.dumps(answer), json.dumps(answer, separators=(",", ":"))):
+        for piece in range(60):
+            monkeypatch.setattr(rpc_json, "PIECE_CHARACTERS", piece)
+            assert decode_template_answer(spaced.encode()) == answer
+
+
+def test_a_template_is_read_in_pieces_with_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(rpc_json.time, "sleep", pauses.append)
+    recorded = lzma.decompress((VECTORS / "getblocktemplate-regtest-3101tx.json.xz").read_bytes())
+    decode_template_answer(b'{"result":' + recorded + b"}")
+    assert len(pauses) == len(recorded) // rpc_json.PIECE_CHARACTERS
 
 
 def test_a_key_inside_a_string_is_no_key(monkeypatch: pytest.MonkeyPatch) -> None:
