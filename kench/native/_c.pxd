@@ -57,7 +57,8 @@ cdef extern from "names.h" nogil:
     ctypedef struct kench_name:
         uint32_t participant, worker
     ctypedef struct kench_names:
-        uint32_t count
+        kench_name **slots
+        uint32_t size, count
     kench_name *kench_names_find(
         const kench_names *names, const uint8_t *at, size_t size) noexcept
     int kench_names_add(

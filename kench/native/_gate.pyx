@@ -46,6 +46,7 @@ cdef long long U32_MAX = _U32_MAX
 cdef Py_ssize_t NAME_BYTES_MAX = twin_gate.NAME_BYTES_MAX
 cdef Py_ssize_t NAMES_MAX = twin_gate.NAMES_MAX
 cdef Py_ssize_t HISTORY_MAX = twin_gate.HISTORY_MAX
+cdef Py_ssize_t AGENT_MAX = twin_table.AGENT_MAX
 cdef size_t CANDIDATES_PER_TIP_MAX = twin_table.CANDIDATES_PER_TIP_MAX
 cdef int64_t NTIME_AHEAD_S = twin_gate.NTIME_AHEAD_S
 cdef int64_t NTIME_FUTURE_S = twin_gate.NTIME_FUTURE_S
@@ -104,6 +105,7 @@ cdef class Gate:
     cdef kench_names allowed
     cdef in_force *history
     cdef uint32_t names_max, mask
+    cdef uint16_t agent
     cdef uint8_t history_count
     cdef bint full_version
     cdef uint8_t extranonce1_bytes[4]
@@ -153,6 +155,17 @@ cdef class Gate:
         """Take a name's leave to submit away; False when it had none."""
         cdef Py_ssize_t size = check_name(name)
         return kench_names_remove(&self.allowed, data_of(name), size) != 0
+
+    def owners(self):
+        """Return participant and worker of each name that may submit."""
+        cdef uint32_t i
+        return sorted([
+            (self.allowed.slots[i].participant, self.allowed.slots[i].worker)
+            for i in range(self.allowed.size) if self.allowed.slots[i] != NULL])
+
+    def set_agent(self, agent):
+        """Have refusals counted under this number of a user agent from now on."""
+        self.agent = <uint16_t> check_int("agent", agent, AGENT_MAX)
 
     def set_mask(self, mask, full_version=False):
         """Set the version bits the client may roll now; 0 for none."""
@@ -274,9 +287,9 @@ cdef class Gate:
             return ACCEPTED
         self.refused += 1
         if owner == NULL:
-            self.table.count_refusal(0, 0, verdict)
+            self.table.count_refusal(0, 0, verdict, self.agent)
         else:
-            self.table.count_refusal(owner.participant, owner.worker, verdict)
+            self.table.count_refusal(owner.participant, owner.worker, verdict, self.agent)
         return verdict
 
     cdef int judge(

@@ -41,4 +41,6 @@ cdef class JobTable:
     cdef kench_hash_set *seen_hashes(self, const table_entry *entry) noexcept
     cdef size_t *listed_for(self, const table_entry *entry) noexcept
     cdef bint reserve(self, kench_hash_set *seen, bint candidate) noexcept
-    cdef int count_refusal(self, uint32_t participant, uint32_t worker, int verdict) except -1
+    cdef int count_refusal(
+        self, uint32_t participant, uint32_t worker, int verdict, uint16_t agent
+    ) except -1

@@ -30,6 +30,7 @@ cdef long long U32_MAX = _U32_MAX
 cdef Py_ssize_t COINBASE_BYTES_MAX = twin_table.COINBASE_BYTES_MAX
 cdef Py_ssize_t BRANCHES_MAX = twin_table.BRANCHES_MAX
 cdef Py_ssize_t JOBS_MAX = twin_table.JOBS_MAX
+cdef Py_ssize_t AGENT_MAX = twin_table.AGENT_MAX
 cdef Py_ssize_t RECORDS_MAX = twin_table.RECORDS_MAX
 cdef Py_ssize_t DUPLICATES_MAX = twin_table.DUPLICATES_MAX
 cdef size_t CANDIDATES_PER_TIP_MAX = twin_table.CANDIDATES_PER_TIP_MAX
@@ -212,15 +213,18 @@ cdef class JobTable:
         self.tally = {}
         return tally
 
-    def refuse(self, participant, worker, verdict):
+    def refuse(self, participant, worker, verdict, agent=0):
         """Count one refusal, also those a session decides before it asks a Gate."""
         cdef uint32_t participant_ = <uint32_t> check_int("participant", participant, U32_MAX)
         cdef uint32_t worker_ = <uint32_t> check_int("worker", worker, U32_MAX)
         self.count_refusal(
-            participant_, worker_, <int> check_int("verdict", verdict, len(VERDICTS) - 1, 1))
+            participant_, worker_, <int> check_int("verdict", verdict, len(VERDICTS) - 1, 1),
+            <uint16_t> check_int("agent", agent, AGENT_MAX))
 
-    cdef int count_refusal(self, uint32_t participant, uint32_t worker, int verdict) except -1:
-        key = (participant, worker, VERDICTS[verdict])
+    cdef int count_refusal(
+        self, uint32_t participant, uint32_t worker, int verdict, uint16_t agent
+    ) except -1:
+        key = (participant, worker, VERDICTS[verdict], agent)
         self.tally[key] = self.tally.get(key, 0) + 1
         return 0
 

@@ -39,6 +39,7 @@ from typing import NamedTuple
 from kench.native.checks import I63_MAX, U32_MAX, U64_MAX, check_bytes, check_int, check_kind
 from kench.native.twin import sha256d
 from kench.native.twin_table import (
+    AGENT_MAX,
     FLAG_BLOCK,
     FLAG_UNCREDITED,
     Job,
@@ -159,6 +160,7 @@ class Gate:
         self._accepted = 0
         self._refused = 0
         self._last_accepted_us = 0
+        self._agent = 0
 
     @property
     def extranonce1(self) -> bytes:
@@ -199,6 +201,15 @@ class Gate:
         """Take a name's leave to submit away; False when it had none."""
         _check_name(name)
         return self._names.pop(name, None) is not None
+
+    def owners(self) -> list[tuple[int, int]]:
+        """Return participant and worker of each name that may submit, in ascending order."""
+        return sorted((owner.participant, owner.worker) for owner in self._names.values())
+
+    def set_agent(self, agent: int) -> None:
+        """Have refusals counted under this number of a user agent from now on."""
+        check_int("agent", agent, AGENT_MAX)
+        self._agent = agent
 
     def set_mask(self, mask: int, full_version: bool = False) -> None:
         """Set the version bits the client may roll now; 0 for none.
@@ -264,7 +275,7 @@ class Gate:
             self._last_accepted_us = now_us
         else:
             self._refused += 1
-            self._table.refuse(*(owner or _UNKNOWN), verdict)
+            self._table.refuse(*(owner or _UNKNOWN), verdict, self._agent)
         return verdict
 
     def plain(self, data: bytes, offset: int, now_us: int) -> tuple[int, bytes, int]:

@@ -31,6 +31,7 @@ COINBASE_BYTES_MAX = 1_000_000  # BIP141: what a block's non-witness part can ho
 JOBS_MAX = 4096
 RECORDS_MAX = 1 << 24
 DUPLICATES_MAX = 1 << 26
+AGENT_MAX = (1 << 16) - 1
 # Block candidates listed for one tip. Only the first can win, and the others but stand by should
 # it fail; where the network's difficulty is next to nothing (regtest) every second share is one,
 # and a pool that sent them all would fight over its own tip. Beyond, they are shares like others.
@@ -197,15 +198,15 @@ class JobTable:
     ``candidates`` are block candidates not taken yet: tuples of job_key, header (80 bytes),
     hash_le, extranonce1, extranonce2, participant, worker, verdict, sequence (-1: no room in the
     records), at most CANDIDATES_PER_TIP_MAX for a tip. The caller takes them after each call.
-    ``tally`` counts refusals by (participant, worker, verdict), 0 where unknown, and is bounded
-    by the registered workers. No other place counts refusals.
+    ``tally`` counts refusals by (participant, worker, verdict, user agent's number), 0 where
+    unknown; the caller bounds it by taking it. No other place counts refusals.
     """
 
     def __init__(self, capacity: int = 64, duplicates_max: int = 1 << 22) -> None:
         check_int("capacity", capacity, JOBS_MAX, 1)
         check_int("duplicates_max", duplicates_max, DUPLICATES_MAX, 1)
         self.candidates: list[Candidate] = []
-        self.tally: dict[tuple[int, int, Verdict], int] = {}
+        self.tally: dict[tuple[int, int, Verdict, int], int] = {}
         self._capacity = capacity
         self._duplicates_max = duplicates_max
         self._entries: dict[int, TableEntry] = {}
@@ -249,17 +250,18 @@ class JobTable:
         candidates, self.candidates = self.candidates, []
         return candidates
 
-    def take_tally(self) -> dict[tuple[int, int, Verdict], int]:
+    def take_tally(self) -> dict[tuple[int, int, Verdict, int], int]:
         """Return the refusals counted since the last call."""
         tally, self.tally = self.tally, {}
         return tally
 
-    def refuse(self, participant: int, worker: int, verdict: int) -> None:
+    def refuse(self, participant: int, worker: int, verdict: int, agent: int = 0) -> None:
         """Count one refusal, also those a session decides before it asks a Gate."""
         check_int("participant", participant, U32_MAX)
         check_int("worker", worker, U32_MAX)
         check_int("verdict", verdict, max(Verdict), 1)
-        key = (participant, worker, Verdict(verdict))
+        check_int("agent", agent, AGENT_MAX)
+        key = (participant, worker, Verdict(verdict), agent)
         self.tally[key] = self.tally.get(key, 0) + 1
 
     def find(self, job_id: bytes) -> TableEntry | None:

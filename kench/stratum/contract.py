@@ -6,6 +6,7 @@ from typing import Protocol
 from kench import native
 from kench.pool.job import Job
 from kench.stratum.difficulty import DifficultyLimits
+from kench.stratum.user_agents import UserAgents
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class Pool(Protocol):
     """What a session asks of the server around it; everything answers at once."""
 
     table: native.JobTable
+    user_agents: UserAgents
 
     def rolling_mask(self) -> int:
         """Return the version bits that miners may roll on the current template (A7.7)."""

@@ -22,6 +22,7 @@ from kench.stratum.extranonce import Extranonces
 from kench.stratum.jobs import JobBook
 from kench.stratum.session import Session, State
 from kench.stratum.sweep import Sweep, slices_of
+from kench.stratum.user_agents import Tally, UserAgents
 
 # Connections served per turn of the loop when a job goes to all.
 BROADCAST_SLICE = 256
@@ -95,6 +96,7 @@ class Front:
         self.clock = clock
         self.limits = limits
         self.table = table
+        self.user_agents = UserAgents()
         self.acknowledger = acknowledger
         self.admissions = admissions
         self.login_timeout_s = bounds.login_timeout_s
@@ -158,6 +160,7 @@ class Front:
         self.connections.discard(connection)
         self._retargets.discard(connection)
         session = connection.session
+        self.user_agents.give_back(session.agent)
         difficulty = session.difficulty.in_force
         if difficulty:
             left = Resumable(session.extranonce1, difficulty)
@@ -259,6 +262,10 @@ class Front:
                 Found(job, header, hash_le, extranonce1, extranonce2, participant, worker)
             )
         self.acknowledger.schedule()
+
+    def take_tally(self) -> Tally:
+        """Return the refusals counted since the last call."""
+        return self.user_agents.named(self.table.take_tally())
 
     # -- sweeps -----------------------------------------------------------------------------
 

@@ -51,7 +51,7 @@ def _subscribe(session: Session, request: Request, _now_us: int, now: float) -> 
     fresh = session.state in {State.CONNECTED, State.AUTHORISED}
     if fresh:
         agent = params[0] if params and isinstance(params[0], str) else ""
-        session.user_agent = printable(agent, USER_AGENT_MAX)
+        session.name_agent(printable(agent, USER_AGENT_MAX))
         if session.state is State.CONNECTED and len(params) > 1 and isinstance(params[1], str):
             left = session.pool.resume(params[1], session.extranonce1)
             if left is not None:

@@ -14,7 +14,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
 from kench.native import Verdict
-from kench.stratum.reports import Tally
+from kench.stratum.user_agents import Tally
 
 LAG_PROBE_S = 0.1
 # Status, content type and body of a page.
@@ -32,7 +32,7 @@ class Numbers(Collector):
 
     def count_refused(self, tally: Tally) -> None:
         """Add refusals by verdict."""
-        for (_participant, _worker, verdict), count in tally.items():
+        for (_participant, _worker, verdict, _agent), count in tally.items():
             self.refused[verdict] += count
 
     def probe_lag(self, loop: asyncio.AbstractEventLoop) -> None:

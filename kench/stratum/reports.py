@@ -7,19 +7,32 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kench.native import Verdict
+from kench.stratum.user_agents import OTHER_TEXT, Refused, Tally
 
 # Refusal counts that wait for PostgreSQL; past it those of unknown workers are merged.
 TALLY_MAX = 100_000
-
-# Refusals by (participant, worker, verdict); 0 where unknown.
-Tally = Mapping[tuple[int, int, Verdict], int]
+# Rows of one worker in `refusals`; the user agents of further ones are counted as other.
+ROWS_PER_WORKER_MAX = 256
 
 _ADD_REFUSALS = sa.text(
     """
-    INSERT INTO refusals (participant_id, worker_id, reason, count)
-    VALUES (:participant, :worker, :reason, :count)
-    ON CONFLICT (participant_id, worker_id, reason)
+    INSERT INTO refusals (participant_id, worker_id, reason, user_agent, count)
+    SELECT participant_id, worker_id, reason, CASE
+            WHEN EXISTS (SELECT FROM refusals AS known
+                         WHERE (known.participant_id, known.worker_id, known.reason,
+                                known.user_agent)
+                             = (added.participant_id, added.worker_id, added.reason,
+                                added.user_agent))
+              OR (SELECT count(*) FROM refusals AS known
+                  WHERE (known.participant_id, known.worker_id)
+                      = (added.participant_id, added.worker_id)) < :rows_max
+            THEN user_agent ELSE :other END AS shown_agent, sum(count)
+    FROM unnest(CAST(:participants AS integer[]), CAST(:workers AS integer[]),
+                CAST(:reasons AS text[]), CAST(:agents AS text[]), CAST(:counts AS bigint[]))
+        AS added (participant_id, worker_id, reason, user_agent, count)
+    GROUP BY participant_id, worker_id, reason, shown_agent
+    ORDER BY participant_id, worker_id, reason, shown_agent
+    ON CONFLICT (participant_id, worker_id, reason, user_agent)
     DO UPDATE SET count = refusals.count + excluded.count
     """
 )
@@ -38,7 +51,7 @@ class Reports:
     def __init__(self, engine: sa.Engine, instance: int) -> None:
         self._engine = engine
         self._instance = instance
-        self._waiting: Counter[tuple[int, int, Verdict]] = Counter()
+        self._waiting: Counter[Refused] = Counter()
 
     def write(self, tally: Tally, state: Mapping[str, Any]) -> None:
         """Add refusals and replace the state, in one transaction.
@@ -49,28 +62,35 @@ class Reports:
         if len(self._waiting) > TALLY_MAX:
             self._merge()
         with self._engine.begin() as connection:
-            if self._waiting:
-                connection.execute(_ADD_REFUSALS, [_row(*entry) for entry in self._sorted()])
+            add_refusals(connection, self._waiting)
             connection.execute(_SET_STATE, {"instance": self._instance, "state": json.dumps(state)})
         self._waiting.clear()
 
-    def _sorted(self) -> list[tuple[tuple[int, int, Verdict], int]]:
-        """Return the counts in key order, so that two fronts never lock rows crosswise."""
-        return sorted(self._waiting.items())
-
     def _merge(self) -> None:
         """Give up whose refusals these were, not how many."""
-        merged: Counter[tuple[int, int, Verdict]] = Counter()
-        for (_participant, _worker, verdict), count in self._waiting.items():
-            merged[0, 0, verdict] += count
+        merged: Counter[Refused] = Counter()
+        for (_participant, _worker, verdict, _agent), count in self._waiting.items():
+            merged[0, 0, verdict, ""] += count
         self._waiting = merged
 
 
-def _row(key: tuple[int, int, Verdict], count: int) -> dict[str, Any]:
-    participant, worker, verdict = key
-    return {
-        "participant": participant,
-        "worker": worker,
-        "reason": verdict.reason,
-        "count": count,
-    }
+def add_refusals(connection: sa.Connection, tally: Tally) -> None:
+    """Add refusals to those counted before; rows go in key order, so that no two fronts deadlock.
+
+    A worker has at most about ROWS_PER_WORKER_MAX rows: further user agents count as other.
+    """
+    if not tally:
+        return
+    participants, workers, verdicts, agents = zip(*tally, strict=True)
+    connection.execute(
+        _ADD_REFUSALS,
+        {
+            "participants": list(participants),
+            "workers": list(workers),
+            "reasons": [verdict.reason for verdict in verdicts],
+            "agents": list(agents),
+            "counts": list(tally.values()),
+            "rows_max": ROWS_PER_WORKER_MAX,
+            "other": OTHER_TEXT,
+        },
+    )

@@ -126,7 +126,7 @@ class StratumService:
         self._writer.stop()
         last = self.state() | {"serving": False, "why": "stopped"}
         try:
-            self._reports.write(self._table.take_tally(), last)
+            self._reports.write(self.front.take_tally(), last)
         except SQLAlchemyError as error:
             log.warning("last state not reported", error=type(error).__name__)
 
@@ -206,7 +206,7 @@ class StratumService:
         if self._reporting:
             return
         self._reporting = True
-        tally = self._table.take_tally()
+        tally = self.front.take_tally()
         self.numbers.count_refused(tally)
         self._lag_ms = self._acknowledger.take_lag_ms()
         report = deferToThread(self._reports.write, tally, self.state())

@@ -15,7 +15,7 @@ from kench import native
 from kench.native import Verdict
 from kench.pool.job import Job
 from kench.pool.work import target_of, wire_difficulty
-from kench.stratum import messages
+from kench.stratum import messages, user_agents
 from kench.stratum.contract import Admission, Limits, NewWorker, Pool, Resumable
 from kench.stratum.difficulty import Difficulty
 from kench.stratum.login import parse_password
@@ -74,6 +74,7 @@ class Session:
         self.session_id = session_id
         self.extranonce1 = extranonce1
         self.user_agent = ""
+        self.agent = user_agents.NONE  # its number
         self.version_mask = 0  # granted; part of what was asked for
         self._asked_mask = 0
         self.difficulty = Difficulty(limits.difficulty, now)
@@ -214,6 +215,8 @@ class Session:
             return messages.refusal(request.id, Verdict.UNAUTHORISED, result=False)
         self.gate.allow(name, admission.participant, admission.worker)
         self.participants[name] = admission.participant
+        if self.agent == user_agents.OTHER:  # there is more room for those who are known
+            self.name_agent(self.user_agent)
         out = b"" if request.id is None else messages.answer(request.id, result=True)
         if self.state is State.CONNECTED:
             self.state = State.AUTHORISED
@@ -308,10 +311,20 @@ class Session:
             self.pool.table, self._records, left.extranonce1, self.limits.workers_per_connection
         )
         self.gate.set_mask(self.version_mask)
+        self.gate.set_agent(self.agent)
+
+    def name_agent(self, text: str) -> None:
+        """Take the miner's word for what it is."""
+        self.user_agent = text
+        self.pool.user_agents.give_back(self.agent)
+        self.agent = self.pool.user_agents.take(text, known=bool(self.participants))
+        self.gate.set_agent(self.agent)
 
     def refuse(self, verdict: Verdict) -> None:
         """Count a refusal that was decided before a share reached the gate."""
-        self.pool.table.refuse(0, 0, verdict)
+        # Whose it was is certain where only one worker speaks on the connection.
+        owner = self.gate.owners()[0] if self.gate.names == 1 else (0, 0)
+        self.pool.table.refuse(*owner, verdict, self.agent)
 
 
 class Handler(Protocol):

@@ -98,7 +98,7 @@ def pool(engine: sa.Engine) -> None:
         )
         connection.execute(
             sa.text(
-                "INSERT INTO refusals VALUES"
+                "INSERT INTO refusals (participant_id, worker_id, reason, count) VALUES"
                 " (0, 0, 'unauthorized', 4), (1, 1, 'stale', 2), (1, 2, 'stale', 1)"
             )
         )

@@ -355,6 +355,14 @@ def test_names_are_bounded_replaced_and_forgotten(native: SimpleNamespace) -> No
     assert gate.names == 2
 
 
+def test_owners_are_those_whose_names_may_submit(native: SimpleNamespace) -> None:
+    gate = Bench(native).gate
+    gate.allow(b"9.b", 9, 2)
+    gate.allow(b"9.a", 9, 1)
+    gate.forget(NAME)
+    assert gate.owners() == [(9, 1), (9, 2)]
+
+
 def test_a_thousand_names_keep_their_owners_while_others_leave(native: SimpleNamespace) -> None:
     bench = Bench(native, capacity=5000)
     for worker in range(1000):

@@ -186,18 +186,22 @@ def test_four_candidates_are_listed_for_a_tip_and_the_rest_are_shares(
     assert [listed[0] for listed in bench.table.take_candidates()] == [3]
 
 
-def test_refusals_are_counted_by_participant_worker_and_verdict(native: SimpleNamespace) -> None:
+def test_refusals_are_counted_by_participant_worker_verdict_and_agent(
+    native: SimpleNamespace,
+) -> None:
     bench = Bench(native)
     bench.submit()
     bench.submit()
+    bench.gate.set_agent(7)
     bench.submit()
     bench.submit(name=b"stranger")
-    bench.table.refuse(17, 5, Verdict.DUPLICATE)
+    bench.table.refuse(17, 5, Verdict.DUPLICATE, 7)
     bench.table.refuse(0, 0, Verdict.INVALID_PARAMS)
     expected = {
-        (17, 5, Verdict.DUPLICATE): 3,
-        (0, 0, Verdict.UNAUTHORISED): 1,
-        (0, 0, Verdict.INVALID_PARAMS): 1,
+        (17, 5, Verdict.DUPLICATE, 0): 1,
+        (17, 5, Verdict.DUPLICATE, 7): 2,
+        (0, 0, Verdict.UNAUTHORISED, 7): 1,
+        (0, 0, Verdict.INVALID_PARAMS, 0): 1,
     }
     assert bench.table.tally == expected
     assert bench.table.take_tally() == expected

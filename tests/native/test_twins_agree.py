@@ -341,6 +341,10 @@ class TwinMachine(RuleBasedStateMachine):
     def take_candidates(self) -> None:
         self.both(self.tables, "take_candidates")
 
+    @rule(agent=st.sampled_from([0, 1, 2**16 - 1, 2**16, -1]))
+    def set_agent(self, agent: int) -> None:
+        self.both(self.gates, "set_agent", agent)
+
     @rule()
     def take_tally(self) -> None:
         self.both(self.tables, "take_tally")
@@ -349,7 +353,7 @@ class TwinMachine(RuleBasedStateMachine):
     def both_look_the_same(self) -> None:
         looks = [
             (
-                *(gate.names, gate.accepted, gate.refused, gate.last_accepted_us),
+                *(gate.owners(), gate.names, gate.accepted, gate.refused, gate.last_accepted_us),
                 *(len(records), records.next_sequence, records.full, len(table)),
                 *(table.candidates, table.tally),
             )

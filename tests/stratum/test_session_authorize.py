@@ -150,7 +150,7 @@ def test_a_name_that_never_logged_in_is_24_and_credits_nobody(pool: Pool, miner:
     for user in ("1.w2", "1", "3.w1", "", "1.W1", "1.w1 "):
         assert error_of(miner.submit(miner.share(user))) == 24
     assert len(pool.taken()) == 0
-    assert pool.table.take_tally() == {(0, 0, Verdict.UNAUTHORISED): 6}
+    assert pool.table.take_tally() == {(0, 0, Verdict.UNAUTHORISED, miner.session.agent): 6}
 
 
 @pytest.mark.rule("A3.4")

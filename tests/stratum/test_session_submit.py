@@ -375,9 +375,9 @@ def test_refusals_are_counted_once_each_by_participant_worker_and_reason(
     miner.submit([share[0], "0", *share[2:]])
     miner.submit([])
     assert pool.table.take_tally() == {
-        (1, 11, Verdict.DUPLICATE): 1,
-        (1, 11, Verdict.JOB_NOT_FOUND): 1,
-        (0, 0, Verdict.INVALID_PARAMS): 1,
+        (1, 11, Verdict.DUPLICATE, miner.session.agent): 1,
+        (1, 11, Verdict.JOB_NOT_FOUND, miner.session.agent): 1,
+        (1, 11, Verdict.INVALID_PARAMS, miner.session.agent): 1,
     }
 
 

@@ -31,6 +31,7 @@ from kench.stratum.contract import Admission, Limits, NewWorker, Resumable
 from kench.stratum.difficulty import DifficultyLimits
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.session import Session, State
+from kench.stratum.user_agents import UserAgents
 from tests.support.jobs import Jobs, now_of, small_template
 
 TOKEN = "0123456789abcdef" * 2
@@ -97,6 +98,7 @@ class Pool:
         self._admissions = Admissions(self.register)
         self._extranonces = Extranonces(instance=7)
         self._sessions = 0
+        self.user_agents = UserAgents()
 
     # -- the Pool protocol ------------------------------------------------------------------
 
