@@ -17,12 +17,13 @@ from setuptools import Extension, setup
 Options.warning_errors = True
 
 NATIVE = "kench/native"
-SHA256 = [f"{NATIVE}/{name}.c" for name in ("sha256", "sha256_portable", "sha256_x86")]
+SHA256 = ["sha256", "sha256_portable", "sha256_x86"]
 # Each extension carries the C parts it uses: they share no symbols with one another.
 SOURCES = {
-    "_arithmetic": ["crc32.c"],
-    "_table": ["crc32.c", "hash_set.c", "job.c"],
-    "_gate": ["crc32.c", "hash_set.c", "job.c", "names.c", "submit_line.c"],
+    "_arithmetic": [*SHA256, "crc32"],
+    "_table": [*SHA256, "crc32", "hash_set", "job"],
+    "_sending": [],
+    "_gate": [*SHA256, "crc32", "hash_set", "job", "names", "submit_line"],
 }
 FLAGS = ["-O3", "-std=gnu11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
@@ -35,7 +36,7 @@ def extensions() -> list[Extension]:
     return [
         Extension(
             f"kench.native.{name}",
-            [f"{NATIVE}/{name}.pyx", *SHA256, *(f"{NATIVE}/{source}" for source in sources)],
+            [f"{NATIVE}/{name}.pyx", *(f"{NATIVE}/{source}.c" for source in sources)],
             include_dirs=[NATIVE],
             depends=headers,
             extra_compile_args=[*FLAGS, *sanitize],

@@ -12,7 +12,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,10 +19,9 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "histogram.h"
+#include "wire.h"
 
 enum {
     READ_SIZE = 65536,     /* bytes taken from a socket at once */
@@ -70,43 +68,6 @@ static struct {
 } run;
 
 static int poller;
-
-static void fail(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    fputs("load client: ", stderr);
-    vfprintf(stderr, format, arguments);
-    fputc('\n', stderr);
-    va_end(arguments);
-    exit(1);
-}
-
-static uint64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
-/* CPU seconds of a process, all its threads, from /proc; 0 for no process. */
-static double cpu_seconds(int pid) {
-    char path[64], text[1024];
-    unsigned long user = 0, system = 0;
-    if (!pid)
-        return 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        fail("process %d is gone", pid);
-    size_t size = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[size] = 0;
-    char *after_name = strrchr(text, ')');
-    if (!after_name
-        || sscanf(after_name + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-                  &system) != 2)
-        fail("cannot read %s", path);
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-}
 
 static double own_cpu_seconds(void) {
     struct rusage used;
@@ -188,29 +149,6 @@ static void open_connection(connection *c) {
     send_bytes(c, hello, (size_t)size);
 }
 
-static char *put(char *at, const char *text) {
-    size_t size = strlen(text);
-    memcpy(at, text, size);
-    return at + size;
-}
-
-static char *put_hex(char *at, uint64_t value, int digits) {
-    for (int i = digits - 1; i >= 0; i--, value >>= 4)
-        at[i] = "0123456789abcdef"[value & 15];
-    return at + digits;
-}
-
-static char *put_decimal(char *at, uint64_t value) {
-    char digits[20];
-    int count = 0;
-    do
-        digits[count++] = (char)('0' + value % 10);
-    while (value /= 10);
-    while (count)
-        *at++ = digits[--count];
-    return at;
-}
-
 /* Brings a connection to the wished number of submits in flight, with one send. */
 static void fill(connection *c) {
     static char lines[IN_FLIGHT_MAX * SUBMIT_MAX];
@@ -220,19 +158,7 @@ static void fill(connection *c) {
     uint64_t now = now_ns();
     while (c->waiting < options.in_flight) {
         uint64_t id = c->next_id++;
-        at = put(at, "{\"params\":[\"");
-        at = put(at, options.user ? options.user : "1.bare");
-        at = put(at, "\",\"");
-        at = put(at, c->job_id);
-        at = put(at, "\",\"");
-        at = put_hex(at, id, 16);
-        at = put(at, "\",\"");
-        at = put(at, c->ntime);
-        at = put(at, "\",\"");
-        at = put_hex(at, id * 2654435761u, 8);
-        at = put(at, "\"],\"id\":");
-        at = put_decimal(at, id);
-        at = put(at, ",\"method\":\"mining.submit\"}\n");
+        at = put_submit(at, options.user ? options.user : "1.bare", c->job_id, c->ntime, id);
         c->sent_ns[(c->head + c->waiting) % options.in_flight] = now;
         c->waiting++;
         run.waiting++;
@@ -240,33 +166,8 @@ static void fill(connection *c) {
     send_bytes(c, lines, (size_t)(at - lines));
 }
 
-/* Copies the next string of a JSON array, and moves past it. */
-static const char *take_string(const char *at, const char *end, char *text, size_t size) {
-    const char *start = memchr(at, '"', (size_t)(end - at));
-    const char *stop = start ? memchr(start + 1, '"', (size_t)(end - start - 1)) : NULL;
-    if (!stop || (size_t)(stop - start) > size)
-        fail("a mining.notify that this client cannot read");
-    memcpy(text, start + 1, (size_t)(stop - start - 1));
-    text[stop - start - 1] = 0;
-    return stop + 1;
-}
-
-/* params: job id, prevhash, coinb1, coinb2, [branches], version, nbits, ntime, clean */
-static void take_job(connection *c, const char *params, const char *end) {
-    char ignored[16];
-    params = take_string(params, end, c->job_id, sizeof c->job_id);
-    const char *at = memchr(params, ']', (size_t)(end - params));
-    if (!at)
-        fail("a mining.notify that this client cannot read");
-    at = take_string(at, end, ignored, sizeof ignored);
-    at = take_string(at, end, ignored, sizeof ignored);
-    take_string(at, end, c->ntime, sizeof c->ntime);
-    run.jobs++;
-    c->has_job = 1;
-}
-
 static void take_reply(connection *c, uint64_t id, const char *rest, const char *end) {
-    int accepted = end - rest >= 14 && !memcmp(rest, ",\"result\":true", 14);
+    int accepted = is_true(rest, end);
     if (c->phase == LOGGING_IN) {
         if (id == 2 && !accepted)
             fail("the login was refused: %.*s", (int)(end - rest), rest);
@@ -284,8 +185,7 @@ static void take_reply(connection *c, uint64_t id, const char *rest, const char 
     c->oldest_id++;
     run.waiting--;
     if (!accepted) {
-        const char *error = memmem(rest, (size_t)(end - rest), "\"error\":[", 9);
-        int code = error ? atoi(error + 9) : 0;
+        int code = error_code(rest, end);
         run.refused[code > 0 && code < CODES ? code : 0]++;
         return;
     }
@@ -297,23 +197,17 @@ static void take_reply(connection *c, uint64_t id, const char *rest, const char 
 }
 
 static void take_line(connection *c, const char *line, const char *end) {
-    static const char NOTIFY[] = "\"method\":\"mining.notify\"";
-    if (end - line > 6 && !memcmp(line, "{\"id\":", 6) && line[6] >= '0' && line[6] <= '9') {
-        const char *at = line + 6;
-        uint64_t id = 0;
-        while (at < end && *at >= '0' && *at <= '9')
-            id = id * 10 + (uint64_t)(*at++ - '0');
-        if (end - at > 9 && !memcmp(at, ",\"result\"", 9)) {
-            take_reply(c, id, at, end);
-            return;
-        }
-    }
-    const char *notify = memmem(line, (size_t)(end - line), NOTIFY, sizeof NOTIFY - 1);
-    const char *params = notify ? memchr(notify, '[', (size_t)(end - notify)) : NULL;
-    if (params)
-        take_job(c, params, end);
-    else
+    uint64_t id;
+    const char *answer = answer_of(line, end, &id), *params;
+    if (answer) {
+        take_reply(c, id, answer, end);
+    } else if ((params = notify_params(line, end))) {
+        take_job(params, end, c->job_id, c->ntime);
+        run.jobs++;
+        c->has_job = 1;
+    } else {
         run.other_lines++;
+    }
 }
 
 static void take_bytes(connection *c) {

@@ -89,10 +89,10 @@ class Result:
         return self.server_cpu_s / self.accepted * 1e6 if self.accepted else 0.0
 
 
-def build_client(directory: Path = BUILD) -> Path:
-    """Compile the client unless that is done; return the program. Raises LoadError."""
-    program = directory / "client"
-    sources = sorted(SOURCES.glob("*.[ch]"))
+def build_program(name: str, directory: Path = BUILD) -> Path:
+    """Compile one of the C programs unless that is done; return it. Raises LoadError."""
+    program = directory / name
+    sources = [SOURCES / f"{name}.c", *sorted(SOURCES.glob("*.h"))]
     newest = max(source.stat().st_mtime for source in sources)
     if program.exists() and program.stat().st_mtime > newest:
         return program
@@ -101,13 +101,15 @@ def build_client(directory: Path = BUILD) -> Path:
         raise LoadError("no C compiler: apt-get install gcc")
     directory.mkdir(parents=True, exist_ok=True)
     # Under another name first: an interrupted build leaves no half a program behind.
-    partial = directory / f"client.{os.getpid()}"
-    units = [str(source) for source in sources if source.suffix == ".c"]
+    partial = directory / f"{name}.{os.getpid()}"
     done = subprocess.run(
-        [compiler, *FLAGS, "-o", str(partial), *units], capture_output=True, text=True, check=False
+        [compiler, *FLAGS, "-o", str(partial), str(sources[0])],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
-        raise LoadError(f"the load client does not compile: {done.stderr.strip()}")
+        raise LoadError(f"{name}.c does not compile: {done.stderr.strip()}")
     partial.replace(program)
     return program
 
@@ -119,8 +121,8 @@ def run_client(
 
     Raises LoadError where the client cannot begin or a connection breaks.
     """
-    program = build_client()
-    _allow_files(cell.connections)
+    program = build_program("client")
+    allow_files(cell.connections)
     words = [port, cell.connections, cell.in_flight, phases.warm_up_s, phases.measure_s, server_pid]
     command = [str(program), *map(str, words)]
     environment = dict(os.environ)
@@ -143,8 +145,8 @@ def run_client(
     return Result(**json.loads(done.stdout))
 
 
-def _allow_files(connections: int) -> None:
-    """Raise the limit of open files; children inherit it."""
+def allow_files(connections: int) -> None:
+    """Raise the limit of open files for so many connections; children inherit it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + SPARE_FILES
     if hard != resource.RLIM_INFINITY and wanted > hard:

@@ -1,4 +1,4 @@
-"""Arithmetic, share records and the share gate: compiled, or the plain-Python twin.
+"""Arithmetic, share records, the share gate, sending: compiled, or the plain-Python twin.
 
 The twin is the specification; the compiled code equals it on every input. Which one serves is
 chosen once, here: KENCH_NATIVE_DISABLE=1 takes the twin, KENCH_NATIVE_REQUIRE=1 refuses it, and
@@ -28,6 +28,7 @@ __all__ = [
     "reply",
     "require_compiled",
     "scan_nonces",
+    "send_to_each",
     "sha256_backend",
     "sha256d",
 ]
@@ -71,6 +72,7 @@ if TYPE_CHECKING or IMPLEMENTATION == "cython":
         sha256d,
     )
     from kench.native._gate import Gate, reply
+    from kench.native._sending import send_to_each
     from kench.native._table import Job, JobTable, RecordBuffer
 else:
     from kench.native.twin import (
@@ -82,6 +84,7 @@ else:
         sha256d,
     )
     from kench.native.twin_gate import Gate, reply
+    from kench.native.twin_sending import send_to_each
     from kench.native.twin_table import Job, JobTable, RecordBuffer
 
 

@@ -5,6 +5,7 @@ import socket
 from typing import TYPE_CHECKING, cast
 
 import structlog
+from uvloop.loop import TCPTransport  # type: ignore[attr-defined]  # its stub leaves it out
 
 from kench.stratum.session import Session, State
 
@@ -29,6 +30,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "awaiting",
+        "descriptor",
         "front",
         "peer",
         "refused_help",
@@ -45,6 +47,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, front: "Front") -> None:
         self.front = front
         self.awaiting = 0
+        self.descriptor = -1  # of a socket that takes our bytes as they are; not under TLS
         self.stalled_since: float | None = None
         self.refused_since: float | None = None
         self.refused_help = 0  # steps taken since (A8.15)
@@ -65,6 +68,8 @@ class Connection(asyncio.Protocol):
         raw_socket = transport.get_extra_info("socket")
         if raw_socket is not None:
             _notice_death(raw_socket, self.front.send_timeout_s)
+            if type(transport) is TCPTransport:
+                self.descriptor = raw_socket.fileno()
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         session = self.front.welcome(self)
         if session is None:
@@ -129,6 +134,16 @@ class Connection(asyncio.Protocol):
             else:
                 self.transport.write(data)
 
+    def is_direct(self) -> bool:
+        """Say whether bytes written to the descriptor now would be the next that the peer gets."""
+        transport = self.transport
+        return not (
+            self.descriptor < 0
+            or self.awaiting
+            or transport.get_write_buffer_size()
+            or transport.is_closing()
+        )
+
     def deliver(self, reply: bytes) -> None:
         """Send a reply whose shares are durable (called by the acknowledger)."""
         if self.transport.is_closing():
@@ -175,6 +190,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """End the session."""
+        self.descriptor = -1  # the kernel gives the number to others
         if hasattr(self, "session"):
             self.front.farewell(self)
             self.session.state = State.CLOSED

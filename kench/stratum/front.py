@@ -2,9 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from functools import partial
 from typing import Protocol
 
 import structlog
@@ -16,16 +15,15 @@ from kench.pool.template import ROLLING_MASK
 from kench.stratum import messages, methods
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
+from kench.stratum.broadcast import Broadcast
 from kench.stratum.connection import Connection
 from kench.stratum.contract import Admission, Limits, NewWorker, Resumable
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.jobs import JobBook
 from kench.stratum.session import Session, State
-from kench.stratum.sweep import Sweep, slices_of
+from kench.stratum.sweep import Sweep
 from kench.stratum.user_agents import Tally, UserAgents
 
-# Connections served per turn of the loop when a job goes to all.
-BROADCAST_SLICE = 256
 # The least time between two jobs made only because difficulties changed.
 RETARGET_S = 3.0
 # The first such job of a quiet time comes this soon, so that a burst is tamed at once.
@@ -110,7 +108,7 @@ class Front:
         self._connections_max = bounds.connections_max
         self.send_timeout_s = bounds.send_timeout_s
         self._stale_grace_us = bounds.stale_grace_ms * 1000
-        self._broadcast: Iterator[tuple[Connection, ...]] = iter(())
+        self.broadcast = Broadcast(loop, clock)
         self._retargets: set[Connection] = set()
         self._retarget_timer: asyncio.TimerHandle | None = None
         self._retargeted_at = -RETARGET_S
@@ -197,31 +195,9 @@ class Front:
         new_tip = self._book.add(job, self.clock.now_us() + self._stale_grace_us)
         waiting, self._retargets = self._retargets, set()
         if for_all or new_tip:
-            self._send_to_all(job, clean=new_tip)
+            self.broadcast.to_all(job, self.connections, clean=new_tip)
         else:
-            now = self.loop.time()
-            for connection in waiting:
-                if _takes_work(connection):
-                    connection.send(connection.session.give(job, now, clean=False))
-
-    def _send_to_all(self, job: Job, *, clean: bool) -> None:
-        """Send a job to every working session, in slices so that shares are answered between."""
-        self._broadcast = slices_of(self.connections, BROADCAST_SLICE)
-        self._send_slice(self._broadcast, job, clean=clean)
-
-    def _send_slice(
-        self, broadcast: Iterator[tuple[Connection, ...]], job: Job, *, clean: bool
-    ) -> None:
-        if broadcast is not self._broadcast:
-            return  # a newer job overtook this one
-        now = self.loop.time()
-        some = next(broadcast, ())
-        for connection in some:
-            session = connection.session
-            if _takes_work(connection) and session.job_key < job.key:
-                connection.send(session.give(job, now, clean=clean or not session.job_key))
-        if some:
-            self.loop.call_soon(partial(self._send_slice, broadcast, job, clean=clean))
+            self.broadcast.to_some(job, waiting)
 
     def catch_up(self, connection: Connection) -> None:
         """Send the current job to a connection that missed it while it did not read."""
@@ -283,8 +259,3 @@ class Front:
     def take_work(self) -> dict[int, int]:
         """Return the work accepted between the last two sweeps, by participant, for display."""
         return self._sweep.take_work()
-
-
-def _takes_work(connection: Connection) -> bool:
-    """Say whether a job sent now would reach the miner; one that stalled catches up later."""
-    return connection.session.state is State.WORKING and connection.stalled_since is None

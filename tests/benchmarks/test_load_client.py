@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.load.client import Cell, LoadError, Login, Phases, build_client, run_client
+from benchmarks.load.client import Cell, LoadError, Login, Phases, build_program, run_client
 from benchmarks.load.servers import running_bare_server
 
 SHORT = Phases(0.05, 0.3)
@@ -140,8 +140,8 @@ def test_a_port_where_nobody_listens_ends_the_run_with_a_reason() -> None:
 
 
 def test_the_client_is_compiled_once(tmp_path: Path) -> None:
-    first = build_client(tmp_path).stat()
-    second = build_client(tmp_path).stat()
+    first = build_program("client", tmp_path).stat()
+    second = build_program("client", tmp_path).stat()
     assert (first.st_ino, first.st_mtime_ns) == (second.st_ino, second.st_mtime_ns)
     assert [entry.name for entry in tmp_path.iterdir()] == ["client"]
 
@@ -149,4 +149,4 @@ def test_the_client_is_compiled_once(tmp_path: Path) -> None:
 def test_a_missing_compiler_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "/nowhere/cc")
     with pytest.raises(LoadError, match="no C compiler"):
-        build_client(tmp_path)
+        build_program("client", tmp_path)
