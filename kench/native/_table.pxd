@@ -18,7 +18,7 @@ cdef class Job:
 cdef class RecordBuffer:
     cdef uint8_t *records
     cdef Py_ssize_t capacity, count
-    cdef int64_t sequence
+    cdef int64_t sequence, last_us
 
     cdef bint has_room(self) noexcept
     cdef int64_t append(

@@ -133,6 +133,12 @@ cdef class RecordBuffer:
         self.count = 0
         return records, count
 
+    def advance(self, now_us):
+        """Return a time that every record so far is before and that none to come is before."""
+        cdef int64_t now = check_int("now_us", now_us, I63_MAX)
+        self.last_us = max(now, self.last_us + (self.last_us < I63_MAX))
+        return self.last_us
+
     cdef bint has_room(self) noexcept:
         return self.count < self.capacity
 
@@ -141,8 +147,10 @@ cdef class RecordBuffer:
     ) noexcept:
         """Write one record where has_room() has just said yes; return its sequence number."""
         cdef int64_t sequence = self.sequence
+        self.last_us = max(self.last_us, time_us)
         kench_record_write(
-            self.records + self.count * KENCH_RECORD_SIZE, share, flags, sequence, time_us, job_key)
+            self.records + self.count * KENCH_RECORD_SIZE, share, flags, sequence, self.last_us,
+            job_key)
         self.count += 1
         self.sequence = sequence + 1
         return sequence

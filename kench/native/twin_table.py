@@ -125,7 +125,8 @@ class RecordBuffer:
     """Share records on their way to the journal, at most ``capacity`` of them.
 
     A Gate appends; the journal takes them all at once. Each record gets the next sequence
-    number, without gaps, and the CRC-32 of its bytes after the CRC field.
+    number, without gaps, and the CRC-32 of its bytes after the CRC field. Times never descend,
+    whatever the clock does: a record is never before the one before it, nor before `advance`.
     """
 
     def __init__(self, capacity: int, next_sequence: int) -> None:
@@ -134,6 +135,7 @@ class RecordBuffer:
         self._capacity = capacity
         self._next_sequence = next_sequence
         self._records: list[bytes] = []
+        self._last_us = 0
 
     def __len__(self) -> int:
         return len(self._records)
@@ -155,13 +157,20 @@ class RecordBuffer:
         self._records.clear()
         return records, count
 
-    def append(self, flags: int, *fields: float | bytes) -> int:
-        """Append one record (``fields`` from time_us on) and return its sequence number.
+    def advance(self, now_us: int) -> int:
+        """Return a time that every record so far is before and that none to come is before."""
+        check_int("now_us", now_us, I63_MAX)
+        self._last_us = min(max(now_us, self._last_us + 1), I63_MAX)
+        return self._last_us
+
+    def append(self, flags: int, time_us: int, *fields: float | bytes) -> int:
+        """Append one record (``fields`` from job_key on) and return its sequence number.
 
         Only a Gate calls this, and only when the buffer is not full.
         """
         sequence = self._next_sequence
-        body = RECORD_AFTER_CRC.pack(flags, 0, sequence, *fields)
+        self._last_us = max(self._last_us, time_us)
+        body = RECORD_AFTER_CRC.pack(flags, 0, sequence, self._last_us, *fields)
         self._records.append(struct.pack("<I", crc32(body)) + body)
         self._next_sequence = sequence + 1
         return sequence

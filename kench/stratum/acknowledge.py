@@ -7,6 +7,9 @@ from kench.native import RecordBuffer
 from kench.pool.clock import Clock
 from kench.pool.journal import ArchivedJob, Batch, JournalWriter
 
+# Settlement waits for the journal of an idle front no longer than this.
+WATERMARK_S = 0.5
+
 
 class Recipient(Protocol):
     """A connection whose replies wait; `awaiting` counts the batches that hold some."""
@@ -43,6 +46,8 @@ class Acknowledger:
         self._handed_over_at = 0.0
         self._lag_ms = 0.0
         self.durable_records = writer.next_sequence
+        records.advance(writer.floor_us)
+        loop.call_later(WATERMARK_S, self._keep_current)
 
     def archive(self, job: ArchivedJob) -> None:
         """Have a job's archive line written before the first share made on it."""
@@ -61,6 +66,11 @@ class Acknowledger:
             # The reads of this turn of the loop come first: they share one sync.
             self._loop.call_soon(self._hand_over)
 
+    def _keep_current(self) -> None:
+        """Have the journal say that its time passes, though no share may come."""
+        self.schedule()
+        self._loop.call_later(WATERMARK_S, self._keep_current)
+
     def take_lag_ms(self) -> float:
         """Return the longest that a batch took to become durable since last asked, in ms."""
         lag_ms, self._lag_ms = self._lag_ms, 0.0
@@ -75,10 +85,11 @@ class Acknowledger:
     def _hand_over(self) -> None:
         self._scheduled = False
         records, count = self._records.take()
+        watermark_us = self._records.advance(self._clock.now_us())
         jobs, self._jobs = self._jobs, []
         self._under_way, self._gathering = self._gathering, []
         self._handed_over_at = self._clock.monotonic()
-        self._writer.hand_over(Batch(jobs, records, count))
+        self._writer.hand_over(Batch(jobs, records, count, watermark_us))
 
     def _deliver(self, count: int) -> None:
         replies, self._under_way = self._under_way or (), None

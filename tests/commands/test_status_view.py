@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from kench.commands.status_view import NOT_RUNNING, read_status
 from kench.payouts import ledger, tables
 from kench.pool.database import Role, open_engine
-from kench.pool.journal.segment import DurableMark, OpenSegment
+from kench.pool.journal.mark import DurableMark, Mark
+from kench.pool.journal.segment import OpenSegment
 from kench.pool.register import add_participant, ensure_worker, suspend_participant
 from tests.support.records import archived_job, raw_records
 
@@ -58,7 +59,7 @@ def write_journal(directory: Path, records: int) -> None:
     directory.mkdir(parents=True)
     segment = OpenSegment.create(directory, int(directory.name), 0, 1_700_000_000_000_000)
     segment.append(archived_job().line(), raw_records(0, records))
-    DurableMark(directory).set(records)
+    DurableMark(directory).set(Mark(records, 0))
 
 
 def find_block(connection: sa.Connection, height: int, block_hash: str) -> None:

@@ -82,6 +82,32 @@ def test_record_buffer_fills_and_empties(native: SimpleNamespace) -> None:
     assert bench.submit(nonce=b"2") == Verdict.ACCEPTED
 
 
+def times_of(bench: Bench) -> list[int]:
+    return np.frombuffer(bench.records.take()[0], RECORD)["time_us"].tolist()  # type: ignore[no-any-return]
+
+
+def test_times_of_records_never_descend_though_the_clock_does(native: SimpleNamespace) -> None:
+    bench = Bench(native)
+    for nonce, step_us in enumerate((0, -5_000_000, 7, 3)):
+        bench.submit(nonce=b"%08x" % nonce, now_us=NOW_US + step_us)
+    assert times_of(bench) == [NOW_US, NOW_US, NOW_US + 7, NOW_US + 7]
+    # What judges by the time is told the true one.
+    assert bench.gate.last_accepted_us == NOW_US + 3
+
+
+def test_no_record_is_before_a_time_that_was_told_and_none_so_far_is_at_it(
+    native: SimpleNamespace,
+) -> None:
+    bench = Bench(native)
+    told = [bench.records.advance(NOW_US)]
+    for nonce in range(4):
+        bench.submit(nonce=b"%08x" % nonce, now_us=NOW_US - 9)
+        told.append(bench.records.advance(NOW_US - 9))
+    assert told == [NOW_US + count for count in range(5)]
+    assert times_of(bench) == told[:4]
+    assert bench.records.advance(2**63 - 1) == bench.records.advance(0) == 2**63 - 1
+
+
 def test_header_names_its_job_to_the_record(native: SimpleNamespace) -> None:
     job = a_job(native, 0xABCDEF)
     assert job.job_key == 0xABCDEF

@@ -270,6 +270,10 @@ class TwinMachine(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.now_us += seconds * 1_000_000 + 1
 
+    @rule(ahead_us=st.integers(-2, 2))
+    def advance(self, ahead_us: int) -> None:
+        self.both(self.records, "advance", self.now_us + ahead_us)
+
     @rule(name=NAMES, worker=st.integers(0, 3))
     def allow(self, name: bytes, worker: int) -> None:
         self.both(self.gates, "allow", name, 17, worker)

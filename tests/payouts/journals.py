@@ -11,7 +11,8 @@ from kench.pool.bitcoin import hash_le
 from kench.pool.coinbase import EXTRANONCE2_SIZE, Output, coinbase_halves
 from kench.pool.journal.archive import ArchivedJob
 from kench.pool.journal.format import SHARE, Flag
-from kench.pool.journal.segment import DurableMark, OpenSegment, digest_before, last_segment
+from kench.pool.journal.mark import DurableMark, Mark
+from kench.pool.journal.segment import OpenSegment, digest_before, last_segment
 from kench.pool.work import target_of
 
 START_US = 1_700_000_000_000_000
@@ -70,7 +71,7 @@ class JournalBuilder:
         self._random = random.Random(self.seed)
         self._segment = OpenSegment.create(self.directory, self.instance, 0, START_US)
         self._mark = DurableMark(self.directory)
-        self._mark.set(0)
+        self._mark.set(Mark(0, 0))
         self._pending = bytearray()
         self._pending_jobs = bytearray()
 
@@ -135,12 +136,14 @@ class JournalBuilder:
             record["difficulty"] = difficulty
             self.append(record)
 
-    def flush(self) -> None:
-        """Make what was appended durable and visible to readers."""
+    def flush(self, watermark_us: int | None = None) -> None:
+        """Make what was appended durable and visible to readers, and the time up to it complete."""
         self._segment.append(bytes(self._pending_jobs), bytes(self._pending))
         self._pending.clear()
         self._pending_jobs.clear()
-        self._mark.set(self._segment.next_sequence)
+        last_us = int(self.records[-1]["time_us"]) if self.records else 0
+        watermark_us = last_us + 1 if watermark_us is None else watermark_us
+        self._mark.set(Mark(self._segment.next_sequence, watermark_us))
 
     def rotate(self) -> None:
         """Close the segment with its digest and open the next."""

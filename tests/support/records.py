@@ -10,6 +10,7 @@ def raw_records(first_sequence: int, count: int, job_key: int = 1) -> bytes:
     """Whole records, CRC and all, with consecutive sequences."""
     shares = np.zeros(count, SHARE)
     shares["sequence"] = np.arange(first_sequence, first_sequence + count)
+    shares["time_us"] = 1_700_000_000_000_000 + shares["sequence"]
     shares["job_key"] = job_key
     shares["difficulty"] = 1.0
     raw = bytearray(shares.tobytes())

@@ -13,6 +13,7 @@ from kench.pool.journal.format import (
     JournalError,
     SegmentDigest,
 )
+from kench.pool.journal.mark import Mark
 from kench.pool.journal.reader import JournalReader, Segment, ShareArray
 from kench.pool.journal.writer import Batch, JournalWriter
 
@@ -26,6 +27,7 @@ __all__ = [
     "JournalError",
     "JournalReader",
     "JournalWriter",
+    "Mark",
     "Segment",
     "SegmentDigest",
     "ShareArray",

@@ -9,7 +9,6 @@ import numpy.typing as npt
 from kench.native import RECORD_SIZE, crc32
 from kench.pool.journal.archive import ArchivedJob
 from kench.pool.journal.format import (
-    DURABLE_NAME,
     HEADER_SIZE,
     SHARE,
     JobNotArchivedError,
@@ -19,6 +18,7 @@ from kench.pool.journal.format import (
     jobs_path,
     segment_paths,
 )
+from kench.pool.journal.mark import Mark, read_mark
 
 ShareArray = npt.NDArray[np.void]
 # Jobs kept parsed in memory; past it they are forgotten and read again when asked for.
@@ -36,11 +36,14 @@ class Segment:
 
 def read_durable(directory: Path) -> int:
     """Return how many records of a journal are known to be on disk (0 where there is none)."""
-    try:
-        raw = (directory / DURABLE_NAME).read_bytes()
-    except FileNotFoundError:
+    return read_mark(directory).records
+
+
+def last_time_us(directory: Path, records: int) -> int:
+    """Return the time of the last of so many records, 0 where there is none."""
+    if not records:
         return 0
-    return int.from_bytes(raw[:8], "little")
+    return int(JournalReader(directory).read_within(records - 1, 1, records)["time_us"][0])
 
 
 class JournalReader:
@@ -54,15 +57,22 @@ class JournalReader:
         self._jobs: dict[int, ArchivedJob] = {}
         self._archive_read: dict[Path, int] = {}
 
+    def mark(self) -> Mark:
+        """Return how far the journal is on disk, and complete in time."""
+        return read_mark(self._directory)
+
     def durable(self) -> int:
         """Return how many records are on disk: sequences below it can be read."""
-        return read_durable(self._directory)
+        return self.mark().records
 
     def segments(self) -> list[Segment]:
         """Return the segments with their durable record counts, oldest first."""
+        return self._segments(self.durable())
+
+    def _segments(self, durable: int) -> list[Segment]:
         paths = segment_paths(self._directory)
         firsts = [first_sequence_of(path) for path in paths]
-        ends = [*firsts[1:], max(self.durable(), firsts[-1])] if firsts else []
+        ends = [*firsts[1:], max(durable, firsts[-1])] if firsts else []
         return [
             Segment(path, first, end - first)
             for path, first, end in zip(paths, firsts, ends, strict=True)
@@ -74,13 +84,18 @@ class JournalReader:
         Empty when nothing newer is durable. Raises JournalCorruptError where a record is not what
         was written, or is missing.
         """
-        for segment in reversed(self.segments()):
+        return self.read_within(from_sequence, limit, self.durable())
+
+    def read_within(self, from_sequence: int, limit: int, durable: int) -> ShareArray:
+        """Read as `read` does, by a mark that was read before."""
+        for segment in reversed(self._segments(durable)):
             if segment.first_sequence <= from_sequence:
-                count = min(limit, segment.first_sequence + segment.records - from_sequence)
+                end = min(segment.first_sequence + segment.records, durable)
+                count = min(limit, end - from_sequence)
                 if count <= 0:
                     return np.empty(0, SHARE)
                 return _read_segment(segment, from_sequence, count)
-        if from_sequence < self.durable():
+        if from_sequence < durable:
             raise JournalCorruptError(
                 f"{self._directory} has no segment with share {from_sequence}: restore it"
             )

@@ -1,6 +1,5 @@
 """The segment being written: two files, their digests, and how a torn tail is cut on start."""
 
-import fcntl
 import hashlib
 import os
 from pathlib import Path
@@ -10,10 +9,8 @@ from kench.native import RECORD_SIZE
 from kench.pool.durable import sync_directory, write_durably
 from kench.pool.journal.archive import ArchivedJob
 from kench.pool.journal.format import (
-    DURABLE_NAME,
     HEADER_SIZE,
     NO_DIGEST,
-    JournalError,
     SegmentDigest,
     check_header,
     digest_path,
@@ -115,33 +112,6 @@ class OpenSegment:
         """Close the files."""
         os.close(self._shares_fd)
         os.close(self._jobs_fd)
-
-
-class DurableMark:
-    """The count of durable records that readers of a running journal go by.
-
-    The file is written after each sync but never synced itself: after a crash the writer sets it
-    anew from the segments. It also carries the lock that keeps a second writer away.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self._fd = os.open(directory / DURABLE_NAME, os.O_RDWR | os.O_CREAT, 0o640)
-        try:
-            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(self._fd)
-            raise JournalError(
-                f"another stratum process writes the journal in {directory}: stop it, or give this "
-                "one another KENCH_INSTANCE"
-            ) from None
-
-    def set(self, records: int) -> None:
-        """Tell readers that `records` records are on disk."""
-        os.pwrite(self._fd, records.to_bytes(8, "little"), 0)
-
-    def close(self) -> None:
-        """Let another writer in."""
-        os.close(self._fd)
 
 
 def last_segment(directory: Path) -> Path | None:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from kench.pool.clock import Clock
 from kench.pool.journal.archive import ArchivedJob
-from kench.pool.journal.segment import DurableMark, OpenSegment, digest_before, last_segment
+from kench.pool.journal.format import JournalCorruptError
+from kench.pool.journal.mark import DurableMark, Mark
+from kench.pool.journal.reader import last_time_us
+from kench.pool.journal.segment import OpenSegment, digest_before, last_segment
 
 # Batches under way between the loop and the writer; the loop hands over one at a time.
 BATCHES_MAX = 2
@@ -18,11 +21,15 @@ RETRY_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one commit makes durable: jobs first, then the records made on them."""
+    """What one commit makes durable: jobs first, then the records made on them.
+
+    All records to come are at `watermark_us` or later. A batch that is empty tells just that.
+    """
 
     jobs: Sequence[ArchivedJob]
     records: bytes
     count: int
+    watermark_us: int
 
 
 class JournalWriter:
@@ -54,12 +61,22 @@ class JournalWriter:
         self._mark = DurableMark(directory)
         self._segment = self._recover()
         self._opened = clock.monotonic()
-        self._mark.set(self._segment.next_sequence)
+        self.floor_us = self._floor_us()
+        """No record may be before this: readers were told that the time before it is complete."""
+        self._mark.set(Mark(self._segment.next_sequence, self.floor_us))
 
     @property
     def next_sequence(self) -> int:
         """The sequence of the first record to come; ask before `start` only."""
         return self._segment.next_sequence
+
+    def _floor_us(self) -> int:
+        try:
+            last_us = last_time_us(self._directory, self._segment.next_sequence)
+        except JournalCorruptError:
+            # In a segment closed long ago; miners are served, and settlement tells of it.
+            last_us = 0
+        return max(self._mark.found.watermark_us, last_us + 1)
 
     def start(
         self,
@@ -124,7 +141,7 @@ class JournalWriter:
                     return False
             else:
                 break
-        self._mark.set(self._segment.next_sequence)
+        self._mark.set(Mark(self._segment.next_sequence, batch.watermark_us))
         if troubled:
             on_trouble(None)
         return True

@@ -8,7 +8,8 @@ from pathlib import Path
 from kench.native import Gate, JobTable, RecordBuffer
 from kench.pool.clock import ManualClock
 from kench.pool.journal import JournalReader
-from kench.pool.journal.segment import DurableMark, OpenSegment
+from kench.pool.journal.mark import DurableMark, Mark
+from kench.pool.journal.segment import OpenSegment
 from kench.pool.work import EASIEST_DIFFICULTY, target_of
 from tests.support.jobs import Jobs, large_template, now_of
 
@@ -32,7 +33,7 @@ def write_real_shares(directory: Path) -> None:
     segment.append(job.archived.line(), records.take()[0])
     segment.close()
     mark = DurableMark(directory)
-    mark.set(SHARES)
+    mark.set(Mark(SHARES, 0))
     mark.close()
 
 

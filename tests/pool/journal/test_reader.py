@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kench.pool.journal import SHARE, JobNotArchivedError, JournalCorruptError, JournalReader
+from kench.pool.journal.mark import DurableMark, Mark
 from kench.pool.journal.reader import count_whole_records
-from kench.pool.journal.segment import DurableMark, OpenSegment
+from kench.pool.journal.segment import OpenSegment
 from tests.support.records import archived_job, raw_records
 
 
@@ -22,7 +23,7 @@ def write_segment(directory: Path, first: int, count: int, *job_keys: int) -> No
 
 def mark(directory: Path, durable: int) -> None:
     durable_mark = DurableMark(directory)
-    durable_mark.set(durable)
+    durable_mark.set(Mark(durable, 0))
     durable_mark.close()
 
 

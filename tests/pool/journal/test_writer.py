@@ -18,6 +18,7 @@ from kench.pool.journal import (
     SegmentDigest,
 )
 from kench.pool.journal.format import NO_DIGEST, digest_path, jobs_path, segment_paths
+from kench.pool.journal.mark import MARK_SIZE, Mark, read_mark
 from kench.pool.journal.segment import OpenSegment
 from kench.pool.journal.writer import last_job_key
 from tests.support.records import archived_job, raw_records
@@ -34,6 +35,7 @@ class Journal:
         self.clock = ManualClock()
         self.writer = JournalWriter(directory, 0, self.clock, segment_bytes, 3600.0)
         self.next_sequence = self.writer.next_sequence
+        self.watermark_us = self.writer.floor_us
         self.durable = threading.Semaphore(0)
         self.troubles: list[OSError | None] = []
         self.troubled = threading.Event()
@@ -51,7 +53,9 @@ class Journal:
     def hand_over(self, count: int, *job_keys: int) -> None:
         records = raw_records(self.next_sequence, count)
         self.next_sequence += count
-        self.writer.hand_over(Batch([archived_job(key) for key in job_keys], records, count))
+        self.writer.hand_over(
+            Batch([archived_job(key) for key in job_keys], records, count, self.watermark_us)
+        )
 
     def write(self, count: int, *job_keys: int) -> None:
         self.hand_over(count, *job_keys)
@@ -103,7 +107,46 @@ def test_a_second_start_goes_on_where_the_first_ended(tmp_path: Path) -> None:
     assert last_job_key(tmp_path) == 5
 
 
-def test_two_writers_cannot_share_a_journal(journal: Journal) -> None:
+def test_an_empty_batch_tells_readers_that_time_has_passed(journal: Journal) -> None:
+    journal.write(3, 1)
+    journal.watermark_us = 1_800_000_000_000_000
+    journal.write(0)
+    assert read_mark(journal.directory) == Mark(3, 1_800_000_000_000_000)
+
+
+def test_a_writer_begins_after_all_that_readers_were_told(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    assert journal.writer.floor_us == 1
+    journal.watermark_us = 1_800_000_000_000_000
+    journal.write(3, 1)
+    journal.writer.stop()
+    again = Journal(tmp_path)
+    assert again.writer.floor_us == 1_800_000_000_000_000
+    assert read_mark(tmp_path) == Mark(3, 1_800_000_000_000_000)
+    again.writer.stop()
+
+
+@pytest.mark.parametrize("rotated", [False, True])
+def test_a_writer_begins_after_the_last_record_where_the_mark_was_lost(
+    tmp_path: Path, rotated: bool
+) -> None:
+    journal = Journal(tmp_path, segment_bytes=4096)
+    journal.write(100, 1)
+    if rotated:
+        journal.write(0)
+    journal.writer.stop()
+    assert len(segment_paths(tmp_path)) == 1 + rotated
+    (tmp_path / "durable").write_bytes((100).to_bytes(8, "little"))
+    again = Journal(tmp_path)
+    assert again.next_sequence == 100
+    assert again.writer.floor_us == int(JournalReader(tmp_path).read(99, 1)["time_us"][0]) + 1
+    again.writer.stop()
+
+
+def test_two_writers_cannot_share_a_journal(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kench.pool.journal.mark.LOCK_RETRY_S", 0.0)
     with pytest.raises(JournalError, match="KENCH_INSTANCE"):
         JournalWriter(journal.directory, 0, ManualClock(), 1 << 30, 3600.0)
 
@@ -201,7 +244,7 @@ def test_a_full_disk_is_told_survived_and_loses_nothing(
     real = os.pwrite
 
     def full(fd: int, data: bytes, offset: int) -> int:
-        if room.is_set() or len(data) == 8:  # the durable mark needs no new room
+        if room.is_set() or len(data) == MARK_SIZE:  # the durable mark needs no new room
             return real(fd, data, offset)
         if len(data) > after_bytes > 0:
             return real(fd, bytes(data[:after_bytes]), offset)

@@ -1,0 +1,72 @@
+"""A journal that nobody writes is complete: what its writer left is taken in, its time moved on.
+
+Settlement of several journals waits for each to say that its time has passed. Where the writer is
+gone nobody says so; who holds the writer's lock for a moment may say it in its place. A writer that
+starts afterwards reads that mark and begins after it, whatever its clock shows.
+"""
+
+import os
+from pathlib import Path
+
+from kench.native import RECORD_SIZE
+from kench.pool.clock import Clock
+from kench.pool.journal.format import HEADER_SIZE, JournalError, first_sequence_of, segment_paths
+from kench.pool.journal.mark import DurableMark, Mark
+from kench.pool.journal.reader import count_whole_records, last_time_us
+
+_CHUNK_BYTES = 65_536 * RECORD_SIZE
+
+
+def complete_if_free(directory: Path, clock: Clock) -> Mark | None:
+    """Mark a journal complete up to now and return the mark; None where it has a writer.
+
+    Raises JournalError where this process may not write the mark.
+    """
+    try:
+        mark = DurableMark(directory, tries=1)
+    except OSError as error:
+        raise JournalError(
+            f"{directory} cannot be marked complete ({error.strerror}): let `kench settle` write "
+            "there, as the user of `kench stratum` does"
+        ) from error
+    except JournalError:
+        return None
+    try:
+        records = _take_in_tail(directory, mark.found.records)
+        # The lock is held: what a writer appends from now on is later than this.
+        watermark_us = max(
+            mark.found.watermark_us, clock.now_us(), last_time_us(directory, records) + 1
+        )
+        found = Mark(records, watermark_us)
+        mark.set(found)
+        return found
+    finally:
+        mark.close()
+
+
+def _take_in_tail(directory: Path, durable: int) -> int:
+    """Count and sync the whole records past the mark: those of a writer that was killed there.
+
+    None of them was acknowledged, unless the machine went down and the mark with it.
+    """
+    for path in reversed(segment_paths(directory)):
+        size = path.stat().st_size
+        if size >= HEADER_SIZE:
+            break
+    else:
+        return durable
+    first = first_sequence_of(path)
+    durable = max(durable, first)
+    if size < HEADER_SIZE + (durable + 1 - first) * RECORD_SIZE:
+        return durable
+    end = durable
+    with path.open("rb") as file:
+        file.seek(HEADER_SIZE + (durable - first) * RECORD_SIZE)
+        while raw := file.read(_CHUNK_BYTES):
+            whole = count_whole_records(raw, end)
+            end += whole
+            if whole * RECORD_SIZE < len(raw):
+                break
+        if end > durable:
+            os.fdatasync(file.fileno())
+    return end

@@ -1,0 +1,51 @@
+"""What the acknowledger tells the journal's readers beside the shares: that time passes."""
+
+import asyncio
+from pathlib import Path
+
+from kench.pool.journal import JournalReader
+from kench.stratum.acknowledge import WATERMARK_S
+from tests.support.stratum_client import run, serving
+
+TURNS_MAX = 10_000
+
+
+async def told(journal: JournalReader, watermark_us: int) -> None:
+    for _ in range(TURNS_MAX):
+        if journal.mark().watermark_us == watermark_us:
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError(f"{journal.mark()} is not up to {watermark_us}")
+
+
+def test_an_idle_front_says_twice_a_second_that_its_time_has_passed(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path) as desk:
+            journal = JournalReader(tmp_path)
+            for _ in range(3):
+                desk.loop.advance(WATERMARK_S)
+                await told(journal, desk.clock.now_us())
+
+    run(test())
+
+
+def test_shares_after_a_time_that_was_told_are_not_before_it_though_the_clock_is_set_back(
+    tmp_path: Path,
+) -> None:
+    async def test() -> None:
+        async with serving(tmp_path) as desk:
+            peer = await desk.connect()
+            await peer.login()
+            journal = JournalReader(tmp_path)
+            desk.loop.advance(WATERMARK_S)
+            before_us = desk.clock.now_us()
+            await told(journal, before_us)
+            desk.clock.step(-60)
+            for _ in range(3):
+                assert (await peer.submit(peer.miner.share()))["result"] is True
+            times = journal.read(0, 10)["time_us"].tolist()
+            assert len(times) == 3
+            assert before_us <= times[0] <= times[1] <= times[2] < journal.mark().watermark_us
+            assert times[2] < before_us + 1000
+
+    run(test())
