@@ -19,20 +19,30 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from kench.pool.door_settings import (
+    DIFFICULTY_MAX,
+    DOORS_MAX,
+    Difficulty,
+    DoorPlan,
+    DoorSettings,
+    Network,
+    Port,
+    SharesPerMinute,
+    check_doors,
+    meets,
+    plan_doors,
+    read_doors,
+    words_of,
+)
+
 CONFIG_NAME = "kench.toml"
 """The TOML file looked for in the data folder."""
 
-PORT_MAX = 65_535
-DIFFICULTY_MAX = 2.0**63
 COINBASE_TAG_BYTES_MAX = 32
 """scriptSig may have 100 bytes in all (A7.10): height, extranonces and this tag share them."""
 
 NETWORKS = ("main", "test", "testnet4", "signet", "regtest")
 """Networks by the names that getblockchaininfo uses."""
-
-
-Port = Annotated[int, Field(ge=0, le=PORT_MAX)]
-Difficulty = Annotated[float, Field(gt=0, le=DIFFICULTY_MAX)]
 
 
 class Settings(BaseSettings):
@@ -57,15 +67,25 @@ class Settings(BaseSettings):
     that the first node names."""
 
     stratum_host: str = "127.0.0.1"
-    """Address that miners connect to."""
+    """Addresses that miners connect to, apart by blanks; `::` takes IPv4 too."""
     stratum_port: Port = 3333
     """Port that miners connect to; 0 takes any free one."""
+    proxy_from: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Proxies in front of `stratum_port` (CIDR, such as `10.0.0.5/32`): a PROXY header, version 1
+    or 2, is required from these addresses and refused from all others."""
+    doors: Annotated[tuple[DoorSettings, ...], NoDecode, Field(max_length=DOORS_MAX)] = ()
+    """Further ports for miners, each with a policy of its own: see below."""
+    tls_certificate: Path | None = None
+    """Certificate of doors with `tls`, PEM, its chain behind it. Read again when it changes."""
+    tls_key: Path | None = None
+    """Its private key, PEM, without a password. Read again when it changes."""
+    tls_handshake_s: Annotated[float, Field(gt=0, le=300)] = 10.0
+    """A peer that has not sent its PROXY header and ended its TLS handshake after this many
+    seconds is closed."""
     metrics_host: str = "127.0.0.1"
     """Address of `/metrics`, `/healthz` and `/status`."""
     metrics_port: Port = 9333
     """Port of `/metrics`, `/healthz` and `/status`; 0 takes any free one."""
-    proxy_header: bool = False
-    """Miners reach the port through HAProxy alone, which sends a PROXY header (version 1)."""
     connections_max: Annotated[int, Field(ge=1, le=1_000_000)] = 20_000
     """Miners' connections at once; further ones are closed at accept."""
     workers_per_connection: Annotated[int, Field(ge=1, le=65_536)] = 1024
@@ -85,7 +105,7 @@ class Settings(BaseSettings):
     """Floor of the difficulty of any connection; at the default nearly every hash is a share."""
     max_difficulty: Difficulty = DIFFICULTY_MAX
     """Ceiling of the difficulty of any connection; the network's is a ceiling always."""
-    shares_per_minute: Annotated[float, Field(ge=0.1, le=600)] = 12.0
+    shares_per_minute: SharesPerMinute = 12.0
     """Shares a minute that the difficulty of a connection is steered to."""
     job_refresh_s: Annotated[float, Field(ge=1, le=55)] = 25.0
     """A job of the same tip is sent anew after this many seconds (miners leave after 60)."""
@@ -130,11 +150,16 @@ class Settings(BaseSettings):
     cpu_miner_threads: Annotated[int, Field(ge=1, le=1024)] = 1
     """Threads of that CPU miner."""
 
-    @field_validator("node_urls", "node_zmq", mode="before")
+    @field_validator("node_urls", "node_zmq", "proxy_from", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         """One string of the environment holds several values, apart by blanks or commas."""
-        return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+        return words_of(value)
+
+    @field_validator("doors", mode="before")
+    @classmethod
+    def _read_doors(cls, value: object) -> object:
+        return read_doors(value)
 
     @field_validator("node_urls")
     @classmethod
@@ -173,10 +198,10 @@ class Settings(BaseSettings):
             raise ValueError(f"must be printable ASCII of at most {COINBASE_TAG_BYTES_MAX} bytes")
         return value
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", "tls_certificate", "tls_key")
     @classmethod
-    def _resolve_data_dir(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+    def _resolve_path(cls, value: Path | None) -> Path | None:
+        return value and value.expanduser().resolve()
 
     @model_validator(mode="after")
     def _check_relations(self) -> Self:
@@ -185,14 +210,26 @@ class Settings(BaseSettings):
                 "min_difficulty <= start_difficulty <= max_difficulty must hold, but they are "
                 f"{self.min_difficulty:g}, {self.start_difficulty:g}, {self.max_difficulty:g}"
             )
-        if self.stratum_port and (self.stratum_host, self.stratum_port) == (
-            self.metrics_host,
-            self.metrics_port,
-        ):
-            raise ValueError("stratum_port and metrics_port must differ")
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together")
+        plans = self.all_doors
+        check_doors(plans, certificate=self.tls_certificate is not None)
+        for plan in plans:
+            if (
+                plan.port
+                and plan.port == self.metrics_port
+                and meets(plan.hosts, (self.metrics_host,))
+            ):
+                name = "stratum_port" if plan is plans[0] else f"the port of door {plan.name}"
+                raise ValueError(f"{name} and metrics_port must differ")
         if len(self.node_zmq) > max(1, len(self.node_urls)):
             raise ValueError("node_zmq has more entries than node_urls")
         return self
+
+    @property
+    def all_doors(self) -> tuple[DoorPlan, ...]:
+        """Every door that miners come in by, that of `stratum_port` first."""
+        return plan_doors(self, self.doors)
 
     @property
     def journal_directory(self) -> Path:

@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from kench.pool.door_settings import DoorSettings
 from kench.pool.settings import Settings
 from kench.pool.settings_file import variable_of
 
@@ -18,10 +19,18 @@ HEAD = """\
 Strongest first: flags of a command, `KENCH_...` environment variables, a TOML file, defaults.
 The file is the one that `KENCH_CONFIG` names, else `kench.toml` in the data folder; its keys are
 the names below, at its top level. A name that is not below is refused. Lists are written with
-blanks or commas between their entries in the environment, as arrays in TOML.
+blanks or commas between their entries in the environment, as arrays in TOML; `doors` is a JSON
+array of objects in the environment, tables `[[doors]]` at the end of the file in TOML.
 
 | setting | variable | default | range | meaning |
 |---|---|---|---|---|
+"""
+DOORS = """
+Keys of an entry of `doors` (those of difficulty and host that are unset are as at the first door,
+as far as the others allow):
+
+| key | default | range | meaning |
+|---|---|---|---|
 """
 TAIL = """
 Variables that are no settings:
@@ -45,7 +54,8 @@ ENDLESS = 2.0**62
 def render() -> str:
     """Return the page."""
     rows = [_row(name, field) for name, field in Settings.model_fields.items()]
-    return HEAD + "".join(rows) + TAIL
+    doors = [_door_row(name, field) for name, field in DoorSettings.model_fields.items()]
+    return HEAD + "".join(rows) + DOORS + "".join(doors) + TAIL
 
 
 def _row(name: str, field: FieldInfo) -> str:
@@ -54,8 +64,14 @@ def _row(name: str, field: FieldInfo) -> str:
     return f"| `{name}` | `{variable_of(name)}` | {default} | {bounds} | {meaning} |\n"
 
 
+def _door_row(name: str, field: FieldInfo) -> str:
+    meaning = " ".join((field.description or "").split())
+    default = "needed" if field.is_required() else _default(field.default)
+    return f"| `{name}` | {default} | {_range(field)} | {meaning} |\n"
+
+
 def _default(value: object) -> str:
-    if value is None or value == ():
+    if value is None or value in {(), ""}:
         return "unset"
     if isinstance(value, bool):
         return "`true`" if value else "`false`"

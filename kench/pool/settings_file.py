@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from kench.pool.door_settings import DoorSettings
 from kench.pool.errors import KenchError
 from kench.pool.settings import Settings
 
@@ -83,7 +84,19 @@ def _explain(error: ValidationError) -> str:
     name = str(first["loc"][0])
     if name == "KENCH_DATA":
         name = "data_dir"
+    inner = [part for part in first["loc"][1:] if isinstance(part, str)]
+    if name == "doors" and len(first["loc"]) > 1:
+        return _explain_door(first["loc"][1], inner[0] if inner else "", first["type"], message)
     if first["type"] == "extra_forbidden":
         nearest = _nearest(name, Settings.model_fields)
         return f"unknown setting {name}{nearest}; docs/settings.md lists all"
     return f"setting {name} ({variable_of(name)}): {message}"
+
+
+def _explain_door(at: int | str, field: str, kind: str, message: str) -> str:
+    """Name the door by its place in the list, counted from one as people do."""
+    where = f"setting doors (KENCH_DOORS), entry {at + 1 if isinstance(at, int) else at}"
+    if kind == "extra_forbidden":
+        nearest = _nearest(field, DoorSettings.model_fields)
+        return f"{where}: unknown key {field}{nearest}; docs/settings.md lists all"
+    return f"{where}, {field}: {message}" if field else f"{where}: {message}"

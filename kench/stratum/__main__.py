@@ -99,7 +99,7 @@ def _serve(settings: Settings, engine: sa.Engine, url: str) -> int:
     task.LoopingCall(service.tick).start(1.0)
     task.LoopingCall(service.sweep).start(SWEEP_S, now=False)
     service.numbers.probe_lag(loop)
-    reactor.addSystemEventTrigger("before", "shutdown", service.close_door)
+    reactor.addSystemEventTrigger("before", "shutdown", service.close_doors)
     reactor.addSystemEventTrigger(
         "before", "shutdown", lambda: threads.deferToThread(service.stop_threads)
     )

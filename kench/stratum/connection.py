@@ -1,23 +1,21 @@
 """The socket shell of one miner: an asyncio protocol around a sans-IO session."""
 
 import asyncio
-import socket
 from typing import TYPE_CHECKING, cast
 
 import structlog
 from uvloop.loop import TCPTransport  # type: ignore[attr-defined]  # its stub leaves it out
 
+from kench.stratum.addresses import plain_address
 from kench.stratum.session import Session, State
 
 if TYPE_CHECKING:
+    from kench.stratum.doors import Door
     from kench.stratum.front import Front
 
 # Bytes that may wait for a slow reader before we stop reading from it, and before it is cut off.
 WRITE_HIGH_BYTES = 64 * 1024
 WRITE_MAX_BYTES = 1024 * 1024
-# A peer that is gone is noticed after this long without a word, or when it takes nothing for the
-# send time-out: a new job every half minute keeps data under way, which keep-alive does not probe.
-KEEPALIVE_IDLE_S, KEEPALIVE_EACH_S, KEEPALIVE_PROBES = 60, 10, 6
 # A failed login is dropped after this long, doubled each time that the same name fails again, on
 # whichever connection, up to the login time-out (A3.3).
 FAILED_LOGIN_S, FAILED_DOUBLINGS_MAX = 1.0, 12
@@ -31,6 +29,7 @@ class Connection(asyncio.Protocol):
     __slots__ = (
         "awaiting",
         "descriptor",
+        "door",
         "front",
         "peer",
         "refused_help",
@@ -44,8 +43,9 @@ class Connection(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, front: "Front") -> None:
+    def __init__(self, front: "Front", door: "Door", peer: str = "") -> None:
         self.front = front
+        self.door = door
         self.awaiting = 0
         self.descriptor = -1  # of a socket that takes our bytes as they are; not under TLS
         self.stalled_since: float | None = None
@@ -55,7 +55,7 @@ class Connection(asyncio.Protocol):
         self.swept_refused = 0
         self.swept_work_hashes = 0
         self.since = 0.0
-        self.peer = ""
+        self.peer = peer  # as a proxy announced it, else that of the socket
         self.transport: asyncio.Transport
         self.session: Session
 
@@ -63,13 +63,11 @@ class Connection(asyncio.Protocol):
         """Begin a session, unless there are too many."""
         self.transport = cast("asyncio.Transport", transport)
         self.since = self.front.loop.time()
-        peer = transport.get_extra_info("peername")
-        self.peer = peer[0] if peer else ""
-        raw_socket = transport.get_extra_info("socket")
-        if raw_socket is not None:
-            _notice_death(raw_socket, self.front.send_timeout_s)
-            if type(transport) is TCPTransport:
-                self.descriptor = raw_socket.fileno()
+        if not self.peer:
+            address = transport.get_extra_info("peername")
+            self.peer = plain_address(address[0]) if address else ""
+        if type(transport) is TCPTransport:
+            self.descriptor = transport.get_extra_info("socket").fileno()
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         session = self.front.welcome(self)
         if session is None:
@@ -183,7 +181,7 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Keep a half-closed connection until its last replies are out."""
-        if self.awaiting:
+        if self.awaiting and not self.door.tls:  # TLS has no half-closed connections
             self.session.closing = "peer finished"
             return True
         return False
@@ -194,13 +192,3 @@ class Connection(asyncio.Protocol):
         if hasattr(self, "session"):
             self.front.farewell(self)
             self.session.state = State.CLOSED
-
-
-def _notice_death(raw_socket: socket.socket, send_timeout_s: float) -> None:
-    """Have the kernel end a connection whose peer is gone (A1.17, A9.9)."""
-    raw_socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
-    raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_EACH_S)
-    raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
-    timeout_ms = round(send_timeout_s * 1000)
-    raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)

@@ -17,7 +17,7 @@ from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
 from kench.stratum.broadcast import Broadcast
 from kench.stratum.connection import Connection
-from kench.stratum.contract import Admission, Limits, NewWorker, Resumable
+from kench.stratum.contract import Admission, NewWorker, Resumable
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.jobs import JobBook
 from kench.stratum.session import Session, State
@@ -81,7 +81,6 @@ class Front:
         self,
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
-        limits: Limits,
         extranonces: Extranonces,
         admissions: Admissions,
         acknowledger: Acknowledger,
@@ -92,7 +91,6 @@ class Front:
     ) -> None:
         self.loop = loop
         self.clock = clock
-        self.limits = limits
         self.table = table
         self.user_agents = UserAgents()
         self.acknowledger = acknowledger
@@ -143,9 +141,11 @@ class Front:
         if len(self.connections) >= self._connections_max:
             return None
         self.connections.add(connection)
+        connection.door.connections += 1
+        connection.door.accepted += 1
         return Session(
             self,
-            self.limits,
+            connection.door.limits,
             self._records,
             self._extranonces.take(),
             secrets.token_hex(SESSION_ID_BYTES),
@@ -156,6 +156,7 @@ class Front:
     def farewell(self, connection: Connection) -> None:
         """Forget a connection; its extranonce may be resumed for a while."""
         self.connections.discard(connection)
+        connection.door.connections -= 1
         self._retargets.discard(connection)
         session = connection.session
         self.user_agents.give_back(session.agent)

@@ -20,18 +20,16 @@ from kench.pool.register_feed import RegisterFeed
 from kench.pool.settings import Settings
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
-from kench.stratum.connection import Connection
-from kench.stratum.contract import Limits, NewWorker
+from kench.stratum.contract import NewWorker
 from kench.stratum.descriptors import room_for
-from kench.stratum.difficulty import DifficultyLimits
+from kench.stratum.doors import certificate_of, doors_of
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.front import Bounds, Found, Front
 from kench.stratum.hashrate import Hashrates
 from kench.stratum.jobs import JOBS_MAX
 from kench.stratum.metrics import Numbers
-from kench.stratum.proxied import ProxiedConnection
 from kench.stratum.reports import Reports
-from kench.stratum.serving import Door, Obstacle
+from kench.stratum.serving import Doors, Obstacle
 from kench.stratum.session import State
 from kench.stratum.upstream import Upstream
 
@@ -84,7 +82,6 @@ class StratumService:
         self.front = Front(
             loop,
             clock,
-            _limits(settings),
             Extranonces(settings.instance),
             Admissions(self._register),
             self._acknowledger,
@@ -93,13 +90,13 @@ class StratumService:
             self,
             _bounds(settings),
         )
-        self.door = Door(
+        certificate = certificate_of(settings)
+        self.doors = Doors(
             loop,
             self.front,
-            settings.stratum_host,
-            settings.stratum_port,
+            doors_of(settings, certificate),
             lambda opened: on_ready() if opened else None,
-            ProxiedConnection if settings.proxy_header else Connection,
+            certificate,
         )
         self._reports = Reports(engine, settings.instance)
         self._hashrates = Hashrates(loop.time())
@@ -108,16 +105,17 @@ class StratumService:
         self._upstream = Upstream(settings, clock, keys, self)
 
     def start(self) -> None:
-        """Start threads; the door opens with the first job."""
+        """Start threads; the doors open with the first job."""
         self._writer.start(
             self._acknowledger.on_durable, self._journal_trouble, self._journal_fault
         )
         self._register.start()
         self._upstream.start()
+        self.doors.watch_certificate()
 
-    def close_door(self) -> None:
+    def close_doors(self) -> None:
         """Begin to stop: no miner is served any more."""
-        self.door.close()
+        self.doors.close()
 
     def stop_threads(self) -> None:
         """Stop everything else, in a thread, in the order of dependence."""
@@ -159,31 +157,31 @@ class StratumService:
         if for_all:
             self._template_at = self._job_sent_at = self._loop.time()
         self.front.new_job(job, for_all=for_all)
-        self.door.clear(Obstacle.NO_JOB)
-        self.door.clear(Obstacle.NO_NODE)
+        self.doors.clear(Obstacle.NO_JOB)
+        self.doors.clear(Obstacle.NO_NODE)
 
     def _take_no_job(self, why: str) -> None:
         """Remember why no template comes; serving goes on with the last job for a while (B18)."""
         self._why_no_template = why
         if self.front.current_job() is None:
-            self.door.block(Obstacle.NO_JOB, why)
+            self.doors.block(Obstacle.NO_JOB, why)
 
     def _take_proposal(self, reason: str | None) -> None:
         if reason is None:
-            self.door.clear(Obstacle.NOT_PROPOSED)
+            self.doors.clear(Obstacle.NOT_PROPOSED)
         else:
-            self.door.block(Obstacle.NOT_PROPOSED, f"the node says {reason}")
+            self.doors.block(Obstacle.NOT_PROPOSED, f"the node says {reason}")
 
     def _take_journal_trouble(self, error: OSError | None) -> None:
         if error is None:
-            self.door.clear(Obstacle.JOURNAL)
+            self.doors.clear(Obstacle.JOURNAL)
         else:
-            self.door.block(Obstacle.JOURNAL, f"{error.strerror} (it is tried again by itself)")
+            self.doors.block(Obstacle.JOURNAL, f"{error.strerror} (it is tried again by itself)")
 
     def _take_journal_fault(self, fault: Exception) -> None:
         """End the process: nothing can be acknowledged any more, and a new one starts clean."""
         log.critical("journal stopped", error=repr(fault))
-        self.door.block(Obstacle.JOURNAL, str(fault))
+        self.doors.block(Obstacle.JOURNAL, str(fault))
         self._on_fatal()
 
     def tick(self) -> None:
@@ -191,7 +189,7 @@ class StratumService:
         now = self._loop.time()
         if self._template_at is not None:
             if now - self._template_at > self._refresh_s + self._stale_serve_s:
-                self.door.block(Obstacle.NO_NODE, self._why_no_template)
+                self.doors.block(Obstacle.NO_NODE, self._why_no_template)
             elif now - self._job_sent_at > self._refresh_s + 1:
                 self._job_sent_at = now
                 self.front.ping_all()
@@ -222,14 +220,16 @@ class StratumService:
         sessions = tuple(self.front.connections)
         return {
             "instance": self._instance,
-            "port": self.door.port,
+            "port": self.doors.doors[0].port,
             "height": job.template.height - 1 if job else None,
             "tip": job.template.prevhash if job else None,
             "network": self._upstream.network,
             "connections": len(sessions),
             "sessions": sum(one.session.state is State.WORKING for one in sessions),
-            "serving": self.door.is_open,
-            "why": self.door.why,
+            "doors": [door.status() for door in self.doors.doors],
+            "certificate": self.doors.certificate and self.doors.certificate.status(),
+            "serving": self.doors.is_open,
+            "why": self.doors.why,
             "durable_lag_ms": self._lag_ms,
             "journal_records": self._acknowledger.durable_records,
             "found_blocks": self.front.found_blocks,
@@ -266,19 +266,6 @@ def _log_report_failure(failure: Failure) -> None:
     expected = failure.check(SQLAlchemyError, KenchError)
     tell = log.warning if expected else log.error
     tell("state not reported", error=repr(failure.value) if not expected else expected.__name__)
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        difficulty=DifficultyLimits(
-            start=settings.start_difficulty,
-            lowest=settings.min_difficulty,
-            highest=settings.max_difficulty,
-            shares_per_minute=settings.shares_per_minute,
-        ),
-        max_line_bytes=settings.max_line_bytes,
-        workers_per_connection=settings.workers_per_connection,
-    )
 
 
 def _bounds(settings: Settings) -> Bounds:

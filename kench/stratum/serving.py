@@ -1,16 +1,16 @@
-"""Whether this front serves: every reason not to is named, and the last one gone opens the door."""
+"""Whether this front serves: each reason not to is named; the last one gone opens the doors."""
 
 import asyncio
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import structlog
 
-from kench.stratum.connection import Connection
+from kench.stratum.certificate import LOOK_S, Certificate
+from kench.stratum.doors import Door
 from kench.stratum.front import Front
 
-BACKLOG = 4096
-# A port that could not be opened again is tried anew after this long.
+# A port that could not be opened is tried anew after this long.
 REOPEN_S = 1.0
 
 log = structlog.get_logger("stratum")
@@ -25,94 +25,107 @@ class Obstacle(enum.Enum):
     JOURNAL = "the journal cannot be written"
 
 
-class Door:
-    """The listening socket: open while no obstacle stands.
+class Doors:
+    """All doors together: open while no obstacle stands.
 
-    A front that cannot acknowledge work closes its port and all connections, so that miners fail
+    A front that cannot acknowledge work closes its ports and all connections, so that miners fail
     over to another pool address at once (design: it never says `true` for work that can be lost).
+    A door that cannot be opened for a reason of its own is tried again; the others serve.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - each is one collaborator or fact
+    def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         front: Front,
-        host: str,
-        port: int,
+        doors: Sequence[Door],
         on_change: Callable[[bool], None],
-        shell: type[Connection] = Connection,
+        certificate: Certificate | None = None,
     ) -> None:
         self._loop = loop
         self._front = front
-        self._host = host
-        self.port = port
+        self.doors = tuple(doors)
+        self.certificate = certificate
         self._on_change = on_change
-        self._shell = shell
         self._obstacles: dict[Obstacle, str] = {
             Obstacle.NO_JOB: "waiting for a block template",
             Obstacle.NOT_PROPOSED: "",
         }
-        self._server: asyncio.Server | None = None
-        self._opening = False
+        self._opening: asyncio.Task[None] | None = None
+        self._was_open = False
         self._closed = False
 
     @property
     def is_open(self) -> bool:
-        """Whether miners can connect."""
-        return self._server is not None
+        """Whether miners can connect at any door."""
+        return any(door.is_open for door in self.doors)
 
     @property
     def why(self) -> str | None:
         """Why miners cannot connect, or None."""
         for obstacle, detail in self._obstacles.items():
             return f"{obstacle.value}: {detail}" if detail else obstacle.value
-        return None if self.is_open else "the port is being opened"
+        if self.is_open:
+            return None
+        faults = [f"door {door.name}: {door.fault}" for door in self.doors if door.fault]
+        return "; ".join(faults) or "the ports are being opened"
 
     def block(self, obstacle: Obstacle, detail: str) -> None:
         """Stop serving for a reason."""
         if obstacle not in self._obstacles:
             log.error("stopped serving", reason=obstacle.value, detail=detail)
         self._obstacles[obstacle] = detail
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-            self._front.close_all(obstacle.value)
-            self._on_change(False)
+        if self.is_open:
+            self._shut(obstacle.value)
+            self._tell()
 
     def clear(self, obstacle: Obstacle) -> None:
-        """Take a reason away; the last one opens the door."""
+        """Take a reason away; the last one opens the doors."""
         if self._obstacles.pop(obstacle, None) is not None and not self._obstacles:
             self.open()
 
     def open(self) -> None:
-        """Listen, unless there is a reason not to; retried where the port is not free."""
-        if self._obstacles or self._server or self._opening or self._closed:
-            return
-        self._opening = True
-        self._loop.create_task(self._listen())
+        """Open what is not open, unless there is a reason not to."""
+        if self._may_open() and self._opening is None:
+            self._opening = self._loop.create_task(self._open_all())
 
     def close(self) -> None:
         """Stop for good."""
         self._closed = True
-        if self._server is not None:
-            self._server.close()
-            self._server = None
-        self._front.close_all("shutting down")
+        self._shut("shutting down")
 
-    async def _listen(self) -> None:
+    def _may_open(self) -> bool:
+        return not self._obstacles and not self._closed
+
+    def _shut(self, why: str) -> None:
+        for door in self.doors:
+            door.close()
+        self._front.close_all(why)
+
+    def _tell(self) -> None:
+        if self.is_open != self._was_open:
+            self._was_open = self.is_open
+            self._on_change(self._was_open)
+
+    async def _open_all(self) -> None:
         try:
-            server = await self._loop.create_server(
-                lambda: self._shell(self._front), self._host, self.port, backlog=BACKLOG
-            )
-        except OSError as error:
-            log.error("port not opened", host=self._host, port=self.port, error=str(error))
-            self._opening = False
+            if self.certificate is not None and self.certificate.context is None:
+                await asyncio.to_thread(self.certificate.look)
+            for door in self.doors:
+                if not door.is_open:
+                    await door.open(self._loop, self._front)
+        finally:
+            self._opening = None
+        if not self._may_open():
+            self._shut("an obstacle came while the doors were opened")
+            return
+        self._tell()
+        if not all(door.is_open for door in self.doors):
             self._loop.call_later(REOPEN_S, self.open)
-            return
-        self._opening = False
-        if self._obstacles or self._closed:
-            server.close()
-            return
-        self._server = server
-        self.port = server.sockets[0].getsockname()[1]
-        log.info("serving", host=self._host, port=self.port)
-        self._on_change(True)
+
+    # -- the certificate --------------------------------------------------------------------
+
+    def watch_certificate(self) -> None:
+        """Look at the certificate's files now and each few seconds from now on, in a thread."""
+        if self.certificate is not None and not self._closed:
+            self._loop.run_in_executor(None, self.certificate.look)
+            self._loop.call_later(LOOK_S, self.watch_certificate)

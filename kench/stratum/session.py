@@ -24,7 +24,9 @@ from kench.stratum.login import parse_password
 BAD_LINES_MAX = 3
 # What is certainly no Stratum V1: other protocols' first words, or bytes that JSON never has raw,
 # as in a TLS or Stratum V2 handshake (A1.14).
-_FOREIGN = re.compile(rb"(?:GET|POST|HEAD|PUT|OPTIONS) |SSH-|[^\n]*?[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_FOREIGN = re.compile(
+    rb"(?:GET|POST|HEAD|PUT|OPTIONS|PROXY) |SSH-|[^\n]*?[\x00-\x08\x0b\x0c\x0e-\x1f]"
+)
 USER_AGENT_MAX = 128
 # Bytes kept while a login waits for the register: one read of the socket and the line before it.
 PAUSED_BYTES_MAX = 256 * 1024

@@ -1,9 +1,11 @@
 """What the parts are told: settings and secrets through `KENCH_...` environment, never argv."""
 
+import json
 import os
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from kench.pool.settings import Settings
 from kench.pool.settings_file import variable_of
@@ -60,8 +62,11 @@ def _text(value: object) -> str | None:
         return None
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        return json.dumps([one.model_dump(mode="json", exclude_none=True) for one in value])
     if isinstance(value, tuple):
         return " ".join(_text(part) or "" for part in value) or None
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, (str, int, Path)) else repr(value)
+    plain = isinstance(value, (str, int, Path, IPv4Network, IPv6Network))
+    return str(value) if plain else repr(value)

@@ -22,11 +22,14 @@ from kench.native import JobTable, RecordBuffer
 from kench.pool.clock import ManualClock
 from kench.pool.job import Job
 from kench.pool.journal import JournalWriter
+from kench.pool.settings import Settings
 from kench.pool.template import Template
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
+from kench.stratum.certificate import Certificate
 from kench.stratum.connection import Connection
 from kench.stratum.contract import Limits, NewWorker
+from kench.stratum.doors import Door
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.front import Bounds, Found, Front
 from tests.support.jobs import Jobs, now_of, small_template
@@ -44,10 +47,32 @@ def run(test: Coroutine[Any, Any, None]) -> None:
         runner.run(test)
 
 
+def shut_door(limits: Limits, certificate: Certificate | None = None, **plan: Any) -> Door:
+    """A door of 127.0.0.1 on any free port; `plan` says what else is different."""
+    (first,) = Settings(stratum_port=0).all_doors
+    return Door(replace(first, tls=certificate is not None, **plan), limits, certificate)
+
+
 async def turns(count: int = TURNS) -> None:
     """Let everything that is due on the loop happen."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+class HandTimer:
+    """A timer of `HandLoop`."""
+
+    def __init__(self, callback: Callable[..., object], args: tuple[Any, ...]) -> None:
+        self._callback = callback
+        self._args = args
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+    def ring(self) -> None:
+        if not self._cancelled:
+            self._callback(*self._args)
 
 
 class HandLoop:
@@ -56,7 +81,7 @@ class HandLoop:
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: ManualClock) -> None:
         self._loop = loop
         self._clock = clock
-        self._timers: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
+        self._timers: list[tuple[float, int, HandTimer]] = []
         self._numbers = itertools.count()
 
     def __getattr__(self, name: str) -> Any:
@@ -65,22 +90,23 @@ class HandLoop:
     def time(self) -> float:
         return self._clock.monotonic()
 
-    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> object:
-        heapq.heappush(self._timers, (self.time() + delay, next(self._numbers), callback, args))
-        return object()
+    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> HandTimer:
+        timer = HandTimer(callback, args)
+        heapq.heappush(self._timers, (self.time() + delay, next(self._numbers), timer))
+        return timer
 
     def advance(self, seconds: float) -> None:
         """Let time pass and ring what is due."""
         self._clock.advance(seconds)
         while self._timers and self._timers[0][0] <= self.time():
-            *_, callback, args = heapq.heappop(self._timers)
-            callback(*args)
+            *_, timer = heapq.heappop(self._timers)
+            timer.ring()
 
 
 class Desk:
     """The front and what is around it in a process; its own edges, kept for the test to see."""
 
-    def __init__(self, folder: Path, limits: Limits, template: Template, **more: Any) -> None:
+    def __init__(self, folder: Path, door: Door, template: Template, **more: Any) -> None:
         self.clock = ManualClock(now_of(template))
         self.loop = HandLoop(asyncio.get_running_loop(), self.clock)
         self.register = Register()
@@ -95,7 +121,6 @@ class Desk:
         self.front = Front(
             loop,
             self.clock,
-            limits,
             Extranonces(0),
             Admissions(self.register),
             self.acknowledger,
@@ -104,9 +129,9 @@ class Desk:
             self,
             replace(BOUNDS, **more),
         )
+        self.door = door
         self._maker = Jobs(JobTable(2), self.clock).maker
         self._peers: list[Peer] = []
-        self._server: asyncio.Server | None = None
         self.new_job(template)
 
     # -- edges ------------------------------------------------------------------------------
@@ -121,9 +146,6 @@ class Desk:
         self.retargets += 1
         assert self.job is not None
         self.new_job(self.job.template, for_all=False)
-
-    shell: type[Connection] = Connection
-    """What new sockets are given; set before connecting."""
 
     # -- for tests --------------------------------------------------------------------------
 
@@ -147,17 +169,20 @@ class Desk:
 
     async def open(self) -> None:
         self.writer.start(self.acknowledger.on_durable, _no_trouble, _no_fault)
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: self.shell(self.front), "127.0.0.1", 0
-        )
+        loop: Any = self.loop
+        assert await self.door.open(loop, self.front), self.door.fault
 
-    async def connect(self, **options: Any) -> "Peer":
-        assert self._server is not None
-        port = self._server.sockets[0].getsockname()[1]
+    async def connect(
+        self, host: str = "127.0.0.1", *, awaited: bool = True, **options: Any
+    ) -> "Peer":
+        """Connect, and wait for the server's end unless its door wants to hear something first."""
+        port = self.door.port
         before = set(self.front.connections)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, **options)
+        reader, writer = await asyncio.open_connection(host, port, **options)
         peer = Peer(self, reader, writer)
         self._peers.append(peer)
+        if not awaited:
+            return peer
         for _ in range(1000):
             if new := self.front.connections - before:
                 (peer.connection,) = new
@@ -170,9 +195,7 @@ class Desk:
     async def close(self) -> None:
         for peer in self._peers:
             await peer.leave()
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+        self.door.close()
         self.front.close_all("the test is over")
         await turns()
         await asyncio.get_running_loop().run_in_executor(None, self.writer.stop)
@@ -247,10 +270,12 @@ async def serving(
     folder: Path,
     limits: Limits = EASY_LIMITS,
     template: Template | None = None,
+    *,
+    door: Door | None = None,
     **more: Any,
 ) -> AsyncIterator[Desk]:
-    """Serve on a free port of 127.0.0.1 until the block ends."""
-    desk = Desk(folder, limits, template or small_template(), **more)
+    """Serve until the block ends: at `door`, or on a free port of 127.0.0.1."""
+    desk = Desk(folder, door or shut_door(limits), template or small_template(), **more)
     await desk.open()
     try:
         yield desk
