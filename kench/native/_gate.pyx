@@ -100,7 +100,7 @@ cdef class Gate:
 
     cdef JobTable table
     cdef RecordBuffer records
-    cdef readonly uint64_t accepted, refused
+    cdef readonly uint64_t accepted, refused, wrong, late
     cdef readonly int64_t last_accepted_us
     cdef kench_names allowed
     cdef in_force *history
@@ -286,6 +286,10 @@ cdef class Gate:
             self.last_accepted_us = now_us
             return ACCEPTED
         self.refused += 1
+        if verdict == STALE or verdict == JOB_NOT_FOUND or verdict == DUPLICATE:
+            self.late += 1
+        elif verdict != OVERLOADED:
+            self.wrong += 1
         if owner == NULL:
             self.table.count_refusal(0, 0, verdict, self.agent)
         else:

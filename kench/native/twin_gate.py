@@ -101,6 +101,7 @@ class _PlainSubmit(NamedTuple):
 
 
 _UNKNOWN = _Owner(0, 0)
+_LATE = {Verdict.STALE, Verdict.JOB_NOT_FOUND, Verdict.DUPLICATE}
 
 
 def reply(id_token: bytes, verdict: int) -> bytes:
@@ -139,7 +140,8 @@ def parse_plain(line: bytes) -> _PlainSubmit | None:
 class Gate:
     """The share side of one connection: who may submit, at which difficulty, under which mask.
 
-    ``accepted``, ``refused`` and ``last_accepted_us`` run since the connection began.
+    ``accepted``, ``refused``, its parts ``wrong`` and ``late``, and ``last_accepted_us`` run since
+    the connection began.
     """
 
     def __init__(
@@ -159,6 +161,8 @@ class Gate:
         self._full_version = False
         self._accepted = 0
         self._refused = 0
+        self._wrong = 0
+        self._late = 0
         self._last_accepted_us = 0
         self._agent = 0
 
@@ -181,6 +185,16 @@ class Gate:
     def refused(self) -> int:
         """Shares refused on this connection by the gate itself."""
         return self._refused
+
+    @property
+    def wrong(self) -> int:
+        """Of the refused, those that the miner made wrong: all but the late and overloaded."""
+        return self._wrong
+
+    @property
+    def late(self) -> int:
+        """Of the refused, those that an honest burst brings: STALE, JOB_NOT_FOUND, DUPLICATE."""
+        return self._late
 
     @property
     def last_accepted_us(self) -> int:
@@ -275,6 +289,8 @@ class Gate:
             self._last_accepted_us = now_us
         else:
             self._refused += 1
+            self._late += verdict in _LATE
+            self._wrong += verdict not in _LATE and verdict is not Verdict.OVERLOADED
             self._table.refuse(*(owner or _UNKNOWN), verdict, self._agent)
         return verdict
 

@@ -10,7 +10,13 @@ import os
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -43,6 +49,9 @@ COINBASE_TAG_BYTES_MAX = 32
 
 NETWORKS = ("main", "test", "testnet4", "signet", "regtest")
 """Networks by the names that getblockchaininfo uses."""
+
+
+Cost = Annotated[float, Field(gt=0, le=1e9)]
 
 
 class Settings(BaseSettings):
@@ -99,6 +108,28 @@ class Settings(BaseSettings):
     max_line_bytes: Annotated[int, Field(ge=1024, le=1_048_576)] = 16_384
     """Longest line that a miner may send, in bytes."""
 
+    cost_half_life_s: Annotated[float, Field(ge=1, le=86_400)] = 60.0
+    """What a session or an address did wrong (bad lines, refused logins, wrong shares ...) adds to
+    its cost, which halves in this many seconds."""
+    session_cost_soft: Cost = 100.0
+    """A session that costs so much is read from more slowly."""
+    session_cost_hard: Cost = 500.0
+    """A session that costs so much is cut off."""
+    address_cost_soft: Cost = 400.0
+    """New connections of an address (IPv4 address, IPv6 /64) that costs so much wait. It and the
+    next one are as many times higher as the address has sixteen authorised sessions."""
+    address_cost_hard: Cost = 2000.0
+    """An address that costs so much is banned: connections it has may stay while they mine, new
+    ones are refused."""
+    ban_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    """A ban ends after this many seconds; after twice as many each time that it follows soon."""
+    ban_max_s: Annotated[float, Field(gt=0, le=604_800)] = 3600.0
+    """No ban is longer, in seconds."""
+    cost_exempt: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Networks whose addresses pay for nothing, such as `192.0.2.0/24 2001:db8::/32`."""
+    logins_per_s: Annotated[float, Field(ge=1, le=1_000_000)] = 20_000.0
+    """Logins that a front end handles in a second at most; the rest wait in order."""
+
     start_difficulty: Difficulty = 65_536.0
     """Difficulty of a new connection until its rate is known."""
     min_difficulty: Difficulty = 2.5e-10
@@ -150,7 +181,7 @@ class Settings(BaseSettings):
     cpu_miner_threads: Annotated[int, Field(ge=1, le=1024)] = 1
     """Threads of that CPU miner."""
 
-    @field_validator("node_urls", "node_zmq", "proxy_from", mode="before")
+    @field_validator("node_urls", "node_zmq", "proxy_from", "cost_exempt", mode="before")
     @classmethod
     def _split_words(cls, value: object) -> object:
         """One string of the environment holds several values, apart by blanks or commas."""
@@ -210,6 +241,12 @@ class Settings(BaseSettings):
                 "min_difficulty <= start_difficulty <= max_difficulty must hold, but they are "
                 f"{self.min_difficulty:g}, {self.start_difficulty:g}, {self.max_difficulty:g}"
             )
+        for whose in ("session", "address"):
+            soft, hard = (getattr(self, f"{whose}_cost_{name}") for name in ("soft", "hard"))
+            if soft > hard:
+                raise ValueError(f"{whose}_cost_soft <= {whose}_cost_hard must hold")
+        if self.ban_s > self.ban_max_s:
+            raise ValueError("ban_s <= ban_max_s must hold")
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise ValueError("tls_certificate and tls_key go together")
         plans = self.all_doors

@@ -7,6 +7,8 @@ import structlog
 from uvloop.loop import TCPTransport  # type: ignore[attr-defined]  # its stub leaves it out
 
 from kench.stratum.addresses import plain_address
+from kench.stratum.costs import Address, SessionCost
+from kench.stratum.faults import IDLE_FREE_S, Fault
 from kench.stratum.session import Session, State
 
 if TYPE_CHECKING:
@@ -20,6 +22,9 @@ WRITE_MAX_BYTES = 1024 * 1024
 # whichever connection, up to the login time-out (A3.3).
 FAILED_LOGIN_S, FAILED_DOUBLINGS_MAX = 1.0, 12
 
+# More than this in one read is no login but a flood, and no more is read until its turn.
+PROMPT_BYTES_MAX = 4096
+
 log = structlog.get_logger("stratum")
 
 
@@ -27,17 +32,25 @@ class Connection(asyncio.Protocol):
     """One accepted socket. All methods run on the loop."""
 
     __slots__ = (
+        "address",
+        "authorised",
         "awaiting",
+        "cost",
         "descriptor",
         "door",
+        "finished",
         "front",
         "peer",
+        "queued",
         "refused_help",
+        "refused_seen",
         "refused_since",
+        "resting",
         "session",
         "since",
         "stalled_since",
         "swept_accepted",
+        "swept_lines",
         "swept_refused",
         "swept_work_hashes",
         "transport",
@@ -54,6 +67,14 @@ class Connection(asyncio.Protocol):
         self.swept_accepted = 0  # as of the last sweep
         self.swept_refused = 0
         self.swept_work_hashes = 0
+        self.swept_lines = 0
+        self.refused_seen = 0  # by the gate, as of the last charge
+        self.address: Address | None = None
+        self.cost: SessionCost | None = None  # none yet: nothing was ever charged
+        self.authorised = False  # a login succeeded, and its address knows
+        self.queued = False  # what came waits for its turn
+        self.resting = False  # it is not read from for a while, for what it did
+        self.finished = False  # the peer will send no more, and waits for its turn
         self.since = 0.0
         self.peer = peer  # as a proxy announced it, else that of the socket
         self.transport: asyncio.Transport
@@ -66,6 +87,9 @@ class Connection(asyncio.Protocol):
         if not self.peer:
             address = transport.get_extra_info("peername")
             self.peer = plain_address(address[0]) if address else ""
+        if not self._is_let_in():
+            self.transport.abort()
+            return
         if type(transport) is TCPTransport:
             self.descriptor = transport.get_extra_info("socket").fileno()
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
@@ -75,18 +99,142 @@ class Connection(asyncio.Protocol):
             return
         self.session = session
 
+    def _is_let_in(self) -> bool:
+        """Count the connection to its address; False where that is banned."""
+        guard, now = self.front.guard, self.since
+        self.address = guard.arrive(self.peer, now)
+        if self.address is None:
+            return False
+        pause = guard.entry_pause_s(self.address, now)
+        if pause:
+            self._rest(pause)
+        return True
+
     def data_received(self, data: bytes) -> None:
         """Answer what came; replies to accepted shares wait for the journal."""
         front, session = self.front, self.session
-        before = session.gate.accepted
+        if session.state is not State.WORKING:
+            self._queue(data)
+            return
+        gate = session.gate
+        before = gate.accepted
         out = session.receive(data, front.clock.now_us(), front.loop.time())
         if out:
-            if self.awaiting or session.gate.accepted != before:
+            if self.awaiting or gate.accepted != before:
                 front.acknowledger.send(self, out)
             else:
                 self.transport.write(out)
+        if gate.refused != self.refused_seen:
+            self._charge_refused()
         if session.attention or front.table.candidates:
             self.attend()
+
+    # -- turns ------------------------------------------------------------------------------
+
+    def _queue(self, data: bytes) -> None:
+        """Have a login, or the rest of too many lines, done in its turn."""
+        self.session.hold(data)
+        if self.queued or self.resting or len(data) > PROMPT_BYTES_MAX:
+            self.transport.pause_reading()
+        if not self.queued:
+            self._enqueue()
+
+    def _enqueue(self) -> None:
+        self.queued = True
+        if not self.resting:
+            self.front.pacer.queue(self._proceed)
+
+    def _proceed(self) -> None:
+        """Take the turn."""
+        self.queued = False
+        front, session = self.front, self.session
+        if session.state is State.CLOSED or self.stalled_since is not None:
+            return
+        out = session.receive(b"", front.clock.now_us(), front.loop.time())
+        if out:
+            if self.awaiting or session.gate.accepted:
+                front.acknowledger.send(self, out)
+            else:
+                self.transport.write(out)
+        if session.gate.refused != self.refused_seen:
+            self._charge_refused()
+        self._note_login()
+        if session.attention or front.table.candidates:
+            self.attend()
+        if self.finished and not self.queued:
+            self.close("peer finished")
+        self._read_on()
+
+    def _note_login(self) -> None:
+        if not self.authorised and self.session.participants and self.address is not None:
+            self.authorised = True
+            self.address.enter(self.front.loop.time())
+
+    def _read_on(self) -> None:
+        """Read again, unless something stands against it."""
+        session = self.session
+        if (
+            session.closing is None
+            and session.wants is None
+            and self.stalled_since is None
+            and not (self.resting or session.more or self.transport.is_closing())
+        ):
+            self.transport.resume_reading()
+
+    # -- costs ------------------------------------------------------------------------------
+
+    def charge(self, fault: Fault, count: int = 1) -> None:
+        """Have the peer pay for what it did: slow it, or cut it off, when that is too much."""
+        if self.address is None or self.session.state is State.CLOSED:
+            return
+        if self.cost is None:
+            self.cost = SessionCost()
+        now = self.front.loop.time()
+        pause = self.front.guard.charge(self.address, self.cost, fault, count, now)
+        if pause is None:
+            if self.session.closing is None:
+                self.close("too many faults")
+        elif pause:
+            self._rest(pause)
+
+    def forgive(self, accepted: int, now: float) -> None:
+        """Let accepted shares take from what the address costs."""
+        if self.address is not None:
+            self.front.guard.forgive(self.address, accepted, now)
+
+    def is_banned(self, now: float) -> bool:
+        """Say whether its address has been banned since it came."""
+        return self.address is not None and self.front.guard.is_banned(self.address, now)
+
+    def _charge_refused(self) -> None:
+        """Charge refused shares that neither accepted ones nor a new tip excuse."""
+        gate = self.session.gate
+        self.refused_seen = gate.refused
+        if self.cost is None:
+            self.cost = SessionCost()
+        front = self.front
+        wrong, late = self.cost.unpaid(gate, self.since, front.tip_at, front.loop.time())
+        if wrong:
+            self.charge(Fault.WRONG_SHARE, wrong)
+        if late:
+            self.charge(Fault.LATE_SHARE, late)
+
+    def _rest(self, pause_s: float) -> None:
+        if not self.resting:
+            self.resting = True
+            self.transport.pause_reading()
+            self.front.loop.call_later(pause_s, self._rested)
+
+    def _rested(self) -> None:
+        self.resting = False
+        if self.transport.is_closing():
+            return
+        if self.queued:
+            self.front.pacer.queue(self._proceed)
+        else:
+            self._read_on()
+
+    # -- what the session asks for ----------------------------------------------------------
 
     def attend(self) -> None:
         """Do what the session asks for beside bytes."""
@@ -94,6 +242,13 @@ class Connection(asyncio.Protocol):
         session.attention = False
         if front.table.candidates:
             front.take_candidates()
+        if session.faults:
+            faults, session.faults = session.faults, None
+            for fault, count in faults.items():
+                self.charge(fault, count)
+        if session.more and not self.queued and session.closing is None:
+            self.transport.pause_reading()
+            self._enqueue()
         if session.closing is not None:
             self.close(session.closing)
         elif session.wants is not None:
@@ -114,10 +269,10 @@ class Connection(asyncio.Protocol):
             return
         out = self.session.worker_made(worker, self.front.clock.now_us(), self.front.loop.time())
         self.front.acknowledger.send(self, out)
-        if not self.transport.is_closing() and self.stalled_since is None:
-            self.transport.resume_reading()
+        self._note_login()
         if self.session.attention:
             self.attend()
+        self._read_on()
 
     def drop_unless_authorised(self) -> None:
         """Close a connection whose logins all failed."""
@@ -149,6 +304,7 @@ class Connection(asyncio.Protocol):
         if reply:
             self.transport.write(reply)
             if self.transport.get_write_buffer_size() > WRITE_MAX_BYTES:
+                self.charge(Fault.SLOW_READER)
                 self.transport.abort()
                 return
         if self.session.closing is not None and not self.awaiting:
@@ -176,12 +332,17 @@ class Connection(asyncio.Protocol):
         """Go on, with the job it missed."""
         self.stalled_since = None
         if self.session.wants is None and self.session.closing is None:
-            self.transport.resume_reading()
+            if self.session.more and not self.queued:
+                self._enqueue()
+            self._read_on()
             self.front.catch_up(self)
 
     def eof_received(self) -> bool:
         """Keep a half-closed connection until its last replies are out."""
-        if self.awaiting and not self.door.tls:  # TLS has no half-closed connections
+        if self.queued:
+            self.finished = not self.door.tls  # TLS has no half-closed connections
+            return self.finished
+        if self.awaiting and not self.door.tls:
             self.session.closing = "peer finished"
             return True
         return False
@@ -189,6 +350,16 @@ class Connection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """End the session."""
         self.descriptor = -1  # the kernel gives the number to others
+        address = self.address
         if hasattr(self, "session"):
+            session = self.session
             self.front.farewell(self)
-            self.session.state = State.CLOSED
+            session.state = State.CLOSED
+            now = self.front.loop.time()
+            # Who waited long for its turn may leave.
+            patient = self.queued and now - self.since > IDLE_FREE_S
+            useless = session.closing is None and not session.gate.accepted and not patient
+            if useless and address is not None:
+                self.front.guard.charge_ended(address, Fault.NO_WORK, now)
+        if address is not None:
+            self.front.guard.leave(address, authorised=self.authorised)

@@ -10,6 +10,7 @@ import structlog
 
 from kench.native import JobTable, RecordBuffer
 from kench.pool.clock import Clock
+from kench.pool.door_settings import Network
 from kench.pool.job import Job
 from kench.pool.template import ROLLING_MASK
 from kench.stratum import messages, methods
@@ -18,8 +19,11 @@ from kench.stratum.admission import Admissions
 from kench.stratum.broadcast import Broadcast
 from kench.stratum.connection import Connection
 from kench.stratum.contract import Admission, NewWorker, Resumable
+from kench.stratum.costs import CostLimits
 from kench.stratum.extranonce import Extranonces
+from kench.stratum.guard import Guard
 from kench.stratum.jobs import JobBook
+from kench.stratum.pacing import Pacer
 from kench.stratum.session import Session, State
 from kench.stratum.sweep import Sweep
 from kench.stratum.user_agents import Tally, UserAgents
@@ -56,6 +60,9 @@ class Bounds:
     login_timeout_s: float
     send_timeout_s: float
     stale_grace_ms: int
+    logins_per_s: float
+    costs: CostLimits
+    cost_exempt: tuple[Network, ...] = ()
 
 
 class Edges(Protocol):
@@ -98,6 +105,9 @@ class Front:
         self.login_timeout_s = bounds.login_timeout_s
         self.connections: set[Connection] = set()
         self.found_blocks = 0
+        self.guard = Guard(bounds.costs, bounds.cost_exempt)
+        self.pacer = Pacer(loop, clock, bounds.logins_per_s)
+        self.tip_at = 0.0  # when the tip came, by the loop's time
         self._sweep = Sweep(loop, bounds.login_timeout_s, bounds.send_timeout_s, self.current_job)
         self._book = JobBook(table)
         self._records = records
@@ -194,6 +204,8 @@ class Front:
         """Take a job that was made, and send it to all, or to those whose difficulty changed."""
         self.acknowledger.archive(job.archived)
         new_tip = self._book.add(job, self.clock.now_us() + self._stale_grace_us)
+        if new_tip:
+            self.tip_at = self.loop.time()
         waiting, self._retargets = self._retargets, set()
         if for_all or new_tip:
             self.broadcast.to_all(job, self.connections, clean=new_tip)

@@ -12,6 +12,7 @@ from kench.pool.bitcoin import MAX_TARGET
 from kench.pool.coinbase import EXTRANONCE2_SIZE
 from kench.pool.work import difficulty_of_target
 from kench.stratum import messages
+from kench.stratum.faults import Fault
 from kench.stratum.login import parse_difficulty, printable
 from kench.stratum.messages import Request
 from kench.stratum.session import USER_AGENT_MAX, Session, State
@@ -31,6 +32,7 @@ def handle(session: Session, request: Request, now_us: int, now: float) -> bytes
         method, params = historic[1], [historic[2].strip('"')]
     handler = _HANDLERS.get(method)
     if handler is None:
+        session.blame(Fault.UNKNOWN_METHOD)
         return b"" if request.id is None else messages.error(request.id, 20, "Unknown method")
     plain = Request(request.id, method, params if isinstance(params, list) else None)
     return handler(session, plain, now_us, now)

@@ -21,6 +21,7 @@ from kench.pool.settings import Settings
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
 from kench.stratum.contract import NewWorker
+from kench.stratum.costs import CostLimits
 from kench.stratum.descriptors import room_for
 from kench.stratum.doors import certificate_of, doors_of
 from kench.stratum.extranonce import Extranonces
@@ -234,6 +235,8 @@ class StratumService:
             "journal_records": self._acknowledger.durable_records,
             "found_blocks": self.front.found_blocks,
             "logins_refused": self.front.admissions.refused,
+            "guard": self.front.guard.state(self._loop.time()),
+            "turns_waiting": len(self.front.pacer),
             "hashrate": {str(one): rate for one, rate in self._hashrates.current().items()},
             "nodes": self._upstream.status(),
             "register_fault": self._register.fault,
@@ -281,4 +284,15 @@ def _bounds(settings: Settings) -> Bounds:
         settings.login_timeout_s,
         settings.send_timeout_s,
         settings.stale_grace_ms,
+        settings.logins_per_s,
+        CostLimits(
+            half_life_s=settings.cost_half_life_s,
+            session_soft=settings.session_cost_soft,
+            session_hard=settings.session_cost_hard,
+            address_soft=settings.address_cost_soft,
+            address_hard=settings.address_cost_hard,
+            ban_s=settings.ban_s,
+            ban_max_s=settings.ban_max_s,
+        ),
+        settings.cost_exempt,
     )

@@ -18,6 +18,7 @@ from kench.pool.work import target_of, wire_difficulty
 from kench.stratum import messages, user_agents
 from kench.stratum.contract import Admission, Limits, NewWorker, Pool, Resumable
 from kench.stratum.difficulty import Difficulty
+from kench.stratum.faults import Fault
 from kench.stratum.login import parse_password
 
 # A peer that sends this many lines that are no messages is cut off (A1.5).
@@ -27,9 +28,15 @@ BAD_LINES_MAX = 3
 _FOREIGN = re.compile(
     rb"(?:GET|POST|HEAD|PUT|OPTIONS|PROXY) |SSH-|[^\n]*?[\x00-\x08\x0b\x0c\x0e-\x1f]"
 )
+# Only so much of a line is looked at for that: who sends it byte by byte has it looked at as often.
+FOREIGN_BYTES = 64
 USER_AGENT_MAX = 128
-# Bytes kept while a login waits for the register: one read of the socket and the line before it.
+# Bytes kept while a login waits for the register, or all for their turn: one read of the socket
+# and the line before it.
 PAUSED_BYTES_MAX = 256 * 1024
+# General lines, and bytes of them, that one session is answered in one go; the rest has its turn
+# (`pacing`). A line takes some 10 µs, and its JSON up to 10 µs for each KiB.
+LINES_PER_TURN, BYTES_PER_TURN = 64, 16 * 1024
 
 
 class State(enum.Enum):
@@ -87,8 +94,11 @@ class Session:
         self.login_failed = False
         self.wants: NewWorker | None = None
         self.closing: str | None = None
-        # The shell should look at closing, wants, difficulty.changed and login_failed.
+        # The shell should look at closing, wants, difficulty.changed, login_failed, faults, more.
         self.attention = False
+        self.faults: dict[Fault, int] | None = None  # since the shell last took them
+        self.more = False  # whole lines wait: `receive` should be called again, without data
+        self.general_lines = 0  # answered or not, since the connection began
         self.gate = native.Gate(pool.table, records, extranonce1, limits.workers_per_connection)
         self._records = records
         self._buffer = b""
@@ -100,6 +110,13 @@ class Session:
         self.closing = why
         self.attention = True
 
+    def blame(self, fault: Fault) -> None:
+        """Note what the peer did, for the shell to charge it."""
+        if self.faults is None:
+            self.faults = {}
+        self.faults[fault] = self.faults.get(fault, 0) + 1
+        self.attention = True
+
     # -- bytes in ---------------------------------------------------------------------------
 
     def receive(self, data: bytes, now_us: int, now: float) -> bytes:
@@ -109,6 +126,7 @@ class Session:
         if self._buffer:
             data = self._buffer + data
             self._buffer = b""
+            self.more = False
         if self.wants is not None:
             self._keep(data)
             return b""
@@ -127,17 +145,23 @@ class Session:
     def _general(self, data: bytes, start: int, now_us: int, now: float) -> bytes:
         """Take lines one by one, handing plain runs after them back to native code."""
         out = bytearray()
+        lines_max, end = self.general_lines + LINES_PER_TURN, start + BYTES_PER_TURN
         while self.closing is None and self.wants is None:
-            if self.state is State.CONNECTED and _FOREIGN.match(data, start):
+            if self.state is State.CONNECTED and _FOREIGN.match(data, start, start + FOREIGN_BYTES):
+                self.blame(Fault.FOREIGN_PROTOCOL)
                 self.end("not a Stratum miner")
                 break
             newline = data.find(b"\n", start)
             if newline < 0:
                 break
+            if self.general_lines >= lines_max or start > end:
+                self.more = self.attention = True
+                break
             line = data[start:newline]
             start = newline + 1
+            self.general_lines += 1
             if len(line) > self.limits.max_line_bytes:
-                self.end("line too long")
+                self._end_oversized()
                 break
             line = line.strip()
             if line:
@@ -153,6 +177,7 @@ class Session:
             request = messages.parse_line(line)
         except messages.BadMessageError:
             self._bad_lines += 1
+            self.blame(Fault.BAD_JSON)
             if self._bad_lines >= BAD_LINES_MAX:
                 self.end("not JSON")
             return messages.error(None, 20, "Invalid JSON")
@@ -166,11 +191,20 @@ class Session:
         """Keep an unfinished line, or what came while paused, within bounds (A1.4)."""
         if self.closing is not None:
             return
-        paused = PAUSED_BYTES_MAX if self.wants else 0
+        paused = PAUSED_BYTES_MAX if self.wants or self.more else 0
         if len(rest) > self.limits.max_line_bytes + paused:
-            self.end("line too long")
+            self._end_oversized()
             return
         self._buffer = rest
+
+    def hold(self, data: bytes) -> None:
+        """Keep what came until `receive` is called with nothing more."""
+        self.more = True
+        self._keep(self._buffer + data if self._buffer else data)
+
+    def _end_oversized(self) -> None:
+        self.blame(Fault.OVERSIZED_LINE)
+        self.end("line too long")
 
     # -- login ------------------------------------------------------------------------------
 
@@ -212,6 +246,7 @@ class Session:
         if admission is None or (full and name not in self.participants):
             self.failed_logins = self.pool.count_failed(name)
             self.login_failed = self.attention = True
+            self.blame(Fault.LOGIN_REFUSED)
             if request.id is None:
                 return b""
             return messages.refusal(request.id, Verdict.UNAUTHORISED, result=False)
@@ -327,6 +362,8 @@ class Session:
         # Whose it was is certain where only one worker speaks on the connection.
         owner = self.gate.owners()[0] if self.gate.names == 1 else (0, 0)
         self.pool.table.refuse(*owner, verdict, self.agent)
+        known = verdict is Verdict.NOT_SUBSCRIBED
+        self.blame(Fault.NOT_SUBSCRIBED if known else Fault.INVALID_PARAMS)
 
 
 class Handler(Protocol):

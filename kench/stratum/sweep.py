@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from kench.pool.job import Job
 from kench.stratum import messages
 from kench.stratum.connection import Connection
+from kench.stratum.faults import CHATTER_FREE_LINES, IDLE_FREE_S, Fault
 from kench.stratum.session import State
 
 # Connections looked at per turn of the loop.
@@ -58,17 +59,38 @@ class Sweep:
         session = connection.session
         stalled = connection.stalled_since
         if stalled is not None and now - stalled > self._send_timeout_s:
+            connection.charge(Fault.SLOW_READER)
             connection.abort()
         elif session.state is not State.WORKING:
-            late = now - connection.since > self._login_timeout_s
-            if late and session.state is not State.CLOSED:
-                connection.close("no login in time")
+            if session.state is not State.CLOSED and session.closing is None:
+                self._look_at_idle(connection, now)
         else:
             self._count_work(connection)
             session.sweep(now)
+            self._charge_chatter(connection)
             self._answer_refusals(connection, now)
             if session.attention:
                 connection.attend()
+
+    def _look_at_idle(self, connection: Connection, now: float) -> None:
+        """Charge a connection that has no work, and close it when it is too late."""
+        age = now - connection.since
+        if connection.queued or connection.resting:
+            return  # it waits for us
+        if age > self._login_timeout_s:
+            if not connection.authorised:
+                connection.charge(Fault.NO_LOGIN)
+            connection.close("no login in time")
+        elif not connection.authorised and connection.is_banned(now):
+            connection.close("address banned")
+        elif age > IDLE_FREE_S and not connection.authorised:
+            connection.charge(Fault.IDLE)
+
+    def _charge_chatter(self, connection: Connection) -> None:
+        fresh = connection.session.general_lines - connection.swept_lines
+        connection.swept_lines += fresh
+        if fresh > CHATTER_FREE_LINES:
+            connection.charge(Fault.CHATTER, fresh - CHATTER_FREE_LINES)
 
     def _count_work(self, connection: Connection) -> None:
         session = connection.session
@@ -83,6 +105,7 @@ class Sweep:
         """Help a miner whose every share is refused, then let it go (A8.15)."""
         gate = connection.session.gate
         if gate.accepted != connection.swept_accepted:
+            connection.forgive(gate.accepted - connection.swept_accepted, now)
             connection.refused_since, connection.refused_help = None, 0
         elif gate.refused != connection.swept_refused:
             self._help_refused(connection, now)

@@ -357,7 +357,8 @@ class TwinMachine(RuleBasedStateMachine):
     def both_look_the_same(self) -> None:
         looks = [
             (
-                *(gate.owners(), gate.names, gate.accepted, gate.refused, gate.last_accepted_us),
+                *(gate.owners(), gate.names, gate.accepted, gate.refused),
+                *(gate.wrong, gate.late, gate.last_accepted_us),
                 *(len(records), records.next_sequence, records.full, len(table)),
                 *(table.candidates, table.tally),
             )

@@ -29,6 +29,7 @@ from kench.stratum.admission import Admissions
 from kench.stratum.certificate import Certificate
 from kench.stratum.connection import Connection
 from kench.stratum.contract import Limits, NewWorker
+from kench.stratum.costs import CostLimits
 from kench.stratum.doors import Door
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.front import Bounds, Found, Front
@@ -38,7 +39,23 @@ from tests.support.sessions import EASY_LIMITS, TOKEN, Miner, Pool, Register
 ANSWER_S = 10.0
 """Longest wait for a line of the server: reached only when a test fails."""
 TURNS = 50
-BOUNDS = Bounds(connections_max=100, login_timeout_s=60.0, send_timeout_s=60.0, stale_grace_ms=0)
+COSTS = CostLimits(
+    half_life_s=60.0,
+    session_soft=100.0,
+    session_hard=500.0,
+    address_soft=400.0,
+    address_hard=2000.0,
+    ban_s=60.0,
+    ban_max_s=3600.0,
+)
+BOUNDS = Bounds(
+    connections_max=100,
+    login_timeout_s=60.0,
+    send_timeout_s=60.0,
+    stale_grace_ms=0,
+    logins_per_s=20_000.0,
+    costs=COSTS,
+)
 
 
 def run(test: Coroutine[Any, Any, None]) -> None:
