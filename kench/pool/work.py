@@ -25,6 +25,12 @@ def target_of(difficulty: float) -> int:
     return min(DIFFICULTY_1_TARGET * denominator // numerator, MAX_TARGET)
 
 
+@lru_cache(maxsize=4096)
+def target_le_of(difficulty: float) -> bytes:
+    """Return `target_of` as it is compared with hashes: 32 bytes, little-endian."""
+    return target_of(difficulty).to_bytes(32, "little")
+
+
 def work_of_target(target: int) -> int:
     """Return the expected number of hashes to meet `target`."""
     return (MAX_TARGET + 1) // (target + 1)

@@ -86,7 +86,8 @@ class Connection(asyncio.Protocol):
         self.since = self.front.loop.time()
         if not self.peer:
             address = transport.get_extra_info("peername")
-            self.peer = plain_address(address[0]) if address else ""
+            host = address[0] if address else ""
+            self.peer = plain_address(host) if ":" in host else host
         if not self._is_let_in():
             self.transport.abort()
             return

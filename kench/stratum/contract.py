@@ -1,7 +1,7 @@
 """What a session and the server around it are to each other: limits, admissions, the Pool."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from kench import native
 from kench.pool.job import Job
@@ -18,8 +18,7 @@ class Limits:
     workers_per_connection: int
 
 
-@dataclass(frozen=True, slots=True)
-class Admission:
+class Admission(NamedTuple):
     """A worker that may mine: what the register says of a login."""
 
     participant: int

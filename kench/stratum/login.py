@@ -2,8 +2,7 @@
 
 import math
 import re
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 DEFAULT_WORKER = "default"
 WORKER_NAME_MAX = 64
@@ -11,16 +10,14 @@ _PARTICIPANT = re.compile(r"[1-9][0-9]{0,9}")
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?")
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(NamedTuple):
     """A user name taken apart: `<participant id>.<worker>`."""
 
     participant: int
     worker: str
 
 
-@dataclass(frozen=True, slots=True)
-class Password:
+class Password(NamedTuple):
     """A password taken apart: candidates for the token, and difficulty options (A3.7)."""
 
     tokens: tuple[str, ...]
@@ -47,6 +44,8 @@ def parse_login(user: object) -> Login | None:
 def parse_password(password: object) -> Password:
     """Read a password: anything is a password, and nothing in it is an error (A3.2, A3.7)."""
     text = password if isinstance(password, str) else str(password or "")
+    if text.isalnum() and len(text) <= 512:  # nothing but a token
+        return Password((text,), None, None)
     tokens: list[str] = []
     options: dict[str, float] = {}
     for part in text[:512].split(","):
@@ -78,4 +77,6 @@ def parse_difficulty(value: Any) -> float | None:
 
 def printable(text: str, limit: int) -> str:
     """Return text fit for logs and pages: no controls, at most `limit` code points (A1.16)."""
+    if len(text) <= limit and text.isprintable():
+        return text
     return "".join(letter for letter in text[: limit * 2] if letter.isprintable())[:limit]

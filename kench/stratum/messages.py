@@ -2,10 +2,11 @@
 
 import json
 import math
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from functools import lru_cache
+from typing import Any, NamedTuple, NoReturn
 
 from kench.native import Verdict
+from kench.pool.work import wire_difficulty
 
 # JSON deeper than this is nobody's Stratum (A1.5).
 DEPTH_MAX = 32
@@ -17,8 +18,7 @@ class BadMessageError(ValueError):
     """A line that is no Stratum message; the peer is told and may earn a disconnection (A1.5)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """A request or notification of a miner; `id` is None where no answer may be sent (A1.8)."""
 
     id: Id
@@ -33,7 +33,7 @@ def parse_line(line: bytes) -> Request | None:
     Raises BadMessageError for anything that is not a JSON object Stratum could mean.
     """
     try:
-        message = json.loads(line.decode(), parse_constant=_refuse, parse_float=_finite)
+        message = _decode(line.decode())
     except (ValueError, RecursionError) as broken:
         raise BadMessageError from broken
     # Few lines have so many brackets that it is worth looking how deep they stand.
@@ -77,9 +77,23 @@ def _finite(text: str) -> float:
     return number
 
 
+# Made once: json.loads and json.dumps make such an object for each call with options.
+_decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
 def answer(request_id: Id, result: object) -> bytes:
     """Encode a success; the id is echoed with its JSON type and value (A1.7)."""
-    return _line({"id": request_id, "result": result, "error": None})
+    spelled = "true" if result is True else _encode(result)
+    return f'{{"id":{_spell(request_id)},"result":{spelled},"error":null}}\n'.encode()
+
+
+def subscribed(request_id: Id, session_id: str, extranonce1: bytes, size: int) -> bytes:
+    """Encode the answer to `mining.subscribe`, byte for byte as it is expected (A2.3)."""
+    return (
+        f'{{"id":{_spell(request_id)},"result":[[["mining.set_difficulty","{session_id}"],'
+        f'["mining.notify","{session_id}"]],"{extranonce1.hex()}",{size}],"error":null}}\n'
+    ).encode()
 
 
 def refusal(request_id: Id, verdict: Verdict, result: object = None) -> bytes:
@@ -107,9 +121,11 @@ def reconnect(request_id: Id = None) -> bytes:
     return _line({"id": request_id, "method": "client.reconnect", "params": []})
 
 
-def set_difficulty(wire_number: str) -> bytes:
-    """Encode `mining.set_difficulty`; the number is spelled by `wire_difficulty` (A6.2)."""
-    return b'{"id":null,"method":"mining.set_difficulty","params":[%b]}\n' % wire_number.encode()
+@lru_cache(maxsize=4096)
+def set_difficulty(difficulty: float) -> bytes:
+    """Encode `mining.set_difficulty`, its number as `wire_difficulty` spells it (A6.2)."""
+    number = wire_difficulty(difficulty).encode()
+    return b'{"id":null,"method":"mining.set_difficulty","params":[%b]}\n' % number
 
 
 def set_version_mask(mask: int) -> bytes:
@@ -117,5 +133,9 @@ def set_version_mask(mask: int) -> bytes:
     return notification("mining.set_version_mask", f"{mask:08x}")
 
 
+def _spell(request_id: Id) -> str:
+    return str(request_id) if type(request_id) is int else _encode(request_id)
+
+
 def _line(message: dict[str, Any]) -> bytes:
-    return json.dumps(message, separators=(",", ":")).encode() + b"\n"
+    return _encode(message).encode() + b"\n"

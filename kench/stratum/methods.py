@@ -27,10 +27,13 @@ _TARGET = re.compile(r"[0-9a-fA-F]{64}")
 def handle(session: Session, request: Request, now_us: int, now: float) -> bytes:
     """Act on one request of the general kind; unknown methods keep the connection (A1.12)."""
     method, params = request.method, request.params
+    handler = _HANDLERS.get(method)
+    if handler is not None and isinstance(params, list):
+        return handler(session, request, now_us, now)
     historic = _HISTORIC.fullmatch(method)
     if historic:  # the argument stands in the method's name (A1.11)
         method, params = historic[1], [historic[2].strip('"')]
-    handler = _HANDLERS.get(method)
+        handler = _HANDLERS.get(method)
     if handler is None:
         session.blame(Fault.UNKNOWN_METHOD)
         return b"" if request.id is None else messages.error(request.id, 20, "Unknown method")
@@ -58,9 +61,11 @@ def _subscribe(session: Session, request: Request, _now_us: int, now: float) -> 
             left = session.pool.resume(params[1], session.extranonce1)
             if left is not None:
                 session.adopt(left)
-    sid = session.session_id
-    subscriptions = [["mining.set_difficulty", sid], ["mining.notify", sid]]
-    out = _reply(request, [subscriptions, session.extranonce1.hex(), EXTRANONCE2_SIZE])
+    out = b""
+    if request.id is not None:
+        out = messages.subscribed(
+            request.id, session.session_id, session.extranonce1, EXTRANONCE2_SIZE
+        )
     if session.state is State.CONNECTED:
         session.state = State.SUBSCRIBED
     elif session.state is State.AUTHORISED:

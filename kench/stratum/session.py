@@ -14,7 +14,7 @@ from typing import Protocol
 from kench import native
 from kench.native import Verdict
 from kench.pool.job import Job
-from kench.pool.work import target_of, wire_difficulty
+from kench.pool.work import target_le_of
 from kench.stratum import messages, user_agents
 from kench.stratum.contract import Admission, Limits, NewWorker, Pool, Resumable
 from kench.stratum.difficulty import Difficulty
@@ -321,8 +321,7 @@ class Session:
         if not self.difficulty.renew(job, self.user_agent, now):
             return mask + job.notify(clean=clean)
         in_force = self.difficulty.in_force
-        target = target_of(in_force).to_bytes(32, "little")
-        self.gate.set_difficulty(in_force, target, 0 if first else job.key)
+        self.gate.set_difficulty(in_force, target_le_of(in_force), 0 if first else job.key)
         return mask + self._set_difficulty() + job.notify(clean=clean)
 
     def repeat(self, job: Job, now: float) -> bytes:
@@ -332,7 +331,7 @@ class Session:
         return out if self.difficulty.in_force != before else self._set_difficulty() + out
 
     def _set_difficulty(self) -> bytes:
-        return messages.set_difficulty(wire_difficulty(self.difficulty.in_force))
+        return messages.set_difficulty(self.difficulty.in_force)
 
     def begin(self, now: float) -> bytes:
         """Return the first difficulty and job once subscribed and authorised (A6.1)."""
