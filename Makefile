@@ -12,12 +12,13 @@ BIN := $(VENV)/bin
 PIP := PIP_DISABLE_PIP_VERSION_CHECK=1 $(BIN)/python -m pip --quiet
 DATA ?= data
 ARGS ?=
+CLANG ?= clang
 
 NATIVE_SOURCES := pyproject.toml $(wildcard setup.py kench/native/*.pyx kench/native/*.pxd kench/native/*.c kench/native/*.h)
 # What Cython itself writes is no source.
 NATIVE_SOURCES := $(filter-out kench/native/_%.c,$(NATIVE_SOURCES))
 
-.PHONY: help build dev run test bench lint format sanitize lock clean
+.PHONY: help build dev run test bench lint format sanitize fuzz lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,11 +49,19 @@ sanitize: dev  ## native tests under AddressSanitizer and UBSan
 	LD_PRELOAD=$$($${CC:-cc} -print-file-name=libasan.so) ASAN_OPTIONS=detect_leaks=0 \
 	  KENCH_NATIVE_REQUIRE=1 $(BIN)/python -m pytest -o pythonpath="build/sanitize ." tests/native $(ARGS)
 
+fuzz: dev $(VENV)/.fuzz  ## fuzz what reads other people's bytes (ARGS="session --seconds 60"; needs a clang)
+	if command -v $(CLANG) > /dev/null; then \
+	  CC=$(CLANG) KENCH_NATIVE_SANITIZE=fuzz $(BIN)/python setup.py --quiet build_ext \
+	    --build-lib build/fuzz --build-temp build/fuzz-objects; fi
+	nice -n 19 $(BIN)/python -m fuzz $(ARGS)
+
 lock:  ## resolve the dependencies anew into the lock files (needs uv)
 	uv pip compile -q -U pyproject.toml --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --universal --python-version 3.11 --extra build -o requirements.lock
 	uv pip compile -q -U pyproject.toml --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --universal --python-version 3.11 --extra build --extra dev -c requirements.lock -o requirements-dev.lock
+	uv pip compile -q -U pyproject.toml --generate-hashes --no-emit-index-url --no-header --no-annotate \
+	  --universal --python-version 3.11 --extra build --extra fuzz -c requirements.lock -o requirements-fuzz.lock
 
 clean:  ## remove .venv and all that was built; data/ stays
 	rm -rf $(VENV) build *.egg-info kench/native/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
@@ -78,4 +87,8 @@ $(VENV)/.built: $(VENV)/.installed $(NATIVE_SOURCES)
 
 $(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
 	$(PIP) install --require-hashes --no-deps --no-build-isolation -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.fuzz: $(VENV)/.dev requirements-fuzz.lock
+	$(PIP) install --require-hashes --no-deps -r requirements-fuzz.lock
 	@touch $@

@@ -2,6 +2,7 @@
 
     KENCH_NATIVE_DISABLE=1    build none: the plain-Python twin serves
     KENCH_NATIVE_SANITIZE=1   build with AddressSanitizer and UBSan (see `make sanitize`)
+    KENCH_NATIVE_SANITIZE=fuzz   so that it tells a fuzzer its coverage too; CC must be a clang
 
 Every warning of Cython and of the C compiler is an error.
 """
@@ -27,11 +28,14 @@ SOURCES = {
 }
 FLAGS = ["-O3", "-std=gnu11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]
+# The runtime that atheris brings knows nothing of clang's check of function types.
+FUZZ = [*SANITIZE, "-fno-sanitize=function", "-fsanitize=fuzzer-no-link"]
+SANITIZERS = {"1": SANITIZE, "fuzz": FUZZ}
 
 
 def extensions() -> list[Extension]:
     """List the extensions with their sources, headers and flags."""
-    sanitize = SANITIZE if os.environ.get("KENCH_NATIVE_SANITIZE") == "1" else []
+    sanitize = SANITIZERS.get(os.environ.get("KENCH_NATIVE_SANITIZE", ""), [])
     headers = [str(header) for header in sorted(Path(NATIVE).glob("*.h"))]
     return [
         Extension(

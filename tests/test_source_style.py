@@ -33,6 +33,7 @@ BANNED_NAMES = re.compile(r"(?:manager|helper|util)s?\b", re.IGNORECASE)
 PRINTING = {"kench/pool/roots.py", "kench/pool/settings_doc.py", "kench/cli.py"}
 # Modules in which an amount of money or work is computed; Decimal and float have no place there.
 EXACT = {"work_of", "work_of_share"}
+LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-fuzz.lock"]
 MONEY = ["split", "rounds", "window", "ledger", "transfers", "totals", "settle", "follow"]
 
 
@@ -187,13 +188,14 @@ def test_each_test_module_mirrors_a_module() -> None:
     for path in TESTS:
         parts = path.relative_to(ROOT / "tests").parts
         if path.name.startswith("test_") and len(parts) > 1:
-            package = ROOT / ("benchmarks" if parts[0] == "benchmarks" else f"kench/{parts[0]}")
+            beside = parts[0] in {"benchmarks", "fuzz"}
+            package = ROOT / (parts[0] if beside else f"kench/{parts[0]}")
             if not package.is_dir() and parts[0] != "integration":
                 strays.append(_name(path))
     assert not strays
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("name", LOCKS)
 def test_locks_name_versions_and_hashes_and_no_place(name: str) -> None:
     text = (ROOT / name).read_text()
     assert not re.search(r"https?:|file:|^\s*-(?!-hash=sha256:[0-9a-f]{64})", text, re.MULTILINE)

@@ -3,6 +3,7 @@
 import copy
 import json
 import lzma
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,39 @@ def test_a_template_without_room_for_a_coinbase_is_refused(
     del broken["default_witness_commitment"]
     with pytest.raises(TemplateRefusedError, match="no room"):
         Template.parse(broken)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("height", Decimal("1e999999999")),
+        ("curtime", 1 << 32),
+        ("mintime", -1),
+        ("coinbasevalue", 1 << 63),
+        ("coinbasevalue", Decimal("0.5")),
+        ("version", 1 << 32),
+        ("vbrequired", "0"),
+        ("bits", "1ffffffff"),
+        ("target", "1" + "00" * 32),
+        ("target", "-1"),
+        ("weightlimit", True),
+        ("rules", [0]),
+        ("coinbaseaux", []),
+        ("transactions", [[]]),
+        ("transactions", [{"txid": "11" * 32, "data": 0}]),
+        ("transactions", [{"txid": "11" * 32, "data": "00", "weight": Decimal("1e999999999")}]),
+    ],
+)
+def test_what_no_job_can_hold_is_refused_and_never_computed(
+    empty: dict[str, Any], name: str, said: object
+) -> None:
+    answer = {**empty, name: said}
+    del answer["default_witness_commitment"]
+    with pytest.raises(TemplateRefusedError, match="cannot be read"):
+        Template.parse(answer)
+
+
+def test_a_version_with_its_sign_bit_set_is_read_as_the_header_has_it(
+    empty: dict[str, Any],
+) -> None:
+    assert Template.parse({**empty, "version": -(1 << 31)}).version == 1 << 31

@@ -91,7 +91,7 @@ class ArchivedJob:
     def from_line(cls, line: bytes) -> "ArchivedJob":
         """Read one archive line; raises ValueError or KeyError where it is none."""
         fields: dict[str, Any] = json.loads(line)
-        return cls(
+        job = cls(
             job_key=int(fields["job"], 16),
             height=fields["height"],
             prevhash=fields["prevhash"],
@@ -106,3 +106,8 @@ class ArchivedJob:
             reward_sat=fields["reward_sat"],
             extranonce2_size=fields["extranonce2_size"],
         )
+        try:
+            job.prepare()
+        except OverflowError as beyond:
+            raise ValueError(f"job {job.job_key:x} has a number that no job has") from beyond
+        return job

@@ -1,5 +1,6 @@
 """Claims about reading the journal: never past what is durable, never what was not written."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,26 @@ def test_every_flipped_bit_is_found_in_its_record(flip: int, bit: int) -> None:
 def test_a_record_out_of_its_place_is_found() -> None:
     raw = raw_records(0, 2) + raw_records(3, 2)
     assert count_whole_records(raw, 0) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("ntime", -1),
+        ("ntime", "0"),
+        ("mintime", 1 << 32),
+        ("prevhash", "zz" * 32),
+        ("branches", "00"),
+        ("nbits", "1ffffffff"),
+        ("block_target", "1" + "00" * 32),
+        ("extranonce2_size", 0),
+    ],
+)
+def test_a_line_of_the_archive_that_no_share_can_be_hashed_with_is_corruption(
+    tmp_path: Path, name: str, said: object
+) -> None:
+    fields = json.loads(archived_job().line()) | {name: said}
+    (tmp_path / f"{0:016d}.shares").touch()
+    (tmp_path / f"{0:016d}.jobs").write_text(json.dumps(fields) + "\n")
+    with pytest.raises(JournalCorruptError, match="that is no job"):
+        JournalReader(tmp_path).job(1)

@@ -1,0 +1,73 @@
+"""Sessions of a pool of real parts, fed with bytes; and what must have been answered."""
+
+import copy
+from collections.abc import Iterable
+from functools import cache
+
+from kench import native
+from kench.stratum import messages
+from kench.stratum.session import PAUSED_BYTES_MAX
+from tests.support.sessions import Miner, Pool, easy_limits, parse_lines
+
+# The least that settings allow, so that a short input can go past it.
+LIMITS = easy_limits(max_line_bytes=1024, workers_per_connection=3)
+# Logins that wait for the register, in one input.
+PAUSES_MAX = 4096
+
+Answer = tuple[type, object]
+
+
+@cache
+def _prototype() -> Pool:
+    return Pool(LIMITS)
+
+
+def begin(*, logged_in: bool) -> Miner:
+    """Connect to a pool of its own; what was said at the login is not kept."""
+    pool = copy.copy(_prototype())
+    # Whatever a session may leave its marks on; the job and the register are read only.
+    pool.table = native.JobTable(8, 64)
+    pool.table.add(pool.job.prepared)
+    pool.records = native.RecordBuffer(64, 0)
+    pool._extranonces = copy.deepcopy(pool._extranonces)
+    miner = pool.miner()
+    if logged_in:
+        miner.login()
+        miner.raw = b""
+    return miner
+
+
+def play(miner: Miner, pieces: Iterable[bytes]) -> None:
+    """Feed pieces; every login that waits for the register goes through."""
+    session, clock = miner.session, miner.pool.clock
+    for piece in pieces:
+        miner.raw += session.receive(piece, clock.now_us(), clock.monotonic())
+        for _ in range(PAUSES_MAX):
+            if session.wants is None:
+                break
+            miner.raw += session.worker_made(99, clock.now_us(), clock.monotonic())
+        assert session.wants is None
+        assert len(session._buffer) <= LIMITS.max_line_bytes + PAUSED_BYTES_MAX
+
+
+def answered(miner: Miner) -> list[Answer]:
+    """List the ids of the answers sent, each with its type."""
+    lines = parse_lines(miner.raw)
+    return [(type(line["id"]), line["id"]) for line in lines if "method" not in line]
+
+
+def expected(stream: bytes) -> list[Answer]:
+    """List the ids to be answered while a stream's lines are taken one by one."""
+    ids: list[Answer] = []
+    for line in stream.split(b"\n")[:-1]:
+        text = line.strip()
+        if not text:
+            continue
+        try:
+            request = messages.parse_line(text)
+        except messages.BadMessageError:
+            ids.append((type(None), None))
+            continue
+        if request is not None and request.id is not None and request.method != "pong":
+            ids.append((type(request.id), request.id))
+    return ids

@@ -1,0 +1,129 @@
+"""Running one target in a process of its own, and reading what libFuzzer says of it."""
+
+import importlib
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from fuzz.places import CORPUS, FOUND, GROWN, NATIVE, ROOT
+
+# One input that takes longer is a hang. Generous: the machine may have better things to do.
+HANG_S = 20
+RSS_MAX_MB = 1024
+# Beyond what was resident after a tenth of the run. The fuzzer's own tables grow at first.
+GROWTH_MAX_MB = 128
+_STATUS = re.compile(r"#(\d+)\s.*\bcov: (\d+) .*exec/s: \d+ rss: (\d+)Mb")
+_ENDS = {0: "", 70: "hang", 71: "memory", 76: "leak", 77: "crash"}
+_TOLD_LINES_MAX = 400
+
+
+@dataclass(slots=True)
+class Result:
+    """What a run of one target came to; `failure` is empty where nothing was found."""
+
+    target: str
+    executions: int = 0
+    seconds: float = 0.0
+    coverage: int = 0
+    rss_first_mb: int = 0
+    rss_peak_mb: int = 0
+    failure: str = ""
+    found: Path | None = None
+
+    @property
+    def growth_mb(self) -> int:
+        """Memory gained after the first tenth of the run."""
+        return max(self.rss_peak_mb - self.rss_first_mb, 0)
+
+    def take(self, line: str, warm: int) -> None:
+        """Learn from one line of libFuzzer; memory counts from `warm` executions on."""
+        status = _STATUS.match(line)
+        if status is None:
+            return
+        self.executions, self.coverage, rss_mb = (int(number) for number in status.groups())
+        if self.executions <= warm or not self.rss_first_mb:
+            self.rss_first_mb = rss_mb
+        self.rss_peak_mb = max(self.rss_peak_mb, rss_mb)
+
+
+def run(target: str, executions: int, seconds: int) -> Result:
+    """Fuzz one target for so many executions, or seconds; 0 for no bound of that kind."""
+    for place in (GROWN / target, FOUND):
+        place.mkdir(parents=True, exist_ok=True)
+    result = Result(target)
+    started = time.monotonic()
+    before = set(_inputs(target))
+    told: list[str] = []
+    with subprocess.Popen(
+        _command(target, executions, seconds),
+        cwd=ROOT,
+        env=_environment(),
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        errors="replace",
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            warm = executions // 10 if executions else result.executions
+            if not executions and time.monotonic() - started > seconds / 10:
+                warm = 0
+            result.take(line, warm)
+            told.append(line)
+            del told[:-_TOLD_LINES_MAX]
+    result.seconds = time.monotonic() - started
+    result.failure = _ENDS.get(process.returncode, f"status {process.returncode}")
+    if not result.failure and result.growth_mb > GROWTH_MAX_MB:
+        result.failure = "growth"
+    if result.failure:
+        (FOUND / f"{target}.log").write_text("".join(told))
+        result.found = next(iter(set(_inputs(target)) - before), None)
+    return result
+
+
+def _command(target: str, executions: int, seconds: int) -> list[str]:
+    length_max = importlib.import_module(f"fuzz.targets.{target}").LENGTH_MAX
+    return [
+        *(sys.executable, "-m", "fuzz.harness", target),
+        f"-runs={executions or -1}",
+        f"-max_total_time={seconds}",
+        f"-max_len={length_max}",
+        f"-timeout={HANG_S}",
+        f"-rss_limit_mb={RSS_MAX_MB}",
+        f"-dict={ROOT / 'fuzz' / 'words.dict'}",
+        f"-artifact_prefix={FOUND}/{target}-",
+        *(str(GROWN / target), str(CORPUS / target)),
+    ]
+
+
+def _environment() -> dict[str, str]:
+    """Return the environment in which sanitized native code can be loaded."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    if native_is_sanitized():
+        atheris = importlib.util.find_spec("atheris")
+        assert atheris is not None
+        assert atheris.origin is not None
+        preload = Path(atheris.origin).parents[1] / "asan_with_fuzzer.so"
+        environment |= {
+            "LD_PRELOAD": str(preload),
+            # Every bytes object its own allocation: reading past one is seen.
+            "PYTHONMALLOC": "malloc",
+            # Python frees nearly nothing at its end; stacks of allocations cost half the speed.
+            "ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=16:malloc_context_size=1",
+        }
+    return environment
+
+
+def native_is_sanitized() -> bool:
+    """Say whether native code was built for the fuzzer."""
+    return any(NATIVE.glob("_gate.*.so"))
+
+
+def _inputs(target: str) -> Iterator[Path]:
+    """Inputs kept because they broke a target."""
+    return FOUND.glob(f"{target}-*-*")
