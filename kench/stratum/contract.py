@@ -8,6 +8,9 @@ from kench.pool.job import Job
 from kench.stratum.difficulty import DifficultyLimits
 from kench.stratum.user_agents import UserAgents
 
+# The worker of a login that gets work but is not entered: whatever it submits is refused (A10.2).
+NO_WORKER = 0
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -4,11 +4,9 @@ from dataclasses import dataclass
 
 from kench.pool.job import Job
 from kench.pool.work import EASIEST_DIFFICULTY, settle_difficulty, work_of
+from kench.stratum.agent_defaults import defaults_of
 from kench.stratum.login import Password
 from kench.stratum.vardiff import Vardiff
-
-# Who rents out hash power wants a high floor from the first job on (A6.9, A10.1, A10.2).
-RENTAL_FLOORS = {"nicehash/": 524_288.0, "mrr-hash/": 1e6, "miningrigrentals/": 1e6}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +26,9 @@ class Difficulty:
     """
 
     __slots__ = (
+        "_asked_floor",
         "_limits",
+        "_password_floor",
         "_password_start",
         "_share_work_hashes",
         "_suggested",
@@ -47,7 +47,8 @@ class Difficulty:
         self._suggested: float | None = None
         self._share_work_hashes = 0
         self.changed = False
-        self.floor = limits.lowest
+        self._asked_floor = self._password_floor = 0.0
+        self.floor = limits.lowest  # the highest of the door's, the password's, the firmware's
         self.start = limits.start  # wished for, before bounds
         self.in_force = 0.0  # for the next job; 0 before the first
         self.work_hashes = 0  # accepted since the connection began, for display
@@ -59,9 +60,13 @@ class Difficulty:
         self.start = difficulty
         self.changed = True
 
-    def raise_floor(self, difficulty: float) -> None:
-        """Never go below this difficulty on this connection (A4.6)."""
-        self.floor = max(difficulty, self._limits.lowest)
+    def ask_floor(self, difficulty: float) -> None:
+        """Take the firmware's own floor in the place of the one it asked for before (A4.6)."""
+        self._asked_floor = difficulty
+        self._renew_floor()
+
+    def _renew_floor(self) -> None:
+        self.floor = max(self._limits.lowest, self._password_floor, self._asked_floor)
         self.changed = True
 
     def take_options(self, password: Password) -> None:
@@ -70,7 +75,8 @@ class Difficulty:
         A start said again changes nothing, so that logging in anew floods nobody (A3.5).
         """
         if password.minimum_difficulty is not None:
-            self.raise_floor(password.minimum_difficulty)
+            self._password_floor = password.minimum_difficulty
+            self._renew_floor()
         start = password.start_difficulty
         if start is not None and start != self._password_start:
             self._password_start = start
@@ -102,7 +108,7 @@ class Difficulty:
     def bounded(self, job: Job, user_agent: str) -> float:
         """Return the difficulty that the wish comes to with this job: within all bounds (A8.14)."""
         highest = min(self._limits.highest, job.network_difficulty)
-        lowest = max(self.floor, self._rental_floor(user_agent), EASIEST_DIFFICULTY)
+        lowest = max(self.floor, self._agent_floor(user_agent), EASIEST_DIFFICULTY)
         return settle_difficulty(self.start, lowest, highest)
 
     def renew(self, job: Job, user_agent: str, now: float) -> bool:
@@ -115,11 +121,8 @@ class Difficulty:
         self._vardiff.restart(now)
         return True
 
-    def _rental_floor(self, user_agent: str) -> float:
-        """Return the floor that rented hash power wants, unless it asked for less (A3.8, A10)."""
-        agent = user_agent.lower()
-        for prefix, floor in RENTAL_FLOORS.items():
-            if agent.startswith(prefix):
-                asked = self._suggested if self._password_start is None else self._password_start
-                return floor if asked is None else min(floor, asked)
-        return 0.0
+    def _agent_floor(self, user_agent: str) -> float:
+        """Return the floor that this software wants, unless it asked for less (A3.8, A10)."""
+        floor = defaults_of(user_agent).floor
+        asked = self._suggested if self._password_start is None else self._password_start
+        return floor if asked is None else min(floor, asked)

@@ -142,7 +142,7 @@ def _extension(session: Session, name: str, options: dict[str, Any]) -> dict[str
         nothing = value == 0 and not isinstance(value, bool)  # the pool's own floor, then
         floor = 0.0 if nothing else parse_difficulty(value)
         if floor is not None:
-            session.difficulty.raise_floor(floor)
+            session.difficulty.ask_floor(floor)
         return {name: floor is not None}
     return {name: name in {"subscribe-extranonce", "info"}}
 

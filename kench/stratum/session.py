@@ -16,7 +16,8 @@ from kench.native import Verdict
 from kench.pool.job import Job
 from kench.pool.work import target_le_of
 from kench.stratum import messages, user_agents
-from kench.stratum.contract import Admission, Limits, NewWorker, Pool, Resumable
+from kench.stratum.agent_defaults import defaults_of
+from kench.stratum.contract import NO_WORKER, Admission, Limits, NewWorker, Pool, Resumable
 from kench.stratum.difficulty import Difficulty
 from kench.stratum.faults import Fault
 from kench.stratum.login import parse_password
@@ -218,6 +219,8 @@ class Session:
             tokens = password.tokens
             self.difficulty.take_options(password)
         admission = self.pool.admit(user, tokens)
+        if isinstance(admission, NewWorker) and defaults_of(self.user_agent).is_probe:
+            admission = Admission(admission.participant, NO_WORKER)
         if isinstance(admission, NewWorker):
             self._paused = _Pause(request, name, tokens)
             self.wants = admission
@@ -250,7 +253,8 @@ class Session:
             if request.id is None:
                 return b""
             return messages.refusal(request.id, Verdict.UNAUTHORISED, result=False)
-        self.gate.allow(name, admission.participant, admission.worker)
+        if admission.worker != NO_WORKER:
+            self.gate.allow(name, admission.participant, admission.worker)
         self.participants[name] = admission.participant
         if self.agent == user_agents.OTHER:  # there is more room for those who are known
             self.name_agent(self.user_agent)

@@ -18,13 +18,16 @@ class Authority:
 
     def issue(self, name: str = "pool", days: int = 30) -> tuple[Path, Path]:
         """Write a certificate for HOST, and its key; return both paths."""
-        certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        certificate, key, wish = (self.folder / f"{name}.{kind}" for kind in ("pem", "key", "csr"))
         _openssl(
-            *("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
+            *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
             *("-nodes", "-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"),
-            *("-addext", "basicConstraints=critical,CA:FALSE", "-days", str(days)),
+            *("-keyout", str(key), "-out", str(wish)),
+        )
+        _openssl(
+            *("x509", "-req", "-in", str(wish), "-copy_extensions", "copy", "-days", str(days)),
             *("-CA", str(self.folder / "ca.pem"), "-CAkey", str(self.folder / "ca.key")),
-            *("-keyout", str(key), "-out", str(certificate)),
+            *("-out", str(certificate)),
         )
         return certificate, key
 
