@@ -1,14 +1,17 @@
 """The way of a share: socket to journal on disk to answer, beside a server that only answers.
 
     python -m benchmarks.share_path [--cells 1x64,1000x1] [--seconds 5] [--json FILE]
+    KENCH_BENCH_CKPOOL=/somewhere/ckpool python -m benchmarks.share_path
 
 The whole pool runs (PostgreSQL, node, stratum server, journal on the disk of --folder), every share
 is checked in full, and the bare server is measured right before it in each cell by the same
-client. Exit status 1: a share that was answered `true` is not in the journal, a share was refused,
-or 1000x1 fell below the ratio that this path is held to.
+client; so is ckpool, working for the same node, where KENCH_BENCH_CKPOOL names its program. Exit
+status 1: a share that was answered `true` is not in the journal, a share was refused, or 1000x1
+fell below the ratio that this path is held to.
 """
 
 import argparse
+import contextlib
 import json
 import os
 import sys
@@ -20,6 +23,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.load.ckpool import Ckpool, ckpool_program, running_ckpool
 from benchmarks.load.client import (
     BUILD,
     Cell,
@@ -36,15 +40,24 @@ CELLS = "1x64,50x8,1000x1,1000x4,8000x1"
 # thousand connections.
 HELD_CELL, HELD_RATIO = Cell(1000, 1), 0.4
 SYNCS = 200
+WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One cell, both servers."""
+    """One cell, all servers; ckpool where there is one."""
 
     cell: Cell
     pool: Result
     bare: Result
+    ckpool: Result | None = None
+
+    def results(self) -> dict[str, Result]:
+        """Return what was measured, by server."""
+        results = {"pool": self.pool, "bare": self.bare}
+        if self.ckpool is not None:
+            results["ckpool"] = self.ckpool
+        return results
 
     @property
     def ratio(self) -> float:
@@ -81,16 +94,25 @@ class Outcome:
 
 
 def measure(cells: list[Cell], phases: Phases, folder: Path) -> Outcome:
-    """Load both servers with each cell in turn. Raises LoadError."""
+    """Load the servers with each cell in turn. Raises LoadError."""
     allow_most_files()
     measured, accepted = [], 0
-    with running_bare_server() as (bare_port, bare_pid), running_pool(folder) as pool:
+    program = ckpool_program()
+    with contextlib.ExitStack() as stack:
+        bare_port, bare_pid = stack.enter_context(running_bare_server())
+        pool = stack.enter_context(running_pool(folder))
+        other: Ckpool | None = None
+        if program is not None:
+            other = stack.enter_context(
+                running_ckpool(program, folder / "ckpool", pool.node_address)
+            )
         before = pool.journal_records()
         for cell in cells:
             bare = run_client(cell, bare_port, bare_pid, phases)
+            theirs = run_client(cell, other.port, other.pid, phases, other.login) if other else None
             result = run_client(cell, pool.port, pool.stratum_pid, phases, pool.login)
             accepted += result.accepted_total
-            measured.append(Measured(cell, result, bare))
+            measured.append(Measured(cell, result, bare, theirs))
             # A new tip: what duplicates are looked for in starts empty for each cell.
             pool.new_block()
         return Outcome(measured, accepted, pool.journal_records() - before, sync_ms(folder))
@@ -110,23 +132,26 @@ def sync_ms(folder: Path) -> float:
 
 
 def table(outcome: Outcome) -> Table:
-    """Lay the cells out for people: the bare server's line under the pool's."""
+    """Lay the cells out for people: the other servers' lines under the pool's."""
     shown = Table(title="the way of a share")
-    names = ("cell", "server", "accepted/s", "ratio", "CPU-s/10⁶", "p50 ms", "p99 ms", "max ms")
-    for name in names:
+    names = ("cell", "server", "accepted/s", "ours to it", "each CPU-s", "ours to it")
+    for name in (*names, "p50 ms", "p99 ms", "max ms"):
         shown.add_column(name, justify="left" if name in names[:2] else "right")
     for one in outcome.cells:
-        for server, result in (("pool", one.pool), ("bare", one.bare)):
+        results = one.results()
+        for server, result in results.items():
+            ours = result is one.pool
             shown.add_row(
-                str(one.cell) if result is one.pool else "",
+                str(one.cell) if ours else "",
                 server,
                 f"{result.accepted_per_s:,.0f}",
-                f"{one.ratio:.2f}" if result is one.pool else "",
-                f"{result.cpu_s_per_million:.1f}",
+                "" if ours else f"{one.pool.accepted_per_s / result.accepted_per_s:.2f}",
+                f"{result.accepted_per_cpu_s:,.0f}",
+                "" if ours else f"{one.pool.accepted_per_cpu_s / result.accepted_per_cpu_s:.2f}",
                 f"{result.p50_ms:.2f}",
                 f"{result.p99_ms:.1f}",
                 f"{result.max_ms:.0f}",
-                end_section=result is one.bare,
+                end_section=server == tuple(results)[-1],
             )
     return shown
 
@@ -143,7 +168,7 @@ def as_json(outcome: Outcome) -> dict[str, object]:
                     "accepted_per_s": round(result.accepted_per_s),
                     "cpu_s_per_million": round(result.cpu_s_per_million, 2),
                 }
-                for name, result in (("pool", one.pool), ("bare", one.bare))
+                for name, result in one.results().items()
             },
         }
         for one in outcome.cells
@@ -187,7 +212,7 @@ def main(words: list[str] | None = None) -> int:
     except LoadError as fault:
         sys.stderr.write(f"share_path: {fault}\n")
         return 1
-    console = Console()
+    console = Console(width=WIDTH)
     console.print(table(outcome))
     console.print(
         f"told accepted: {outcome.accepted:,}; in the journal: {outcome.journal_records:,}; "

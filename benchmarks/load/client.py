@@ -84,6 +84,11 @@ class Result:
         return self.accepted / self.seconds
 
     @property
+    def accepted_per_cpu_s(self) -> float:
+        """Accepted shares for each second of the server's CPU time (a tick of it at the least)."""
+        return self.accepted / max(self.server_cpu_s, 0.01)
+
+    @property
     def cpu_s_per_million(self) -> float:
         """CPU seconds that the server took for a million accepted shares; 0 without any."""
         return self.server_cpu_s / self.accepted * 1e6 if self.accepted else 0.0

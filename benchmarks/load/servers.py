@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.load.ckpool import VARIABLE, NodeAddress
 from benchmarks.load.client import LoadError, Login
 from kench.pool.address import burn_address
 from kench.pool.database import migrate, open_engine
@@ -35,6 +36,7 @@ class Pool:
     stratum_pid: int
     login: Login
     node: Node
+    node_address: NodeAddress
     journal: Path
 
     def journal_records(self) -> int:
@@ -71,12 +73,17 @@ def running_pool(folder: Path) -> Iterator[Pool]:
         flags = ["--rpc-port", str(rpc_port), "--zmq-port", str(zmq_port)]
         flags += ["--block-difficulty", str(BLOCK_DIFFICULTY)]
         stack.enter_context(_running("node", settings, flags, {}))
-        node_url = f"http://{LOOPBACK}:{rpc_port}?cookie={settings.node_directory / '.cookie'}"
+        address = NodeAddress(
+            f"{LOOPBACK}:{rpc_port}",
+            settings.node_directory / ".cookie",
+            f"tcp://{LOOPBACK}:{zmq_port}",
+        )
+        node_url = f"http://{address.rpc}?cookie={address.cookie}"
         node = Node(node_url)
         pool_settings = {
             "KENCH_DATABASE_URL": url,
             "KENCH_NODE_URLS": node_url,
-            "KENCH_NODE_ZMQ": f"tcp://{LOOPBACK}:{zmq_port}",
+            "KENCH_NODE_ZMQ": address.zmq,
             "KENCH_STRATUM_PORT": str(port),
             "KENCH_METRICS_PORT": str(metrics_port),
             # Every hash is a share, and the difficulty stays what it is.
@@ -88,7 +95,7 @@ def running_pool(folder: Path) -> Iterator[Pool]:
         if stratum.pid is None:
             raise LoadError(f"stratum ended at once: {stratum.last_words()}")
         login = Login(f"{participant}.load", token)
-        yield Pool(port, stratum.pid, login, node, settings.journal_directory)
+        yield Pool(port, stratum.pid, login, node, address, settings.journal_directory)
 
 
 @contextlib.contextmanager
@@ -98,7 +105,9 @@ def _running(
     """Run one role until the end of the block; it is ready inside. Raises LoadError."""
     log = settings.log_directory / f"{role}.log"
     arguments = ["--data", str(settings.data_dir), *flags]
-    part = Part(role, arguments, {**base_environment(), **variables}, log)
+    environment = {**base_environment(), **variables}
+    environment.pop(VARIABLE, None)  # it is no setting of the pool's
+    part = Part(role, arguments, environment, log)
     part.start()
     try:
         for _ in range(round(READY_S / POLL_S)):

@@ -112,25 +112,42 @@ static inline void take_job(const char *params, const char *end, char *job_id, c
     take_string(at, end, ntime, 9);
 }
 
-/* The params of a mining.notify line, or NULL for any other line. */
-static inline const char *notify_params(const char *line, const char *end) {
-    static const char NOTIFY[] = "\"method\":\"mining.notify\"";
-    const char *found = memmem(line, (size_t)(end - line), NOTIFY, sizeof NOTIFY - 1);
-    return found ? memchr(found, '[', (size_t)(end - found)) : NULL;
+static inline int starts_with(const char *at, const char *end, const char *words) {
+    size_t size = strlen(words);
+    return (size_t)(end - at) >= size && !memcmp(at, words, size);
 }
 
-/* What follows the id of an answer line, or NULL for any other line. */
-static inline const char *answer_of(const char *line, const char *end, uint64_t *id) {
-    if (end - line < 7 || memcmp(line, "{\"id\":", 6) || line[6] < '0' || line[6] > '9')
+/* The params of a mining.notify line, or NULL for any other line. */
+static inline const char *notify_params(const char *line, const char *end) {
+    static const char NOTIFY[] = "\"method\":\"mining.notify\"", PARAMS[] = "\"params\":[";
+    size_t size = (size_t)(end - line);
+    if (!memmem(line, size, NOTIFY, sizeof NOTIFY - 1))
         return NULL;
-    const char *at = line + 6;
-    for (*id = 0; at < end && *at >= '0' && *at <= '9'; at++)
-        *id = *id * 10 + (uint64_t)(*at - '0');
-    return end - at > 9 && !memcmp(at, ",\"result\"", 9) ? at : NULL;
+    const char *found = memmem(line, size, PARAMS, sizeof PARAMS - 1);
+    return found ? found + sizeof PARAMS - 1 : NULL;
+}
+
+static inline const char *take_number(const char *at, const char *end, uint64_t *number) {
+    for (*number = 0; at < end && *at >= '0' && *at <= '9'; at++)
+        *number = *number * 10 + (uint64_t)(*at - '0');
+    return at;
+}
+
+/* The result and error of an answer line, and its id, or NULL for any other line. Answers begin
+ * with their id or, as another server writes them, end with it. */
+static inline const char *answer_of(const char *line, const char *end, uint64_t *id) {
+    if (starts_with(line, end, "{\"result\":") || starts_with(line, end, "{\"reject-reason\":")) {
+        const char *at = memmem(line, (size_t)(end - line), "\"id\":", 5);
+        return at && take_number(at + 5, end, id) > at + 5 ? line : NULL;
+    }
+    if (!starts_with(line, end, "{\"id\":") || line[6] < '0' || line[6] > '9')
+        return NULL;
+    const char *at = take_number(line + 6, end, id);
+    return starts_with(at, end, ",\"result\"") ? at : NULL;
 }
 
 static inline int is_true(const char *answer, const char *end) {
-    return end - answer >= 14 && !memcmp(answer, ",\"result\":true", 14);
+    return starts_with(answer + 1, end, "\"result\":true");
 }
 
 static inline int error_code(const char *answer, const char *end) {

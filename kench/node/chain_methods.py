@@ -10,8 +10,9 @@ from kench.node.answers import (
     difficulty,
     header_answer,
     next_answer,
+    transaction_answer,
 )
-from kench.node.blocks import HEADER_BYTES, Reader, read_block
+from kench.node.blocks import HEADER_BYTES, Reader, read_block, read_transaction
 from kench.node.chain import Chain
 from kench.node.kernel import Entry
 from kench.node.rpc import Code, Method, Parameter, RpcError
@@ -52,6 +53,9 @@ class ChainMethods:
         height = Parameter("height", (int,))
         block_hash = (Parameter("blockhash", (str,)),)
         return {
+            "decoderawtransaction": Method(
+                self.decoderawtransaction, (Parameter("hexstring", (str,)),)
+            ),
             "getbestblockhash": Method(self.getbestblockhash),
             "getblockchaininfo": Method(self.getblockchaininfo),
             "getblockcount": Method(self.getblockcount),
@@ -180,3 +184,16 @@ class ChainMethods:
     def _count_transactions(self, entry: Entry) -> int:
         raw = self._chain.block(entry.hash)
         return 0 if raw is None else Reader(raw, HEADER_BYTES).count()
+
+    def decoderawtransaction(self, hexstring: str) -> dict[str, Any]:
+        """Tell what a serialized transaction holds."""
+        try:
+            reader = Reader(bytes.fromhex(hexstring))
+            transaction = read_transaction(reader)
+        except ValueError:
+            raise RpcError(Code.DESERIALIZATION, "TX decode failed") from None
+        if 2 * reader.position != len(hexstring):
+            raise RpcError(Code.DESERIALIZATION, "TX decode failed")
+        answer = transaction_answer(transaction)
+        del answer["hex"]
+        return answer

@@ -66,6 +66,29 @@ class _RefusesEachThird(_Stratum):
         return True
 
 
+class _WritesIdsLast(socketserver.StreamRequestHandler):
+    """Answers as ckpool does: the id at the end, the method after its parameters."""
+
+    def handle(self) -> None:
+        for line in self.rfile:
+            found = ID.search(line)
+            assert found
+            number = int(found[1])
+            if b"mining.subscribe" in line:
+                self.wfile.write(
+                    b'{"result":[[["mining.notify","1"]],"00",8],"id":1,"error":null}\n'
+                )
+                params = NOTIFY[NOTIFY.index(b'"params"') : -2]
+                self.wfile.write(b'{%b,"id":null,"method":"mining.notify"}\n' % params)
+            elif number % 3 or b"mining.authorize" in line:
+                self.wfile.write(b'{"result":true,"error":null,"id":%d}\n' % number)
+            else:
+                error = (
+                    b'{"reject-reason":"Above","result":false,"error":[23,"Above",null],"id":%d}\n'
+                )
+                self.wfile.write(error % number)
+
+
 class _Leaves(_Stratum):
     def answer(self, number: int, line: bytes) -> bool:
         return False
@@ -114,6 +137,13 @@ def test_refusals_are_counted_by_code_and_apart_from_accepted_shares() -> None:
         result = run_client(Cell(2, 3), port, os.getpid(), SHORT, Login("1.load", "x"))
     assert list(result.refused_total) == ["23"]
     assert result.jobs == 2
+    assert abs(result.accepted_total - 2 * result.refused_total["23"]) <= 4
+
+
+def test_answers_that_end_with_their_id_are_read_too() -> None:
+    with server_of(_WritesIdsLast) as port:
+        result = run_client(Cell(2, 3), port, os.getpid(), SHORT, Login("1.load", "x"))
+    assert list(result.refused_total) == ["23"]
     assert abs(result.accepted_total - 2 * result.refused_total["23"]) <= 4
 
 

@@ -171,6 +171,7 @@ def test_a_block_is_shown_at_each_verbosity(node: Node) -> None:
     assert coinbase["vout"][0]["scriptPubKey"]["type"] == "witness_v0_keyhash"
     assert coinbase["vout"][1]["scriptPubKey"]["type"] == "nulldata"
     assert raw.endswith(coinbase["hex"])
+    assert node.rpc.call("decoderawtransaction", coinbase.pop("hex")) == coinbase
 
 
 @pytest.mark.parametrize(
@@ -189,6 +190,8 @@ def test_a_block_is_shown_at_each_verbosity(node: Node) -> None:
         (("preciousblock", "00" * 32), -5, "Block not found"),
         (("invalidateblock", "00" * 32), -5, "Block not found"),
         (("submitblock",), -1, "submitblock"),
+        (("decoderawtransaction", "0200"), -22, "TX decode failed"),
+        (("decoderawtransaction", "zz"), -22, "TX decode failed"),
         (("generatetoaddress", 1, "nobody"), -5, "Error: Invalid address"),
         (("nosuchmethod",), -32601, "Method not found"),
     ],
