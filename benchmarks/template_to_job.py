@@ -144,7 +144,7 @@ def main(words: list[str] | None = None) -> int:
     times, job = measure(body, maker, given.rounds)
     spreads = {name: Spread.of(values) for name, values in asdict(times).items()}
     console = Console()
-    title = f"{len(job.template.transactions_hex):,} transactions, {len(body):,} bytes"
+    title = f"{job.facts.transactions:,} transactions, {len(body):,} bytes"
     notify = f"job made, notify of {len(job.notify(clean=True)):,} bytes"
     names = ("JSON decoded", "template read and checked", notify, "all", "the loop, late by")
     console.print(table(title, dict(zip(names, spreads.values(), strict=True))))

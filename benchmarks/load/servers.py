@@ -1,9 +1,11 @@
 """The servers under load: a whole pool in a temporary folder, and the bare yardstick."""
 
 import contextlib
+import json
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +88,7 @@ def running_pool(folder: Path) -> Iterator[Pool]:
             "KENCH_NODE_ZMQ": address.zmq,
             "KENCH_STRATUM_PORT": str(port),
             "KENCH_METRICS_PORT": str(metrics_port),
+            "KENCH_STRATUM_PROCESSES": "1",
             # Every hash is a share, and the difficulty stays what it is.
             "KENCH_MIN_DIFFICULTY": repr(EASIEST_DIFFICULTY),
             "KENCH_START_DIFFICULTY": repr(EASIEST_DIFFICULTY),
@@ -95,7 +98,8 @@ def running_pool(folder: Path) -> Iterator[Pool]:
         if stratum.pid is None:
             raise LoadError(f"stratum ended at once: {stratum.last_words()}")
         login = Login(f"{participant}.load", token)
-        yield Pool(port, stratum.pid, login, node, address, settings.journal_directory)
+        (front,) = _fronts(metrics_port).values()
+        yield Pool(port, front, login, node, address, settings.journal_directory)
 
 
 @contextlib.contextmanager
@@ -135,6 +139,13 @@ def running_bare_server() -> Iterator[tuple[int, int]]:
             yield int(line), process.pid
         finally:
             process.terminate()
+
+
+def _fronts(metrics_port: int) -> dict[str, int]:
+    """Return the process ids of the fronts by number, as /status tells them."""
+    url = f"http://{LOOPBACK}:{metrics_port}/status"
+    with urllib.request.urlopen(url, timeout=READY_S) as answer:
+        return {number: front["pid"] for number, front in json.load(answer)["fronts"].items()}
 
 
 def _free_ports(count: int) -> list[int]:

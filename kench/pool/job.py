@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kench import native
-from kench.pool.bitcoin import compact_size, stratum_prevhash
+from kench.pool.bitcoin import compact_size, hash_le, stratum_prevhash
 from kench.pool.clock import Clock
 from kench.pool.coinbase import EXTRANONCE2_SIZE, Output, coinbase_halves, with_witness
 from kench.pool.journal.archive import ArchivedJob
@@ -16,39 +16,63 @@ HEADER_BYTES = 80
 
 
 @dataclass(frozen=True, slots=True)
+class JobFacts:
+    """What a job's template says beyond the archive.
+
+    Jobs of one template share its body: `body_key` is the key of the first of them, and
+    `transactions` how many the body has.
+    """
+
+    rolling_mask: int
+    has_witness: bool
+    transactions: int
+    body_key: int
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """One unit of work that miners are given.
 
+    It holds what judges shares and begins a block, not the template's transactions: they are the
+    body, many times as large, and are asked for by `facts.body_key` when a block is found.
     `network_difficulty` is that of the template's block target: no share may be asked to be
     harder (A8.14). `prepared` is the same job inside native code.
     """
 
     key: int
-    template: Template
     archived: ArchivedJob
+    facts: JobFacts
+    prevhash_le: bytes
     network_difficulty: float
     prepared: native.Job = field(repr=False)
     notify_clean: bytes = field(repr=False)
     notify_more: bytes = field(repr=False)
 
+    @classmethod
+    def of(
+        cls, archived: ArchivedJob, facts: JobFacts, notify_clean: bytes, notify_more: bytes
+    ) -> "Job":
+        """Return the job that these say, made ready for judging."""
+        return cls(
+            key=archived.job_key,
+            archived=archived,
+            facts=facts,
+            prevhash_le=hash_le(archived.prevhash),
+            network_difficulty=difficulty_of_target(archived.block_target),
+            prepared=archived.prepare(),
+            notify_clean=notify_clean,
+            notify_more=notify_more,
+        )
+
     def notify(self, *, clean: bool) -> bytes:
         """Return the whole `mining.notify` line, which is the same for every connection."""
         return self.notify_clean if clean else self.notify_more
 
-    def block(self, header: bytes, extranonce1: bytes, extranonce2: bytes) -> bytes:
-        """Return the serialized block of a header found on this job (B13)."""
+    def block_start(self, header: bytes, extranonce1: bytes, extranonce2: bytes) -> bytes:
+        """Return the serialized block of a header found on this job up to its body (B13)."""
         stripped = self.archived.coinb1 + extranonce1 + extranonce2 + self.archived.coinb2
-        segwit = self.template.witness_commitment is not None
-        coinbase = with_witness(stripped) if segwit else stripped
-        transactions = self.template.transactions_hex
-        return b"".join(
-            (
-                header,
-                compact_size(len(transactions) + 1),
-                coinbase,
-                bytes.fromhex("".join(transactions)),
-            )
-        )
+        coinbase = with_witness(stripped) if self.facts.has_witness else stripped
+        return header + compact_size(self.facts.transactions + 1) + coinbase
 
 
 class JobKeys:
@@ -81,8 +105,8 @@ class JobMaker:
         self._outputs_for = outputs_for
         self._tag = tag
 
-    def make(self, template: Template) -> Job:
-        """Return a new job on `template`.
+    def make(self, template: Template, body_key: int | None = None) -> Job:
+        """Return a new job on `template`, whose body an earlier job may have named already.
 
         Raises CoinbaseError where no lawful coinbase can be built. The outputs must sum to the
         template's value exactly (B9).
@@ -115,14 +139,17 @@ class JobMaker:
             reward_sat=reward_sat,
             extranonce2_size=EXTRANONCE2_SIZE,
         )
-        return Job(
-            key=key,
-            template=template,
-            archived=archived,
-            network_difficulty=difficulty_of_target(template.block_target),
-            prepared=archived.prepare(),
-            notify_clean=_notify_line(archived, template, clean=True),
-            notify_more=_notify_line(archived, template, clean=False),
+        facts = JobFacts(
+            rolling_mask=template.rolling_mask,
+            has_witness=template.witness_commitment is not None,
+            transactions=len(template.transactions_hex),
+            body_key=key if body_key is None else body_key,
+        )
+        return Job.of(
+            archived,
+            facts,
+            _notify_line(archived, template, clean=True),
+            _notify_line(archived, template, clean=False),
         )
 
 

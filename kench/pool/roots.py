@@ -68,16 +68,21 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     return read_settings(**flags)
 
 
-def start_logging(role: str, stream: TextIO | None = None) -> structlog.stdlib.BoundLogger:
+def start_logging(
+    role: str, stream: TextIO | None = None, process: str | int | None = None
+) -> structlog.stdlib.BoundLogger:
     """Send structlog and the standard library's warnings to `stream` (stderr) as JSON lines.
 
-    The lines carry `role`, `level`, `event` and `timestamp` (UTC). Whoever runs the process owns
+    The lines carry `role`, `level`, `event` and `timestamp` (UTC), and `process` where a role has
+    several. Whoever runs the process owns
     the file: `kench up` and systemd both do.
     """
 
     def add_role(_logger: object, _method: str, event: EventDict) -> EventDict:
         # Not a context variable: threads start with an empty context.
         event["role"] = role
+        if process is not None:
+            event.setdefault("process", process)
         return event
 
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)

@@ -44,6 +44,9 @@ from kench.pool.door_settings import (
 CONFIG_NAME = "kench.toml"
 """The TOML file looked for in the data folder."""
 
+FRONT_NUMBER_MAX = 4095
+"""A front's number has twelve bits of each extranonce1."""
+PROCESSES_MAX = 256
 COINBASE_TAG_BYTES_MAX = 32
 """scriptSig may have 100 bytes in all (A7.10): height, extranonces and this tag share them."""
 
@@ -69,8 +72,13 @@ class Settings(BaseSettings):
 
     data_dir: Path = Field(Path("data"), validation_alias=AliasChoices("KENCH_DATA"))
     """Folder of everything that Kench keeps: journal, blocks, logs, embedded database and node."""
-    instance: Annotated[int, Field(ge=0, le=255)] = 0
-    """Number of this stratum front end; its journal is `journal/<instance>`."""
+    instance: Annotated[int, Field(ge=0, le=FRONT_NUMBER_MAX)] = 0
+    """Number of the first front of this machine; the journal of front n is `journal/<n>`. Machines
+    of one pool need numbers twice as far apart as they have processes: a reload has two
+    generations alive."""
+    stratum_processes: Annotated[int, Field(ge=0, le=PROCESSES_MAX)] = 0
+    """Processes that serve miners, beside the one that makes their jobs; 0 takes one for each core
+    but one, at least one."""
     network: str | None = None
     """Network that the nodes must be on: main, test, testnet4, signet, regtest. Unset: the one
     that the first node names."""
@@ -259,6 +267,10 @@ class Settings(BaseSettings):
             ):
                 name = "stratum_port" if plan is plans[0] else f"the port of door {plan.name}"
                 raise ValueError(f"{name} and metrics_port must differ")
+        if self.instance + 2 * self.stratum_processes - 1 > FRONT_NUMBER_MAX:
+            raise ValueError(
+                f"instance + 2 * stratum_processes may be {FRONT_NUMBER_MAX + 1} at most"
+            )
         if len(self.node_zmq) > max(1, len(self.node_urls)):
             raise ValueError("node_zmq has more entries than node_urls")
         return self
@@ -275,8 +287,13 @@ class Settings(BaseSettings):
 
     @property
     def blocks_directory(self) -> Path:
-        """`DATA/blocks`: every found block, on disk before it is sent anywhere."""
+        """`DATA/blocks`: a folder for each front; every found block is there before it is sent."""
         return self.data_dir / "blocks"
+
+    @property
+    def bodies_directory(self) -> Path:
+        """`DATA/run/bodies`: the transactions of the templates that are mined on."""
+        return self.run_directory / "bodies"
 
     @property
     def node_directory(self) -> Path:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -125,11 +127,18 @@ def certificate_of(settings: Settings) -> Certificate | None:
     return Certificate(pair[0], pair[1])
 
 
-def doors_of(settings: Settings, certificate: Certificate | None) -> list[Door]:
-    """Return the doors of the settings, all shut."""
+def doors_of(
+    settings: Settings, certificate: Certificate | None, ports: Sequence[int]
+) -> list[Door]:
+    """Return the doors of the settings, all shut, at the ports that were chosen for them."""
     return [
-        Door(plan, limits_of(plan, settings), certificate, settings.tls_handshake_s)
-        for plan in settings.all_doors
+        Door(
+            replace(plan, port=port),
+            limits_of(plan, settings),
+            certificate,
+            settings.tls_handshake_s,
+        )
+        for plan, port in zip(settings.all_doors, ports, strict=True)
     ]
 
 

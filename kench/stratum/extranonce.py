@@ -4,18 +4,19 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from kench.pool.errors import KenchError
+from kench.pool.settings import FRONT_NUMBER_MAX
 from kench.stratum.contract import Resumable
 
-# Instance numbers that fit the last byte of an extranonce1.
-INSTANCE_MAX = 255
-_COUNTER_RANGE = 1 << 24
+# Of the 32 bits the counter has the low ones, and the front's number the high ones.
+COUNTER_BITS = 20
+_COUNTER_RANGE = 1 << COUNTER_BITS
 # Ended sessions remembered, and for how long: miners resubmit for 120 s (A2.7).
 RESUMABLE_MAX = 20_000
 RESUMABLE_S = 300.0
 
 
 class ExtranoncesExhaustedError(KenchError):
-    """Every extranonce1 of this instance is in use."""
+    """Every extranonce1 of this front is in use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +26,18 @@ class _Ended:
 
 
 class Extranonces:
-    """Allocates the four bytes: a counter of three, low byte first, then the instance (A2.8)."""
+    """Allocates the four bytes, a little-endian number of counter and front number (A2.8).
 
-    def __init__(self, instance: int) -> None:
-        if not 0 <= instance <= INSTANCE_MAX:
-            raise ExtranoncesExhaustedError(f"KENCH_INSTANCE must be 0 to {INSTANCE_MAX}")
-        self._instance = instance
+    No two fronts of a pool ever give the same value, and what changes from one value to the next
+    comes first.
+    """
+
+    def __init__(self, front_number: int) -> None:
+        if not 0 <= front_number <= FRONT_NUMBER_MAX:
+            raise ExtranoncesExhaustedError(
+                f"front {front_number} is beyond {FRONT_NUMBER_MAX}: set KENCH_INSTANCE lower"
+            )
+        self._high_bits = front_number << COUNTER_BITS
         self._next = 1
         self._taken: set[bytes] = set()
         self._ended: OrderedDict[str, _Ended] = OrderedDict()
@@ -38,7 +45,7 @@ class Extranonces:
     def take(self) -> bytes:
         """Return a value that no live connection has."""
         for _ in range(len(self._taken) + 1):
-            value = self._next.to_bytes(3, "little") + bytes([self._instance])
+            value = (self._high_bits | self._next).to_bytes(4, "little")
             self._next = (self._next + 1) % _COUNTER_RANGE
             if value not in self._taken:
                 self._taken.add(value)
@@ -67,3 +74,8 @@ class Extranonces:
     def give_back(self, value: bytes) -> None:
         """Free a value that no share was made with."""
         self._taken.discard(value)
+
+
+def front_of(extranonce1: bytes) -> int:
+    """Return the number of the front that gave a value."""
+    return int.from_bytes(extranonce1, "little") >> COUNTER_BITS

@@ -130,7 +130,7 @@ class Front:
     def rolling_mask(self) -> int:
         """Return the version bits that miners may roll (A7.7)."""
         job = self._book.current
-        return ROLLING_MASK if job is None else job.template.rolling_mask
+        return ROLLING_MASK if job is None else job.facts.rolling_mask
 
     def admit(self, user: object, tokens: tuple[str, ...]) -> Admission | NewWorker | None:
         """Look a login up in the cached register (D2)."""

@@ -27,7 +27,7 @@ class JobBook:
         Shares of the tip before are stale from `stale_from_us` on (A8.9).
         """
         before = self.current
-        new_tip = before is None or before.template.prevhash_le != job.template.prevhash_le
+        new_tip = before is None or before.prevhash_le != job.prevhash_le
         if new_tip and before is not None:
             self._table.new_tip(stale_from_us)
         self._table.add(job.prepared)
@@ -43,17 +43,18 @@ class JobBook:
 
 
 class JobFactory:
-    """Makes jobs in worker threads, in order, and delivers them by `deliver(job, for_all)`.
+    """Makes jobs in worker threads, in order, delivered by `deliver(job, template, for_all)`.
 
     `deliver` is called in the thread that made the job, under the factory's lock: jobs arrive in
     the order of their keys.
     """
 
-    def __init__(self, maker: JobMaker, deliver: Callable[[Job, bool], None]) -> None:
+    def __init__(self, maker: JobMaker, deliver: Callable[[Job, Template, bool], None]) -> None:
         self._maker = maker
         self._deliver = deliver
         self._lock = threading.Lock()
         self._template: Template | None = None
+        self._body_key = 0
 
     def from_template(self, template: Template) -> Job:
         """Make the job of a new template, deliver it to all, and return it.
@@ -62,12 +63,13 @@ class JobFactory:
         """
         with self._lock:
             job = self._maker.make(template)
-            self._deliver(job, True)
-            self._template = template
+            self._deliver(job, template, True)
+            self._template, self._body_key = template, job.facts.body_key
         return job
 
     def again(self) -> None:
         """Make and deliver another job of the newest template."""
         with self._lock:
-            if self._template is not None:
-                self._deliver(self._maker.make(self._template), False)
+            template = self._template
+            if template is not None:
+                self._deliver(self._maker.make(template, self._body_key), template, False)

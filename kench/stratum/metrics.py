@@ -1,8 +1,6 @@
 """Metrics, health and state over HTTP, for Prometheus and for people: loopback by default."""
 
-import asyncio
 import json
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, cast
 
@@ -13,82 +11,99 @@ from prometheus_client.registry import Collector
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request
 
-from kench.native import Verdict
-from kench.stratum.user_agents import Tally
-
-LAG_PROBE_S = 0.1
 # Status, content type and body of a page.
 Answer = tuple[int, str, bytes]
 
 
+# Of each front: name, type, what it is, key of its state.
+_OF_FRONTS = (
+    ("kench_connections", "open connections of miners", "connections"),
+    ("kench_sessions", "sessions that have work", "sessions"),
+    ("kench_job_age_seconds", "since the newest job for all came", "job_age_s"),
+    ("kench_durable_lag_ms", "longest wait for the disk in the last second, ms", "durable_lag_ms"),
+    ("kench_feed_lag_seconds", "since the front was heard of last", "feed_lag_s"),
+    ("kench_fan_out_seconds", "first to last send of the newest job for all", "fan_out_s"),
+    ("kench_loop_lag_seconds", "how late the event loop ran last", "loop_lag_s"),
+    ("kench_loop_lag_max_seconds", "how late the event loop ran at worst", "loop_lag_max_s"),
+)  # fmt: skip
+_COUNTED = (
+    ("kench_blocks_found", "block candidates since start", "found_blocks"),
+    ("kench_logins_refused", "logins refused since start", "logins_refused"),
+    ("kench_shares_durable", "shares in the journal", "journal_records"),
+)
+
+
 class Numbers(Collector):
-    """Collects at scrape time what the front knows anyway."""
+    """Collects at scrape time what the job maker knows anyway."""
 
     def __init__(self, state: Callable[[], Mapping[str, Any]]) -> None:
         self._state = state
-        self.refused: Counter[int] = Counter()
-        self.loop_lag_s = 0.0
-        self.loop_lag_max_s = 0.0
-
-    def count_refused(self, tally: Tally) -> None:
-        """Add refusals by verdict."""
-        for (_participant, _worker, verdict, _agent), count in tally.items():
-            self.refused[verdict] += count
-
-    def probe_lag(self, loop: asyncio.AbstractEventLoop) -> None:
-        """See, each LAG_PROBE_S from now on, how late the loop runs a timer."""
-        due = loop.time() + LAG_PROBE_S
-
-        def probe() -> None:
-            self.loop_lag_s = max(0.0, loop.time() - due)
-            self.loop_lag_max_s = max(self.loop_lag_max_s, self.loop_lag_s)
-            self.probe_lag(loop)
-
-        loop.call_at(due, probe)
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric."""
         state = self._state()
-        for name, text, value in (
-            ("kench_serving", "1 while miners can connect", int(state["serving"])),
-            ("kench_connections", "open connections of miners", state["connections"]),
-            ("kench_sessions", "sessions that have work", state["sessions"]),
-            ("kench_block_height", "height that is being mined", state["height"] or 0),
-            ("kench_durable_lag_ms", "longest wait for the disk in the last second, ms",
-             state["durable_lag_ms"]),
-            ("kench_loop_lag_seconds", "how late the event loop ran last", self.loop_lag_s),
-            ("kench_loop_lag_max_seconds", "how late the event loop ran at worst",
-             self.loop_lag_max_s),
-            ("kench_hashrate", "hashes a second, all participants",
-             sum(state["hashrate"].values())),
-            ("kench_register_followed", "1 while changes of the register are heard",
-             int(state["register_fault"] is None)),
-            ("kench_nodes_usable", "nodes that can be used",
-             sum(node["usable"] for node in state["nodes"])),
-        ):  # fmt: skip
-            yield GaugeMetricFamily(name, text, value)
-        yield CounterMetricFamily(
-            "kench_shares_durable", "shares in the journal", state["journal_records"]
+        yield from _of_the_whole(state)
+        fronts = state["fronts"]
+        serving = GaugeMetricFamily(
+            "kench_serving", "1 while miners can connect", labels=["process"]
         )
-        yield CounterMetricFamily(
-            "kench_blocks_found", "block candidates since start", state["found_blocks"]
-        )
-        yield CounterMetricFamily(
-            "kench_logins_refused", "logins refused since start", state["logins_refused"]
-        )
-        refused = CounterMetricFamily(
-            "kench_shares_refused", "shares refused since start", labels=["reason"]
-        )
-        for verdict in Verdict:
-            if verdict is not Verdict.ACCEPTED:
-                refused.add_metric([verdict.reason], self.refused[verdict])
-        yield refused
+        for number, front in fronts.items():
+            serving.add_metric([number], int(front["serving"]))
+        yield serving
+        for name, text, key in _OF_FRONTS:
+            gauge = GaugeMetricFamily(name, text, labels=["process"])
+            for number, front in fronts.items():
+                if front.get(key) is not None:
+                    gauge.add_metric([number], front[key])
+            if name.startswith("kench_loop_lag"):
+                gauge.add_metric(["maker"], state[f"maker_{key}"])
+            yield gauge
+        for name, text, key in _COUNTED:
+            counter = CounterMetricFamily(name, text, labels=["process"])
+            for number, front in fronts.items():
+                counter.add_metric([number], front.get(key) or 0)
+            yield counter
+        yield _shares(fronts)
 
 
-def site_root(numbers: Numbers, state: Callable[[], Mapping[str, Any]]) -> Resource:
+def _of_the_whole(state: Mapping[str, Any]) -> Iterator[Metric]:
+    for name, text, value in (
+        ("kench_ready", "1 while miners can connect and shares are acknowledged",
+         int(state["ready"])),
+        ("kench_block_height", "height that is being mined", state["height"] or 0),
+        ("kench_hashrate", "hashes a second, all participants", sum(state["hashrate"].values())),
+        ("kench_register_followed", "1 while changes of the register are heard",
+         int(state["register_fault"] is None)),
+        ("kench_nodes_usable", "nodes that can be used",
+         sum(node["usable"] for node in state["nodes"])),
+        ("kench_processes", "front processes", len(state["fronts"])),
+    ):  # fmt: skip
+        yield GaugeMetricFamily(name, text, value)
+    usable = GaugeMetricFamily("kench_node_usable", "1 while it can be used", labels=["node"])
+    for node in state["nodes"]:
+        usable.add_metric([node["name"]], int(node["usable"]))
+    yield usable
+    yield CounterMetricFamily(
+        "kench_front_restarts", "fronts that ended unasked", state["front_restarts"]
+    )
+
+
+def _shares(fronts: Mapping[str, Mapping[str, Any]]) -> Metric:
+    """Return the shares since each front's start, by outcome."""
+    shares = CounterMetricFamily(
+        "kench_shares", "shares since start, by outcome", labels=["process", "outcome"]
+    )
+    for number, front in fronts.items():
+        shares.add_metric([number, "accepted"], front.get("accepted") or 0)
+        for reason, count in (front.get("refused") or {}).items():
+            shares.add_metric([number, reason], count)
+    return shares
+
+
+def site_root(state: Callable[[], Mapping[str, Any]]) -> Resource:
     """Return the web resource with /metrics, /healthz and /status."""
     registry = CollectorRegistry()
-    registry.register(numbers)
+    registry.register(Numbers(state))
     pages: dict[bytes, Callable[[], Answer]] = {
         b"metrics": lambda: (200, CONTENT_TYPE_LATEST, generate_latest(registry)),
         b"healthz": lambda: _health(state()),
@@ -117,9 +132,10 @@ class _Page(Resource):
 
 
 def _health(state: Mapping[str, Any]) -> Answer:
-    if state["serving"]:
+    if state["ready"]:
         return 200, "text/plain; charset=utf-8", b"serving\n"
-    return 503, "text/plain; charset=utf-8", f"not serving: {state['why']}\n".encode()
+    why = state["why"] or "the journal does not acknowledge"
+    return 503, "text/plain; charset=utf-8", f"not serving: {why}\n".encode()
 
 
 def _json(state: Mapping[str, Any]) -> bytes:

@@ -1,4 +1,4 @@
-"""What a front end tells the others through PostgreSQL: its state each second, its refusals."""
+"""What the fronts tell others through PostgreSQL: their states each second, their refusals."""
 
 import json
 from collections import Counter
@@ -7,10 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kench.stratum.tally import TALLY_MAX, merged
 from kench.stratum.user_agents import OTHER_TEXT, Refused, Tally
 
-# Refusal counts that wait for PostgreSQL; past it those of unknown workers are merged.
-TALLY_MAX = 100_000
 # Rows of one worker in `refusals`; the user agents of further ones are counted as other.
 ROWS_PER_WORKER_MAX = 256
 
@@ -48,30 +47,27 @@ _SET_STATE = sa.text(
 class Reports:
     """Writes reports in a worker thread, one at a time; what fails is kept and added next time."""
 
-    def __init__(self, engine: sa.Engine, instance: int) -> None:
+    def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._instance = instance
         self._waiting: Counter[Refused] = Counter()
 
-    def write(self, tally: Tally, state: Mapping[str, Any]) -> None:
-        """Add refusals and replace the state, in one transaction.
+    def write(self, tally: Tally, states: Mapping[int, Mapping[str, Any]]) -> None:
+        """Add refusals and replace the fronts' states by number, in one transaction.
 
         Raises sqlalchemy's DBAPIError while PostgreSQL is away; nothing is lost then.
         """
         self._waiting.update(tally)
         if len(self._waiting) > TALLY_MAX:
-            self._merge()
+            self._waiting = merged(self._waiting)
         with self._engine.begin() as connection:
             add_refusals(connection, self._waiting)
-            connection.execute(_SET_STATE, {"instance": self._instance, "state": json.dumps(state)})
+            if states:
+                rows = [
+                    {"instance": number, "state": json.dumps(state)}
+                    for number, state in sorted(states.items())
+                ]
+                connection.execute(_SET_STATE, rows)
         self._waiting.clear()
-
-    def _merge(self) -> None:
-        """Give up whose refusals these were, not how many."""
-        merged: Counter[Refused] = Counter()
-        for (_participant, _worker, verdict, _agent), count in self._waiting.items():
-            merged[0, 0, verdict, ""] += count
-        self._waiting = merged
 
 
 def add_refusals(connection: sa.Connection, tally: Tally) -> None:

@@ -1,10 +1,10 @@
-"""One stratum process put together: nodes, jobs, journal, register and the front around a loop."""
+"""One front process put together: feed of jobs, journal, register and the front around a loop."""
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any
 
-import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from twisted.internet.threads import deferToThread
@@ -13,26 +13,29 @@ from twisted.python.failure import Failure
 from kench.native import JobTable, RecordBuffer
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
-from kench.pool.job import Job, JobKeys
+from kench.pool.job import Job
 from kench.pool.journal import JournalWriter
-from kench.pool.journal.writer import last_job_key
 from kench.pool.register_feed import RegisterFeed
+from kench.pool.rpc import Node
 from kench.pool.settings import Settings
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
+from kench.stratum.blocks import FoundBlocks
 from kench.stratum.contract import NewWorker
 from kench.stratum.costs import CostLimits
 from kench.stratum.descriptors import room_for
 from kench.stratum.doors import certificate_of, doors_of
 from kench.stratum.extranonce import Extranonces
+from kench.stratum.feed import Kind
+from kench.stratum.feed_line import FeedLine
 from kench.stratum.front import Bounds, Found, Front
 from kench.stratum.hashrate import Hashrates
 from kench.stratum.jobs import JOBS_MAX
-from kench.stratum.metrics import Numbers
-from kench.stratum.reports import Reports
+from kench.stratum.lag import LagProbe
+from kench.stratum.place import Place
 from kench.stratum.serving import Doors, Obstacle
 from kench.stratum.session import State
-from kench.stratum.upstream import Upstream
+from kench.stratum.tally import Tallies
 
 # Hashes remembered for one tip before shares are refused as overloaded (native JobTable).
 DUPLICATES_MAX = 1 << 24
@@ -43,14 +46,12 @@ log = structlog.get_logger("stratum")
 class StratumService:
     """Owns every part of the process; what is not said to be called by threads runs on the loop."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - the composition point of a process
+    def __init__(
         self,
         settings: Settings,
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
-        engine: sa.Engine,
-        database_url: str,
-        on_ready: Callable[[], None],
+        place: Place,
         on_fatal: Callable[[], None],
     ) -> None:
         self._loop = loop
@@ -60,7 +61,6 @@ class StratumService:
         self._stale_serve_s = settings.node_stale_serve_s
         self._template_at: float | None = None
         self._job_sent_at = loop.time()
-        self._reporting = False
         self._lag_ms = 0.0
         self._why_no_template = "waiting for a node"
         directory = settings.journal_directory
@@ -72,10 +72,12 @@ class StratumService:
             settings.journal_segment_s,
         )
         self._table = JobTable(JOBS_MAX, DUPLICATES_MAX)
+        self._tallies = Tallies()
+        self._recovered_records = self._writer.next_sequence
         records = RecordBuffer(settings.journal_buffer_records, self._writer.next_sequence)
         self._acknowledger = Acknowledger(loop, records, self._writer, clock)
         self._register = RegisterFeed(
-            database_url,
+            settings.database_url.get_secret_value() if settings.database_url else "",
             clock,
             self._participants_changed,
             workers_per_participant=settings.workers_per_participant,
@@ -95,15 +97,20 @@ class StratumService:
         self.doors = Doors(
             loop,
             self.front,
-            doors_of(settings, certificate),
-            lambda opened: on_ready() if opened else None,
+            doors_of(settings, certificate, place.ports),
+            lambda _opened: self.tell(),
             certificate,
         )
-        self._reports = Reports(engine, settings.instance)
         self._hashrates = Hashrates(loop.time())
-        self.numbers = Numbers(self.state)
-        keys = JobKeys(clock, last_job_key(directory))
-        self._upstream = Upstream(settings, clock, keys, self)
+        self._lag_probe = LagProbe(loop)
+        self._feed = FeedLine(loop, place.feed_path, place.maker_pid, settings.instance, self)
+        self._blocks = FoundBlocks(
+            [Node(url.get_secret_value()) for url in settings.node_urls],
+            settings.blocks_directory / str(settings.instance),
+            settings.bodies_directory,
+            clock,
+            self._block_accepted,
+        )
 
     def start(self) -> None:
         """Start threads; the doors open with the first job."""
@@ -111,37 +118,27 @@ class StratumService:
             self._acknowledger.on_durable, self._journal_trouble, self._journal_fault
         )
         self._register.start()
-        self._upstream.start()
+        self._blocks.start()
+        self._lag_probe.start()
+        self._feed.start()
         self.doors.watch_certificate()
 
     def close_doors(self) -> None:
         """Begin to stop: no miner is served any more."""
         self.doors.close()
+        self.tell()
+        self._feed.close()
 
     def stop_threads(self) -> None:
         """Stop everything else, in a thread, in the order of dependence."""
-        self._upstream.stop()
         self._register.stop()
         self._writer.stop()
-        last = self.state() | {"serving": False, "why": "stopped"}
-        try:
-            self._reports.write(self.front.take_tally(), last)
-        except SQLAlchemyError as error:
-            log.warning("last state not reported", error=type(error).__name__)
+        self._blocks.stop()
 
     # -- told by threads --------------------------------------------------------------------
 
-    def job_made(self, job: Job, for_all: bool) -> None:
-        """Take a job from upstream."""
-        self._loop.call_soon_threadsafe(self._take_job, job, for_all)
-
-    def no_job(self, why: str) -> None:
-        """Hear from upstream why there is none."""
-        self._loop.call_soon_threadsafe(self._take_no_job, why)
-
-    def proposal_judged(self, reason: str | None) -> None:
-        """Hear from upstream whether a node would take our blocks."""
-        self._loop.call_soon_threadsafe(self._take_proposal, reason)
+    def _block_accepted(self) -> None:
+        self._loop.call_soon_threadsafe(self._feed.send, Kind.BLOCK_ACCEPTED)
 
     def _participants_changed(self, changed: frozenset[int]) -> None:
         self._loop.call_soon_threadsafe(self.front.participants_changed, changed)
@@ -152,26 +149,39 @@ class StratumService:
     def _journal_fault(self, fault: Exception) -> None:
         self._loop.call_soon_threadsafe(self._take_journal_fault, fault)
 
-    # -- on the loop ------------------------------------------------------------------------
+    # -- told by the job maker --------------------------------------------------------------
 
-    def _take_job(self, job: Job, for_all: bool) -> None:
+    def connected(self) -> None:
+        """Tell the maker where this front stands."""
+        self.tell()
+
+    def orphaned(self) -> None:
+        """End the process: who made the jobs is gone, and a new one starts its own fronts."""
+        log.error("the job maker is gone")
+        self._on_fatal()
+
+    def take_job(self, job: Job, *, for_all: bool) -> None:
+        """Give a job to the miners it is for."""
         if for_all:
             self._template_at = self._job_sent_at = self._loop.time()
         self.front.new_job(job, for_all=for_all)
         self.doors.clear(Obstacle.NO_JOB)
         self.doors.clear(Obstacle.NO_NODE)
 
-    def _take_no_job(self, why: str) -> None:
+    def take_no_job(self, why: str) -> None:
         """Remember why no template comes; serving goes on with the last job for a while (B18)."""
         self._why_no_template = why
         if self.front.current_job() is None:
             self.doors.block(Obstacle.NO_JOB, why)
 
-    def _take_proposal(self, reason: str | None) -> None:
+    def take_proposal(self, reason: str | None) -> None:
+        """Serve only where a node would take our blocks (B20)."""
         if reason is None:
             self.doors.clear(Obstacle.NOT_PROPOSED)
         else:
             self.doors.block(Obstacle.NOT_PROPOSED, f"the node says {reason}")
+
+    # -- on the loop ------------------------------------------------------------------------
 
     def _take_journal_trouble(self, error: OSError | None) -> None:
         if error is None:
@@ -194,26 +204,19 @@ class StratumService:
             elif now - self._job_sent_at > self._refresh_s + 1:
                 self._job_sent_at = now
                 self.front.ping_all()
-        self._report()
+        self._lag_ms = self._acknowledger.take_lag_ms()
+        self.tell()
 
     def sweep(self) -> None:
         """Do what is due each few seconds: look at every connection."""
         self._hashrates.add(self.front.take_work(), self._loop.time())
         self.front.sweep()
 
-    def _report(self) -> None:
-        if self._reporting:
-            return
-        self._reporting = True
-        tally = self.front.take_tally()
-        self.numbers.count_refused(tally)
-        self._lag_ms = self._acknowledger.take_lag_ms()
-        report = deferToThread(self._reports.write, tally, self.state())
-        report.addErrback(_log_report_failure)
-        report.addBoth(self._report_done)
-
-    def _report_done(self, _result: object) -> None:
-        self._reporting = False
+    def tell(self) -> None:
+        """Tell the job maker the state of this front, and the refusals since the last time."""
+        self._tallies.add(self.front.take_tally())
+        if self._feed.is_connected:
+            self._feed.send(Kind.STATE, self.state() | {"tally": self._tallies.take()})
 
     def state(self) -> dict[str, Any]:
         """Return the state of this front, as /status and PostgreSQL show it."""
@@ -221,10 +224,11 @@ class StratumService:
         sessions = tuple(self.front.connections)
         return {
             "instance": self._instance,
+            "pid": os.getpid(),
             "port": self.doors.doors[0].port,
-            "height": job.template.height - 1 if job else None,
-            "tip": job.template.prevhash if job else None,
-            "network": self._upstream.network,
+            "height": job.archived.height - 1 if job else None,
+            "tip": job.archived.prevhash if job else None,
+            "job_age_s": round(self._loop.time() - self._job_sent_at, 3) if job else None,
             "connections": len(sessions),
             "sessions": sum(one.session.state is State.WORKING for one in sessions),
             "doors": [door.status() for door in self.doors.doors],
@@ -233,12 +237,17 @@ class StratumService:
             "why": self.doors.why,
             "durable_lag_ms": self._lag_ms,
             "journal_records": self._acknowledger.durable_records,
+            "accepted": self._acknowledger.durable_records - self._recovered_records,
+            "refused": self._tallies.refused(),
             "found_blocks": self.front.found_blocks,
             "logins_refused": self.front.admissions.refused,
             "guard": self.front.guard.state(self._loop.time()),
             "turns_waiting": len(self.front.pacer),
+            "fan_out_s": self.front.broadcast.last_s,
+            "fan_out_sessions": self.front.broadcast.last_sent,
+            "loop_lag_s": self._lag_probe.last_s,
+            "loop_lag_max_s": self._lag_probe.max_s,
             "hashrate": {str(one): rate for one, rate in self._hashrates.current().items()},
-            "nodes": self._upstream.status(),
             "register_fault": self._register.fault,
         }
 
@@ -246,7 +255,7 @@ class StratumService:
 
     def block_found(self, found: Found) -> None:
         """Send a block to the nodes before anything else (B15)."""
-        self._upstream.send_block(found)
+        self._blocks.send(found)
 
     def make_worker(self, wanted: NewWorker, done: Callable[[int | None], None]) -> None:
         """Put a worker into the register, in a thread."""
@@ -255,20 +264,13 @@ class StratumService:
         made.addCallback(lambda result: done(result if isinstance(result, int) else None))
 
     def make_retarget_job(self) -> None:
-        """Make another job of the same template, in a thread."""
-        self._upstream.make_retarget_job()
+        """Ask the job maker for another job of the same template."""
+        self._feed.send(Kind.RETARGET)
 
 
 def _log_worker_failure(failure: Failure) -> None:
     failure.trap(KenchError, SQLAlchemyError)
     log.warning("worker not entered", error=type(failure.value).__name__)
-
-
-def _log_report_failure(failure: Failure) -> None:
-    # Its counts are kept and written with the next one.
-    expected = failure.check(SQLAlchemyError, KenchError)
-    tell = log.warning if expected else log.error
-    tell("state not reported", error=repr(failure.value) if not expected else expected.__name__)
 
 
 def _bounds(settings: Settings) -> Bounds:

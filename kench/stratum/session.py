@@ -287,7 +287,7 @@ class Session:
 
     def _renew_mask(self, job: Job) -> bytes:
         """Let go of the mask before, and follow a template that rolls other bits (A7.7)."""
-        granted = self._asked_mask & job.template.rolling_mask
+        granted = self._asked_mask & job.facts.rolling_mask
         self.gate.set_mask(granted)
         if granted == self.version_mask:
             return b""
@@ -318,8 +318,8 @@ class Session:
         The first job on a tip is clean whatever is asked: a broadcast of it may have been
         overtaken by the next job (A7.3).
         """
-        clean = clean or job.template.prevhash_le != self._prevhash_le
-        self.job_key, self._prevhash_le = job.key, job.template.prevhash_le
+        clean = clean or job.prevhash_le != self._prevhash_le
+        self.job_key, self._prevhash_le = job.key, job.prevhash_le
         mask = self._renew_mask(job) if clean else b""
         first = self.difficulty.in_force == 0.0
         if not self.difficulty.renew(job, self.user_agent, now):

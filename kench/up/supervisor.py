@@ -7,9 +7,9 @@ the exception, with a bound for each part.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from kench.pool.backoff import Backoff
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
-from kench.up.backoff import Backoff
 from kench.up.part import Part
 
 ENDS_BEFORE_READY_MAX = 3

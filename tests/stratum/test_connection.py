@@ -369,7 +369,7 @@ def test_a_block_goes_to_the_edges_and_the_journal_whatever_the_share_earns(
             (found,) = desk.found
             assert found.job.key == int(share[1], 16)
             assert found.extranonce2.hex() == share[2]
-            block = found.job.block(found.header, found.extranonce1, found.extranonce2)
+            block = found.job.block_start(found.header, found.extranonce1, found.extranonce2)
             assert block[:80] == found.header
             assert (await peer.submit(peer.miner.share()))["result"] is True
             first, second = JournalReader(tmp_path).read(0, 2)

@@ -4,21 +4,51 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kench.pool.settings import FRONT_NUMBER_MAX
 from kench.stratum import extranonce
 from kench.stratum.contract import Resumable
-from kench.stratum.extranonce import RESUMABLE_S, Extranonces, ExtranoncesExhaustedError
+from kench.stratum.extranonce import (
+    RESUMABLE_S,
+    Extranonces,
+    ExtranoncesExhaustedError,
+    front_of,
+)
+
+NUMBERS = st.integers(0, FRONT_NUMBER_MAX)
+
+
+def at(number: int, counter: int) -> Extranonces:
+    """A front's values from some moment of its life on."""
+    values = Extranonces(number)
+    values._next = counter
+    return values
 
 
 @pytest.mark.rule("A2.8")
-def test_instances_never_share_a_value() -> None:
-    one, other = Extranonces(0), Extranonces(255)
-    assert not {one.take() for _ in range(1000)} & {other.take() for _ in range(1000)}
+@given(
+    numbers=st.sets(NUMBERS, min_size=2, max_size=5),
+    counter=st.integers(0, (1 << extranonce.COUNTER_BITS) - 1),
+)
+def test_no_two_fronts_ever_give_the_same_value(numbers: set[int], counter: int) -> None:
+    given_by = {number: at(number, counter) for number in numbers}
+    taken = [(number, values.take()) for number, values in given_by.items() for _ in range(9)]
+    assert len({value for _, value in taken}) == len(taken)
+    assert all(len(value) == 4 and front_of(value) == number for number, value in taken)
 
 
-@pytest.mark.parametrize("instance", [-1, 256])
-def test_an_instance_that_does_not_fit_is_refused_by_the_settings_name(instance: int) -> None:
+@pytest.mark.rule("A2.8")
+@given(number=NUMBERS)
+def test_what_changes_comes_first(number: int) -> None:
+    values = Extranonces(number)
+    taken = [values.take() for _ in range(256)]
+    assert len({value[0] for value in taken}) == 256
+    assert len({value[2:] for value in taken}) == 1
+
+
+@pytest.mark.parametrize("number", [-1, FRONT_NUMBER_MAX + 1])
+def test_a_number_that_does_not_fit_is_refused_by_the_settings_name(number: int) -> None:
     with pytest.raises(ExtranoncesExhaustedError, match="KENCH_INSTANCE"):
-        Extranonces(instance)
+        Extranonces(number)
 
 
 def test_when_every_value_is_in_use_it_says_what_to_lower(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,7 +42,8 @@ def pay(template: Template) -> tuple[Output]:
 def test_jobs_made_by_many_threads_come_in_the_order_of_their_keys() -> None:
     delivered: list[Job] = []
     factory = JobFactory(
-        JobMaker(JobKeys(ManualClock()), pay, b""), lambda job, _for_all: delivered.append(job)
+        JobMaker(JobKeys(ManualClock()), pay, b""),
+        lambda job, _template, _for_all: delivered.append(job),
     )
     factory.again()
     assert delivered == [], "there is no template yet"
@@ -66,7 +67,7 @@ def test_a_template_that_no_coinbase_fits_delivers_nothing() -> None:
     delivered: list[Job] = []
     factory = JobFactory(
         JobMaker(JobKeys(ManualClock()), too_many, b""),
-        lambda job, _for_all: delivered.append(job),
+        lambda job, _template, _for_all: delivered.append(job),
     )
     with pytest.raises(CoinbaseError, match="750"):
         factory.from_template(small_template())

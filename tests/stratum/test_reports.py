@@ -28,7 +28,7 @@ def rows_of(engine: sa.Engine) -> list[tuple[Any, ...]]:
 def writer(database: str) -> Iterator[Reports]:
     """Reports as the front writes them, but impatient of locks."""
     opened = open_engine(database, Role.STRATUM, application_name="test", lock_timeout_s=0.05)
-    yield Reports(opened, 0)
+    yield Reports(opened)
     opened.dispose()
 
 
@@ -63,6 +63,6 @@ def test_what_could_not_be_written_is_written_with_the_next(
     with engine.begin() as holder:
         holder.execute(sa.text("LOCK TABLE front_ends"))
         with pytest.raises(OperationalError):
-            writer.write({(1, 2, Verdict.STALE, "a"): 1}, {})
+            writer.write({(1, 2, Verdict.STALE, "a"): 1}, {0: {}})
     writer.write({(1, 2, Verdict.STALE, "a"): 1}, {})
     assert rows_of(engine) == [(1, 2, "stale", "a", 2)]

@@ -224,7 +224,7 @@ def test_a_refresh_every_half_minute_is_one_plain_job(pool: Pool, miner: Miner) 
     miner.login()
     for _ in range(5):
         pool.clock.advance(25)
-        later = replace(pool.job.template, curtime=pool.clock.now_us() // 1_000_000)
+        later = replace(pool.template, curtime=pool.clock.now_us() // 1_000_000)
         pool.new_job(later)
         assert methods_of(miner.give()) == ["mining.notify"]
         assert miner.submit(miner.share())["result"] is True

@@ -173,7 +173,7 @@ def test_without_configure_only_zero_bits_pass_and_with_it_none_means_zero(pool:
     rolling.call("mining.configure", ["version-rolling"], {})
     rolling.login()
     assert rolling.submit(rolling.share())["result"] is True
-    assert {int(one["version"]) for one in pool.taken()} == {pool.job.template.version}
+    assert {int(one["version"]) for one in pool.taken()} == {pool.template.version}
 
 
 @pytest.mark.rule("A8.7", "A9.3")
@@ -182,7 +182,7 @@ def test_an_old_antminer_is_kept_on_five_params(miner: Miner) -> None:
     assert miner.call("mining.multi_version", 1) == [{"id": 1002, "result": True, "error": None}]
     assert b'"method":"mining.multi_version"' not in miner.raw
     assert miner.submit(miner.share())["result"] is True
-    full = [*miner.share(), f"{miner.pool.job.template.version:08x}"]
+    full = [*miner.share(), f"{miner.pool.template.version:08x}"]
     assert miner.submit(full)["error"] == [20, "Invalid version mask", None]
 
 
@@ -213,7 +213,7 @@ def test_a_share_of_the_tip_before_is_stale_unless_in_grace(pool: Pool, miner: M
 @pytest.mark.rule("A8.10")
 def test_ntime_may_roll_within_its_window_and_not_beyond(pool: Pool, miner: Miner) -> None:
     miner.login()
-    template = pool.job.template
+    template = pool.template
     now = pool.clock.now_us() // 1_000_000
     latest = max(template.curtime, now) + 7000
     for ntime in (template.mintime, template.curtime + 1, now + 600, latest):
@@ -257,7 +257,7 @@ def stale(pool: Pool, miner: Miner) -> tuple[Miner, list[str]]:
 
 
 def wrong_ntime(pool: Pool, miner: Miner) -> tuple[Miner, list[str]]:
-    return miner, miner.share(ntime=pool.job.template.mintime - 1)
+    return miner, miner.share(ntime=pool.template.mintime - 1)
 
 
 def unknown_name(pool: Pool, miner: Miner) -> tuple[Miner, list[str]]:
@@ -359,7 +359,7 @@ def test_what_was_credited_is_what_the_record_says(pool: Pool, miner: Miner) -> 
     assert record["extranonce2"].tobytes().hex() == share[2]
     assert int(record["ntime"]) == int(share[3], 16)
     assert int(record["nonce"]) == int(share[4], 16)
-    assert int(record["version"]) == pool.job.template.version | 0x00C00000
+    assert int(record["version"]) == pool.template.version | 0x00C00000
     assert (int(record["participant"]), int(record["worker"])) == (1, 11)
     assert int(record["time_us"]) == pool.clock.now_us()
     assert int(record["flags"]) == 0

@@ -87,6 +87,19 @@ class Pool:
             state: dict[str, Any] = json.load(answer)
         return state
 
+    def front_pids(self) -> dict[int, int]:
+        """Process ids of stratum's fronts by number, of those that run."""
+        fronts = self.state()["fronts"]
+        return {int(number): front["pid"] for number, front in fronts.items() if front["pid"]}
+
+    def kill_stratum(self) -> None:
+        """End the job maker and its fronts at one moment, as a power cut does."""
+        fronts = self.front_pids().values()
+        self.processes["stratum"].send_signal(signal.SIGSTOP)  # it would start them again
+        for pid in fronts:
+            os.kill(pid, signal.SIGKILL)
+        self.end("stratum", signal.SIGKILL)
+
     def journal(self) -> JournalReader:
         """A reader of stratum's journal."""
         return JournalReader(self.folder / "journal" / "0")
@@ -118,6 +131,7 @@ def running_pool(
             "KENCH_NODE_ZMQ": node.zmq_endpoint,
             "KENCH_STRATUM_PORT": str(stratum_port),
             "KENCH_METRICS_PORT": str(metrics_port),
+            "KENCH_STRATUM_PROCESSES": "1",
             **settings,
         }
         pool = Pool(folder, node, environment, stratum_port, metrics_port)

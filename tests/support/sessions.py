@@ -93,17 +93,18 @@ class Pool:
         self.records = native.RecordBuffer(65_536, 0)
         self.register = Register()
         self.jobs = Jobs(self.table, self.clock)
+        self.template = first
         self.job, _ = self.jobs.add(first)
         self.has_job = True
         self._admissions = Admissions(self.register)
-        self._extranonces = Extranonces(instance=7)
+        self._extranonces = Extranonces(7)
         self._sessions = 0
         self.user_agents = UserAgents()
 
     # -- the Pool protocol ------------------------------------------------------------------
 
     def rolling_mask(self) -> int:
-        return self.job.template.rolling_mask if self.has_job else ROLLING_MASK
+        return self.job.facts.rolling_mask if self.has_job else ROLLING_MASK
 
     def current_job(self) -> Job | None:
         return self.job if self.has_job else None
@@ -143,7 +144,8 @@ class Pool:
 
     def new_job(self, template: Template | None = None, *, grace_ms: int = 0) -> tuple[Job, bool]:
         """Another job, of the same template unless one is given; and whether the tip is new."""
-        self.job, new_tip = self.jobs.add(template or self.job.template, grace_ms=grace_ms)
+        self.template = template or self.template
+        self.job, new_tip = self.jobs.add(self.template, grace_ms=grace_ms)
         return self.job, new_tip
 
     def taken(self) -> np.ndarray:

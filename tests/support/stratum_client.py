@@ -149,6 +149,7 @@ class Desk:
         self.door = door
         self._maker = Jobs(JobTable(2), self.clock).maker
         self._peers: list[Peer] = []
+        self.template = template
         self.new_job(template)
 
     # -- edges ------------------------------------------------------------------------------
@@ -161,8 +162,7 @@ class Desk:
 
     def make_retarget_job(self) -> None:
         self.retargets += 1
-        assert self.job is not None
-        self.new_job(self.job.template, for_all=False)
+        self.new_job(for_all=False)
 
     # -- for tests --------------------------------------------------------------------------
 
@@ -171,10 +171,8 @@ class Desk:
         return self.front.current_job()
 
     def new_job(self, template: Template | None = None, *, for_all: bool = True) -> Job:
-        if template is None:
-            assert self.job is not None
-            template = self.job.template
-        job = self._maker.make(template)
+        self.template = template or self.template
+        job = self._maker.make(self.template)
         self.front.new_job(job, for_all=for_all)
         return job
 

@@ -66,7 +66,7 @@ class RunningUp:
 
     def accepted(self) -> int:
         """Shares in the journal: fixed-size records behind a header in each segment."""
-        segments = (self.data / "journal" / "0").glob("*.shares")
+        segments = (self.data / "journal").glob("*/*.shares")
         return sum(max(0, segment.stat().st_size - 64) // 72 for segment in segments)
 
     def stop(self, number: int = signal.SIGTERM) -> float:

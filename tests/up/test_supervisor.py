@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from kench.pool.backoff import CRASH_LOOP_ENDS, DELAY_MAX_S
 from kench.pool.clock import ManualClock
-from kench.up.backoff import CRASH_LOOP_ENDS, DELAY_MAX_S
 from kench.up.part import Part
 from kench.up.supervisor import ENDS_BEFORE_READY_MAX, PartFailedError, Supervisor
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kench.up.backoff import CRASH_LOOP_ENDS, DELAY_MAX_S, FIRST_DELAY_S, STEADY_S, Backoff
+from kench.pool.backoff import CRASH_LOOP_ENDS, DELAY_MAX_S, FIRST_DELAY_S, STEADY_S, Backoff
 
 
 def test_the_first_end_is_followed_by_a_start_at_once() -> None:

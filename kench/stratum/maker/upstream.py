@@ -1,12 +1,10 @@
-"""The Bitcoin side of the process: templates in, made into jobs; found blocks out to the nodes."""
+"""The Bitcoin side of the job maker: nodes watched, their templates made into jobs."""
 
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Protocol
 
 import structlog
 
-from kench.pool.bitcoin import hash_hex
 from kench.pool.clock import Clock
 from kench.pool.coinbase import EXTRANONCE1_SIZE, EXTRANONCE2_SIZE
 from kench.pool.errors import KenchError
@@ -16,12 +14,9 @@ from kench.pool.nodes.nodeset import NodeSet
 from kench.pool.payout import PayoutTo
 from kench.pool.rpc import Node
 from kench.pool.settings import Settings
-from kench.pool.submission import BlockSender, Outcome
-from kench.stratum.front import Found
+from kench.pool.template import Template
 from kench.stratum.jobs import JobFactory
 
-# Threads that assemble found blocks; a block never waits behind anything but blocks.
-BLOCK_THREADS = 2
 # What a proposal is refused for although the block would do: the tip moved meanwhile (B20).
 _PROPOSAL_TOO_LATE = "inconclusive-not-best-prevblk"
 
@@ -31,8 +26,8 @@ log = structlog.get_logger("stratum")
 class Downstream(Protocol):
     """Who takes the jobs; called from threads, must not wait."""
 
-    def job_made(self, job: Job, for_all: bool) -> None:
-        """Take a job: for all miners, or for those whose difficulty changed."""
+    def job_made(self, job: Job, template: Template, for_all: bool) -> None:
+        """Take a job and its template: for all miners, or for those whose difficulty changed."""
         ...
 
     def no_job(self, why: str) -> None:
@@ -45,7 +40,7 @@ class Downstream(Protocol):
 
 
 class Upstream:
-    """Nodes, job factory and block sender, with their threads."""
+    """Nodes and job factory, with their threads."""
 
     def __init__(
         self, settings: Settings, clock: Clock, keys: JobKeys, downstream: Downstream
@@ -66,8 +61,6 @@ class Upstream:
         payout = PayoutTo(settings.payout_address, lambda: self._nodes.network)
         maker = JobMaker(keys, payout.outputs, settings.coinbase_tag.encode())
         self._factory = JobFactory(maker, downstream.job_made)
-        self._sender = BlockSender(nodes, settings.blocks_directory, clock, self._block_outcome)
-        self._assembly = ThreadPoolExecutor(BLOCK_THREADS, "found-block")
 
     @property
     def network(self) -> str | None:
@@ -79,33 +72,20 @@ class Upstream:
         return self._nodes.status()
 
     def start(self) -> None:
-        """Start watching nodes; blocks of an earlier run whose end is unknown go out again."""
-        self._sender.start()
+        """Start watching nodes."""
         self._nodes.start()
 
     def stop(self) -> None:
-        """Stop all threads; found blocks are on disk."""
+        """Stop all threads."""
         self._nodes.stop()
-        self._assembly.shutdown()
-        self._sender.stop()
 
-    def send_block(self, found: Found) -> None:
-        """Assemble a found block in a thread and send it (B15); returns at once."""
-        self._assembly.submit(self._send, found).add_done_callback(_log_fault)
+    def block_accepted(self) -> None:
+        """Have templates fetched: a node took a block of ours, and we build on it at once (B6)."""
+        self._nodes.refresh_now()
 
     def make_retarget_job(self) -> None:
         """Make another job of the newest template, in a thread."""
         threading.Thread(target=self._make_again, name="retarget", daemon=True).start()
-
-    def _send(self, found: Found) -> None:
-        block = found.job.block(found.header, found.extranonce1, found.extranonce2)
-        note: dict[str, str | int] = {
-            "participant": found.participant,
-            "worker": found.worker,
-            "job": f"{found.job.key:x}",
-        }
-        height = found.job.template.height
-        self._sender.submit(hash_hex(found.block_hash_le), height, block.hex(), note)
 
     def _make_again(self) -> None:
         try:
@@ -120,14 +100,15 @@ class Upstream:
             self._downstream.no_job(str(refused))
         else:
             if not self._proposed:
-                self._propose(job)
+                self._propose(job, received.template)
 
-    def _propose(self, job: Job) -> None:
+    def _propose(self, job: Job, template: Template) -> None:
         """Ask a node, once, whether it would take a block with our coinbase (B20)."""
         nothing = bytes(EXTRANONCE1_SIZE), bytes(EXTRANONCE2_SIZE)
         header = job.prepared.header(*nothing, job.archived.ntime, 0, job.archived.version)
         try:
-            reason = self._nodes.propose(job.block(header, *nothing).hex())
+            start = job.block_start(header, *nothing).hex()
+            reason = self._nodes.propose(start + body_hex(template).decode())
         except KenchError as fault:
             # A node that cannot judge proposals judges blocks all the same.
             log.warning("first block not proposed", why=str(fault))
@@ -141,12 +122,7 @@ class Upstream:
         if not usable:
             self._downstream.no_job(why or "no usable node")
 
-    def _block_outcome(self, _block_hash: str, _node: str, outcome: Outcome) -> None:
-        if outcome is Outcome.ACCEPTED:
-            self._nodes.refresh_now()  # build on our own block at once (B6)
 
-
-def _log_fault(future: Future[None]) -> None:
-    error = future.exception()
-    if error is not None:
-        log.critical("block not sent", error=repr(error))
+def body_hex(template: Template) -> bytes:
+    """Return the transactions of a template as they stand in a block, in hex."""
+    return "".join(template.transactions_hex).encode("ascii")

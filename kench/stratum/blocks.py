@@ -1,0 +1,75 @@
+"""Found blocks of this front: assembled from job, share and body, and sent to every node (B15)."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import structlog
+
+from kench.pool.bitcoin import hash_hex
+from kench.pool.clock import Clock
+from kench.pool.rpc import Node
+from kench.pool.submission import BlockSender, Outcome
+from kench.stratum.bodies import read_body
+from kench.stratum.front import Found
+
+# Threads that assemble found blocks; a block never waits behind anything but blocks.
+BLOCK_THREADS = 2
+
+log = structlog.get_logger("stratum")
+
+
+class FoundBlocks:
+    """The shortest way of a block: this process itself sends it, to all nodes at once."""
+
+    def __init__(
+        self,
+        nodes: Sequence[Node],
+        blocks_directory: Path,
+        bodies_directory: Path,
+        clock: Clock,
+        on_accepted: Callable[[], None],
+    ) -> None:
+        self._bodies_directory = bodies_directory
+        self._clock = clock
+        self._on_accepted = on_accepted
+        self._stop = threading.Event()
+        self._sender = BlockSender(nodes, blocks_directory, clock, self._outcome)
+        self._assembly = ThreadPoolExecutor(BLOCK_THREADS, "found-block")
+
+    def start(self) -> None:
+        """Start; blocks of an earlier run whose end is unknown go out again."""
+        self._sender.start()
+
+    def stop(self) -> None:
+        """Stop all threads; found blocks are on disk."""
+        self._stop.set()
+        self._assembly.shutdown()
+        self._sender.stop()
+
+    def send(self, found: Found) -> None:
+        """Assemble a found block in a thread and send it; returns at once."""
+        self._assembly.submit(self._send, found).add_done_callback(_log_fault)
+
+    def _send(self, found: Found) -> None:
+        job = found.job
+        start = job.block_start(found.header, found.extranonce1, found.extranonce2).hex()
+        body = read_body(self._bodies_directory, job, self._stop.wait, self._clock)
+        note: dict[str, str | int] = {
+            "participant": found.participant,
+            "worker": found.worker,
+            "job": f"{job.key:x}",
+        }
+        block_hash = hash_hex(found.block_hash_le)
+        self._sender.submit(block_hash, job.archived.height, start + body, note)
+
+    def _outcome(self, _block_hash: str, _node: str, outcome: Outcome) -> None:
+        if outcome is Outcome.ACCEPTED:
+            self._on_accepted()
+
+
+def _log_fault(future: Future[None]) -> None:
+    error = future.exception()
+    if error is not None:
+        log.critical("block not sent", error=repr(error))

@@ -1,0 +1,199 @@
+"""The job maker's end of the feed: a line from each front, none of which can hold it up."""
+
+import asyncio
+import os
+import socket
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+import structlog
+
+from kench.pool.job import Job
+from kench.stratum.feed import (
+    FEED_VERSION,
+    FEED_WAITING_BYTES_MAX,
+    FeedBrokenError,
+    Frames,
+    Kind,
+    content_of,
+    frame_of,
+    job_frame,
+    short_path,
+)
+
+BACKLOG = 256
+SOCKET_MODE = 0o600
+
+log = structlog.get_logger("stratum")
+
+
+class Listener(Protocol):
+    """What the job maker does with what fronts say; called on the loop."""
+
+    def front_state(self, number: int, state: dict[str, Any]) -> None:
+        """Take the newest state of a front."""
+        ...
+
+    def front_gone(self, number: int) -> None:
+        """Hear that a front's line is lost."""
+        ...
+
+    def retarget_wanted(self) -> None:
+        """Hear that another job of the same template is wanted."""
+        ...
+
+    def block_accepted(self) -> None:
+        """Hear that a node took a block of ours."""
+        ...
+
+
+class Hub:
+    """The socket and the lines; keeps what a front that comes now must be told. Loop only."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, listener: Listener) -> None:
+        self._loop = loop
+        self._path = path
+        self.listener = listener
+        self._lines: dict[int, FrontLine] = {}
+        self._pids: dict[int, int] = {}
+        self._server: asyncio.Server | None = None
+        self._job: Job | None = None
+        self._why_no_job: str | None = None
+        self._proposal: bytes | None = None
+
+    @property
+    def job(self) -> Job | None:
+        """The newest job."""
+        return self._job
+
+    async def listen(self) -> None:
+        """Open the socket, for the account of this process alone."""
+        self._path.unlink(missing_ok=True)
+        opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # The name gets the mode of the socket: there is no moment in which others could connect.
+        os.fchmod(opened.fileno(), SOCKET_MODE)
+        with short_path(self._path) as path:
+            opened.bind(path)
+        self._server = await self._loop.create_unix_server(
+            lambda: FrontLine(self), sock=opened, backlog=BACKLOG
+        )
+
+    def close(self) -> None:
+        """Close the socket and every line."""
+        if self._server is not None:
+            self._server.close()
+        for line in tuple(self._lines.values()):
+            line.abort()
+        self._path.unlink(missing_ok=True)
+
+    # -- maker to fronts --------------------------------------------------------------------
+
+    def send_job(self, job: Job, *, for_all: bool) -> None:
+        """Give a job to every front."""
+        self._job, self._why_no_job = job, None
+        self._send(job_frame(job, for_all=for_all))
+
+    def send_no_job(self, why: str) -> None:
+        """Tell every front why there is no job."""
+        self._why_no_job = why
+        self._send(frame_of(Kind.NO_JOB, {"why": why}))
+
+    def send_proposal(self, reason: str | None) -> None:
+        """Tell every front whether a node would take our blocks."""
+        self._proposal = frame_of(Kind.PROPOSAL, {"reason": reason})
+        self._send(self._proposal)
+
+    def _send(self, message: bytes) -> None:
+        for line in tuple(self._lines.values()):
+            line.send(message)
+
+    # -- fronts to maker --------------------------------------------------------------------
+
+    def introduced(self, number: int, pid: int, line: "FrontLine") -> None:
+        """Take a front's line, and tell it where things stand."""
+        older = self._lines.get(number)
+        if older is not None:
+            older.abort()
+        self._lines[number] = line
+        fresh = self._pids.get(number, pid) != pid
+        self._pids[number] = pid
+        if self._proposal is not None:
+            line.send(self._proposal)
+        if self._job is not None and fresh:
+            # Its predecessor may have given the same extranonces for the jobs until now, and has
+            # taken to the grave which shares it saw: the successor begins with a job of its own.
+            self.listener.retarget_wanted()
+        elif self._job is not None:
+            line.send(job_frame(self._job, for_all=True))
+        if self._why_no_job is not None:
+            line.send(frame_of(Kind.NO_JOB, {"why": self._why_no_job}))
+
+    def lost(self, number: int, line: "FrontLine") -> None:
+        """Forget a line, unless the front has a newer one."""
+        if self._lines.get(number) is line:
+            del self._lines[number]
+            self.listener.front_gone(number)
+
+
+class FrontLine(asyncio.Protocol):
+    """One front's connection."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._frames = Frames()
+        self._number: int | None = None
+        self._transport: asyncio.Transport
+
+    def send(self, message: bytes) -> None:
+        """Send, or drop a front that does not read: it will connect again and get what is new."""
+        if self._transport.get_write_buffer_size() > FEED_WAITING_BYTES_MAX:
+            log.error("front does not read its feed", process=self._number)
+            self._transport.abort()
+        elif not self._transport.is_closing():
+            self._transport.write(message)
+
+    def abort(self) -> None:
+        """Close at once."""
+        self._transport.abort()
+
+    # -- asyncio.Protocol -------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Wait for the front to introduce itself."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the front says."""
+        try:
+            for kind, body in self._frames.take(data):
+                self._take(kind, body)
+        except FeedBrokenError as broken:
+            log.error("feed broken", why=str(broken), process=self._number)
+            self._transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Tell that the front is gone."""
+        if self._number is not None:
+            self._hub.lost(self._number, self)
+
+    def _take(self, kind: int, body: bytes) -> None:
+        if self._number is None:
+            self._introduce(kind, body)
+        elif kind == Kind.STATE:
+            self._hub.listener.front_state(self._number, content_of(body))
+        elif kind == Kind.RETARGET:
+            self._hub.listener.retarget_wanted()
+        elif kind == Kind.BLOCK_ACCEPTED:
+            self._hub.listener.block_accepted()
+
+    def _introduce(self, kind: int, body: bytes) -> None:
+        if kind != Kind.HELLO:
+            raise FeedBrokenError("a front speaks before it said who it is")
+        hello = content_of(body)
+        number, pid = hello.get("number"), hello.get("pid")
+        if hello.get("version") != FEED_VERSION or not (
+            isinstance(number, int) and isinstance(pid, int)
+        ):
+            raise FeedBrokenError(f"a front of another version came: {hello!r}")
+        self._number = number
+        self._hub.introduced(number, pid, self)

@@ -1,0 +1,203 @@
+"""The job maker put together: nodes and jobs, the feed, the fronts' processes, their reports."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from twisted.internet.threads import deferToThread
+from twisted.python.failure import Failure
+
+from kench.pool.clock import Clock
+from kench.pool.errors import KenchError
+from kench.pool.job import Job, JobKeys
+from kench.pool.journal.writer import last_job_key
+from kench.pool.settings import Settings
+from kench.pool.template import Template
+from kench.stratum.bodies import BodyFolder
+from kench.stratum.front import RETARGET_S
+from kench.stratum.lag import LagProbe
+from kench.stratum.maker.fronts import Fronts
+from kench.stratum.maker.generation import Generation
+from kench.stratum.maker.hub import Hub
+from kench.stratum.maker.state import FrontStates, whole
+from kench.stratum.maker.upstream import Upstream, body_hex
+from kench.stratum.reports import Reports
+from kench.stratum.tally import told
+
+log = structlog.get_logger("stratum")
+
+
+class MakerService:
+    """Owns every part of the process; what is not said to be called by threads runs on the loop."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - the composition point of a process
+        self,
+        settings: Settings,
+        loop: asyncio.AbstractEventLoop,
+        clock: Clock,
+        engine: sa.Engine,
+        generation: Generation,
+        fronts: Fronts,
+        port: int,
+        on_ready: Callable[[], None],
+        on_hopeless: Callable[[], None],
+    ) -> None:
+        self._loop = loop
+        self._instance = settings.instance
+        self._port = port
+        self._fronts = fronts
+        self._on_ready: Callable[[], None] | None = on_ready
+        self._on_hopeless = on_hopeless
+        self._states = FrontStates(generation.numbers)
+        self._hub = Hub(loop, generation.feed_path, self)
+        self._bodies = BodyFolder(settings.bodies_directory, clock)
+        self._reports = Reports(engine)
+        self._reporting = False
+        self._tally = told(())
+        self._retarget_timer: asyncio.TimerHandle | None = None
+        self._retargeted_at = loop.time() - RETARGET_S
+        self.lag_probe = LagProbe(loop)
+        journals = settings.journal_directory.parent
+        newest = max((last_job_key(one) for one in journals.glob("[0-9]*")), default=0)
+        self._upstream = Upstream(settings, clock, JobKeys(clock, newest), self)
+
+    async def start(self) -> None:
+        """Open the feed, then start nodes' threads and the fronts."""
+        await self._hub.listen()
+        self.lag_probe.start()
+        self._upstream.start()
+        self._fronts.tick()
+
+    def stop_fronts(self) -> None:
+        """Begin to stop: every front closes its door and ends."""
+        self._fronts.stop()
+
+    def stop_threads(self) -> None:
+        """Stop everything else, in a thread, when the fronts have ended."""
+        self._upstream.stop()
+        self._bodies.stop()
+        states = {
+            number: state | {"serving": False, "why": "stopped"}
+            for number, state in self._reported().items()
+        }
+        try:
+            self._reports.write(self._tally, states)
+        except SQLAlchemyError as error:
+            log.warning("last state not reported", error=type(error).__name__)
+
+    def close(self) -> None:
+        """Close the feed: the last thing."""
+        self._hub.close()
+
+    # -- told by threads --------------------------------------------------------------------
+
+    def job_made(self, job: Job, template: Template, for_all: bool) -> None:
+        """Take a job from upstream."""
+        self._loop.call_soon_threadsafe(self._take_job, job, template, for_all)
+
+    def no_job(self, why: str) -> None:
+        """Hear from upstream why there is none."""
+        self._loop.call_soon_threadsafe(self._hub.send_no_job, why)
+
+    def proposal_judged(self, reason: str | None) -> None:
+        """Hear from upstream whether a node would take our blocks."""
+        self._loop.call_soon_threadsafe(self._hub.send_proposal, reason)
+
+    # -- told by fronts ---------------------------------------------------------------------
+
+    def front_state(self, number: int, state: dict[str, Any]) -> None:
+        """Take the newest state of a front, and the refusals that it counted."""
+        self._tally.update(told(state.pop("tally", ())))
+        self._states.take(number, state, self._loop.time())
+        if state["serving"] and self._on_ready is not None:
+            on_ready, self._on_ready = self._on_ready, None
+            on_ready()
+
+    def front_gone(self, number: int) -> None:
+        """Hear that a front's line is lost."""
+        self._states.forget(number)
+
+    def retarget_wanted(self) -> None:
+        """Have another job of the same template made: for all fronts one each RETARGET_S (A6.4)."""
+        if self._retarget_timer is None:
+            wait = max(0.0, self._retargeted_at + RETARGET_S - self._loop.time())
+            self._retarget_timer = self._loop.call_later(wait, self._retarget)
+
+    def block_accepted(self) -> None:
+        """Build on our own block at once (B6)."""
+        self._upstream.block_accepted()
+
+    # -- on the loop ------------------------------------------------------------------------
+
+    def _take_job(self, job: Job, template: Template, for_all: bool) -> None:
+        self._hub.send_job(job, for_all=for_all)
+        # Bulk comes after the job.
+        self._bodies.keep(job, partial(body_hex, template))
+
+    def _retarget(self) -> None:
+        self._retarget_timer = None
+        self._retargeted_at = self._loop.time()
+        self._upstream.make_retarget_job()
+
+    def tick(self) -> None:
+        """Do what is due several times a second: look at the fronts' processes."""
+        self._fronts.tick()
+        if self._on_ready is not None and self._fronts.hopeless:
+            self._on_hopeless()
+
+    @property
+    def fronts_ended(self) -> bool:
+        """Whether no front runs any more."""
+        return self._fronts.ended
+
+    def report(self) -> None:
+        """Do what is due each second: tell PostgreSQL."""
+        if self._reporting:
+            return
+        self._reporting = True
+        tally, self._tally = self._tally, told(())
+        report = deferToThread(self._reports.write, tally, self._reported())
+        report.addErrback(_log_report_failure)
+        report.addBoth(self._report_done)
+
+    def _report_done(self, _result: object) -> None:
+        self._reporting = False
+
+    def _reported(self) -> dict[int, dict[str, Any]]:
+        """Return each front's state with what only the job maker knows."""
+        shared = {"network": self._upstream.network, "nodes": self._upstream.status()}
+        fronts = self._states.current(self._loop.time())
+        tip = self._tip()
+        return {number: state | tip | shared for number, state in fronts.items()}
+
+    def _tip(self) -> dict[str, Any]:
+        job = self._hub.job
+        return {
+            "height": job.archived.height - 1 if job else None,
+            "tip": job.archived.prevhash if job else None,
+        }
+
+    def state(self) -> dict[str, Any]:
+        """Return the state of the whole, as /status shows it."""
+        facts = {
+            "instance": self._instance,
+            "port": self._port,
+            **self._tip(),
+            "network": self._upstream.network,
+            "nodes": self._upstream.status(),
+            "front_restarts": self._fronts.restarts,
+            "maker_loop_lag_s": self.lag_probe.last_s,
+            "maker_loop_lag_max_s": self.lag_probe.max_s,
+        }
+        return whole(facts, self._states.current(self._loop.time()))
+
+
+def _log_report_failure(failure: Failure) -> None:
+    # Its counts are kept and written with the next one.
+    expected = failure.check(SQLAlchemyError, KenchError)
+    tell = log.warning if expected else log.error
+    tell("state not reported", error=repr(failure.value) if not expected else expected.__name__)

@@ -1,0 +1,1 @@
+"""The front process: run by the job maker, it serves miners."""
