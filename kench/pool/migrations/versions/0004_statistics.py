@@ -69,8 +69,7 @@ SELECT live.participant_id, live.worker_id, workers.name,
     sum(other)::bigint AS other,
     nullif(max(last_share_at), '-infinity') AS last_share_at,
     sum(live.sessions * fresh)::bigint AS sessions,
-    nullif(min(CASE fresh WHEN 1 THEN session_since ELSE 'infinity' END), 'infinity')
-        AS session_since,
+    min(CASE WHEN fresh = 1 AND isfinite(session_since) THEN session_since END) AS session_since,
     max(difficulty * fresh) AS difficulty,
     max(user_agent) AS user_agent
 FROM worker_live AS live
@@ -147,8 +146,8 @@ BEGIN
     PERFORM pg_advisory_xact_lock(x'6b656e6368737461'::bigint);
     FOR old IN
         SELECT part.relname AS name
-        FROM (VALUES ('worker_ten_minutes', greatest(ten_minutes_d, 2)),
-                     ('worker_hours', greatest(hours_d, 31)),
+        FROM (VALUES ('worker_ten_minutes', greatest(ten_minutes_d, 32)),
+                     ('worker_hours', greatest(hours_d, 62)),
                      ('worker_days', greatest(days_d, 366))) AS kept (level, days)
         JOIN pg_inherits ON inhparent = ('public.' || level)::regclass
         JOIN pg_class AS part ON part.oid = inhrelid
