@@ -191,7 +191,13 @@ class Desk:
         self, host: str = "127.0.0.1", *, awaited: bool = True, **options: Any
     ) -> "Peer":
         """Connect, and wait for the server's end unless its door wants to hear something first."""
-        port = self.door.port
+        return await self.connect_to(self.door, host, awaited=awaited, **options)
+
+    async def connect_to(
+        self, door: Door, host: str = "127.0.0.1", *, awaited: bool = True, **options: Any
+    ) -> "Peer":
+        """Connect to another door of the same front."""
+        port = door.port
         before = set(self.front.connections)
         reader, writer = await asyncio.open_connection(host, port, **options)
         peer = Peer(self, reader, writer)
