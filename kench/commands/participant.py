@@ -115,9 +115,7 @@ def _add(connection: sa.Connection, name: str, settings: Settings, *, as_json: b
     if as_json:
         return json.dumps({"id": id_, "token": token})
     running = read_running(settings.run_directory)
-    at = running.stratum_url if running else (
-        f"stratum+tcp://{settings.stratum_host}:{settings.stratum_port}"
-    )  # fmt: skip
+    at = running.stratum_url if running else settings.all_doors[0].url()
     return "\n".join(
         (
             f"participant {id_} is entered. Its machines connect with:",

@@ -58,6 +58,7 @@ def _show(status: dict[str, Any], console: Console) -> None:
         ("blocks", counts),
         ("ledger", f"{balance}, {ledger['transfers']} transfers"),
         ("journal", f"{status['journal']['records']} shares on disk"),
+        *((f"door {door['name']}", _door(door)) for door in status["doors"]),
         *((f"node {node['name']}", _node(node)) for node in status["nodes"]),
     ):
         facts.add_row(name, str(value))
@@ -69,6 +70,13 @@ def _show(status: dict[str, Any], console: Console) -> None:
 
 def _node(node: dict[str, Any]) -> str:
     return "usable" if node["usable"] else f"not usable: {node['why']}"
+
+
+def _door(door: dict[str, Any]) -> str:
+    state = f"{door['connections']} connections"
+    if not door["open"]:
+        state = f"shut: {door['why']}" if door["why"] else "shut"
+    return "  ".join(filter(None, (door["url"], state, door["purpose"])))
 
 
 def _participants(rows: list[dict[str, Any]]) -> Table:

@@ -12,6 +12,8 @@
     serving, why           whether miners are served now, and if not, why
     hashrate               {participant id: hashes a second}, sums of the front ends' estimates
     connections, sessions  of all front ends now
+    doors                  [{name, purpose, url, open, why, connections, accepted, refused}], those
+                           of all front ends together
     nodes                  [{name, usable, why}] as the newest front end sees them
 
 `accepted`, `work_hashes` and money follow the journal by the settlement's lag, about a second.
@@ -23,6 +25,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kench.pool.door_status import merge_doors
 from kench.pool.journal import JournalReader
 
 BLOCKS_MAX = 100_000
@@ -125,6 +128,7 @@ def _service(fresh: list[dict[str, Any]]) -> dict[str, Any]:
         "hashrate": dict(hashrate),
         "connections": sum(state.get("connections") or 0 for state in fresh),
         "sessions": sum(state.get("sessions") or 0 for state in fresh),
+        "doors": merge_doors(state.get("doors") or [] for state in fresh),
     }
 
 

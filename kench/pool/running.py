@@ -8,7 +8,7 @@ others that the folder's pool works with, for its owner's eyes only, since URLs 
 import json
 import os
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ class Running:
     """`stratum+tcp://HOST:PORT` for miners."""
     metrics_url: str
     """`http://HOST:PORT` of `/metrics`, `/healthz`, `/status`."""
+    doors: dict[str, str] = field(default_factory=dict)
+    """Each door's name and URL; the first is that of `stratum_url`."""
 
 
 def write_running(run_directory: Path, running: Running) -> None:

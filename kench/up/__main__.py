@@ -16,6 +16,7 @@ from kench.up.preflight import (
     Patience,
     check_nodes,
     check_payout_address,
+    claim_doors,
     claim_port,
     lock_folder,
     port_patience_s,
@@ -84,7 +85,7 @@ def _parse() -> argparse.Namespace:
 def _check(settings: Settings, clock: Clock, stop: threading.Event) -> tuple[Settings, Ports]:
     """Find every fault that can be found before anything starts; fill in what nobody chose."""
     patience = Patience(port_patience_s(settings), clock, stop.wait)
-    stratum = claim_port(settings.stratum_host, settings.stratum_port, "--stratum-port", patience)
+    settings = claim_doors(settings, patience)
     metrics = claim_port(settings.metrics_host, settings.metrics_port, "--metrics-port", patience)
     network = None
     if settings.node_urls:
@@ -99,7 +100,7 @@ def _check(settings: Settings, clock: Clock, stop: threading.Event) -> tuple[Set
             easy = block_difficulty_for(hashes_per_s(clock))
             settings = settings.model_copy(update={"block_difficulty": easy})
         settings = fit_difficulties(settings, None)
-    return settings, Ports(stratum, metrics)
+    return settings, Ports(settings.stratum_port, metrics)
 
 
 def _run(settings: Settings, ports: Ports, clock: Clock, stop: threading.Event) -> None:

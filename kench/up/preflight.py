@@ -110,6 +110,24 @@ def claim_port(host: str, port: int, flag: str, patience: Patience) -> int:
             ) from error
 
 
+def claim_doors(settings: Settings, patience: Patience) -> Settings:
+    """Return the settings with a port for every door, chosen where none was named.
+
+    Raises PortTakenError.
+    """
+    ports: list[int] = []
+    for plan in settings.all_doors:
+        port = plan.port
+        for host in plan.hosts:
+            port = claim_port(host, port, "doors" if ports else "--stratum-port", patience)
+        ports.append(port)
+    doors = tuple(
+        door.model_copy(update={"port": port})
+        for door, port in zip(settings.doors, ports[1:], strict=True)
+    )
+    return settings.model_copy(update={"stratum_port": ports[0], "doors": doors})
+
+
 def free_port(host: str, port: int = 0) -> int:
     """Return `port`, or any for 0, if one can listen there now; OSError if not."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET

@@ -112,6 +112,12 @@ def _headline(status: dict[str, Any]) -> Text:
         ("   journal ", "dim"),
         (f"{status['journal']['records']} shares", ""),
     ]
+    for door in status.get("doors") or []:
+        words += [("\n" + door["name"], "dim"), (f"  {door['url']}  ", "cyan")]
+        if door["open"]:
+            words += [(f"{door['connections']} connections", "")]
+        else:
+            words += [(f"shut: {door['why']}" if door["why"] else "shut", "red")]
     if status.get("serving") is False:
         words += [("\nnot serving: ", "bold red"), (str(status.get("why")), "red")]
     if not status["ledger"]["balanced"]:

@@ -147,7 +147,8 @@ class Site:
             raise AssertionError("the database starts before the miner")
         login = demo_login(self._engine, settings.run_directory)
         # Without a scheme: a part's command line names its own role alone.
-        url = f"{_reachable(settings.stratum_host)}:{settings.stratum_port}"
+        host = settings.all_doors[0].hosts[0]
+        url = f"{_reachable(host)}:{settings.stratum_port}"
         flags = ["--threads", str(settings.cpu_miner_threads), "--nice", str(MINER_NICE)]
         environment = {**base_environment(), "KENCH_MINE_PASSWORD": login.password}
         miner = self._part("mine", [url, login.user, "-", *flags], environment)
@@ -161,11 +162,11 @@ class Site:
 
     def _record(self, node_url: str | None, node_zmq: str | None) -> None:
         settings = self._settings
-        stratum = f"stratum+tcp://{settings.stratum_host}:{settings.stratum_port}"
+        doors = {plan.name: plan.url() for plan in settings.all_doors}
+        stratum = next(iter(doors.values()))
         metrics = f"http://{settings.metrics_host}:{settings.metrics_port}"
-        write_running(
-            settings.run_directory, Running(os.getpid(), node_url, node_zmq, stratum, metrics)
-        )
+        record = Running(os.getpid(), node_url, node_zmq, stratum, metrics, doors)
+        write_running(settings.run_directory, record)
 
     def _part(self, role: str, arguments: list[str], environment: dict[str, str]) -> Part:
         return Part(role, arguments, environment, self._settings.log_directory / f"{role}.log")
@@ -186,4 +187,5 @@ class Site:
 
 def _reachable(host: str) -> str:
     """Return where a server that listens on `host` is reached from this machine."""
-    return {"0.0.0.0": LOOPBACK, "::": "[::1]", "": LOOPBACK}.get(host, host)  # noqa: S104
+    here = {"0.0.0.0": LOOPBACK, "::": "::1", "": LOOPBACK}.get(host, host)  # noqa: S104
+    return f"[{here}]" if ":" in here else here

@@ -74,3 +74,15 @@ def test_a_regtest_of_others_starts_within_a_cpus_reach() -> None:
 
 def test_a_real_network_is_left_as_it_is_set() -> None:
     assert fit_difficulties(Settings(), "main") == Settings()
+
+
+def test_doors_told_to_a_part_are_read_back_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    doors = [
+        {"name": "high", "port": 3334, "min_difficulty": 1e6, "purpose": "two words"},
+        {"name": "secure", "port": 3443, "tls": True, "proxy_from": "10.0.0.0/8", "host": "::"},
+    ]
+    pair = {"tls_certificate": "/a.pem", "tls_key": "/a.key"}
+    settings = read_settings(doors=doors, proxy_from="10.0.0.5/32 2001:db8::/32", **pair)
+    for name, value in variables_of(settings).items():
+        monkeypatch.setenv(name, value)
+    assert read_settings() == settings

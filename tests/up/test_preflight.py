@@ -22,6 +22,7 @@ from kench.up.preflight import (
     PortTakenError,
     check_nodes,
     check_payout_address,
+    claim_doors,
     claim_port,
     free_port,
     lock_folder,
@@ -137,3 +138,18 @@ def test_a_payout_address_must_fit_the_network() -> None:
     check_payout_address(read_settings(payout_address=address), "main")
     with pytest.raises(KenchError):
         check_payout_address(read_settings(payout_address=address), "regtest")
+
+
+def test_every_door_gets_a_port_and_one_that_is_taken_is_named() -> None:
+    doors = [{"name": "high", "port": 0}, {"name": "v6", "port": 0, "host": "::1 127.0.0.1"}]
+    settings = read_settings(stratum_port=0, doors=doors)
+    clock = ManualClock()
+    claimed = claim_doors(settings, _patience(clock)).all_doors
+    assert len({plan.port for plan in claimed}) == 3
+    assert all(plan.port for plan in claimed)
+    with socket.socket() as stranger:
+        stranger.bind(("127.0.0.1", 0))
+        stranger.listen()
+        taken = [{"name": "high", "port": stranger.getsockname()[1]}]
+        with pytest.raises(PortTakenError, match=r"with doors \(KENCH_DOORS\)"):
+            claim_doors(read_settings(stratum_port=0, doors=taken), _patience(clock))

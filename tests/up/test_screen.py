@@ -56,6 +56,14 @@ def test_the_table_has_every_number_that_the_issue_of_the_day_asks_for() -> None
     assert "0.00000001" in drawn
 
 
+def test_each_door_is_shown_with_what_a_miner_connects_to() -> None:
+    door = {"name": "secure", "url": "stratum+ssl://h:3443", "purpose": "", "connections": 7}
+    drawn = _drawn({**STATUS, "doors": [{**door, "open": True, "why": None}]})
+    assert "stratum+ssl://h:3443  7 connections" in drawn
+    drawn = _drawn({**STATUS, "doors": [{**door, "open": False, "why": "the port is taken"}]})
+    assert "shut: the port is taken" in drawn
+
+
 def test_bad_news_is_seen() -> None:
     drawn = _drawn(
         {**STATUS, "serving": False, "why": "no usable node", "ledger": {"balanced": False}}
