@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from kench.pool import rpc_json
 
-EXECUTIONS = 10
+EXECUTIONS = 180
 LENGTH_MAX = 1500
 
 

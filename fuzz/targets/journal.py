@@ -14,7 +14,7 @@ from kench.pool.journal import JournalError, JournalReader, JournalWriter
 from kench.pool.journal.format import DURABLE_NAME, HEADER_SIZE, segment_header
 from tests.support.records import archived_job, raw_records
 
-EXECUTIONS = 2
+EXECUTIONS = 3
 LENGTH_MAX = 128
 RECORDS = 4
 JOBS = 2

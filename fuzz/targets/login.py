@@ -12,7 +12,7 @@ from kench.stratum.login import (
     printable,
 )
 
-EXECUTIONS = 20
+EXECUTIONS = 200
 LENGTH_MAX = 700
 
 

@@ -7,7 +7,7 @@ import itertools
 
 from fuzz.conversation import answered, begin, expected, play
 
-EXECUTIONS = 12
+EXECUTIONS = 30
 LENGTH_MAX = 2048
 
 
