@@ -7,7 +7,7 @@ import argparse
 import runpy
 import sys
 
-BENCHMARKS = ("native_check", "template_to_job", "share_path")
+BENCHMARKS = ("native_check", "template_to_job", "share_path", "fan_out", "login_storm")
 
 
 def main() -> int:

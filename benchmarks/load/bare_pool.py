@@ -65,7 +65,9 @@ class BarePool:
 
     def new_job(self) -> None:
         """Take a line from stdin, and send the next job to all."""
-        os.read(sys.stdin.fileno(), 64)
+        if not os.read(sys.stdin.fileno(), 1):
+            asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+            return
         self.number += 1
         self.line = line = notify(self.number, self.size)
         for descriptor in self.descriptors:

@@ -7,7 +7,8 @@
  *     login COUNT OPENING      connect so many more at once, at most OPENING (0: all) on their way;
  *                              each subscribes, authorises and waits for its job
  *     steady COUNT RATE        have the first COUNT submit RATE shares a second each; 0 stops them
- *     watch SECONDS JOBS       look on for so long, or until so many new jobs have reached all
+ *     watch SECONDS JOBS       look on for so long, or until so many new jobs have reached all;
+ *                              answers `{}` when it begins, and again at the end
  *
  * With USER the password is taken from KENCH_LOAD_PASSWORD; without, the peer is a bare server and
  * answers are not looked at closely. Ends with stdin. Exit status: 0, or 1 with one line on stderr.
@@ -324,6 +325,8 @@ static void set_steady(int count, double rate) {
 }
 
 static void watch(double seconds, int jobs) {
+    printf("{}\n"); /* whoever makes the new job waits for this */
+    fflush(stdout);
     double server_cpu_s = cpu_seconds(options.server_pid);
     uint64_t start = now_ns(), deadline = start + (uint64_t)(seconds * 1e9);
     while (now_ns() < deadline && !(jobs && run.jobs_complete >= jobs)) {

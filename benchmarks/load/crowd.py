@@ -71,12 +71,12 @@ class Crowd:
 
     def watch(self, seconds: float, jobs: int = 0) -> Seen:
         """Look on for so long, or until so many new jobs have reached every connection."""
-        return self._seen(f"watch {seconds} {jobs}")
+        self.begin_watch(seconds, jobs)
+        return self.end_watch()
 
     def begin_watch(self, seconds: float, jobs: int = 0) -> None:
-        """Begin to look on; `end_watch` returns what was seen."""
-        self._commands.write(f"watch {seconds} {jobs}\n")
-        self._commands.flush()
+        """Begin to look on, which it does on return; `end_watch` returns what was seen."""
+        self._ask(f"watch {seconds} {jobs}")
 
     def end_watch(self) -> Seen:
         """Wait for the end of what `begin_watch` began."""

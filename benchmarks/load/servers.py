@@ -2,13 +2,16 @@
 
 import contextlib
 import json
+import resource
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from benchmarks.load.ckpool import VARIABLE, NodeAddress
 from benchmarks.load.client import LoadError, Login
@@ -59,6 +62,26 @@ def running_pool(folder: Path) -> Iterator[Pool]:
     Settlement is left out: it is another path, and would take its share of two cores. Raises
     LoadError where a part does not get ready.
     """
+    settings = Settings(data_dir=folder)
+    settings.log_directory.mkdir(parents=True, exist_ok=True)
+    rpc_port, zmq_port = _free_ports(2)
+    flags = ["--rpc-port", str(rpc_port), "--zmq-port", str(zmq_port)]
+    flags += ["--block-difficulty", str(BLOCK_DIFFICULTY)]
+    address = NodeAddress(
+        f"{LOOPBACK}:{rpc_port}",
+        settings.node_directory / ".cookie",
+        f"tcp://{LOOPBACK}:{zmq_port}",
+    )
+    with _running("node", settings, flags, {}), running_stratum(folder, address) as pool:
+        yield pool
+
+
+@contextlib.contextmanager
+def running_stratum(folder: Path, address: NodeAddress) -> Iterator[Pool]:
+    """Run PostgreSQL and the stratum server on a node that runs already.
+
+    Raises LoadError where a part does not get ready.
+    """
     with contextlib.ExitStack() as stack:
         database = EmbeddedPostgres(folder)
         stack.callback(database.stop)
@@ -71,17 +94,8 @@ def running_pool(folder: Path) -> Iterator[Pool]:
 
         settings = Settings(data_dir=folder)
         settings.log_directory.mkdir(parents=True, exist_ok=True)
-        rpc_port, zmq_port, port, metrics_port = _free_ports(4)
-        flags = ["--rpc-port", str(rpc_port), "--zmq-port", str(zmq_port)]
-        flags += ["--block-difficulty", str(BLOCK_DIFFICULTY)]
-        stack.enter_context(_running("node", settings, flags, {}))
-        address = NodeAddress(
-            f"{LOOPBACK}:{rpc_port}",
-            settings.node_directory / ".cookie",
-            f"tcp://{LOOPBACK}:{zmq_port}",
-        )
+        port, metrics_port = _free_ports(2)
         node_url = f"http://{address.rpc}?cookie={address.cookie}"
-        node = Node(node_url)
         pool_settings = {
             "KENCH_DATABASE_URL": url,
             "KENCH_NODE_URLS": node_url,
@@ -99,7 +113,7 @@ def running_pool(folder: Path) -> Iterator[Pool]:
             raise LoadError(f"stratum ended at once: {stratum.last_words()}")
         login = Login(f"{participant}.load", token)
         (front,) = _fronts(metrics_port).values()
-        yield Pool(port, front, login, node, address, settings.journal_directory)
+        yield Pool(port, front, login, Node(node_url), address, settings.journal_directory)
 
 
 @contextlib.contextmanager
@@ -139,6 +153,47 @@ def running_bare_server() -> Iterator[tuple[int, int]]:
             yield int(line), process.pid
         finally:
             process.terminate()
+
+
+@dataclass(frozen=True, slots=True)
+class BarePool:
+    """The yardstick of logins and new jobs (bare_pool.py), running."""
+
+    port: int
+    pid: int
+    commands: IO[str]
+
+    def new_job(self) -> int:
+        """Have it send another job to all; return when, in ns of the monotonic clock."""
+        told_ns = time.monotonic_ns()
+        self.commands.write("\n")
+        self.commands.flush()
+        return told_ns
+
+
+@contextlib.contextmanager
+def running_bare_pool() -> Iterator[BarePool]:
+    """Run a server that lets everybody in. Raises LoadError."""
+    command = [sys.executable, "-m", "benchmarks.load.bare_pool"]
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=root
+    ) as process:
+        if process.stdin is None or process.stdout is None:
+            raise AssertionError("the pipes were asked for")
+        try:
+            line = process.stdout.readline()
+            if not line.strip().isdigit():
+                raise LoadError("the bare pool did not start")
+            yield BarePool(int(line), process.pid, process.stdin)
+        finally:
+            process.terminate()
+
+
+def resident_bytes(pid: int) -> int:
+    """Return the memory that a process holds."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
+    return pages * resource.getpagesize()
 
 
 def _fronts(metrics_port: int) -> dict[str, int]:
