@@ -28,6 +28,7 @@ __all__ = [
     "reply",
     "require_compiled",
     "scan_nonces",
+    "send_each",
     "send_to_each",
     "sha256_backend",
     "sha256d",
@@ -72,7 +73,7 @@ if TYPE_CHECKING or IMPLEMENTATION == "cython":
         sha256d,
     )
     from kench.native._gate import Gate, reply
-    from kench.native._sending import send_to_each
+    from kench.native._sending import send_each, send_to_each
     from kench.native._table import Job, JobTable, RecordBuffer
 else:
     from kench.native.twin import (
@@ -84,7 +85,7 @@ else:
         sha256d,
     )
     from kench.native.twin_gate import Gate, reply
-    from kench.native.twin_sending import send_to_each
+    from kench.native.twin_sending import send_each, send_to_each
     from kench.native.twin_table import Job, JobTable, RecordBuffer
 
 

@@ -3,7 +3,7 @@
 import asyncio
 from typing import Protocol
 
-from kench.native import RecordBuffer
+from kench.native import RecordBuffer, send_each
 from kench.pool.clock import Clock
 from kench.pool.journal import ArchivedJob, Batch, JournalWriter
 
@@ -12,9 +12,17 @@ WATERMARK_S = 0.5
 
 
 class Recipient(Protocol):
-    """A connection whose replies wait; `awaiting` counts the batches that hold some."""
+    """A connection whose replies wait; `awaiting` counts the batches that hold some.
+
+    `descriptor` is its socket's, which takes our bytes as they are while it `is_clear`.
+    """
 
     awaiting: int
+    descriptor: int
+
+    def is_clear(self) -> bool:
+        """Say whether bytes written to the descriptor would come after all that was sent before."""
+        ...
 
     def deliver(self, reply: bytes) -> None:
         """Send a reply whose shares are durable."""
@@ -40,8 +48,8 @@ class Acknowledger:
         self._writer = writer
         self._clock = clock
         self._jobs: list[ArchivedJob] = []
-        self._gathering: list[tuple[Recipient, bytes]] = []
-        self._under_way: list[tuple[Recipient, bytes]] | None = None
+        self._gathering: dict[Recipient, bytes | bytearray] = {}
+        self._under_way: dict[Recipient, bytes | bytearray] | None = None
         self._scheduled = False
         self._handed_over_at = 0.0
         self._lag_ms = 0.0
@@ -55,9 +63,16 @@ class Acknowledger:
 
     def send(self, recipient: Recipient, reply: bytes) -> None:
         """Deliver `reply` once every record appended so far is on disk."""
-        self._gathering.append((recipient, reply))
-        recipient.awaiting += 1
-        self.schedule()
+        before = self._gathering.get(recipient)
+        if before is None:
+            self._gathering[recipient] = reply
+            recipient.awaiting += 1
+        elif isinstance(before, bytearray):
+            before += reply
+        else:
+            self._gathering[recipient] = bytearray(before + reply)
+        if not self._scheduled:
+            self.schedule()
 
     def schedule(self) -> None:
         """Have records that no reply waits for written too."""
@@ -87,16 +102,32 @@ class Acknowledger:
         records, count = self._records.take()
         watermark_us = self._records.advance(self._clock.now_us())
         jobs, self._jobs = self._jobs, []
-        self._under_way, self._gathering = self._gathering, []
+        self._under_way, self._gathering = self._gathering, {}
         self._handed_over_at = self._clock.monotonic()
         self._writer.hand_over(Batch(jobs, records, count, watermark_us))
 
     def _deliver(self, count: int) -> None:
-        replies, self._under_way = self._under_way or (), None
+        replies, self._under_way = self._under_way or {}, None
         self.durable_records += count
         self._lag_ms = max(self._lag_ms, (self._clock.monotonic() - self._handed_over_at) * 1000)
         if self._gathering or len(self._records):
             self._hand_over()
-        for recipient, reply in replies:
-            recipient.awaiting -= 1
+        _send(replies)
+
+
+def _send(replies: dict[Recipient, bytes | bytearray]) -> None:
+    """Send replies whose shares are durable, by native code to all sockets that allow it."""
+    direct: list[Recipient] = []
+    descriptors: list[int] = []
+    lines: list[bytes] = []
+    for recipient, gathered in replies.items():
+        recipient.awaiting -= 1
+        reply = bytes(gathered)
+        if recipient.is_clear():
+            direct.append(recipient)
+            descriptors.append(recipient.descriptor)
+            lines.append(reply)
+        else:
             recipient.deliver(reply)
+    for place, taken in send_each(descriptors, lines):
+        direct[place].deliver(lines[place][taken:])

@@ -290,12 +290,16 @@ class Connection(asyncio.Protocol):
 
     def is_direct(self) -> bool:
         """Say whether bytes written to the descriptor now would be the next that the peer gets."""
+        return not self.awaiting and self.is_clear()
+
+    def is_clear(self) -> bool:
+        """Say whether bytes written to the descriptor would come after all that was sent before."""
         transport = self.transport
         return not (
             self.descriptor < 0
-            or self.awaiting
             or transport.get_write_buffer_size()
             or transport.is_closing()
+            or self.session.closing is not None
         )
 
     def deliver(self, reply: bytes) -> None:
