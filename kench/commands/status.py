@@ -58,6 +58,7 @@ def _show(status: dict[str, Any], console: Console) -> None:
         ("blocks", counts),
         ("ledger", f"{balance}, {ledger['transfers']} transfers"),
         ("journal", f"{status['journal']['records']} shares on disk"),
+        *_troubles(status),
         *((f"door {door['name']}", _door(door)) for door in status["doors"]),
         *((f"node {node['name']}", _node(node)) for node in status["nodes"]),
     ):
@@ -66,6 +67,22 @@ def _show(status: dict[str, Any], console: Console) -> None:
     console.print(_participants(status["participants"]))
     if status["blocks"]:
         console.print(_blocks(status["blocks"]))
+
+
+def _troubles(status: dict[str, Any]) -> list[tuple[str, str]]:
+    """What people must look at in the books; nothing, most of the time."""
+    alarms, waiting = status["alarms"], status["settlement"]
+    troubles = []
+    if waiting["waits_for"]:
+        troubles.append(
+            ("settlement", f"WAITS since {waiting['since']} for {waiting['waits_for']}")
+        )
+    if alarms:
+        named = ", ".join(f"{block['height']} {block['hash']}" for block in alarms[:BLOCKS_SHOWN])
+        troubles.append(
+            ("alarm", f"{len(alarms)} posted blocks left the chain, rewards to correct: {named}")
+        )
+    return troubles
 
 
 def _node(node: dict[str, Any]) -> str:

@@ -4,9 +4,11 @@
     participants           [{id, name, state, workers, accepted, refused, work_hashes (decimal
                            string), pending_sat, mature_sat}] by id
     shares                 {accepted, refused: {reason: count}}, those of unknown workers too
-    blocks                 [{height, hash, state, reward_sat, finder, credited, found_at}], newest
-                           first, at most `blocks_max`
+    blocks                 [{height, hash, state, reward_sat, finder, credited, found_at, alarm}],
+                           newest first, at most `blocks_max`
     block_counts           {pending, mature, orphaned}, of all blocks
+    alarms                 [{height, hash}]: posted blocks that have left the chain
+    settlement             {waits_for, since}: what holds settlement up; nulls where nothing does
     ledger                 {balanced, transfers}
     journal                {records: accepted shares on disk, durable_lag_ms}
     serving, why           whether miners are served now, and if not, why
@@ -54,12 +56,18 @@ _PARTICIPANTS = sa.text("""
 _ACCEPTED = sa.text("SELECT coalesce(sum(accepted), 0) FROM totals")
 _REFUSED = sa.text("SELECT reason, sum(count) FROM refusals GROUP BY reason ORDER BY reason")
 _BLOCKS = sa.text("""
-    SELECT height, hash, state, reward_sat, finder, credited, found_at
+    SELECT height, hash, state, reward_sat, finder, credited, found_at, alarm
     FROM blocks ORDER BY height DESC, found_at DESC, hash LIMIT :blocks_max
 """)
 _BLOCK_COUNTS = sa.text("SELECT state, count(*) FROM blocks GROUP BY state")
-# Records that are no accepted shares: refused ones, kept for the block that they may be.
-_UNCREDITED = sa.text("SELECT count(*) FROM blocks WHERE NOT credited")
+# Records that are no accepted shares: refused ones, kept for the block that they may be, and those
+# that another journal had before.
+_UNCREDITED = sa.text("""
+    SELECT (SELECT count(*) FROM blocks WHERE NOT credited)
+         + (SELECT coalesce(sum(repeats), 0) FROM journal_positions)
+""")
+_ALARMS = sa.text("SELECT height, hash FROM blocks WHERE alarm ORDER BY height, hash LIMIT :most")
+_SETTLEMENT = sa.text("SELECT waits_for, since FROM settlement")
 _LEDGER = sa.text("SELECT balanced, transfers FROM ledger_check")
 _FRONT_ENDS = sa.text("""
     SELECT instance, state,
@@ -84,6 +92,8 @@ def read_status(
     blocks = connection.execute(_BLOCKS, {"blocks_max": blocks_max})
     counts = {row.state: row.count for row in connection.execute(_BLOCK_COUNTS)}
     ledger = connection.execute(_LEDGER).one()
+    alarms = connection.execute(_ALARMS, {"most": blocks_max})
+    waiting = connection.execute(_SETTLEMENT).one()
     return {
         "network": newest.get("network"),
         "height": newest.get("height"),
@@ -97,6 +107,11 @@ def read_status(
         "blocks": [row._asdict() | {"found_at": row.found_at.isoformat()} for row in blocks],
         "block_counts": {
             state: counts.get(state, 0) for state in ("pending", "mature", "orphaned")
+        },
+        "alarms": [row._asdict() for row in alarms],
+        "settlement": {
+            "waits_for": waiting.waits_for,
+            "since": waiting.since and waiting.since.isoformat(),
         },
         "ledger": {"balanced": bool(ledger.balanced), "transfers": int(ledger.transfers)},
         "journal": {

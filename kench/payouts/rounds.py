@@ -1,4 +1,4 @@
-"""Rounds: how a stretch of one journal becomes totals and blocks with what each pays.
+"""Rounds: how a stretch of the pool's shares becomes totals and blocks with what each pays.
 
 Pure, so that settlement and its audit walk the same road from the same records.
 
@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from kench.payouts.merge import Merged
 from kench.payouts.split import split
 from kench.payouts.totals import (
-    Records,
     Totals,
     add_totals,
     totals_of,
@@ -34,6 +34,7 @@ class FoundBlock:
 
     hash: str
     height: int
+    instance: int
     sequence: int
     job_key: int
     time_us: int
@@ -54,32 +55,33 @@ class Stretch:
 
 
 def fold(
-    records: Records,
+    merged: Merged,
     window: Window,
-    job_of: Callable[[int], ArchivedJob],
+    job_of: Callable[[int, int], ArchivedJob],
     is_known: Callable[[str], bool],
 ) -> Stretch:
-    """Fold `records`, which follow all that `window` has seen, into totals and found blocks.
+    """Fold records, which follow all that `window` has seen, into totals and found blocks.
 
-    `window` is moved on. `is_known` tells whether a block hash was found by an earlier record than
-    these. Raises JobNotArchivedError where a candidate's job is missing, JournalCorruptError where
-    a difficulty is none.
+    `window` is moved on. `job_of` is given a journal's number and a job key. `is_known` tells if
+    a block hash was found by an earlier record than these. Raises JobNotArchivedError where a
+    candidate's job is missing, JournalCorruptError where a difficulty is none.
     """
     parts: list[Totals] = []
     blocks: list[FoundBlock] = []
     found: set[str] = set()
-    start = 0
+    records, start = merged.records, 0
     for position in np.flatnonzero(records["flags"] & Flag.BLOCK).tolist():
         parts.append(totals_of(records[start : position + 1]))
         window.add(work_by_participant(parts[-1]))
         start = position + 1
         record = records[position]
-        job = job_of(int(record["job_key"]))
+        instance = int(merged.numbers[position])
+        job = job_of(instance, int(record["job_key"]))
         block_hash = job.block_hash(record)
         if block_hash in found or is_known(block_hash):
             continue
         found.add(block_hash)
-        blocks.append(_found_block(block_hash, job, record, window.credits()))
+        blocks.append(_found_block(block_hash, instance, job, record, window.credits()))
         if blocks[-1].credited:
             window.close()
     parts.append(totals_of(records[start:]))
@@ -88,7 +90,11 @@ def fold(
 
 
 def _found_block(
-    block_hash: str, job: ArchivedJob, record: np.void, work_hashes: dict[int, int]
+    block_hash: str,
+    instance: int,
+    job: ArchivedJob,
+    record: np.void,
+    work_hashes: dict[int, int],
 ) -> FoundBlock:
     participant = int(record["participant"])
     if not work_hashes:
@@ -98,6 +104,7 @@ def _found_block(
     return FoundBlock(
         hash=block_hash,
         height=job.height,
+        instance=instance,
         sequence=int(record["sequence"]),
         job_key=int(record["job_key"]),
         time_us=int(record["time_us"]),

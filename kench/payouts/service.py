@@ -3,8 +3,8 @@
 The writing thread never waits for a node and the asking thread never touches the database, so that
 shares are booked while no node answers, and a request to end is obeyed between two transactions.
 
-    journal --chunks--> writer --blocks to look at (one batch at most)--> lookout --> chain
-                          ^------------- findings (one batch at most) ------'
+    journals --chunks--> writer --blocks to look at (one batch at most)--> lookout --> chain
+                           ^------------ findings (one batch at most) ------'
 """
 
 import queue
@@ -25,17 +25,14 @@ from kench.payouts.follow import (
     act,
     read_followed,
 )
+from kench.payouts.journals import CHUNK_RECORDS, JournalSwappedError
+from kench.payouts.positions import SettledElsewhereError
 from kench.payouts.rounds import FoundBlock
-from kench.payouts.settle import (
-    CHUNK_RECORDS,
-    JournalSettlement,
-    JournalSwappedError,
-    SettledElsewhereError,
-)
+from kench.payouts.settle import Settlement
+from kench.payouts.waiting import write_waits_for
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 from kench.pool.journal.format import JournalError
-from kench.pool.journal.reader import JournalReader
 
 SETTLEMENT_LOCK = 0x6B656E63685F73
 """Key of the advisory lock that the one settlement of a database holds ("kench_s" in ASCII)."""
@@ -138,8 +135,10 @@ class SettlementService:
         self._engine = engine
         self._journal_root = journal_root
         self._clock = clock
-        self._chunk_records = chunk_records
-        self._settlements: dict[int, tuple[JournalSettlement, Backoff]] = {}
+        self._settlement = Settlement(journal_root, clock, chunk_records=chunk_records)
+        self._journals_backoff = Backoff(clock)
+        self._waits_for: str | None = None
+        self._waits_for_known = False
         self._lookout = Lookout(watch)
         self._chain_backoff = Backoff(clock)
         self._looked_s = float("-inf")
@@ -186,45 +185,40 @@ class SettlementService:
                 stop.wait(IDLE_S)
 
     def turn(self, connection: sa.Connection) -> bool:
-        """Do what is due once; True where a journal has more."""
-        self._meet_journals()
-        has_more = False
-        for settlement, backoff in self._settlements.values():
-            if backoff.is_due:
-                has_more |= self._settle(connection, settlement, backoff)
+        """Do what is due once; True where the journals have more."""
+        has_more = self._journals_backoff.is_due and self._settle(connection)
         self._follow(connection)
         return has_more
 
-    def _meet_journals(self) -> None:
-        if not self._journal_root.is_dir():
-            return
-        for directory in sorted(self._journal_root.iterdir()):
-            name = directory.name
-            if name.isdecimal() and int(name) not in self._settlements:
-                settlement = JournalSettlement(
-                    int(name), JournalReader(directory), chunk_records=self._chunk_records
-                )
-                self._settlements[int(name)] = settlement, Backoff(self._clock)
-
-    def _settle(
-        self, connection: sa.Connection, settlement: JournalSettlement, backoff: Backoff
-    ) -> bool:
-        """Settle one chunk of one journal; a journal in trouble does not stop the others."""
+    def _settle(self, connection: sa.Connection) -> bool:
+        """Settle one chunk; one journal in trouble stops all, for a block pays the work of all."""
         try:
-            settled = settlement.settle_chunk(connection)
+            settled = self._settlement.settle_chunk(connection)
         except (JournalError, JournalSwappedError, SettledElsewhereError) as trouble:
-            log.error(
-                "journal not settled",
-                instance=settlement.instance,
-                why=str(trouble),
-                retry_s=backoff.fail(),
-            )
+            retry_s = self._journals_backoff.fail()
+            log.error("journals not settled", why=str(trouble), retry_s=retry_s)
+            self._tell_waits_for(connection, str(trouble))
             return False
-        if backoff.succeed():
-            log.info("journal settled again", instance=settlement.instance)
+        if self._journals_backoff.succeed():
+            log.info("journals settled again")
+        self._tell_waits_for(connection, self._settlement.waits_for)
         for block in settled.blocks:
-            _log_block(settlement.instance, block)
+            _log_block(block)
+        if settled.repeats:
+            log.warning("shares that another journal had before: not credited", n=settled.repeats)
         return settled.records > 0
+
+    def _tell_waits_for(self, connection: sa.Connection, waits_for: str | None) -> None:
+        """Log what settlement waits for when that changes, and keep it where status finds it."""
+        if self._waits_for_known and waits_for == self._waits_for:
+            return
+        with connection.begin():
+            write_waits_for(connection, waits_for)
+        if waits_for is not None:
+            log.warning("settlement waits", waits_for=waits_for)
+        elif self._waits_for is not None:
+            log.info("settlement waits no more")
+        self._waits_for, self._waits_for_known = waits_for, True
 
     def _follow(self, connection: sa.Connection) -> None:
         try:
@@ -257,12 +251,12 @@ def first_line(error: Exception) -> str:
     return text.splitlines()[0] if text else type(error).__name__
 
 
-def _log_block(instance: int, block: FoundBlock) -> None:
+def _log_block(block: FoundBlock) -> None:
     log.info(
         "block booked",
         hash=block.hash,
         height=block.height,
-        instance=instance,
+        instance=block.instance,
         sequence=block.sequence,
         credited=block.credited,
         reward_sat=block.reward_sat,

@@ -1,4 +1,4 @@
-"""The tables of the books as SQLAlchemy Core sees them; migration 0002 makes them.
+"""The tables of the books as SQLAlchemy Core sees them; migrations 0002 and 0003 make them.
 
 Work comes and goes as Python int: PostgreSQL keeps it as numeric(78, 0), which holds 2**256.
 """
@@ -34,6 +34,22 @@ journal_positions = sa.Table(
     sa.Column("instance", sa.Integer, primary_key=True),
     sa.Column("next_sequence", sa.BigInteger, nullable=False),
     sa.Column("last_crc32", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("last_us", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("repeats", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+resumed_jobs = sa.Table(
+    "resumed_jobs",
+    metadata,
+    sa.Column("job_key", sa.BigInteger, primary_key=True),
+)
+
+settlement = sa.Table(
+    "settlement",
+    metadata,
+    sa.Column("is_one", sa.Boolean, primary_key=True, server_default="true"),
+    sa.Column("waits_for", sa.Text),
+    sa.Column("since", sa.DateTime(timezone=True)),
 )
 
 totals = sa.Table(
@@ -48,7 +64,6 @@ totals = sa.Table(
 open_round = sa.Table(
     "open_round",
     metadata,
-    sa.Column("instance", sa.Integer, primary_key=True),
     sa.Column("participant_id", sa.BigInteger, primary_key=True),
     sa.Column("work_hashes", Hashes, nullable=False),
 )

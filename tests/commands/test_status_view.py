@@ -1,14 +1,18 @@
 """The status object: each number from its one source, in one snapshot."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from rich.console import Console
 
+from kench.commands.status import _show
 from kench.commands.status_view import NOT_RUNNING, read_status
 from kench.payouts import ledger, tables
+from kench.payouts.waiting import write_waits_for
 from kench.pool.database import Role, open_engine
 from kench.pool.journal.mark import DurableMark, Mark
 from kench.pool.journal.segment import OpenSegment
@@ -237,3 +241,37 @@ def test_all_of_it_is_one_moment_whatever_is_committed_meanwhile(
     assert len(status["blocks"]) == 3
     assert status["ledger"]["transfers"] == 10
     assert [row["pending_sat"] for row in status["participants"]] == [60, 40]
+
+
+@pytest.mark.usefixtures("pool")
+def test_what_people_must_look_at_in_the_books_is_named(
+    database: str, engine: sa.Engine, tmp_path: Path
+) -> None:
+    calm = status_of(database, tmp_path / "journal/0")
+    assert (calm["alarms"], calm["settlement"]) == ([], {"waits_for": None, "since": None})
+    with engine.begin() as connection:
+        write_waits_for(connection, "journal 3 (it hangs)")
+        connection.execute(
+            sa.update(tables.blocks).where(tables.blocks.c.hash == HASHES[0]).values(alarm=True)
+        )
+    status = status_of(database, tmp_path / "journal/0")
+    assert status["alarms"] == [{"height": 101, "hash": HASHES[0]}]
+    assert status["settlement"]["waits_for"] == "journal 3 (it hangs)"
+    assert status["settlement"]["since"]
+    console = Console(width=200, record=True, file=io.StringIO())
+    _show(status, console)
+    text = console.export_text()
+    assert "for journal 3 (it hangs)" in text
+    assert f"1 posted blocks left the chain, rewards to correct: 101 {HASHES[0]}" in text
+
+
+@pytest.mark.usefixtures("pool")
+def test_shares_that_a_second_journal_repeats_are_no_accepted_shares(
+    database: str, engine: sa.Engine, tmp_path: Path
+) -> None:
+    write_journal(tmp_path / "journal/0", 8)
+    with engine.begin() as connection:
+        connection.execute(
+            sa.insert(tables.journal_positions).values(instance=0, next_sequence=8, repeats=3)
+        )
+    assert status_of(database, tmp_path / "journal/0")["journal"]["records"] == 5

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from kench.payouts.settle import JournalSettlement
+from kench.payouts.settle import Settlement
+from kench.pool.clock import SystemClock
 from kench.pool.database import migrate, open_engine
-from kench.pool.journal.reader import JournalReader
 from kench.pool.postgres import EmbeddedPostgres
 from tests.payouts.journals import JournalBuilder
 
@@ -46,7 +46,7 @@ def stopped_pool(tmp_path: Path) -> Path:
     try:
         migrate(url)
         engine = open_engine(url, application_name="test")
-        settlement = JournalSettlement(0, JournalReader(builder.directory))
+        settlement = Settlement(builder.directory.parent, SystemClock())
         with engine.connect() as connection:
             while settlement.settle_chunk(connection).records:
                 pass

@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from kench.payouts import tables
-from kench.payouts.settle import time_of
+from kench.payouts.booking import time_of
 from tests.payouts.journals import START_US
 
 TABLES = (
@@ -14,6 +14,7 @@ TABLES = (
     tables.block_credits,
     tables.accounts,
     tables.transfers,
+    tables.resumed_jobs,
 )
 
 

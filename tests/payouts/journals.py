@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from kench.native import RECORD_SIZE, crc32
+from kench.payouts.merge import Merged
 from kench.pool.bitcoin import hash_le
 from kench.pool.coinbase import EXTRANONCE2_SIZE, Output, coinbase_halves
 from kench.pool.journal.archive import ArchivedJob
@@ -72,6 +73,7 @@ class JournalBuilder:
         self._segment = OpenSegment.create(self.directory, self.instance, 0, START_US)
         self._mark = DurableMark(self.directory)
         self._mark.set(Mark(0, 0))
+        self.is_closed = False
         self._pending = bytearray()
         self._pending_jobs = bytearray()
 
@@ -160,7 +162,22 @@ class JournalBuilder:
         assert last_segment(self.directory) == self._segment.path
         self._segment.close()
         self._mark.close()
+        self.is_closed = True
+
+    def job_of(self, number: int, job_key: int) -> ArchivedJob:
+        """A job of this journal, as `fold` asks for it."""
+        assert number == self.instance
+        return self.jobs[job_key]
+
+    def merged(self) -> Merged:
+        """Everything appended so far, in the order of the pool."""
+        return merged_of(self.array(), self.instance)
 
     def array(self) -> np.ndarray:  # type: ignore[type-arg]
         """Everything appended so far."""
         return np.array(self.records, SHARE)
+
+
+def merged_of(records: np.ndarray, number: int = 0) -> Merged:  # type: ignore[type-arg]
+    """Records of one journal as the pool's order has them."""
+    return Merged(records, np.full(len(records), number, np.uint32), {number: len(records)})

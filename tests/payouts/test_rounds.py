@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from kench.payouts.rounds import NOBODY, fold
 from kench.payouts.totals import Total
 from kench.payouts.window import RoundWindow
-from kench.pool.journal.archive import ArchivedJob
 from kench.pool.work import work_of
-from tests.payouts.journals import EASY, JournalBuilder
+from tests.payouts.journals import EASY, JournalBuilder, merged_of
 
 WORK = work_of(EASY)
 
@@ -26,7 +24,7 @@ def folded(journal: JournalBuilder, cut: int | None = None) -> tuple[list, dict[
     records, known, blocks = journal.array(), set[str](), []
     parts = [records] if cut is None else [records[:cut], records[cut:]]
     for part in parts:
-        stretch = fold(part, window, journal.jobs.__getitem__, known.__contains__)
+        stretch = fold(merged_of(part), window, journal.job_of, known.__contains__)
         blocks += stretch.blocks
         known |= {block.hash for block in stretch.blocks}
     return blocks, window.state()
@@ -114,9 +112,5 @@ def test_totals_do_not_count_what_was_refused(journal: JournalBuilder) -> None:
     job = journal.job(1, 101)
     journal.share(job, participant=1, worker=7)
     journal.share(job, participant=1, worker=7, block=True, uncredited=True)
-
-    def job_of(_key: int) -> ArchivedJob:
-        return job
-
-    stretch = fold(np.array(journal.records), RoundWindow(), job_of, lambda _hash: False)
+    stretch = fold(journal.merged(), RoundWindow(), journal.job_of, lambda _hash: False)
     assert stretch.totals == {(1, 7): Total(1, WORK)}

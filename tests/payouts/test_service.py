@@ -36,7 +36,8 @@ NO_NODE = "http://user:secret-of-the-node@127.0.0.1:1"
 def journal(tmp_path: Path) -> Iterator[JournalBuilder]:
     builder = JournalBuilder(tmp_path / "journal" / "0")
     yield builder
-    builder.close()
+    if not builder.is_closed:
+        builder.close()
 
 
 @pytest.fixture
@@ -157,18 +158,25 @@ def test_a_second_settlement_stands_by_and_takes_over(
     other.dispose()
 
 
-def test_a_journal_in_trouble_does_not_stop_the_others(
+def test_a_journal_in_trouble_holds_all_up_and_is_named_until_it_is_restored(
     journal: JournalBuilder, settle_engine: sa.Engine, engine: sa.Engine, tmp_path: Path
 ) -> None:
+    """A block pays the work of all journals: none is passed over."""
     broken = JournalBuilder(tmp_path / "journal" / "7", instance=7)
     broken.bulk(broken.job(1, 1), 5, participants=1, difficulty=1.0)
     broken.close()
     segment = next(broken.directory.glob("*.shares"))
-    segment.write_bytes(segment.read_bytes()[:-1] + b"\xff")
+    whole = segment.read_bytes()
+    segment.write_bytes(whole[:-1] + b"\xff")
     journal.share(journal.job(2, 1), participant=2)
-    journal.flush()
+    journal.close()
+    waits = "SELECT waits_for LIKE '%journal/7/%restore it' FROM settlement"
     with Running(settle_engine, tmp_path / "journal", ScriptedChain()):
-        wait_until(engine, "SELECT accepted FROM totals WHERE participant_id = 2", 1)
+        wait_until(engine, waits, True)
+        wait_until(engine, "SELECT count(*) FROM totals", 0)
+        segment.write_bytes(whole)
+        wait_until(engine, "SELECT sum(accepted) FROM totals", 6)
+        wait_until(engine, "SELECT waits_for IS NULL FROM settlement", True)
 
 
 def test_books_that_postgresql_refuses_end_the_process(
@@ -242,7 +250,7 @@ def test_killed_again_and_again_it_ends_at_the_same_numbers(
         wait_until(engine, "SELECT next_sequence FROM journal_positions", 900)
     assert reached < 900, "the last kill came after the last chunk"
     window = RoundWindow()
-    stretch = fold(builder.array(), window, builder.jobs.__getitem__, lambda _hash: False)
+    stretch = fold(builder.merged(), window, builder.job_of, lambda _hash: False)
     books = everything(engine)
     assert books["totals"] == {(*key, *total) for key, total in stretch.totals.items()}
     assert {(row[0], row[3]) for row in books["blocks"]} == {

@@ -10,15 +10,11 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from kench.payouts import tables
+from kench.payouts.journals import CHUNK_BLOCKS, JournalSwappedError
 from kench.payouts.rounds import fold
-from kench.payouts.settle import (
-    CHUNK_BLOCKS,
-    JournalSettlement,
-    JournalSwappedError,
-    Settled,
-    Step,
-)
+from kench.payouts.settle import Settled, Settlement, Step
 from kench.payouts.window import RoundWindow
+from kench.pool.clock import SystemClock
 from kench.pool.database import Role, open_engine
 from kench.pool.journal.format import JobNotArchivedError, JournalCorruptError
 from kench.pool.journal.reader import JournalReader
@@ -58,7 +54,7 @@ def settle_engine(database: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def settle_all(engine: sa.Engine, settlement: JournalSettlement) -> list[Settled]:
+def settle_all(engine: sa.Engine, settlement: Settlement) -> list[Settled]:
     """Settle until nothing is due."""
     chunks = []
     with engine.connect() as connection:
@@ -69,8 +65,13 @@ def settle_all(engine: sa.Engine, settlement: JournalSettlement) -> list[Settled
     raise AssertionError("settlement does not come to an end")
 
 
-def settlement_of(journal: JournalBuilder, chunk_records: int = 7) -> JournalSettlement:
-    return JournalSettlement(0, JournalReader(journal.directory), chunk_records=chunk_records)
+def settlement_of(journal: JournalBuilder, chunk_records: int = 7) -> Settlement:
+    return Settlement(journal.directory.parent, SystemClock(), chunk_records=chunk_records)
+
+
+def position_of(journal: JournalBuilder, settled: int) -> tuple[int, ...]:
+    last = journal.records[settled - 1]
+    return journal.instance, settled, int(last["crc32"]), int(last["time_us"]), 0
 
 
 def test_books_equal_the_plain_fold_of_the_journal(
@@ -78,11 +79,11 @@ def test_books_equal_the_plain_fold_of_the_journal(
 ) -> None:
     settle_all(settle_engine, settlement_of(journal))
     window = RoundWindow()
-    stretch = fold(journal.array(), window, journal.jobs.__getitem__, lambda _hash: False)
+    stretch = fold(journal.merged(), window, journal.job_of, lambda _hash: False)
     books = everything(settle_engine)
     assert books["totals"] == {(*key, *total) for key, total in stretch.totals.items()}
-    assert books["open_round"] == {(0, *item) for item in window.state().items()}
-    assert books["journal_positions"] == {(0, 90, int(journal.records[-1]["crc32"]))}
+    assert books["open_round"] == set(window.state().items())
+    assert books["journal_positions"] == {position_of(journal, 90)}
     assert books["block_credits"] == {
         (block.hash, participant_id, work, block.amounts_sat[participant_id])
         for block in stretch.blocks
@@ -125,8 +126,8 @@ def test_killed_at_every_step_it_ends_at_the_same_books(
             if next(left) == 0:
                 raise KilledError
 
-        settlement = JournalSettlement(
-            0, JournalReader(journal.directory), chunk_records=11, on_step=burn
+        settlement = Settlement(
+            journal.directory.parent, SystemClock(), chunk_records=11, on_step=burn
         )
         try:
             settle_all(settle_engine, settlement)
@@ -137,10 +138,10 @@ def test_killed_at_every_step_it_ends_at_the_same_books(
         assert fuse < 500
     assert next(survivor) >= len(Step)
     window = RoundWindow()
-    stretch = fold(journal.array(), window, journal.jobs.__getitem__, lambda _hash: False)
+    stretch = fold(journal.merged(), window, journal.job_of, lambda _hash: False)
     books = everything(settle_engine)
     assert books["totals"] == {(*key, *total) for key, total in stretch.totals.items()}
-    assert books["open_round"] == {(0, *item) for item in window.state().items()}
+    assert books["open_round"] == set(window.state().items())
     assert {row[0] for row in books["blocks"]} == {block.hash for block in stretch.blocks}
 
 
@@ -166,13 +167,11 @@ def test_a_settlement_that_another_holds_up_gives_in_and_books_nothing(
             holder.execute(sa.select(tables.journal_positions).with_for_update())
             with pytest.raises(OperationalError, match="lock timeout"):
                 settlement_of(journal).settle_chunk(late)
-    assert everything(settle_engine)["journal_positions"] == {
-        (0, 7, int(journal.records[6]["crc32"]))
-    }
+    assert everything(settle_engine)["journal_positions"] == {position_of(journal, 7)}
 
 
 def test_a_chunk_is_cut_after_its_bound_of_blocks(tmp_path: Path, settle_engine: sa.Engine) -> None:
-    builder = JournalBuilder(tmp_path / "0")
+    builder = JournalBuilder(tmp_path / "journal" / "0")
     job = builder.job(1, 101, block_target=2**256 - 1)
     for _ in range(CHUNK_BLOCKS + 5):
         builder.share(job, block=True)
@@ -202,7 +201,7 @@ def test_another_journal_under_the_same_books_is_refused(
     journal: JournalBuilder, settle_engine: sa.Engine, tmp_path: Path
 ) -> None:
     settle_all(settle_engine, settlement_of(journal))
-    other = JournalBuilder(tmp_path / "other", seed=2)
+    other = JournalBuilder(tmp_path / "other" / "0", seed=2)
     job = other.job(1, 101)
     for _ in range(100):
         other.share(job)
@@ -217,9 +216,9 @@ def test_a_journal_cut_short_under_the_books_is_refused(
     journal: JournalBuilder, settle_engine: sa.Engine, tmp_path: Path
 ) -> None:
     settle_all(settle_engine, settlement_of(journal))
-    JournalBuilder(tmp_path / "empty").close()
+    JournalBuilder(tmp_path / "empty" / "0").close()
     with pytest.raises(JournalSwappedError):
-        settle_all(settle_engine, JournalSettlement(0, JournalReader(tmp_path / "empty")))
+        settle_all(settle_engine, Settlement(tmp_path / "empty", SystemClock()))
 
 
 def test_a_torn_record_stops_settlement_before_it(
@@ -248,7 +247,7 @@ def test_a_block_whose_job_is_lost_stops_settlement_before_it(
 def test_one_chunk_of_many_shares_is_summed_without_a_float(
     tmp_path: Path, settle_engine: sa.Engine
 ) -> None:
-    builder = JournalBuilder(tmp_path / "0")
+    builder = JournalBuilder(tmp_path / "journal" / "0")
     job = builder.job(1, 101)
     builder.bulk(job, 2000, participants=50, difficulty=3.3e14)
     builder.close()

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from kench.payouts import tables
 from kench.payouts.audit.report import Report
+from kench.payouts.booking import UNKNOWN_FINDER, time_of
 from kench.payouts.rounds import FoundBlock, Stretch
-from kench.payouts.settle import UNKNOWN_FINDER, time_of
 from kench.payouts.totals import Totals, add_totals
 from kench.payouts.transfers import (
     COINBASE_ACCOUNT,
@@ -35,33 +35,32 @@ class BooksAudit:
         self._connection = connection
         self._report = report
         self._totals: Totals = {}
-        self._rounds: dict[tuple[int, int], int] = {}
+        self._round: dict[int, int] = {}
         self._accounts: dict[str, list[int]] = defaultdict(lambda: [0] * 5)
         self._credits = 0
         self.blocks = {row.hash: row for row in connection.execute(sa.select(tables.blocks)).all()}
         self._unmet = set(self.blocks)
 
-    def take(self, instance: int, stretch: Stretch) -> None:
+    def take(self, stretch: Stretch) -> None:
         """Compare the blocks of a stretch and keep its totals."""
         self._totals = add_totals((self._totals, stretch.totals))
         for start in range(0, len(stretch.blocks), BLOCKS_AT_ONCE):
-            self._compare_blocks(instance, stretch.blocks[start : start + BLOCKS_AT_ONCE])
+            self._compare_blocks(stretch.blocks[start : start + BLOCKS_AT_ONCE])
 
-    def take_round(self, instance: int, work_hashes: dict[int, int]) -> None:
-        """Keep what a journal leaves in its open round."""
-        for participant_id, work in work_hashes.items():
-            self._rounds[instance, participant_id] = work
+    def take_round(self, work_hashes: dict[int, int]) -> None:
+        """Keep what the journals leave in the open round."""
+        self._round = work_hashes
 
     def finish(self) -> None:
         """Compare everything that only the whole of the journals tells."""
         for block_hash in sorted(self._unmet):
             self._report.differ(f"block {block_hash} is in the books and in no journal")
         self._compare_totals()
-        self._compare_rounds()
+        self._compare_round()
         self._compare_accounts()
         self._compare_counts()
 
-    def _compare_blocks(self, instance: int, found: list[FoundBlock]) -> None:
+    def _compare_blocks(self, found: list[FoundBlock]) -> None:
         hashes = [block.hash for block in found]
         credited = self._credits_of(hashes)
         lines = self._transfers_of(hashes)
@@ -69,10 +68,12 @@ class BooksAudit:
             self._report.blocks += 1
             row = self.blocks.get(block.hash)
             if row is None:
-                self._report.differ(f"block {block.hash} is in journal {instance} and not booked")
+                self._report.differ(
+                    f"block {block.hash} is in journal {block.instance} and not booked"
+                )
                 continue
             self._unmet.discard(block.hash)
-            self._compare_block(instance, block, row)
+            self._compare_block(block, row)
             expected_credits = {
                 who: (work, block.amounts_sat[who]) for who, work in block.work_hashes.items()
             }
@@ -85,12 +86,10 @@ class BooksAudit:
             )
             self._compare_transfers(block, row, lines[block.hash])
 
-    def _compare_block(
-        self, instance: int, block: FoundBlock, row: "sa.Row[tuple[object, ...]]"
-    ) -> None:
+    def _compare_block(self, block: FoundBlock, row: "sa.Row[tuple[object, ...]]") -> None:
         expected = {
             "height": block.height,
-            "instance": instance,
+            "instance": block.instance,
             "sequence": block.sequence,
             "job_key": block.job_key,
             "reward_sat": block.reward_sat,
@@ -173,13 +172,13 @@ class BooksAudit:
             {key: tuple(total) for key, total in self._totals.items()},
         )
 
-    def _compare_rounds(self) -> None:
+    def _compare_round(self) -> None:
         rows = self._connection.execute(sa.select(tables.open_round))
         _compare_keyed(
             self._report,
-            "work in the open round of journal and participant",
-            {(row.instance, row.participant_id): row.work_hashes for row in rows},
-            self._rounds,
+            "work in the open round of participant",
+            {row.participant_id: row.work_hashes for row in rows},
+            self._round,
         )
 
     def _compare_accounts(self) -> None:

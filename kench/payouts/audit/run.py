@@ -1,30 +1,21 @@
 """One audit from beginning to end, on one snapshot of the database."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 
 from kench.payouts import tables
 from kench.payouts.audit.books import BooksAudit
 from kench.payouts.audit.report import Progress, Report
-from kench.payouts.audit.shares import ShareAudit
 from kench.payouts.audit.stand import compare_with_chain
+from kench.payouts.audit.walk import Walk
 from kench.payouts.follow import Chain
+from kench.payouts.resumed import Repeats, uncredit
 from kench.payouts.rounds import fold
 from kench.payouts.window import RoundWindow
 from kench.pool.journal.reader import JournalReader
-
-
-@dataclass(frozen=True, slots=True)
-class _Audited:
-    """What the audits of several journals share."""
-
-    books: BooksAudit
-    report: Report
-    progress: Progress
-    shares_due: int
 
 
 def audit(
@@ -48,52 +39,55 @@ def audit(
         compare_with_chain(
             books.blocks.values(), chain_of(), maturity_confirmations, report, progress
         )
+    for number in _numbers(journal_root) - positions.keys():
+        report.unsettled_shares += JournalReader(journal_root / str(number)).durable()
     shares_due = sum(row.next_sequence for row in positions.values())
-    is_broken = False
-    audited = _Audited(books, report, progress, shares_due)
-    for instance in sorted(positions.keys() | _instances(journal_root)):
-        directory = journal_root / str(instance)
-        if instance not in positions:
-            report.unsettled_shares += JournalReader(directory).durable()
-            continue
-        is_broken |= not _audit_journal(audited, directory, positions[instance])
-    if is_broken:
+    walk = Walk(
+        journal_root, {number: row.next_sequence for number, row in positions.items()}, report
+    )
+    repeats = _fold_all(walk, books, lambda: progress("hashing shares", report.shares, shares_due))
+    if walk.is_broken:
         report.differ("totals, rounds and balances were not compared: mend the journal first")
-    else:
-        progress("comparing the books", shares_due, shares_due)
-        books.finish()
+        return report
+    _compare_positions(walk, positions, repeats, report)
+    progress("comparing the books", shares_due, shares_due)
+    books.finish()
     return report
 
 
-def _audit_journal(
-    audited: "_Audited", directory: Path, position: "sa.Row[tuple[int, int, int]]"
-) -> bool:
-    """Hash one journal's shares again and fold them into what the books must hold.
-
-    Returns whether the journal could be read to the settled position.
-    """
-    instance, report = position.instance, audited.report
-    shares = ShareAudit(directory, instance, position.next_sequence, report)
+def _fold_all(walk: Walk, books: BooksAudit, progress: Callable[[], None]) -> dict[int, int]:
+    """Fold the shares of all journals into what the books must hold; returns their repeats."""
     window = RoundWindow()
+    repeats = Repeats(walk.read_back)
+    found: dict[int, int] = {}
     met: set[str] = set()
-    last_crc32 = 0
-    for records in shares.chunks():
-        stretch = fold(records, window, shares.jobs.job, met.__contains__)
+    for merged, starts in walk.chunks():
+        positions = repeats.find(merged, starts)
+        for number in merged.numbers[positions].tolist():
+            found[number] = found.get(number, 0) + 1
+        stretch = fold(uncredit(merged, positions), window, walk.job, met.__contains__)
         met.update(block.hash for block in stretch.blocks)
-        audited.books.take(instance, stretch)
-        last_crc32 = int(records["crc32"][-1])
-        audited.progress("hashing shares", report.shares, audited.shares_due)
-    if shares.is_broken:
-        return False
-    audited.books.take_round(instance, window.state())
-    report.compare(
-        f"checksum at the position of journal {instance}", position.last_crc32, last_crc32
-    )
-    return True
+        books.take(stretch)
+        progress()
+    books.take_round(window.state())
+    return found
 
 
-def _instances(journal_root: Path) -> set[int]:
-    """Return the instances that have a journal on disk."""
+def _compare_positions(
+    walk: Walk, positions: dict[int, Any], repeats: dict[int, int], report: Report
+) -> None:
+    for lane in walk.lanes:
+        row = positions[lane.number]
+        for name, stated, expected in (
+            ("checksum at the position", row.last_crc32, lane.last_crc32),
+            ("time at the position", row.last_us, lane.last_us),
+            ("number of repeats", row.repeats, repeats.get(lane.number, 0)),
+        ):
+            report.compare(f"{name} of journal {lane.number}", stated, expected)
+
+
+def _numbers(journal_root: Path) -> set[int]:
+    """Return the numbers of the journals on disk."""
     if not journal_root.is_dir():
         return set()
     return {int(path.name) for path in journal_root.iterdir() if path.name.isdecimal()}

@@ -51,6 +51,7 @@ class ShareAudit:
         self._report = report
         self._reader = JournalReader(directory)
         self._tips: OrderedDict[str, _Tip] = OrderedDict()
+        self._last_us = 0
 
     def chunks(self) -> Iterator[Records]:
         """Yield checked chunks in order; ends early, with a difference, where the journal breaks.
@@ -96,7 +97,7 @@ class ShareAudit:
 
     def _check_shares(self, records: Records) -> None:
         for (
-            _crc32, flags, reserved, sequence, _time_us, job_key, participant, worker,
+            _crc32, flags, reserved, sequence, time_us, job_key, participant, worker,
             extranonce1, extranonce2, ntime, nonce, version, difficulty,
         ) in _RECORD.iter_unpack(records.tobytes()):  # fmt: skip
             job, prepared = self.jobs.prepared(job_key)
@@ -117,6 +118,9 @@ class ShareAudit:
                 if hash_le[:16] in tip.hashes:
                     wrong = wrong or "was credited before"
                 tip.hashes.add(hash_le[:16])
+            if time_us < self._last_us:
+                wrong = wrong or "is before the share before it in time"
+            self._last_us = max(self._last_us, time_us)
             if reserved or flags & ~_FLAGS_KNOWN:
                 wrong = wrong or "has flags that nobody knows"
             if wrong:

@@ -1,5 +1,6 @@
 """Reading the journal: durable shares as numpy arrays, and the jobs they were made on."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,7 @@ class JournalReader:
         self._directory = directory
         self._jobs: dict[int, ArchivedJob] = {}
         self._archive_read: dict[Path, int] = {}
+        self._archive_keys: dict[Path, set[int]] = {}
 
     def mark(self) -> Mark:
         """Return how far the journal is on disk, and complete in time."""
@@ -106,6 +108,7 @@ class JournalReader:
         if len(self._jobs) > JOBS_KEPT_MAX:
             self._jobs.clear()
             self._archive_read.clear()
+            self._archive_keys.clear()
         if job_key not in self._jobs:
             for path in reversed(segment_paths(self._directory)):
                 self._read_archive(jobs_path(path))
@@ -117,6 +120,24 @@ class JournalReader:
                 )
         return self._jobs[job_key]
 
+    def chunks_since(self, job_key: int, end: int, limit: int) -> Iterator[ShareArray]:
+        """Yield the records before `end` among which all that were made on a job are.
+
+        At most `limit` at a time. Nothing where no archive holds the job: a share comes after it.
+        """
+        first = None
+        for path in reversed(segment_paths(self._directory)):
+            self._read_archive(jobs_path(path))
+            keys = self._archive_keys.get(jobs_path(path), set())
+            if job_key in keys:
+                first = first_sequence_of(path)
+            elif keys and max(keys) < job_key:
+                break  # keys rise: what is older cannot hold it
+        while first is not None and first < end:
+            records = self.read_within(first, min(limit, end - first), end)
+            yield records
+            first += len(records)
+
     def _read_archive(self, path: Path) -> None:
         """Take in the complete lines that an archive has gained since it was last read."""
         start = self._archive_read.get(path, 0)
@@ -127,6 +148,7 @@ class JournalReader:
         except FileNotFoundError:
             return
         complete = fresh[: fresh.rfind(b"\n") + 1]
+        keys = self._archive_keys.setdefault(path, set())
         for line in complete.splitlines():
             try:
                 job = ArchivedJob.from_line(line)
@@ -135,6 +157,7 @@ class JournalReader:
                     f"{path} has a line that is no job: restore it"
                 ) from broken
             self._jobs[job.job_key] = job
+            keys.add(job.job_key)
         self._archive_read[path] = start + len(complete)
 
 

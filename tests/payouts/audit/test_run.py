@@ -16,7 +16,8 @@ from kench.native import crc32
 from kench.payouts.audit.report import DIFFERENCES_KEPT_MAX, Report
 from kench.payouts.audit.run import audit
 from kench.payouts.follow import ChainWatch, act, read_followed
-from kench.payouts.settle import JournalSettlement
+from kench.payouts.settle import Settlement
+from kench.pool.clock import SystemClock
 from kench.pool.database import open_engine
 from kench.pool.journal.format import SHARE, Flag
 from kench.pool.journal.reader import JournalReader
@@ -40,7 +41,7 @@ class Pool:
     def settle(self) -> None:
         """Settle and follow until nothing is due."""
         watch = ChainWatch(self.chain, MATURITY)
-        settlement = JournalSettlement(0, JournalReader(self.directory), chunk_records=11)
+        settlement = Settlement(self.root, SystemClock(), chunk_records=11)
         with self.engine.connect() as connection:
             while settlement.settle_chunk(connection).records:
                 pass
@@ -171,7 +172,7 @@ FALSIFIED = {
     "a total gone": ("DELETE FROM totals WHERE participant_id = 9", "total"),
     "a total more": ("INSERT INTO totals VALUES (77, 1, 1, 1)", "(77, 1)"),
     "an open round": ("UPDATE open_round SET work_hashes = work_hashes + 1", "open round"),
-    "an open round of another": ("INSERT INTO open_round VALUES (5, 5, 5)", "(5, 5)"),
+    "an open round of another": ("INSERT INTO open_round VALUES (5, 5)", "participant 5"),
     "a position back": ("UPDATE journal_positions SET next_sequence = 60", "total"),
     "a position ahead": ("UPDATE journal_positions SET next_sequence = 62", "holds 61 shares"),
     "a position's checksum": ("UPDATE journal_positions SET last_crc32 = 1", "checksum"),

@@ -1,0 +1,121 @@
+"""What a chunk brings, written to the books: totals, blocks with their credits, the open round."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from kench.payouts import ledger, tables
+from kench.payouts.rounds import FoundBlock
+from kench.payouts.totals import Totals
+
+UNKNOWN_FINDER = "unknown"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def time_of(time_us: int) -> datetime:
+    """Return Unix microseconds as an exact UTC time."""
+    return _EPOCH + timedelta(microseconds=time_us)
+
+
+def finder_of(block: FoundBlock, names: Mapping[int, str]) -> str:
+    """Return `participant.worker` of who found a block; the worker's id where it has no name."""
+    if not block.participant:
+        return UNKNOWN_FINDER
+    return f"{block.participant}.{names.get(block.worker, f'#{block.worker}')}"
+
+
+def write_totals(connection: sa.Connection, totals: Totals) -> None:
+    """Add to what each worker has."""
+    if not totals:
+        return
+    statement = insert(tables.totals)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["participant_id", "worker_id"],
+            set_={
+                "accepted": tables.totals.c.accepted + statement.excluded.accepted,
+                "work_hashes": tables.totals.c.work_hashes + statement.excluded.work_hashes,
+            },
+        ),
+        [
+            {"participant_id": participant_id, "worker_id": worker_id, **total._asdict()}
+            for (participant_id, worker_id), total in sorted(totals.items())
+        ],
+    )
+
+
+def is_booked(connection: sa.Connection, block_hash: str) -> bool:
+    """Say whether a block is in the books."""
+    blocks = tables.blocks
+    return bool(
+        connection.execute(sa.select(sa.exists().where(blocks.c.hash == block_hash))).scalar_one()
+    )
+
+
+def worker_names(connection: sa.Connection, blocks: list[FoundBlock]) -> dict[int, str]:
+    """Return the names that the register has for the finders' workers."""
+    worker_ids = {block.worker for block in blocks}
+    if not worker_ids:
+        return {}
+    workers = tables.workers.c
+    rows = connection.execute(sa.select(workers.id, workers.name).where(workers.id.in_(worker_ids)))
+    return {row.id: row.name for row in rows}
+
+
+def book_block(connection: sa.Connection, block: FoundBlock, names: Mapping[int, str]) -> None:
+    """Write a block with its credits; a credited one is pended at once."""
+    connection.execute(
+        sa.insert(tables.blocks).values(
+            hash=block.hash,
+            height=block.height,
+            instance=block.instance,
+            sequence=block.sequence,
+            job_key=block.job_key,
+            reward_sat=block.reward_sat,
+            finder=finder_of(block, names),
+            found_at=time_of(block.time_us),
+            credited=block.credited,
+        )
+    )
+    connection.execute(
+        sa.insert(tables.block_credits),
+        [
+            {
+                "block_hash": block.hash,
+                "participant_id": participant_id,
+                "work_hashes": work,
+                "reward_sat": block.amounts_sat[participant_id],
+            }
+            for participant_id, work in sorted(block.work_hashes.items())
+        ],
+    )
+    if block.credited:
+        ledger.pend(connection, block.hash, 1)
+
+
+def read_round(connection: sa.Connection) -> dict[int, int]:
+    """Return the open round: work in hashes by participant id."""
+    columns = tables.open_round.c
+    rows = connection.execute(sa.select(columns.participant_id, columns.work_hashes))
+    return {row.participant_id: row.work_hashes for row in rows}
+
+
+def write_round(connection: sa.Connection, state: Mapping[int, int], *, afresh: bool) -> None:
+    """Write what changed of the open round, or all of it where a block began it `afresh`."""
+    if afresh:
+        connection.execute(sa.delete(tables.open_round))
+    if not state:
+        return
+    statement = insert(tables.open_round)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["participant_id"],
+            set_={"work_hashes": statement.excluded.work_hashes},
+        ),
+        [
+            {"participant_id": participant_id, "work_hashes": work}
+            for participant_id, work in sorted(state.items())
+        ],
+    )
