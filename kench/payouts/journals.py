@@ -34,8 +34,8 @@ class Journals:
     all of them, so none can be passed over.
     """
 
-    def __init__(self, root: Path, clock: Clock, chunk_records: int = CHUNK_RECORDS) -> None:
-        self._root = root
+    def __init__(self, folder: Path, clock: Clock, chunk_records: int = CHUNK_RECORDS) -> None:
+        self._folder = folder
         self._clock = clock
         self._chunk_records = chunk_records
         self._readers: dict[int, JournalReader] = {}
@@ -67,7 +67,7 @@ class Journals:
         self._marks = {number: reader.mark() for number, reader in self._readers.items()}
         directories = {
             int(path.name): path
-            for path in (self._root.iterdir() if self._root.is_dir() else ())
+            for path in (self._folder.iterdir() if self._folder.is_dir() else ())
             if path.name.isdecimal() and path.is_dir()
         }
         for gone in self._readers.keys() - directories.keys():
@@ -155,7 +155,7 @@ class Journals:
         """Move on the journals that hold others up and have no writer to do so."""
         for number, lane in self._lanes.items():
             if lane.is_drained and lane.watermark_us <= newest_us:
-                mark = complete_if_free(self._root / str(number), self._clock)
+                mark = complete_if_free(self._folder / str(number), self._clock)
                 if mark is not None:
                     self._marks[number] = mark
                     self._fill_lane(lane, mark, self._chunk_records)
@@ -183,7 +183,7 @@ class Journals:
             return
         if self._marks[number].records < position.next_sequence:
             # A mark can be lost with the machine; the records cannot.
-            completed = complete_if_free(self._root / str(number), self._clock)
+            completed = complete_if_free(self._folder / str(number), self._clock)
             self._marks[number] = completed or self._marks[number]
         last = position.next_sequence - 1
         records = min(self._marks[number].records, position.next_sequence)
