@@ -7,7 +7,14 @@ import argparse
 import runpy
 import sys
 
-BENCHMARKS = ("native_check", "template_to_job", "share_path", "fan_out", "login_storm")
+BENCHMARKS = (
+    "native_check",
+    "template_to_job",
+    "share_path",
+    "fan_out",
+    "login_storm",
+    "hostile",
+)
 
 
 def main() -> int:

@@ -38,6 +38,7 @@ class Pool:
     """A running pool whose every share is accepted and none is a block."""
 
     port: int
+    metrics_port: int
     stratum_pid: int
     login: Login
     node: Node
@@ -113,7 +114,8 @@ def running_stratum(folder: Path, address: NodeAddress) -> Iterator[Pool]:
             raise LoadError(f"stratum ended at once: {stratum.last_words()}")
         login = Login(f"{participant}.load", token)
         (front,) = _fronts(metrics_port).values()
-        yield Pool(port, front, login, Node(node_url), address, settings.journal_directory)
+        node, journal = Node(node_url), settings.journal_directory
+        yield Pool(port, metrics_port, front, login, node, address, journal)
 
 
 @contextlib.contextmanager

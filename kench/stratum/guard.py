@@ -32,6 +32,7 @@ class Measure(enum.Enum):
     CUT = "cut"
     BANNED = "banned"
     REFUSED = "refused"  # at accept, being banned
+    GONE = "gone"  # at accept: reset before its address could be asked for
 
 
 class Guard:
@@ -45,7 +46,10 @@ class Guard:
         self._addresses: OrderedDict[str, Address] = OrderedDict()
 
     def arrive(self, peer: str, now: float) -> Address | None:
-        """Count a new connection to its (plain) address; None where that is banned."""
+        """Count a new connection to its (plain) address; None where that is banned or gone."""
+        if not peer:
+            self.measures[Measure.GONE] += 1
+            return None
         name = peer if ":" not in peer else _network_of(peer)
         address = self._addresses.get(name)
         if address is None:
@@ -128,7 +132,7 @@ class Guard:
             log.warning("address banned", address=address.name, seconds=round(seconds))
 
     def _add(self, name: str, peer: str, now: float) -> Address:
-        address = Address(name, exempt=bool(peer) and is_within(peer, self._exempt))
+        address = Address(name, exempt=is_within(peer, self._exempt))
         self._addresses[name] = address
         passed_over = 0
         while len(self._addresses) > ADDRESSES_MAX:

@@ -54,6 +54,13 @@ def test_an_address_over_its_hard_limit_is_refused_until_its_ban_expires() -> No
     assert subject.measures == {Measure.CUT: 1, Measure.BANNED: 1, Measure.REFUSED: 1}
 
 
+def test_a_connection_without_an_address_is_not_taken_and_bans_nobody() -> None:
+    subject = guard()
+    assert all(subject.arrive("", 0.0) is None for _ in range(5000))
+    assert subject.measures == {Measure.GONE: 5000}
+    assert not subject.state(0.0)["addresses"]
+
+
 def test_many_sessions_make_one_address_dear() -> None:
     subject = guard()
     for _ in range(round(COSTS.address_hard / Fault.NO_WORK.amount)):
@@ -146,6 +153,12 @@ def test_the_state_names_every_fault_and_measure() -> None:
     ban(subject)
     state = subject.state(0.0)
     assert state["faults"].keys() == {fault.value for fault in Fault}
-    assert state["measures"] == {"slowed": 0, "cut": 1, "banned": 1, "refused": 0}
+    assert state["measures"] == {
+        "slowed": 0,
+        "cut": 1,
+        "banned": 1,
+        "refused": 0,
+        "gone": 0,
+    }
     assert (state["addresses"], state["banned"]) == (1, 1)
     assert subject.state(COSTS.ban_s)["banned"] == 0

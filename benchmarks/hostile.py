@@ -1,0 +1,210 @@
+"""Honest miners beside hostile clients: what is left of their share rate.
+
+    python -m benchmarks.hostile [--honest 1000] [--rate 10] [--hostile 100] [--json FILE]
+
+Honest connections submit at a steady rate to the whole pool: first alone, then beside hostile
+clients (load/hostile.py: garbage, broken and endless lines, floods of wrong shares, logins and
+connections, slow readers, silent ones) that come each from an address of its own, then beside as
+many that come from the address of the honest ones. Exit status 1: less than 0.9 of the undisturbed
+rate was answered.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.load.client import BUILD, LoadError, Phases, allow_most_files
+from benchmarks.load.crowd import Crowd, Seen, running_crowd
+from benchmarks.load.servers import Pool, running_pool
+
+# Honest miners keep more than this part of their undisturbed rate.
+HELD_RATIO = 0.9
+# Hostile clients work for so long before the honest are looked at, and until costs are low again.
+SETTLE_S = 3.0
+END_S = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The honest during one part of the run, and what the guard did meanwhile."""
+
+    name: str
+    rate: float
+    ratio: float
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    left_out: int
+    refused: int
+    cpu_share: float
+    measures: dict[str, int]
+    hostile: dict[str, dict[str, int]]
+
+
+def measure(pool: Pool, honest: int, rate: float, hostile: int, phases: Phases) -> list[Watched]:
+    """Watch the honest in each part of the run. Raises LoadError."""
+    watched: list[Watched] = []
+    with running_crowd(pool.port, pool.stratum_pid, honest, pool.login) as crowd:
+        crowd.login(honest)
+        crowd.steady(honest, rate)
+        crowd.watch(phases.warm_up_s)
+        alone = crowd.watch(phases.measure_s)
+        watched.append(_watched("alone", alone, alone, {}, {}))
+        for name, addresses in (("own addresses", "own"), ("same address", "same")):
+            before = _measures(pool)
+            with _attacking(pool, hostile, addresses) as figures:
+                crowd.watch(phases.warm_up_s)
+                seen = crowd.watch(phases.measure_s)
+            taken = {key: count - before[key] for key, count in _measures(pool).items()}
+            watched.append(_watched(name, seen, alone, taken, figures))
+            _rest(crowd)
+    return watched
+
+
+def _rest(crowd: Crowd) -> None:
+    """Let what the hostile left behind be done."""
+    crowd.watch(SETTLE_S)
+
+
+def _watched(
+    name: str,
+    seen: Seen,
+    alone: Seen,
+    measures: dict[str, int],
+    hostile: dict[str, dict[str, int]],
+) -> Watched:
+    rate = seen.answered / seen.seconds
+    return Watched(
+        name=name,
+        rate=rate,
+        ratio=rate / (alone.answered / alone.seconds) if alone.answered else 0.0,
+        p50_ms=seen.p50_ms,
+        p99_ms=seen.p99_ms,
+        max_ms=seen.max_ms,
+        left_out=seen.left_out,
+        refused=sum(seen.refused.values()),
+        cpu_share=seen.server_cpu_s / seen.seconds,
+        measures=measures,
+        hostile=hostile,
+    )
+
+
+def _measures(pool: Pool) -> dict[str, int]:
+    """Return what the guard has done so far, by measure."""
+    url = f"http://127.0.0.1:{pool.metrics_port}/status"
+    with urllib.request.urlopen(url, timeout=END_S) as answer:
+        state: dict[str, Any] = json.load(answer)
+    measures: dict[str, int] = state["guard"]["measures"]
+    return measures
+
+
+@contextlib.contextmanager
+def _attacking(pool: Pool, clients: int, addresses: str) -> Iterator[dict[str, dict[str, int]]]:
+    """Have hostile clients at work inside the block; what became of them is there after it."""
+    figures: dict[str, dict[str, int]] = {}
+    command = [sys.executable, "-m", "benchmarks.load.hostile", str(pool.port), str(clients)]
+    command += [addresses, pool.login.user]
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "KENCH_LOAD_PASSWORD": pool.login.password},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[1],
+    )
+    with process:
+        try:
+            yield figures
+            out, _ = process.communicate("", END_S)
+        except subprocess.TimeoutExpired:
+            raise LoadError(f"the hostile clients did not end in {END_S:.0f} s") from None
+        finally:
+            if process.poll() is None:
+                process.kill()
+        if process.returncode:
+            raise LoadError(f"the hostile clients ended with status {process.returncode}")
+        figures.update(json.loads(out))
+
+
+def faults(watched: list[Watched]) -> list[str]:
+    """Say what must not be."""
+    return [
+        f"{one.name}: {one.ratio:.2f} of the undisturbed rate, not above {HELD_RATIO}"
+        for one in watched
+        if one.ratio <= HELD_RATIO
+    ]
+
+
+def table(watched: list[Watched]) -> Table:
+    """Lay the parts of the run out for people."""
+    shown = Table(title="honest miners beside hostile clients")
+    names = ("hostile", "shares/s", "ratio", "p50 ms", "p99 ms", "max ms", "left out", "refused")
+    for name in (*names, "server CPU", "hostile connections", "slowed/cut/banned/refused"):
+        shown.add_column(name, justify="left" if name == names[0] else "right")
+    for one in watched:
+        shown.add_row(
+            one.name,
+            f"{one.rate:,.0f}",
+            f"{one.ratio:.2f}",
+            f"{one.p50_ms:.2f}",
+            f"{one.p99_ms:.1f}",
+            f"{one.max_ms:.0f}",
+            f"{one.left_out:,}",
+            f"{one.refused:,}",
+            f"{one.cpu_share:.2f}",
+            f"{sum(kind['begun'] for kind in one.hostile.values()):,}",
+            "/".join(f"{count:,}" for count in one.measures.values()),
+        )
+    return shown
+
+
+def main(words: list[str] | None = None) -> int:
+    """Measure, print, and say what is wrong."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.hostile",
+        description="Measure what hostile clients leave of the share rate of honest miners.",
+        epilog="example: python -m benchmarks.hostile --honest 1000 --rate 10 --hostile 100",
+    )
+    parser.add_argument("--honest", type=int, default=1000, help="honest connections (1000)")
+    parser.add_argument("--rate", type=float, default=10.0, help="shares a second of each (10)")
+    parser.add_argument("--hostile", type=int, default=100, help="hostile clients (100)")
+    parser.add_argument("--seconds", type=float, default=10.0, help="measured in each part (10)")
+    parser.add_argument("--warm-up", type=float, default=2.0, help="seconds before that (2)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
+    given = parser.parse_args(words)
+    phases = Phases(given.warm_up, given.seconds)
+    try:
+        allow_most_files()
+        BUILD.mkdir(parents=True, exist_ok=True)
+        with (
+            tempfile.TemporaryDirectory(prefix="pool-", dir=BUILD) as folder,
+            running_pool(Path(folder)) as pool,
+        ):
+            watched = measure(pool, given.honest, given.rate, given.hostile, phases)
+    except LoadError as fault:
+        sys.stderr.write(f"hostile: {fault}\n")
+        return 1
+    console = Console()
+    console.print(table(watched))
+    for line in faults(watched):
+        console.print(f"[bold]not as it must be:[/bold] {line}")
+    if given.json is not None:
+        figures = {"parts": [asdict(one) for one in watched], "faults": faults(watched)}
+        given.json.write_text(json.dumps(figures, indent=1) + "\n")
+    return 1 if faults(watched) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
