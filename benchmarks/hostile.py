@@ -26,13 +26,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.load.client import BUILD, LoadError, Phases, allow_most_files
-from benchmarks.load.crowd import Crowd, Seen, running_crowd
+from benchmarks.load.crowd import Seen, running_crowd
 from benchmarks.load.servers import Pool, running_pool
 
 # Honest miners keep more than this part of their undisturbed rate.
 HELD_RATIO = 0.9
-# Hostile clients work for so long before the honest are looked at, and until costs are low again.
-SETTLE_S = 3.0
 END_S = 15.0
 
 
@@ -53,7 +51,9 @@ class Watched:
     hostile: dict[str, dict[str, int]]
 
 
-def measure(pool: Pool, honest: int, rate: float, hostile: int, phases: Phases) -> list[Watched]:
+def measure(  # noqa: PLR0913, PLR0917 - each is one figure of the run
+    pool: Pool, honest: int, rate: float, hostile: int, phases: Phases, settle_s: float
+) -> list[Watched]:
     """Watch the honest in each part of the run. Raises LoadError."""
     watched: list[Watched] = []
     with running_crowd(pool.port, pool.stratum_pid, honest, pool.login) as crowd:
@@ -69,13 +69,8 @@ def measure(pool: Pool, honest: int, rate: float, hostile: int, phases: Phases) 
                 seen = crowd.watch(phases.measure_s)
             taken = {key: count - before[key] for key, count in _measures(pool).items()}
             watched.append(_watched(name, seen, alone, taken, figures))
-            _rest(crowd)
+            crowd.watch(settle_s)  # lets what the hostile left behind be done
     return watched
-
-
-def _rest(crowd: Crowd) -> None:
-    """Let what the hostile left behind be done."""
-    crowd.watch(SETTLE_S)
 
 
 def _watched(
@@ -182,6 +177,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--hostile", type=int, default=100, help="hostile clients (100)")
     parser.add_argument("--seconds", type=float, default=10.0, help="measured in each part (10)")
     parser.add_argument("--warm-up", type=float, default=2.0, help="seconds before that (2)")
+    parser.add_argument("--settle", type=float, default=3.0, help="seconds between parts (3)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     given = parser.parse_args(words)
     phases = Phases(given.warm_up, given.seconds)
@@ -192,7 +188,7 @@ def main(words: list[str] | None = None) -> int:
             tempfile.TemporaryDirectory(prefix="pool-", dir=BUILD) as folder,
             running_pool(Path(folder)) as pool,
         ):
-            watched = measure(pool, given.honest, given.rate, given.hostile, phases)
+            watched = measure(pool, given.honest, given.rate, given.hostile, phases, given.settle)
     except LoadError as fault:
         sys.stderr.write(f"hostile: {fault}\n")
         return 1
