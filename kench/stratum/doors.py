@@ -74,6 +74,7 @@ class Door:
             self._openings = Openings(
                 loop,
                 lambda peer: Connection(front, self, peer),
+                front.guard,
                 self.plan.proxy_from,
                 self._certificate if self.tls else None,
                 self._handshake_s,

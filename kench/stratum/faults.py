@@ -36,6 +36,8 @@ class Fault(enum.Enum):
     LATE_SHARE = "late_share", 1.0
     NOT_SUBSCRIBED = "not_subscribed", 2.0
     # Sockets.
+    # At a door with TLS: the handshake came to nothing, or did not come in time.
+    NO_HANDSHAKE = "no_handshake", 10.0
     SLOW_READER = "slow_reader", 20.0
 
     def __new__(cls, value: str, amount: float = 0.0) -> Self:

@@ -1,7 +1,7 @@
 """Metrics, health and state over HTTP, for Prometheus and for people: loopback by default."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -64,6 +64,7 @@ class Numbers(Collector):
                 counter.add_metric([number], front.get(key) or 0)
             yield counter
         yield _shares(fronts)
+        yield from _of_doors(state["doors"], state["certificate"])
 
 
 def _of_the_whole(state: Mapping[str, Any]) -> Iterator[Metric]:
@@ -98,6 +99,39 @@ def _shares(fronts: Mapping[str, Mapping[str, Any]]) -> Metric:
         for reason, count in (front.get("refused") or {}).items():
             shares.add_metric([number, reason], count)
     return shares
+
+
+def _of_doors(
+    doors: Iterable[Mapping[str, Any]], certificate: Mapping[str, Any] | None
+) -> Iterator[Metric]:
+    """Yield what is known of each door, all fronts together, and of the certificate."""
+    is_open = GaugeMetricFamily("kench_door_open", "1 while miners can connect", labels=["door"])
+    now = GaugeMetricFamily("kench_door_connections", "open connections", labels=["door"])
+    came = CounterMetricFamily("kench_door_accepted", "connections since start", labels=["door"])
+    refused = CounterMetricFamily(
+        "kench_door_refused",
+        "peers that never became connections since start",
+        labels=["door", "reason"],
+    )
+    for door in doors:
+        is_open.add_metric([door["name"]], int(door["open"]))
+        now.add_metric([door["name"]], door["connections"])
+        came.add_metric([door["name"]], door["accepted"])
+        for reason, count in door["refused"].items():
+            refused.add_metric([door["name"], reason], count)
+    yield from (is_open, now, came, refused)
+    if certificate is not None:
+        yield GaugeMetricFamily(
+            "kench_certificate_current",
+            "1 while the files of the certificate are those in force",
+            int(certificate["why"] is None),
+        )
+        if certificate["expires_at_s"] is not None:
+            yield GaugeMetricFamily(
+                "kench_certificate_expires_timestamp_seconds",
+                "Unix time at which the certificate in force ends",
+                certificate["expires_at_s"],
+            )
 
 
 def site_root(state: Callable[[], Mapping[str, Any]]) -> Resource:

@@ -11,6 +11,7 @@ import enum
 import errno
 import socket
 import ssl
+import struct
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
@@ -21,6 +22,8 @@ from kench.pool.door_settings import Network
 from kench.stratum.addresses import is_within, plain_address
 from kench.stratum.certificate import Certificate
 from kench.stratum.connection import Connection
+from kench.stratum.faults import Fault
+from kench.stratum.guard import Guard
 from kench.stratum.proxied import HEADER_BYTES_MAX, BadHeaderError, read_header
 
 # Sockets at once that have not announced themselves or shaken hands; further ones are closed.
@@ -33,7 +36,8 @@ EXHAUSTED_S = 1.0
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 # A peer that does not answer our farewell is let go after this long.
 FAREWELL_S = 5.0
-_LEAST_S = 0.001
+# Close with a reset: nothing of the connection is kept.
+_RESET = struct.pack("ii", 1, 0)
 
 log = structlog.get_logger("stratum")
 
@@ -51,14 +55,11 @@ class Refusal(enum.Enum):
 class _Opening:
     """One accepted socket: whom it is known as, and what of a header has come."""
 
-    __slots__ = ("deadline", "header", "peer", "raw", "timer")
+    __slots__ = ("header", "peer", "raw", "timer")
 
-    def __init__(
-        self, raw: socket.socket, peer: str, deadline: float, header: bytes | None
-    ) -> None:
+    def __init__(self, raw: socket.socket, peer: str, header: bytes | None) -> None:
         self.raw = raw
         self.peer = peer
-        self.deadline = deadline
         self.header = header  # None where no header is, or is any more, to come
         self.timer: asyncio.TimerHandle
 
@@ -70,6 +71,7 @@ class Openings:
         self,
         loop: asyncio.AbstractEventLoop,
         make_connection: Callable[[str], Connection],
+        guard: Guard,
         proxies: tuple[Network, ...],
         certificate: Certificate | None,
         patience_s: float,
@@ -77,6 +79,7 @@ class Openings:
     ) -> None:
         self._loop = loop
         self._make_connection = make_connection
+        self._guard = guard
         self._proxies = proxies
         self._certificate = certificate
         self._patience_s = patience_s
@@ -135,14 +138,25 @@ class Openings:
             self.refused[Refusal.TOO_MANY] += 1
             raw.close()
             return
-        deadline = self._loop.time() + self._patience_s
-        opening = _Opening(raw, peer, deadline, b"" if is_within(peer, self._proxies) else None)
+        is_proxy = is_within(peer, self._proxies)
+        if not is_proxy and not self._may_come(peer):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            raw.close()
+            return
+        opening = _Opening(raw, peer, b"" if is_proxy else None)
         if opening.header is None and self._certificate is None:
             self._begin(opening)
             return
         self._waiting[raw.fileno()] = opening
         opening.timer = self._loop.call_later(self._patience_s, self._give_up, opening)
         self._loop.add_reader(raw.fileno(), self._look, opening)
+
+    def _may_come(self, peer: str) -> bool:
+        """Say whether an address is not banned: a handshake costs more than the question."""
+        address = self._guard.arrive(peer, self._loop.time())
+        if address is not None:
+            self._guard.leave(address, authorised=False)
+        return address is not None
 
     # -- until it is ready ------------------------------------------------------------------
 
@@ -162,6 +176,9 @@ class Openings:
             if not whole:
                 return
             opening.header = None
+            if not self._may_come(opening.peer):
+                self._drop(opening)
+                return
             if self._certificate is not None:
                 return  # the handshake's first bytes ring again
         self._forget(opening)
@@ -190,7 +207,17 @@ class Openings:
     def _refuse(self, opening: _Opening, reason: Refusal, detail: str = "") -> None:
         self.refused[reason] += 1
         log.debug("connection refused", peer=opening.peer, why=reason.value, detail=detail)
+        # What a proxy fails to say is not charged to all who come through it.
+        if reason in {Refusal.LATE, Refusal.NO_HANDSHAKE} and opening.header is None:
+            self._charge(opening.peer)
         self._drop(opening)
+
+    def _charge(self, peer: str) -> None:
+        now = self._loop.time()
+        address = self._guard.arrive(peer, now)
+        if address is not None:
+            self._guard.leave(address, authorised=False)
+            self._guard.charge_ended(address, Fault.NO_HANDSHAKE, now)
 
     def _forget(self, opening: _Opening) -> None:
         if self._waiting.pop(opening.raw.fileno(), None) is not None:
@@ -227,17 +254,15 @@ class Openings:
             opening.raw.close()
 
     async def _connect(self, opening: _Opening, context: ssl.SSLContext | None) -> None:
-        peer = opening.peer
-        left_s = max(opening.deadline - self._loop.time(), _LEAST_S)
-        timeouts = {"ssl_handshake_timeout": left_s, "ssl_shutdown_timeout": FAREWELL_S}
+        peer, timeouts = opening.peer, {}
+        if context is not None:  # the time that it waited for its turn is not its own fault
+            timeouts = {
+                "ssl_handshake_timeout": self._patience_s,
+                "ssl_shutdown_timeout": FAREWELL_S,
+            }
         try:
             await self._loop.connect_accepted_socket(
-                lambda: self._make_connection(peer),
-                opening.raw,
-                ssl=context,
-                **(timeouts if context else {}),
+                lambda: self._make_connection(peer), opening.raw, ssl=context, **timeouts
             )
         except (OSError, TimeoutError) as error:
-            opening.raw.close()
-            self.refused[Refusal.NO_HANDSHAKE] += 1
-            log.debug("handshake failed", peer=peer, error=str(error))
+            self._refuse(opening, Refusal.NO_HANDSHAKE, str(error))

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from kench.pool.door_status import merge_doors
+
 # A front that has not told its state for so long does not serve; it tells it each second.
 FRESH_S = 5.0
 # A front whose shares wait longer for the disk cannot acknowledge.
@@ -48,10 +50,11 @@ class FrontStates:
 
 def absent(number: int, why: str, last: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Return the state of a front that does not run; its counts are those it told last."""
-    state = dict(last) if last else {"instance": number, "journal_records": 0}
+    state: dict[str, Any] = dict(last or {"instance": number, "journal_records": 0})
+    doors = [door | {"open": False, "connections": 0} for door in state.get("doors") or ()]
     return state | {
         "pid": None, "serving": False, "why": why, "connections": 0, "sessions": 0,
-        "durable_lag_ms": 0.0, "hashrate": {},
+        "durable_lag_ms": 0.0, "hashrate": {}, "doors": doors,
     }  # fmt: skip
 
 
@@ -66,12 +69,10 @@ def whole(facts: Mapping[str, Any], fronts: Mapping[int, dict[str, Any]]) -> dic
     hashrate: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     guard: dict[str, Any] = {}
-    doors: dict[str, Any] = {}
     for state in states:
         hashrate.update(state.get("hashrate") or {})
         refused.update(state.get("refused") or {})
         guard = added(guard, state.get("guard") or {})
-        doors = added(doors, {door["name"]: door for door in state.get("doors") or ()})
     certificates = [state["certificate"] for state in states if state.get("certificate")]
     serving = any(state["serving"] for state in states)
     reasons = [str(state["why"]) for state in states if state.get("why")]
@@ -85,7 +86,7 @@ def whole(facts: Mapping[str, Any], fronts: Mapping[int, dict[str, Any]]) -> dic
         "durable_lag_ms": max((state["durable_lag_ms"] for state in states), default=0.0),
         "refused": dict(refused),
         "hashrate": dict(hashrate),
-        "doors": list(doors.values()),
+        "doors": merge_doors(state.get("doors") or () for state in states),
         "certificate": next(iter(certificates), None),
         "guard": guard,
         "register_fault": next(iter(faults), None),
