@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from kench.stratum import opening
 from kench.stratum.certificate import Certificate
 from kench.stratum.doors import Door
+from kench.stratum.faults import Fault
+from kench.stratum.guard import Measure
 from kench.stratum.opening import Refusal
 from tests.stratum.test_proxied import header_v2
 from tests.support.certificates import HOST, Authority, authority
@@ -343,5 +346,52 @@ def test_who_leaves_in_the_midst_of_a_handshake_leaves_nothing(
                 await asyncio.sleep(0.005)
             assert desk.door.refused == {Refusal.NO_HANDSHAKE: 3}
             assert desk.door.connections == 0
+
+    run(test())
+
+
+# -- what it costs --------------------------------------------------------------------------
+
+
+def test_handshakes_that_come_to_nothing_are_charged_and_a_banned_address_begins_none(
+    tmp_path: Path, issuer: Authority
+) -> None:
+    async def test() -> None:
+        async with serving(tmp_path, door=shut_door(EASY_LIMITS, issuer.served())) as desk:
+            hostile = await desk.connect(awaited=False, local_addr=DIRECT)
+            hostile.write(b"\x16\x03\x01\x00\x05hello")
+            await hostile.ended()
+            assert await refused(desk, Refusal.NO_HANDSHAKE) == 1
+            guard, now = desk.front.guard, desk.loop.time()
+            assert guard.faults[Fault.NO_HANDSHAKE] == 1
+            address = guard.arrive(DIRECT[0], now)
+            assert address is not None
+            address.ban(now, guard.limits)
+            with suppress(ConnectionResetError):  # felt at once or with the first read
+                banned = await desk.connect(awaited=False, local_addr=DIRECT)
+                assert await banned.ended() == b""
+            assert guard.measures[Measure.REFUSED] == 1
+            assert desk.door.refused == {Refusal.NO_HANDSHAKE: 1}
+            await (await desk.connect(ssl=issuer.client(), server_hostname=HOST)).login()
+
+    run(test())
+
+
+def test_whom_a_proxy_announces_may_be_banned_and_the_proxy_is_not_charged(
+    tmp_path: Path, issuer: Authority
+) -> None:
+    async def test() -> None:
+        async with serving(tmp_path, door=behind(issuer.served())) as desk:
+            guard, now = desk.front.guard, desk.loop.time()
+            address = guard.arrive("198.51.100.7", now)
+            assert address is not None
+            address.ban(now, guard.limits)
+            banned = await desk.connect(awaited=False)
+            banned.write(LINE)
+            assert await banned.ended() == b""
+            wrong = await desk.connect(awaited=False)
+            wrong.write(b"hello")
+            assert await wrong.ended() == b""
+            assert guard.faults[Fault.NO_HANDSHAKE] == 0
 
     run(test())

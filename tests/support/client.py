@@ -2,6 +2,7 @@
 
 import json
 import socket
+import ssl
 from types import TracebackType
 from typing import Any, Self
 
@@ -9,8 +10,21 @@ from typing import Any, Self
 class StratumClient:
     """Speaks to a pool's port; every wait is bounded by `timeout_s`."""
 
-    def __init__(self, port: int, timeout_s: float = 10.0) -> None:
-        self._socket = socket.create_connection(("127.0.0.1", port), timeout_s)
+    def __init__(
+        self,
+        port: int,
+        timeout_s: float = 10.0,
+        *,
+        host: str = "127.0.0.1",
+        header: bytes = b"",
+        tls: ssl.SSLContext | None = None,
+        tls_host: str = "",
+    ) -> None:
+        self._socket = socket.create_connection((host, port), timeout_s)
+        if header:  # as a proxy in front of the pool sends it
+            self._socket.sendall(header)
+        if tls is not None:
+            self._socket = tls.wrap_socket(self._socket, server_hostname=tls_host)
         self._lines = self._socket.makefile("rb")
         self._last_id = 0
         self.job: list[Any] | None = None
