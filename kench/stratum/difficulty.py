@@ -36,6 +36,7 @@ class Difficulty:
         "changed",
         "floor",
         "in_force",
+        "settled_at",
         "start",
         "work_hashes",
     )
@@ -51,6 +52,8 @@ class Difficulty:
         self.floor = limits.lowest  # the highest of the door's, the password's, the firmware's
         self.start = limits.start  # wished for, before bounds
         self.in_force = 0.0  # for the next job; 0 before the first
+        # The network's difficulty for which the wish is in force, bounds and all; 0 if it is not.
+        self.settled_at = 0.0
         self.work_hashes = 0  # accepted since the connection began, for display
 
     # -- wishes -----------------------------------------------------------------------------
@@ -58,7 +61,7 @@ class Difficulty:
     def wish(self, difficulty: float) -> None:
         """Have the next job sent at this difficulty, as far as the bounds allow."""
         self.start = difficulty
-        self.changed = True
+        self.changed, self.settled_at = True, 0.0
 
     def ask_floor(self, difficulty: float) -> None:
         """Take the firmware's own floor in the place of the one it asked for before (A4.6)."""
@@ -67,7 +70,7 @@ class Difficulty:
 
     def _renew_floor(self) -> None:
         self.floor = max(self._limits.lowest, self._password_floor, self._asked_floor)
-        self.changed = True
+        self.changed, self.settled_at = True, 0.0
 
     def take_options(self, password: Password) -> None:
         """Take a password's minimum first, then its start (A3.7).
@@ -114,6 +117,7 @@ class Difficulty:
     def renew(self, job: Job, user_agent: str, now: float) -> bool:
         """Put the wish in force from this job on; True if that changes anything."""
         wished = self.bounded(job, user_agent)
+        self.settled_at = job.network_difficulty
         if wished == self.in_force:
             return False
         self.in_force = wished

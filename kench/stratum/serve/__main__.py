@@ -11,6 +11,7 @@ from twisted.internet import asyncioreactor
 
 from kench import native
 from kench.pool.clock import Clock, SystemClock
+from kench.pool.collector import spare_collector
 from kench.pool.journal import JournalError
 from kench.pool.roots import EXIT_FAULT, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
@@ -78,6 +79,7 @@ def _serve(settings: Settings, clock: Clock, place: Place) -> int:
             if clock.monotonic() > deadline:
                 raise
             threading.Event().wait(JOURNAL_AGAIN_S)
+    spare_collector()
     reactor.suggestThreadPoolSize(POOL_THREADS)
     reactor.callWhenRunning(service.start)
     task.LoopingCall(service.tick).start(1.0)
