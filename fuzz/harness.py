@@ -42,7 +42,8 @@ def main() -> None:
     sys.meta_path.insert(0, _Sanitized())
     with atheris.instrument_imports(include=INSTRUMENTED):
         target = importlib.import_module(f"fuzz.targets.{name}")
-    atheris.Setup([name, *arguments], target.check)
+    # The first is a name to libFuzzer, and a command where it would start itself again.
+    atheris.Setup(["kench-fuzz", *arguments], target.check)
     atheris.Fuzz()
 
 

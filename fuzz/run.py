@@ -1,6 +1,7 @@
 """Running one target in a process of its own, and reading what libFuzzer says of it."""
 
 import importlib
+import importlib.util
 import os
 import re
 import subprocess
@@ -20,6 +21,8 @@ GROWTH_MAX_MB = 128
 # Those that try native code itself: each bytes object is an allocation of its own, so that reading
 # past one is seen. The others would only lose a third of their speed.
 MALLOC_TARGETS = {"plain", "shares"}
+# Python frees nearly nothing at its end; whole stacks of allocations would cost half the speed.
+ASAN = ("detect_leaks=0", "quarantine_size_mb=16", "malloc_context_size=1", "exitcode=77")
 _STATUS = re.compile(r"#(\d+)\s.*\bcov: (\d+) .*exec/s: \d+ rss: (\d+)Mb")
 _ENDS = {0: "", 70: "hang", 71: "memory", 76: "leak", 77: "crash"}
 _TOLD_LINES_MAX = 400
@@ -62,10 +65,11 @@ def run(target: str, executions: int, seconds: int) -> Result:
     started = time.monotonic()
     before = set(_inputs(target))
     told: list[str] = []
+    command, environment = harness(target)
     with subprocess.Popen(
-        _command(target, executions, seconds),
+        [*command, *_arguments(target, executions, seconds)],
         cwd=ROOT,
-        env=_environment(target),
+        env=environment,
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -89,10 +93,14 @@ def run(target: str, executions: int, seconds: int) -> Result:
     return result
 
 
-def _command(target: str, executions: int, seconds: int) -> list[str]:
+def harness(target: str) -> tuple[list[str], dict[str, str]]:
+    """Return the command that fuzzes a target, libFuzzer's arguments to follow; and its place."""
+    return [sys.executable, "-m", "fuzz.harness", target], _environment(target)
+
+
+def _arguments(target: str, executions: int, seconds: int) -> list[str]:
     length_max = importlib.import_module(f"fuzz.targets.{target}").LENGTH_MAX
     return [
-        *(sys.executable, "-m", "fuzz.harness", target),
         f"-runs={executions or -1}",
         f"-max_total_time={seconds}",
         f"-max_len={length_max}",
@@ -115,8 +123,7 @@ def _environment(target: str) -> dict[str, str]:
         preload = Path(atheris.origin).parents[1] / "asan_with_fuzzer.so"
         environment |= {
             "LD_PRELOAD": str(preload),
-            # Python frees nearly nothing at its end; stacks of allocations cost half the speed.
-            "ASAN_OPTIONS": "detect_leaks=0:quarantine_size_mb=16:malloc_context_size=1",
+            "ASAN_OPTIONS": ":".join(ASAN),
         }
         if target in MALLOC_TARGETS:
             environment["PYTHONMALLOC"] = "malloc"

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from fuzz.conversation import begin
 from fuzz.json_lines import TOKEN
 from fuzz.places import CORPUS, ROOT
+from kench.stratum.feed import Kind, frame, frame_of, job_frame
+from kench.stratum.statistics.sessions import SessionFacts, encode
 
 # A session that begins anew and one that is logged in, each cut into pieces of three sizes.
 _NEW, _LOGGED_IN = bytes((0, 40, 3, 90)), bytes((1, 7, 200, 30))
@@ -20,7 +22,7 @@ _SHARE = {
     "<sid>": "5e550001",
     "<job>": f"{_JOB.key:x}",
     "<xn2>": "0000000000000001",
-    "<ntime>": f"{_JOB.template.curtime:08x}",
+    "<ntime>": f"{_JOB.archived.ntime:08x}",
     "<nonce>": "00002d52",
     "<bits>": "00c00000",
     "<short nonce>": "2d52",
@@ -57,6 +59,7 @@ def main() -> None:
         ("login", _logins()),
         ("proxy", _proxies()),
         ("answer", _answers()),
+        ("feed", _feeds()),
     ):
         folder = CORPUS / target
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,6 +131,16 @@ def _answers() -> Iterator[bytes]:
     yield b'{"id":1,"result":{"transactions":[ {} , {"x":[{},{}]} ],"coinbasevalue":1.5}}'
     yield b'{"result":{"transactions":["kench: transactions"]}}'
     yield b'{"result":{"transactions":[{}'
+
+
+def _feeds() -> Iterator[bytes]:
+    job = job_frame(_JOB, for_all=True)
+    hello = frame_of(Kind.HELLO, {"version": 1, "number": 7, "pid": 99})
+    yield b"\0" + hello + frame(Kind.RETARGET) + frame_of(Kind.STATE, {"sessions": 1})
+    yield b"\1" + frame_of(Kind.PROPOSAL, {"reason": None}) + job
+    yield b"\3" + frame_of(Kind.NO_JOB, {"why": "no node"}) + b"\xff\xff\xff\x7f"
+    facts = SessionFacts(7, 1_700_000_000_000_000, 1024.0, "fuzz/γ", ((1, 11), (1, 12)))
+    yield b"\xff" + encode([facts, facts._replace(session=8, owners=())])
 
 
 if __name__ == "__main__":

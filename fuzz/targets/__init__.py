@@ -13,5 +13,6 @@ TARGETS = (
     "proxy",
     "answer",
     "template",
+    "feed",
     "journal",
 )

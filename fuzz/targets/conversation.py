@@ -46,7 +46,7 @@ def check(data: bytes) -> None:
 def _share(source: Source, miner: Miner) -> list[str]:
     """Make a share for the pool's job: good, but for what the choices spoil."""
     job = miner.pool.job
-    ntime = f"{job.template.curtime:08x}"
+    ntime = f"{job.archived.ntime:08x}"
     params = ["1.w1", f"{job.key:x}", f"{source.byte():016x}", ntime, f"{source.byte():08x}"]
     if source.once_in(4):
         params.append(source.pick(("00000000", "00c00000", "1fffe000", "ffffffff")))

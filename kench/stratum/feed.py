@@ -60,7 +60,7 @@ def content_of(body: bytes) -> dict[str, Any]:
     """Read a body of JSON; raises FeedBrokenError."""
     try:
         content = json.loads(body)
-    except ValueError as wrong:
+    except (ValueError, RecursionError) as wrong:
         raise FeedBrokenError("the feed carries something that is no JSON") from wrong
     if not isinstance(content, dict):
         raise FeedBrokenError("the feed carries JSON that is no object")
@@ -106,7 +106,7 @@ def job_of(body: bytes) -> tuple[Job, bool]:
             clean + b"\n",
             more + b"\n",
         )
-    except (ValueError, KeyError, TypeError) as wrong:
+    except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError) as wrong:
         raise FeedBrokenError(f"the feed carries a job that cannot be read ({wrong!r})") from wrong
     return job, body[:1] == _FOR_ALL
 
