@@ -184,6 +184,15 @@ class Settings(BaseSettings):
     journal_buffer_records: Annotated[int, Field(ge=64, le=2**24)] = 65_536
     """Shares that may wait for the disk; when full, new ones are refused as overloaded."""
 
+    statistics_live_s: Annotated[float, Field(ge=1, le=30)] = 10.0
+    """Numbers of each worker are written anew after this many seconds."""
+    history_ten_minutes_d: Annotated[int, Field(ge=32, le=3660)] = 40
+    """Days for which the history of workers by ten minutes is kept; it goes month by month."""
+    history_hours_d: Annotated[int, Field(ge=62, le=36_600)] = 400
+    """The same by hours."""
+    history_days_d: Annotated[int, Field(ge=366, le=36_600)] = 3653
+    """The same by days."""
+
     cpu_miner: bool = True
     """`kench up` also runs a CPU miner, logged in as the demo participant."""
     cpu_miner_threads: Annotated[int, Field(ge=1, le=1024)] = 1

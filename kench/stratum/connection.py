@@ -53,6 +53,8 @@ class Connection(asyncio.Protocol):
         "swept_lines",
         "swept_refused",
         "swept_work_hashes",
+        "told_difficulty",
+        "told_names",
         "transport",
     )
 
@@ -68,6 +70,8 @@ class Connection(asyncio.Protocol):
         self.swept_refused = 0
         self.swept_work_hashes = 0
         self.swept_lines = 0
+        self.told_difficulty = 0.0  # to the job maker, for statistics
+        self.told_names = 0
         self.refused_seen = 0  # by the gate, as of the last charge
         self.address: Address | None = None
         self.cost: SessionCost | None = None  # none yet: nothing was ever charged

@@ -34,6 +34,7 @@ class Kind(enum.IntEnum):
     STATE = 2  # the front's state, each second, and the refusals since the last
     RETARGET = 3  # another job of the same template is wanted
     BLOCK_ACCEPTED = 4  # a node took a block of ours
+    SESSIONS = 5  # facts of sessions that changed, packed (statistics)
     # maker -> front
     JOB = 32
     NO_JOB = 33  # {why}

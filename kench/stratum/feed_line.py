@@ -94,13 +94,20 @@ class FeedLine(asyncio.Protocol):
 
     def send(self, kind: Kind, content: object = None) -> bool:
         """Say something; False where the maker does not hear now."""
+        return self._send(frame(kind) if content is None else frame_of(kind, content))
+
+    def send_bytes(self, kind: Kind, body: bytes) -> bool:
+        """Say something that is packed already; False where the maker does not hear now."""
+        return self._send(frame(kind, body))
+
+    def _send(self, message: bytes) -> bool:
         transport = self._transport
         if transport is None or transport.is_closing():
             return False
         if transport.get_write_buffer_size() > FEED_WAITING_BYTES_MAX:
             transport.abort()
             return False
-        transport.write(frame(kind) if content is None else frame_of(kind, content))
+        transport.write(message)
         return True
 
     async def _connect(self) -> None:

@@ -25,6 +25,7 @@ from kench.stratum.guard import Guard
 from kench.stratum.jobs import JobBook
 from kench.stratum.pacing import Pacer
 from kench.stratum.session import Session, State
+from kench.stratum.statistics.telling import SessionTeller
 from kench.stratum.sweep import Sweep
 from kench.stratum.user_agents import Tally, UserAgents
 
@@ -108,7 +109,10 @@ class Front:
         self.guard = Guard(bounds.costs, bounds.cost_exempt)
         self.pacer = Pacer(loop, clock, bounds.logins_per_s)
         self.tip_at = 0.0  # when the tip came, by the loop's time
-        self._sweep = Sweep(loop, bounds.login_timeout_s, bounds.send_timeout_s, self.current_job)
+        self.teller = SessionTeller(clock)
+        self._sweep = Sweep(
+            loop, bounds.login_timeout_s, bounds.send_timeout_s, self.current_job, self.teller
+        )
         self._book = JobBook(table)
         self._records = records
         self._extranonces = extranonces
@@ -170,6 +174,7 @@ class Front:
         self._retargets.discard(connection)
         session = connection.session
         self.user_agents.give_back(session.agent)
+        self.teller.ended(connection)
         difficulty = session.difficulty.in_force
         if difficulty:
             left = Resumable(session.extranonce1, difficulty)

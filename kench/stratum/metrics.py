@@ -65,6 +65,14 @@ class Numbers(Collector):
             yield counter
         yield _shares(fronts)
         yield from _of_doors(state["doors"], state["certificate"])
+        by_agent = CounterMetricFamily(
+            "kench_shares_refused_by_agent",
+            "shares refused since start, by reason and by the user agents with most of them",
+            labels=["reason", "user_agent"],
+        )
+        for reason, agent, count in state["refused_by_agent"]:
+            by_agent.add_metric([reason, agent], count)
+        yield by_agent
 
 
 def _of_the_whole(state: Mapping[str, Any]) -> Iterator[Metric]:
@@ -78,6 +86,9 @@ def _of_the_whole(state: Mapping[str, Any]) -> Iterator[Metric]:
         ("kench_nodes_usable", "nodes that can be used",
          sum(node["usable"] for node in state["nodes"])),
         ("kench_processes", "front processes", len(state["fronts"])),
+        ("kench_statistics_kept", "1 while statistics of workers are kept here",
+         int(state["statistics"]["running"] and state["statistics"]["fault"] is None)),
+        ("kench_workers", "workers with statistics", state["statistics"]["workers"]),
     ):  # fmt: skip
         yield GaugeMetricFamily(name, text, value)
     usable = GaugeMetricFamily("kench_node_usable", "1 while it can be used", labels=["node"])

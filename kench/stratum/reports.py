@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kench.stratum.statistics.history import add_refused
 from kench.stratum.tally import TALLY_MAX, merged
 from kench.stratum.user_agents import OTHER_TEXT, Refused, Tally
 
@@ -61,6 +62,7 @@ class Reports:
             self._waiting = merged(self._waiting)
         with self._engine.begin() as connection:
             add_refusals(connection, self._waiting)
+            add_refused(connection, self._waiting)
             if states:
                 rows = [
                     {"instance": number, "state": json.dumps(state)}

@@ -153,6 +153,7 @@ class StratumService:
 
     def connected(self) -> None:
         """Tell the maker where this front stands."""
+        self.front.teller.begin_anew(self.front.connections)
         self.tell()
 
     def orphaned(self) -> None:
@@ -217,6 +218,9 @@ class StratumService:
         self._tallies.add(self.front.take_tally())
         if self._feed.is_connected:
             self._feed.send(Kind.STATE, self.state() | {"tally": self._tallies.take()})
+            facts = self.front.teller.take()
+            if facts:
+                self._feed.send_bytes(Kind.SESSIONS, facts)
 
     def state(self) -> dict[str, Any]:
         """Return the state of this front, as /status and PostgreSQL show it."""

@@ -9,6 +9,7 @@ from kench.stratum import messages
 from kench.stratum.connection import Connection
 from kench.stratum.faults import CHATTER_FREE_LINES, IDLE_FREE_S, Fault
 from kench.stratum.session import State
+from kench.stratum.statistics.telling import SessionTeller
 
 # Connections looked at per turn of the loop.
 SWEEP_SLICE = 1024
@@ -31,11 +32,13 @@ class Sweep:
         login_timeout_s: float,
         send_timeout_s: float,
         current_job: Callable[[], Job | None],
+        teller: SessionTeller,
     ) -> None:
         self._loop = loop
         self._login_timeout_s = login_timeout_s
         self._send_timeout_s = send_timeout_s
         self._current_job = current_job
+        self._teller = teller
         self._work_hashes: Counter[int] = Counter()
 
     def begin(self, connections: set[Connection]) -> None:
@@ -66,6 +69,7 @@ class Sweep:
                 self._look_at_idle(connection, now)
         else:
             self._count_work(connection)
+            self._teller.look_at(connection, now)
             session.sweep(now)
             self._charge_chatter(connection)
             self._answer_refusals(connection, now)

@@ -34,6 +34,10 @@ class Listener(Protocol):
         """Take the newest state of a front."""
         ...
 
+    def front_sessions(self, number: int, facts: bytes) -> bool:
+        """Take facts of a front's sessions; False if it must tell them all anew."""
+        ...
+
     def front_gone(self, number: int) -> None:
         """Hear that a front's line is lost."""
         ...
@@ -114,6 +118,7 @@ class Hub:
         older = self._lines.get(number)
         if older is not None:
             older.abort()
+            self.listener.front_gone(number)
         self._lines[number] = line
         fresh = self._pids.get(number, pid) != pid
         self._pids[number] = pid
@@ -181,6 +186,9 @@ class FrontLine(asyncio.Protocol):
             self._introduce(kind, body)
         elif kind == Kind.STATE:
             self._hub.listener.front_state(self._number, content_of(body))
+        elif kind == Kind.SESSIONS:
+            if not self._hub.listener.front_sessions(self._number, body):
+                self._transport.abort()
         elif kind == Kind.RETARGET:
             self._hub.listener.retarget_wanted()
         elif kind == Kind.BLOCK_ACCEPTED:

@@ -26,6 +26,8 @@ from kench.stratum.maker.hub import Hub
 from kench.stratum.maker.state import FrontStates, whole
 from kench.stratum.maker.upstream import Upstream, body_hex
 from kench.stratum.reports import Reports
+from kench.stratum.statistics.agents import AgentRefusals
+from kench.stratum.statistics.keeper import keeper_of
 from kench.stratum.tally import told
 
 log = structlog.get_logger("stratum")
@@ -58,6 +60,8 @@ class MakerService:
         self._reports = Reports(engine)
         self._reporting = False
         self._tally = told(())
+        self._agents = AgentRefusals()
+        self._statistics = keeper_of(settings, clock)
         self._retarget_timer: asyncio.TimerHandle | None = None
         self._retargeted_at = loop.time() - RETARGET_S
         self.lag_probe = LagProbe(loop)
@@ -70,6 +74,7 @@ class MakerService:
         await self._hub.listen()
         self.lag_probe.start()
         self._upstream.start()
+        self._statistics.start()
         self._fronts.tick()
 
     def stop_fronts(self) -> None:
@@ -80,6 +85,7 @@ class MakerService:
         """Stop everything else, in a thread, when the fronts have ended."""
         self._upstream.stop()
         self._bodies.stop()
+        self._statistics.stop()
         states = {
             number: state | {"serving": False, "why": "stopped"}
             for number, state in self._reported().items()
@@ -111,7 +117,10 @@ class MakerService:
 
     def front_state(self, number: int, state: dict[str, Any]) -> None:
         """Take the newest state of a front, and the refusals that it counted."""
-        self._tally.update(told(state.pop("tally", ())))
+        tally = told(state.pop("tally", ()))
+        self._tally.update(tally)
+        self._agents.add(tally)
+        self._statistics.refuse(tally)
         self._states.take(number, state, self._loop.time())
         if state["serving"] and self._on_ready is not None:
             on_ready, self._on_ready = self._on_ready, None
@@ -120,6 +129,11 @@ class MakerService:
     def front_gone(self, number: int) -> None:
         """Hear that a front's line is lost."""
         self._states.forget(number)
+        self._forget_sessions(number)
+
+    def front_sessions(self, number: int, facts: bytes) -> bool:
+        """Hear what changed about a front's sessions."""
+        return self._statistics.take_sessions(number, facts)
 
     def retarget_wanted(self) -> None:
         """Have another job of the same template made: for all fronts one each RETARGET_S (A6.4)."""
@@ -137,6 +151,10 @@ class MakerService:
         self._hub.send_job(job, for_all=for_all)
         # Bulk comes after the job.
         self._bodies.keep(job, partial(body_hex, template))
+
+    def _forget_sessions(self, number: int) -> None:
+        if not self._statistics.front_gone(number):
+            self._loop.call_later(1.0, self._forget_sessions, number)
 
     def _retarget(self) -> None:
         self._retarget_timer = None
@@ -192,6 +210,8 @@ class MakerService:
             "front_restarts": self._fronts.restarts,
             "maker_loop_lag_s": self.lag_probe.last_s,
             "maker_loop_lag_max_s": self.lag_probe.max_s,
+            "statistics": self._statistics.status(),
+            "refused_by_agent": self._agents.entries(),
         }
         return whole(facts, self._states.current(self._loop.time()))
 

@@ -15,7 +15,9 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from kench.pool.clock import Clock
+from kench.pool.database import Role, open_engine
 from kench.pool.journal import JournalError
+from kench.pool.settings import Settings
 from kench.stratum.statistics.gathering import HASHRATES, HOUR_S, SHORT, Gathering
 from kench.stratum.statistics.history import (
     PositionMovedError,
@@ -36,6 +38,8 @@ POLL_S = 1.0
 WAITING_MAX = 4096
 # After a fault (PostgreSQL away) it is tried again this much later.
 RETRY_S = 5.0
+# A day of many workers takes a while to be summed.
+STATEMENT_S = 300.0
 LOCK_NAME = "statistics.lock"
 
 log = structlog.get_logger("stratum")
@@ -85,6 +89,7 @@ class Keeper:
         self._stopping.set()
         if self._thread is not None:
             self._thread.join()
+        self._engine.dispose()
 
     def take_sessions(self, front: int, body: bytes) -> bool:
         """Hear what a front tells of its sessions; False where it must be told anew later."""
@@ -282,3 +287,26 @@ class Keeper:
 
     def _now_s(self) -> float:
         return self._clock.now_us() / 1e6
+
+
+def keeper_of(settings: Settings, clock: Clock) -> Keeper:
+    """Return the keeper for a data folder, with connections of its own."""
+    url = settings.database_url
+    engine = open_engine(
+        url.get_secret_value() if url else "",
+        Role.STRATUM,
+        application_name="kench statistics",
+        pool_size=2,
+        statement_timeout_s=STATEMENT_S,
+    )
+    retention = Retention(
+        settings.history_ten_minutes_d, settings.history_hours_d, settings.history_days_d
+    )
+    chosen = KeeperSettings(
+        settings.journal_directory.parent,
+        settings.run_directory,
+        settings.instance,
+        settings.statistics_live_s,
+        retention,
+    )
+    return Keeper(chosen, engine, clock)
