@@ -1,6 +1,9 @@
 """Doors of the settings: how they are written, what is filled in, and what is refused in words."""
 
+import itertools
 import json
+import textwrap
+import tomllib
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -150,3 +153,12 @@ def test_certificate_and_key_come_together(name: str) -> None:
 
 def test_every_key_of_a_door_says_what_it_is_for() -> None:
     assert not [name for name, key in DoorSettings.model_fields.items() if not key.description]
+
+
+def test_the_doors_of_the_operations_page_are_valid_settings() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    section = page.partition("Ready to copy:")[2]
+    lines = itertools.takewhile(lambda line: not line or line[0] == " ", section.splitlines())
+    told = tomllib.loads(textwrap.dedent("\n".join(lines)))
+    names = [plan.name for plan in read_settings(**told).all_doors]
+    assert names == ["standard", "secure", "high", "low"]

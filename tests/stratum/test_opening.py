@@ -1,6 +1,8 @@
 """Doors with PROXY headers and TLS on real sockets: who gets in, who is cut off, what waits."""
 
 import asyncio
+import os
+import socket
 import ssl
 from contextlib import suppress
 from ipaddress import ip_network
@@ -14,6 +16,7 @@ from kench.stratum.doors import Door
 from kench.stratum.faults import Fault
 from kench.stratum.guard import Measure
 from kench.stratum.opening import Refusal
+from tests.stratum.test_connection import stall
 from tests.stratum.test_proxied import header_v2
 from tests.support.certificates import HOST, Authority, authority
 from tests.support.sessions import EASY_LIMITS
@@ -348,6 +351,48 @@ def test_who_leaves_in_the_midst_of_a_handshake_leaves_nothing(
             assert desk.door.connections == 0
 
     run(test())
+
+
+@pytest.mark.rule("A1.17")
+def test_a_tls_peer_that_does_not_read_is_cut_off_and_holds_up_nobody(
+    tmp_path: Path, issuer: Authority
+) -> None:
+    async def test() -> None:
+        async with serving(tmp_path, door=shut_door(EASY_LIMITS, issuer.served())) as desk:
+            slow = await miner_over_tls(desk, issuer)
+            quick = await miner_over_tls(desk, issuer)
+            await stall(desk, slow)
+            assert slow.connection.transport.get_write_buffer_size() < 2 * 1024 * 1024
+            assert (await quick.submit(quick.miner.share()))["result"] is True
+            await desk.sweep(61)
+            assert slow.connection not in desk.front.connections
+            assert quick.connection in desk.front.connections
+
+    run(test())
+
+
+def test_a_tls_miner_that_hangs_up_without_farewell_ends_its_session(
+    tmp_path: Path, issuer: Authority, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def test() -> None:
+        async with serving(tmp_path, door=shut_door(EASY_LIMITS, issuer.served())) as desk:
+            for leave in ("abort", "end"):
+                peer = await miner_over_tls(desk, issuer)
+                if leave == "abort":
+                    peer.writer.transport.abort()
+                else:
+                    descriptor = os.dup(peer.writer.get_extra_info("socket").fileno())
+                    with socket.socket(fileno=descriptor) as raw:
+                        raw.shutdown(socket.SHUT_WR)
+                for _ in range(1000):
+                    if not desk.front.connections:
+                        break
+                    await asyncio.sleep(0.005)
+                assert not desk.front.connections
+            assert desk.door.connections == 0
+
+    run(test())
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 # -- what it costs --------------------------------------------------------------------------
