@@ -27,7 +27,7 @@ from benchmarks.load.servers import resident_bytes, running_bare_pool, running_s
 
 # Held to from this many connections on; with fewer the figures are those of a small form.
 HELD_FROM = 1000
-HELD_RATIO, HELD_BYTES, HELD_P99_MS = 0.25, 4096, 200.0
+HELD_RATIO, HELD_BYTES, HELD_P99_MS = 0.25, 4096, 400.0
 # For memory to settle, and for the connections of a storm to be gone before the next.
 SETTLE_S = 0.5
 
