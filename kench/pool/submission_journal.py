@@ -1,8 +1,9 @@
 """The block journal: every found block on disk before it is sent, and what became of it beside it.
 
-    DATA/blocks/00000123-<hash>.json       height, hash, the whole block in hex, the finder's note
-    DATA/blocks/00000123-<hash>.open       one JSON line for each outcome, while it is followed
-    DATA/blocks/00000123-<hash>.settled    the same file, renamed when the block's end is known
+    DATA/blocks/<front>/
+        00000123-<hash>.json       height, hash, the whole block in hex, the finder's note
+        00000123-<hash>.open       one JSON line for each outcome, while it is followed
+        00000123-<hash>.settled    the same file, renamed when the block's end is known
 
 A block with no `.settled` beside it is taken up again at the next start.
 """
@@ -10,6 +11,7 @@ A block with no `.settled` beside it is taken up again at the next start.
 import json
 import os
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,6 +120,30 @@ class BlockJournal:
         except (OSError, ValueError, KeyError, TypeError) as error:
             log.error("block file cannot be read", path=str(path), why=repr(error))
             return None
+
+
+def adopt_unsettled(root: Path, into: Path, others: AbstractSet[Path]) -> int:
+    """Move the blocks whose end is not known from folders that no front has into `into`.
+
+    Such a folder is left when fewer fronts run than before, or other numbers; `others` are in
+    use. Returns how many were moved. Raises BlockJournalError.
+    """
+    moved = 0
+    try:
+        into.mkdir(parents=True, exist_ok=True)
+        folders = [root, *(path for path in sorted(root.iterdir()) if path.is_dir())]
+        for folder in folders:
+            if folder == into or folder in others:
+                continue
+            for path in sorted(folder.glob("*-*.json")):
+                if not path.with_suffix(".settled").exists():
+                    for part in (path.with_suffix(".open"), path):
+                        if part.exists():
+                            part.rename(into / part.name)
+                    moved += 1
+    except OSError as error:
+        raise _fault(root, error) from error
+    return moved
 
 
 def _fault(directory: Path, error: OSError) -> BlockJournalError:

@@ -16,6 +16,7 @@ from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.errors import KenchError
 from kench.pool.roots import EXIT_FAULT, announce, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
+from kench.pool.submission_journal import adopt_unsettled
 from kench.stratum.maker.fronts import Fronts, front_command, front_variables
 from kench.stratum.maker.generation import Generation, claim
 from kench.stratum.maker.ports import HeldPorts
@@ -75,6 +76,10 @@ def main() -> int:
     log.info("started", native=native.IMPLEMENTATION, processes=count)
     try:
         clock = SystemClock()
+        blocks = settings.blocks_directory
+        own, *rest = [blocks / str(one) for one in (*generation.numbers, *generation.others)]
+        if adopted := adopt_unsettled(blocks, own, frozenset(rest)):
+            log.warning("blocks of former fronts are sent again", blocks=adopted)
         chosen = tuple(ports.hold(plan, clock) for plan in settings.all_doors)
         place = Place(chosen, generation.feed_path, os.getpid())
         return _serve(settings, engine, clock, generation, place)

@@ -212,6 +212,8 @@ class Front:
         if new_tip:
             self.tip_at = self.loop.time()
         waiting, self._retargets = self._retargets, set()
+        if not for_all:  # whoever asked for it: the next one is due for all fronts alike
+            self._retargeted_at = self.loop.time()
         if for_all or new_tip:
             self.broadcast.to_all(job, self.connections, clean=new_tip)
         else:

@@ -22,9 +22,12 @@ class GenerationError(KenchError):
 class Generation:
     """The claim of one job maker, until it is closed or its process ends."""
 
-    def __init__(self, run_directory: Path, slot: int, descriptor: int, first: int, count: int):
-        self.slot = slot
-        self.numbers = range(first, first + count)
+    def __init__(
+        self, run_directory: Path, slot: int, descriptor: int, numbers: range, others: range
+    ) -> None:
+        self.numbers = numbers
+        self.others = others
+        """Numbers of the generation that drains beside this one."""
         self.feed_path = run_directory / f"feed-{slot}.sock"
         self._descriptor = descriptor
 
@@ -73,7 +76,8 @@ def claim(run_directory: Path, instance: int, count: int, *, beside: bool = Fals
     record = json.dumps({"pid": os.getpid(), "first": first, "count": count}).encode()
     os.ftruncate(free[slot], 0)
     os.pwrite(free[slot], record, 0)
-    return Generation(run_directory, slot, free[slot], first, count)
+    others = taken[0] if taken else range(0)
+    return Generation(run_directory, slot, free[slot], range(first, first + count), others)
 
 
 def _numbers_in(descriptor: int) -> range:
