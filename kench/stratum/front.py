@@ -172,6 +172,7 @@ class Front:
         self.connections.discard(connection)
         connection.door.connections -= 1
         self._retargets.discard(connection)
+        self._sweep.count_work(connection)
         session = connection.session
         self.user_agents.give_back(session.agent)
         self.teller.ended(connection)
@@ -275,6 +276,11 @@ class Front:
     def sweep(self) -> None:
         """Look at every connection: time-outs, silence, endless refusals."""
         self._sweep.begin(self.connections)
+
+    @property
+    def work_hashes(self) -> int:
+        """Work accepted since the start, as of the last sweep."""
+        return self._sweep.work_hashes
 
     def take_work(self) -> dict[int, int]:
         """Return the work accepted between the last two sweeps, by participant, for display."""

@@ -27,6 +27,7 @@ _OF_FRONTS = (
     ("kench_loop_lag_max_seconds", "how late the event loop ran at worst", "loop_lag_max_s"),
 )  # fmt: skip
 _COUNTED = (
+    ("kench_work_hashes", "expected hashes of the shares accepted since start", "work_hashes"),
     ("kench_blocks_found", "block candidates since start", "found_blocks"),
     ("kench_logins_refused", "logins refused since start", "logins_refused"),
     ("kench_shares_durable", "shares in the journal", "journal_records"),
@@ -73,6 +74,7 @@ class Numbers(Collector):
         for reason, agent, count in state["refused_by_agent"]:
             by_agent.add_metric([reason, agent], count)
         yield by_agent
+        yield from _guard(state)
 
 
 def _of_the_whole(state: Mapping[str, Any]) -> Iterator[Metric]:
@@ -143,6 +145,21 @@ def _of_doors(
                 "Unix time at which the certificate in force ends",
                 certificate["expires_at_s"],
             )
+
+
+def _guard(state: Mapping[str, Any]) -> Iterator[Metric]:
+    """Yield what peers were charged for, and what was done about it."""
+    for kind, name, text in (
+        ("faults", "kench_faults", "faults of peers that were charged, since start"),
+        ("measures", "kench_measures", "peers slowed, cut off and banned since start"),
+    ):
+        counter = CounterMetricFamily(name, text, labels=["kind"])
+        for reason, count in state["guard"].get(kind, {}).items():
+            counter.add_metric([reason], count)
+        yield counter
+    yield GaugeMetricFamily(
+        "kench_addresses_banned", "addresses banned now", state["guard"].get("banned", 0)
+    )
 
 
 def site_root(state: Callable[[], Mapping[str, Any]]) -> Resource:

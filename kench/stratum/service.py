@@ -242,6 +242,7 @@ class StratumService:
             "durable_lag_ms": self._lag_ms,
             "journal_records": self._acknowledger.durable_records,
             "accepted": self._acknowledger.durable_records - self._recovered_records,
+            "work_hashes": self.front.work_hashes,
             "refused": self._tallies.refused(),
             "found_blocks": self.front.found_blocks,
             "logins_refused": self.front.admissions.refused,

@@ -40,6 +40,7 @@ class Sweep:
         self._current_job = current_job
         self._teller = teller
         self._work_hashes: Counter[int] = Counter()
+        self.work_hashes = 0  # accepted since the start
 
     def begin(self, connections: set[Connection]) -> None:
         """Look at the connections of this moment, some now and the rest in later turns."""
@@ -68,7 +69,7 @@ class Sweep:
             if session.state is not State.CLOSED and session.closing is None:
                 self._look_at_idle(connection, now)
         else:
-            self._count_work(connection)
+            self.count_work(connection)
             self._teller.look_at(connection, now)
             session.sweep(now)
             self._charge_chatter(connection)
@@ -96,12 +97,14 @@ class Sweep:
         if fresh > CHATTER_FREE_LINES:
             connection.charge(Fault.CHATTER, fresh - CHATTER_FREE_LINES)
 
-    def _count_work(self, connection: Connection) -> None:
+    def count_work(self, connection: Connection) -> None:
+        """Count the work accepted since the last look; the last time when the connection ends."""
         session = connection.session
         work_hashes = session.difficulty.work_hashes
         fresh = work_hashes - connection.swept_work_hashes
         connection.swept_work_hashes = work_hashes
         owner = next(iter(session.participants.values()), None)
+        self.work_hashes += fresh
         if fresh and owner is not None:
             self._work_hashes[owner] += fresh
 

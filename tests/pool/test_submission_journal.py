@@ -3,7 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from kench.pool.submission_journal import BlockJournal, BlockJournalError, FoundBlock
+from kench.pool.submission_journal import (
+    BlockJournal,
+    BlockJournalError,
+    FoundBlock,
+    adopt_unsettled,
+)
 
 
 def _block(height: int = 7, block_hash: str = "ab" * 32) -> FoundBlock:
@@ -78,3 +83,21 @@ def test_a_folder_that_went_away_is_a_fault(tmp_path: Path) -> None:
     ):
         with pytest.raises(BlockJournalError, match="KENCH_DATA"):
             call()
+
+
+def test_blocks_of_fronts_that_are_no_more_are_adopted_and_followed(tmp_path: Path) -> None:
+    flat, gone, other = BlockJournal(tmp_path), tmp_path / "5", tmp_path / "1"
+    flat.write(_block(1))
+    BlockJournal(gone).write(_block(2))
+    BlockJournal(gone).append(_block(2), {"outcome": "accepted"})
+    BlockJournal(gone).write(_block(3))
+    BlockJournal(gone).append(_block(3), {"outcome": "confirmed"})
+    BlockJournal(gone).settle(_block(3))
+    BlockJournal(other).write(_block(4))
+    own = tmp_path / "0"
+    assert adopt_unsettled(tmp_path, own, {other}) == 2
+    assert [block.height for block in BlockJournal(own).unsettled(9)] == [1, 2]
+    assert (own / f"{_block(2).stem}.open").exists()
+    assert BlockJournal(gone).unsettled(9) == []
+    assert [block.height for block in BlockJournal(other).unsettled(9)] == [4]
+    assert adopt_unsettled(tmp_path, own, {other}) == 0

@@ -201,6 +201,21 @@ class NodeThatClosesKeptConnections(HealthyNode):
         http.close_connection = True
 
 
+class NodeThatCountsTemplates(HealthyNode):
+    """It takes proposals, and remembers what templates it was asked for."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.asked: list[str] = []
+
+    def getblocktemplate(self, request: dict[str, Any]) -> dict[str, Any] | None:  # type: ignore[override]
+        if request.get("mode") == "proposal":
+            self.asked.append("proposal")
+            return None
+        self.asked.append("longpoll" if "longpollid" in request else "template")
+        return super().getblocktemplate(request)
+
+
 class NodeWithUnknownRule(HealthyNode):
     """Its templates need a rule that did not exist when Kench was written."""
 

@@ -10,6 +10,7 @@ import threading
 from dataclasses import dataclass, field
 
 CONNECT_LIMIT_S = 10.0
+RECONNECT_S = 0.05
 # A share as both the miner and the journal know it.
 ShareKey = tuple[int, bytes, bytes, int, int]
 
@@ -23,9 +24,15 @@ class Load:
     password: str
     connections: int = 8
     in_flight: int = 32
+    reconnects: bool = False
+    """Come back, as miners do, when the pool closes a connection."""
     accepted: set[ShareKey] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
     faults: list[str] = field(default_factory=list)
+    extranonces: list[bytes] = field(default_factory=list)
+    """The extranonce1 of every session there was."""
+    live: set[bytes] = field(default_factory=set)
+    """The extranonce1 of each session that has had a share accepted and still stands."""
 
     def __post_init__(self) -> None:
         self._enough = threading.Event()
@@ -65,6 +72,12 @@ class Load:
         await asyncio.gather(*miners, stopped, return_exceptions=True)
 
     async def _mine(self) -> None:
+        await self._mine_once()
+        while self.reconnects:
+            await asyncio.sleep(RECONNECT_S)
+            await self._mine_once()
+
+    async def _mine_once(self) -> None:
         try:
             async with asyncio.timeout(CONNECT_LIMIT_S):
                 reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
@@ -78,7 +91,21 @@ class Load:
         finally:
             writer.close()
 
+    def more(self, wanted: int) -> None:
+        """Have `wait` wait for so many further shares."""
+        self._enough.clear()
+        self._wanted = len(self.accepted) + wanted
+
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        own: list[bytes] = []
+        try:
+            await self._speak(reader, writer, own)
+        finally:
+            self.live.difference_update(own)
+
+    async def _speak(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, own: list[bytes]
+    ) -> None:
         _send(writer, 1, "mining.subscribe", ["load/1"])
         _send(writer, 2, "mining.authorize", [self.user, self.password])
         ids = itertools.count(10)
@@ -90,6 +117,8 @@ class Load:
                 job = message["params"]
             elif message["id"] == 1:
                 extranonce1 = bytes.fromhex(message["result"][1])
+                self.extranonces.append(extranonce1)
+                own.append(extranonce1)
             elif message["id"] == 2 and message["error"]:
                 self.faults.append(str(message["error"]))
                 return
@@ -114,6 +143,7 @@ class Load:
     def _answered(self, share: ShareKey, error: list[object] | None) -> None:
         if error is None:
             self.accepted.add(share)
+            self.live.add(share[1])
             if len(self.accepted) >= self._wanted:
                 self._enough.set()
         else:

@@ -42,6 +42,10 @@ class Listener(Protocol):
         """Hear that a front's line is lost."""
         ...
 
+    def successor_came(self) -> None:
+        """Hear that a front was started again and needs a job that its predecessor never had."""
+        ...
+
     def retarget_wanted(self) -> None:
         """Hear that another job of the same template is wanted."""
         ...
@@ -127,7 +131,7 @@ class Hub:
         if self._job is not None and fresh:
             # Its predecessor may have given the same extranonces for the jobs until now, and has
             # taken to the grave which shares it saw: the successor begins with a job of its own.
-            self.listener.retarget_wanted()
+            self.listener.successor_came()
         elif self._job is not None:
             line.send(job_frame(self._job, for_all=True))
         if self._why_no_job is not None:
@@ -151,10 +155,12 @@ class FrontLine(asyncio.Protocol):
 
     def send(self, message: bytes) -> None:
         """Send, or drop a front that does not read: it will connect again and get what is new."""
+        if self._transport.is_closing():
+            return
         if self._transport.get_write_buffer_size() > FEED_WAITING_BYTES_MAX:
             log.error("front does not read its feed", process=self._number)
             self._transport.abort()
-        elif not self._transport.is_closing():
+        else:
             self._transport.write(message)
 
     def abort(self) -> None:

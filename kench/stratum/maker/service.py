@@ -135,6 +135,10 @@ class MakerService:
         """Hear what changed about a front's sessions."""
         return self._statistics.take_sessions(number, facts)
 
+    def successor_came(self) -> None:
+        """Have a job made for a front that was started again; how often, its restarts pace."""
+        self._upstream.make_retarget_job()
+
     def retarget_wanted(self) -> None:
         """Have another job of the same template made: for all fronts one each RETARGET_S (A6.4)."""
         if self._retarget_timer is None:
@@ -165,6 +169,7 @@ class MakerService:
         """Do what is due several times a second: look at the fronts' processes."""
         self._fronts.tick()
         if self._on_ready is not None and self._fronts.hopeless:
+            log.critical("no front starts: what they said last stands above")
             self._on_hopeless()
 
     @property

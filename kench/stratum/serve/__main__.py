@@ -12,6 +12,7 @@ from twisted.internet import asyncioreactor
 from kench import native
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.collector import spare_collector
+from kench.pool.errors import KenchError
 from kench.pool.journal import JournalError
 from kench.pool.roots import EXIT_FAULT, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
@@ -26,6 +27,10 @@ POOL_THREADS = 6
 SWITCH_INTERVAL_S = 0.0005
 # A front of a job maker that was killed leaves its journal within a moment.
 JOURNAL_PATIENCE_S, JOURNAL_AGAIN_S = 5.0, 0.1
+
+
+class FolderUnusableError(KenchError):
+    """The front cannot work in its data folder."""
 
 
 def main() -> int:
@@ -79,6 +84,11 @@ def _serve(settings: Settings, clock: Clock, place: Place) -> int:
             if clock.monotonic() > deadline:
                 raise
             threading.Event().wait(JOURNAL_AGAIN_S)
+        except OSError as error:
+            raise FolderUnusableError(
+                f"front {settings.instance} cannot use {error.filename or settings.data_dir}"
+                f" ({error.strerror}): make it a folder that can be written"
+            ) from error
     spare_collector()
     reactor.suggestThreadPoolSize(POOL_THREADS)
     reactor.callWhenRunning(service.start)
