@@ -10,6 +10,7 @@ import sys
 BENCHMARKS = (
     "native_check",
     "template_to_job",
+    "found_block",
     "share_path",
     "fan_out",
     "login_storm",

@@ -25,13 +25,15 @@ BITS, TARGET = "1d00ffff", f"{0xFFFF << 208:064x}"
 class RecordedNode(HealthyNode):
     """Its `new_block` tells of a new tip over ZMQ."""
 
+    bits, target = BITS, TARGET
+
     def __init__(self, folder: Path) -> None:
         super().__init__()
         cookie = folder / "recorded-node.cookie"
         cookie.write_text(self.credentials)
         recorded = json.loads(lzma.decompress(RECORDED.read_bytes()))
         self._recorded: dict[str, Any] = recorded.get("result", recorded)
-        self._recorded |= {"bits": BITS, "target": TARGET, "curtime": int(time.time())}
+        self._recorded |= {"bits": self.bits, "target": self.target, "curtime": int(time.time())}
         self._publisher = TipPublisher("127.0.0.1", 0)
         self.address = NodeAddress(f"127.0.0.1:{self.port}", cookie, self._publisher.endpoint)
         self._moved = threading.Event()

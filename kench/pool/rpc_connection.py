@@ -12,7 +12,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from bitcoinrpc.authproxy import AuthServiceProxy
+from bitcoinrpc.authproxy import USER_AGENT, AuthServiceProxy, JSONRPCException
 
 from kench.pool.clock import Clock
 
@@ -137,7 +137,19 @@ class NodeProxy(AuthServiceProxy):  # type: ignore[misc]  # the library publishe
     ) -> None:
         super().__init__(_PATH_ONLY_URL, method, timeout_s, connection)
         self._connection = connection
+        self._method = method
         self._decode = decode
+
+    def call_with_hex(self, text: str) -> Any:
+        """Call the method with hex digits as its one parameter, as `__call__` does in effect."""
+        begun = f'{{"version":"1.1","method":"{self._method}","params":["'
+        body = b"".join((begun.encode(), text.encode("ascii"), b'"],"id":1}'))
+        headers = {"User-Agent": USER_AGENT, "Content-type": "application/json"}
+        self._connection.request("POST", "/", body, headers)
+        answer = self._get_response()
+        if answer.get("error") is not None:
+            raise JSONRPCException(answer["error"])
+        return answer["result"]
 
     def _get_response(self) -> dict[str, Any]:
         response = self._connection.getresponse()

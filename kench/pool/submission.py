@@ -1,7 +1,11 @@
-"""Found blocks on their way: to disk first, then to every node at once, followed to their end.
+"""Found blocks on their way: into a file, to every node at once, synced, followed to their end.
 
 submit -> waiting (BLOCKS_WAITING_MAX) -> journal thread -> a queue for each node -> submitblock
                                                watch thread: confirmed, lost, or sent again
+
+The nodes need not wait for the disk: a block that the kernel has outlives our process, and where
+the machine loses power before the sync, a block that is in a node's socket is no worse off than
+one that is on a dark machine's disk. Nor does a disk that hangs keep a block from them for long.
 """
 
 import queue
@@ -28,6 +32,8 @@ CHECKS_PER_ROUND_MAX = 64
 # A block that no node has taken is sent again after this, doubled each time.
 RESEND_FIRST_S = 5.0
 RESEND_MAX_S = 60.0
+# A block that the disk has not taken in this time goes out all the same.
+DISK_PATIENCE_S = 1.0
 # Another branch this much longer than ours: the block will not come back.
 LOST_DEPTH = 100
 STOP_CHECK_S = 0.2
@@ -167,7 +173,8 @@ class BlockSender:
                 oldest = next(iter(self._open))
                 del self._open[oldest]
                 log.error("too many blocks to follow; left until the next start", hash=oldest)
-            self._open[block.hash] = _Open(block)
+            wait_until_s = self._clock.monotonic() + DISK_PATIENCE_S
+            self._open[block.hash] = _Open(block, resend_at_s=wait_until_s)
             return True
 
     def _run_journal(self) -> None:
@@ -176,22 +183,34 @@ class BlockSender:
                 block = self._waiting.get(timeout=STOP_CHECK_S)
             except queue.Empty:
                 continue
-            try:
-                self._journal.write(block)
-            except BlockJournalError as fault:
-                # A block is worth more than its copy: it goes out all the same.
-                log.critical("found block is not on disk", hash=block.hash, why=str(fault))
+            # A block is worth more than its copy: it goes out whatever the disk says.
+            written = self._kept(block, self._journal.write)
             self._fan_out(block)
+            if written:
+                self._kept(block, self._journal.sync)
+
+    def _kept(self, block: FoundBlock, keep: Callable[[FoundBlock], None]) -> bool:
+        try:
+            keep(block)
+        except BlockJournalError as fault:
+            log.critical("found block is not on disk", hash=block.hash, why=str(fault))
+            return False
+        return True
 
     def _fan_out(self, block: FoundBlock) -> None:
-        """Queue a block for every node that has given no verdict yet."""
+        """Queue a block for every node that has given no verdict and is not asked for one."""
         with self._lock:
             followed = self._open.get(block.hash)
             if followed is None:
                 return
             followed.resend_at_s = self._clock.monotonic() + followed.resend_after_s
             followed.resend_after_s = min(2 * followed.resend_after_s, RESEND_MAX_S)
-            silent = [r for r in self._routes if not _is_verdict(followed.verdicts.get(r.name))]
+            silent = [
+                route
+                for route in self._routes
+                if route.name not in followed.owing
+                and not _is_verdict(followed.verdicts.get(route.name))
+            ]
             full = []
             for route in silent:
                 try:
@@ -252,7 +271,12 @@ class BlockSender:
             self._watch_wake.wait(WATCH_S)
             self._watch_wake.clear()
             with self._lock:
-                opened = [entry for entry in self._open.values() if entry.verdicts]
+                now_s = self._clock.monotonic()
+                opened = [
+                    entry
+                    for entry in self._open.values()
+                    if entry.verdicts or (not entry.owing and now_s >= entry.resend_at_s)
+                ]
             if opened:
                 self._watch(opened)
 

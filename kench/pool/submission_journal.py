@@ -1,4 +1,4 @@
-"""The block journal: every found block on disk before it is sent, and what became of it beside it.
+"""The block journal: every found block in a file before it is sent, and what became of it beside.
 
     DATA/blocks/<front>/
         00000123-<hash>.json       height, hash, the whole block in hex, the finder's note
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import structlog
 
-from kench.pool.durable import sync_directory, write_durably
+from kench.pool.durable import sync_directory, sync_file, write_whole
 from kench.pool.errors import KenchError
 
 log = structlog.get_logger("kench.blocks")
@@ -54,20 +54,27 @@ class BlockJournal:
             raise _fault(directory, error) from error
 
     def write(self, block: FoundBlock) -> None:
-        """Put a block on disk: file and folder are synced when this returns.
+        """Put a block into a file that outlives this process; `sync` has it outlive the machine.
 
         Raises BlockJournalError.
         """
-        path = self._directory / f"{block.stem}.json"
         content = {
             "height": block.height,
             "hash": block.hash,
             "found_us": block.found_us,
             "note": dict(block.note),
-            "block_hex": block.block_hex,
         }
+        # Hex needs no escapes: megabytes of it are not looked at once more.
+        begun = json.dumps(content)[:-1] + ', "block_hex": "'
         try:
-            write_durably(path, json.dumps(content).encode())
+            write_whole(self._path(block), begun.encode(), block.block_hex.encode(), b'"}')
+        except OSError as error:
+            raise _fault(self._directory, error) from error
+
+    def sync(self, block: FoundBlock) -> None:
+        """Have a block that was written outlive a power cut. Raises BlockJournalError."""
+        try:
+            sync_file(self._path(block))
         except OSError as error:
             raise _fault(self._directory, error) from error
 
@@ -106,6 +113,9 @@ class BlockJournal:
         )
         blocks = [self._read(self._directory / f"{stem}.json") for stem in stems[-limit:]]
         return [block for block in blocks if block is not None]
+
+    def _path(self, block: FoundBlock) -> Path:
+        return self._directory / f"{block.stem}.json"
 
     def _read(self, path: Path) -> FoundBlock | None:
         try:

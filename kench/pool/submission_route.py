@@ -34,7 +34,9 @@ class BlockRoute:
         reason = ""
         for _ in range(SEND_TRIES_MAX):
             try:
-                result = self.line.call("submitblock", block.block_hex, timeout_s=SUBMIT_TIMEOUT_S)
+                result = self.line.call_with_hex(
+                    "submitblock", block.block_hex, timeout_s=SUBMIT_TIMEOUT_S
+                )
                 return outcome_of_result(result)
             except NodeError as error:
                 return outcome_of_error(error)

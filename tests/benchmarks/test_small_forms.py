@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as everything
-from benchmarks import native_check, template_to_job
+from benchmarks import found_block, native_check, template_to_job
 
 
 def test_native_check_measures_both_implementations(tmp_path: Path) -> None:
@@ -23,6 +23,18 @@ def test_template_to_job_measures_each_step(tmp_path: Path) -> None:
     steps = json.loads(figures.read_text())
     assert list(steps) == ["decode_ms", "parse_ms", "make_ms", "all_ms", "loop_late_ms"]
     assert all(step["p99_ms"] >= step["p50_ms"] for step in steps.values())
+
+
+def test_found_block_sees_whole_blocks_reach_the_node(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    words = ["--rounds", "2", "--folder", str(tmp_path / "disk"), "--json", str(figures)]
+    found_block.main(words)
+    run = json.loads(figures.read_text())
+    assert run["block_bytes"] > 500_000
+    assert all(
+        0 < first <= last for first, last in zip(run["first_ms"], run["last_ms"], strict=True)
+    )
+    assert len(run["answered_ms"]) == 2
 
 
 def test_a_slow_template_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,6 +25,7 @@ from tests.support.fake_nodes import (
     NodeOfGarbage,
     NodeThatClosesKeptConnections,
     NodeThatHangs,
+    NodeThatSaysOfBlocks,
     NodeThatTrickles,
     NodeThatWarmsUp,
     NodeTooBusy,
@@ -36,6 +37,18 @@ from tests.support.nodes import free_ports
 def test_a_call_returns_the_result() -> None:
     with HealthyNode("ab" * 32) as served:
         assert Node(served.url).call("getbestblockhash") == "ab" * 32
+
+
+def test_hex_is_sent_as_any_parameter_is() -> None:
+    with NodeThatSaysOfBlocks() as served:
+        served.results = ["high-hash"]
+        line = Node(served.url).line()
+        for text in ("", "00ff" * 500_000):
+            assert line.call_with_hex("submitblock", text) == "high-hash"
+        with pytest.raises(NodeError) as error:
+            line.call_with_hex("nosuchmethod", "00")
+        assert error.value.code == -32601
+        line.close()
 
 
 def test_an_rpc_error_has_code_and_message() -> None:

@@ -1,6 +1,7 @@
 """Found blocks on real nodes and on nodes with one fault."""
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from kench.pool import submission, submission_route
 from kench.pool.clock import SystemClock
 from kench.pool.rpc import Node, NodeError
 from kench.pool.submission import BlockQueueFullError, BlockSender, Outcome
+from kench.pool.submission_journal import BlockJournal, FoundBlock
 from kench.pool.submission_outcome import outcome_of_error, outcome_of_result
 from tests.support import nodes as served
 from tests.support.blocks import build_block, hash_of, on_parent
@@ -229,7 +231,7 @@ def _wait_for(held: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_the_block_is_on_disk_before_it_is_sent(tmp_path: Path) -> None:
+def test_the_block_is_in_a_file_before_it_is_sent(tmp_path: Path) -> None:
     seen: list[bool] = []
 
     class NodeThatLooksAtTheDisk(HealthyNode):
@@ -254,6 +256,28 @@ def test_a_block_goes_out_though_the_disk_fails(node: served.Node, tmp_path: Pat
         folder.rmdir()
         sender.submit(hash_of(block), template["height"], block)
         told.until(Outcome.ACCEPTED, "a")
+
+
+@pytest.mark.parametrize("step", ["write", "sync"])
+def test_a_disk_that_hangs_keeps_a_block_from_no_node(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mended = threading.Event()
+    as_it_was = getattr(BlockJournal, step)
+
+    def hang(journal: BlockJournal, block: FoundBlock) -> None:
+        mended.wait(LIMIT_S)
+        as_it_was(journal, block)
+
+    monkeypatch.setattr(BlockJournal, step, hang)
+    with NodeThatSaysOfBlocks() as served_node:
+        served_node.results = ["inconclusive"]
+        with sending([Node(served_node.url, "a")], tmp_path) as (sender, told):
+            sender.submit("ab" * 32, 100, "00")
+            told.until(Outcome.INCONCLUSIVE, "a")
+            mended.set()
+            _wait_for(lambda: any(tmp_path.glob("*.json")) and not sender.waiting())
+        assert served_node.calls.count("submitblock") == 1
 
 
 def test_the_same_block_twice_is_sent_once(tmp_path: Path) -> None:
