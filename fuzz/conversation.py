@@ -6,13 +6,13 @@ from functools import cache
 
 from kench import native
 from kench.stratum import messages
-from kench.stratum.session import PAUSED_BYTES_MAX
+from kench.stratum.session import PAUSED_BYTES_MAX, State
 from tests.support.sessions import Miner, Pool, easy_limits, parse_lines
 
 # The least that settings allow, so that a short input can go past it.
 LIMITS = easy_limits(max_line_bytes=1024, workers_per_connection=3)
-# Logins that wait for the register, in one input.
-PAUSES_MAX = 4096
+# Far more than an input has lines.
+TURNS_MAX = 4096
 
 Answer = tuple[type, object]
 
@@ -37,17 +37,34 @@ def begin(*, logged_in: bool) -> Miner:
     return miner
 
 
-def play(miner: Miner, pieces: Iterable[bytes]) -> None:
-    """Feed pieces; every login that waits for the register goes through."""
+def play(miner: Miner, pieces: Iterable[bytes], *, lazily: bool = False) -> None:
+    """Feed pieces as a connection does: lines beyond a turn's have the next, logins go through.
+
+    A session that is not at work waits for its turn, `lazily` until all has come.
+    """
     session, clock = miner.session, miner.pool.clock
     for piece in pieces:
-        miner.raw += session.receive(piece, clock.now_us(), clock.monotonic())
-        for _ in range(PAUSES_MAX):
-            if session.wants is None:
-                break
+        if lazily and session.state is not State.WORKING:
+            session.hold(piece)
+        else:
+            miner.raw += session.receive(piece, clock.now_us(), clock.monotonic())
+            _take_turns(miner)
+        kept = len(session._buffer)
+        assert kept <= LIMITS.max_line_bytes + PAUSED_BYTES_MAX
+    _take_turns(miner)
+    assert session.closing is not None or b"\n" not in session._buffer
+
+
+def _take_turns(miner: Miner) -> None:
+    session, clock = miner.session, miner.pool.clock
+    for _ in range(TURNS_MAX):
+        if session.wants is not None:
             miner.raw += session.worker_made(99, clock.now_us(), clock.monotonic())
-        assert session.wants is None
-        assert len(session._buffer) <= LIMITS.max_line_bytes + PAUSED_BYTES_MAX
+        elif session.more and session.closing is None:
+            miner.raw += session.receive(b"", clock.now_us(), clock.monotonic())
+        else:
+            return
+    raise AssertionError("a session goes on asking")
 
 
 def answered(miner: Miner) -> list[Answer]:

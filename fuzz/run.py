@@ -23,7 +23,7 @@ GROWTH_MAX_MB = 128
 MALLOC_TARGETS = {"plain", "shares"}
 # Python frees nearly nothing at its end; whole stacks of allocations would cost half the speed.
 ASAN = ("detect_leaks=0", "quarantine_size_mb=16", "malloc_context_size=1", "exitcode=77")
-_STATUS = re.compile(r"#(\d+)\s.*\bcov: (\d+) .*exec/s: \d+ rss: (\d+)Mb")
+_STATUS = re.compile(r"#(\d+)\s+\w+ +(?:cov: (\d+) )?.*exec/s: \d+ rss: (\d+)Mb")
 _ENDS = {0: "", 70: "hang", 71: "memory", 76: "leak", 77: "crash"}
 _TOLD_LINES_MAX = 400
 
@@ -51,7 +51,7 @@ class Result:
         status = _STATUS.match(line)
         if status is None:
             return
-        self.executions, self.coverage, rss_mb = (int(number) for number in status.groups())
+        self.executions, self.coverage, rss_mb = (int(number or 0) for number in status.groups())
         if self.executions <= warm or not self.rss_first_mb:
             self.rss_first_mb = rss_mb
         self.rss_peak_mb = max(self.rss_peak_mb, rss_mb)

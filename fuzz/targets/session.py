@@ -20,7 +20,7 @@ def check(data: bytes) -> None:
     wanted, got = expected(stream), answered(whole)
     assert got == (wanted if whole.session.closing is None else wanted[: len(got)])
     cut = begin(logged_in=logged_in)
-    play(cut, pieces(stream, [1 + size for size in head[1:]]))
+    play(cut, pieces(stream, [1 + size for size in head[1:]]), lazily=bool(head[0] & 2))
     assert cut.raw == whole.raw
     assert cut.session.closing == whole.session.closing
     assert cut.session.state == whole.session.state
