@@ -15,6 +15,7 @@ BENCHMARKS = (
     "fan_out",
     "login_storm",
     "hostile",
+    "statistics",
 )
 
 

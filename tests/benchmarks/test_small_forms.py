@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as everything
-from benchmarks import found_block, native_check, template_to_job
+from benchmarks import found_block, native_check, statistics, template_to_job
 
 
 def test_native_check_measures_both_implementations(tmp_path: Path) -> None:
@@ -40,6 +40,15 @@ def test_found_block_sees_whole_blocks_reach_the_node(tmp_path: Path) -> None:
 def test_a_slow_template_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template_to_job, "HELD_MS", 0.0)
     assert template_to_job.main(["--rounds", "2"]) == 1
+
+
+def test_statistics_measures_each_kind_of_work(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    words = ["--workers", "300", "--seconds", "10", "--folder", str(tmp_path)]
+    statistics.main([*words, "--json", str(figures)])
+    works = json.loads(figures.read_text())["works"]
+    assert all(work["times"] > 0 and work["keeper_s"] > 0 for work in works.values())
+    assert works["shares"]["times"] == 9
 
 
 def test_a_benchmark_that_does_not_exist_is_named(

@@ -132,7 +132,7 @@ class Keeper:
 
     def turn(self) -> None:
         """Do what is due; a fault is told once and tried again later."""
-        self._drain()
+        self.drain()
         if self._clock.monotonic() < self._retry_due_s:
             return
         try:
@@ -164,7 +164,8 @@ class Keeper:
             os.close(self._lock)
             self._lock = None
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
+        """Act on what was heard."""
         for _ in range(WAITING_MAX):
             try:
                 heard = self._inbox.get_nowait()
