@@ -44,21 +44,17 @@ class Guard:
         self.measures: Counter[Measure] = Counter()
         self._exempt = tuple(exempt)
         self._addresses: OrderedDict[str, Address] = OrderedDict()
+        self._banned: set[Address] = set()  # as of the last state, and since
 
     def arrive(self, peer: str, now: float) -> Address | None:
         """Count a new connection to its (plain) address; None where that is banned or gone."""
         if not peer:
             self.measures[Measure.GONE] += 1
             return None
-        name = peer if ":" not in peer else _network_of(peer)
-        address = self._addresses.get(name)
-        if address is None:
-            address = self._add(name, peer, now)
-        else:
-            self._addresses.move_to_end(name)
-            if now < address.banned_until:
-                self.measures[Measure.REFUSED] += 1
-                return None
+        address = self._find(peer, now)
+        if now < address.banned_until:
+            self.measures[Measure.REFUSED] += 1
+            return None
         address.connections += 1
         return address
 
@@ -109,12 +105,12 @@ class Guard:
 
     def state(self, now: float) -> dict[str, Any]:
         """Return the counts since start, and the addresses known and banned now."""
-        addresses = self._addresses.values()
+        self._banned = {one for one in self._banned if self.is_banned(one, now)}
         return {
             "faults": {fault.value: self.faults[fault] for fault in Fault},
             "measures": {measure.value: self.measures[measure] for measure in Measure},
-            "addresses": len(addresses),
-            "banned": sum(self.is_banned(one, now) for one in addresses),
+            "addresses": len(self._addresses),
+            "banned": len(self._banned),
         }
 
     def _slowed(self, pause: float) -> float:
@@ -128,8 +124,17 @@ class Guard:
             return
         if level >= self.limits.address_hard * address.scale(now):
             seconds = address.ban(now, self.limits)
+            self._banned.add(address)
             self.measures[Measure.BANNED] += 1
             log.warning("address banned", address=address.name, seconds=round(seconds))
+
+    def _find(self, peer: str, now: float) -> Address:
+        name = peer if ":" not in peer else _network_of(peer)
+        address = self._addresses.get(name)
+        if address is None:
+            return self._add(name, peer, now)
+        self._addresses.move_to_end(name)
+        return address
 
     def _add(self, name: str, peer: str, now: float) -> Address:
         address = Address(name, exempt=is_within(peer, self._exempt))
