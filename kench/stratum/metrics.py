@@ -160,6 +160,9 @@ def _guard(state: Mapping[str, Any]) -> Iterator[Metric]:
     yield GaugeMetricFamily(
         "kench_addresses_banned", "addresses banned now", state["guard"].get("banned", 0)
     )
+    yield GaugeMetricFamily(
+        "kench_turns_waiting", "connections whose login waits its turn", state["turns_waiting"]
+    )
 
 
 def site_root(state: Callable[[], Mapping[str, Any]]) -> Resource:
