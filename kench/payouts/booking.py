@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from kench.payouts import ledger, tables
 from kench.payouts.rounds import FoundBlock
@@ -12,6 +12,21 @@ from kench.payouts.totals import Totals
 
 UNKNOWN_FINDER = "unknown"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+# All rows in one statement: row by row they take longer than the rest of a chunk together.
+_ADD_TOTALS = sa.text("""
+    INSERT INTO totals (participant_id, worker_id, accepted, work_hashes)
+    SELECT * FROM unnest(CAST(:participants AS bigint[]), CAST(:workers AS bigint[]),
+                         CAST(:accepted AS bigint[]), CAST(:work AS numeric[]))
+    ON CONFLICT (participant_id, worker_id) DO UPDATE SET
+        accepted = totals.accepted + excluded.accepted,
+        work_hashes = totals.work_hashes + excluded.work_hashes
+""")
+_SET_ROUND = sa.text("""
+    INSERT INTO open_round (participant_id, work_hashes)
+    SELECT * FROM unnest(CAST(:participants AS bigint[]), CAST(:work AS numeric[]))
+    ON CONFLICT (participant_id) DO UPDATE SET work_hashes = excluded.work_hashes
+""")
 
 
 def time_of(time_us: int) -> datetime:
@@ -30,19 +45,15 @@ def write_totals(connection: sa.Connection, totals: Totals) -> None:
     """Add to what each worker has."""
     if not totals:
         return
-    statement = insert(tables.totals)
+    rows = sorted(totals.items())
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["participant_id", "worker_id"],
-            set_={
-                "accepted": tables.totals.c.accepted + statement.excluded.accepted,
-                "work_hashes": tables.totals.c.work_hashes + statement.excluded.work_hashes,
-            },
-        ),
-        [
-            {"participant_id": participant_id, "worker_id": worker_id, **total._asdict()}
-            for (participant_id, worker_id), total in sorted(totals.items())
-        ],
+        _ADD_TOTALS,
+        {
+            "participants": [participant_id for (participant_id, _), _ in rows],
+            "workers": [worker_id for (_, worker_id), _ in rows],
+            "accepted": [total.accepted for _, total in rows],
+            "work": [Decimal(total.work_hashes) for _, total in rows],
+        },
     )
 
 
@@ -108,14 +119,11 @@ def write_round(connection: sa.Connection, state: Mapping[int, int], *, afresh: 
         connection.execute(sa.delete(tables.open_round))
     if not state:
         return
-    statement = insert(tables.open_round)
+    rows = sorted(state.items())
     connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["participant_id"],
-            set_={"work_hashes": statement.excluded.work_hashes},
-        ),
-        [
-            {"participant_id": participant_id, "work_hashes": work}
-            for participant_id, work in sorted(state.items())
-        ],
+        _SET_ROUND,
+        {
+            "participants": [participant_id for participant_id, _ in rows],
+            "work": [Decimal(work) for _, work in rows],
+        },
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from kench.pool.clock import Clock
 from kench.pool.journal.archive import ArchivedJob
 from kench.pool.journal.format import JournalCorruptError
-from kench.pool.journal.mark import DurableMark, Mark
+from kench.pool.journal.mark import DurableMark, Mark, read_mark
 from kench.pool.journal.reader import last_time_us
 from kench.pool.journal.segment import OpenSegment, digest_before, last_segment
 
@@ -76,7 +76,7 @@ class JournalWriter:
         except JournalCorruptError:
             # In a segment closed long ago; miners are served, and settlement tells of it.
             last_us = 0
-        return max(self._mark.found.watermark_us, last_us + 1)
+        return max(self._mark.found.watermark_us, last_us + 1, _told_of_all(self._directory.parent))
 
     def start(
         self,
@@ -164,6 +164,16 @@ class JournalWriter:
         )
         self._opened = self._clock.monotonic()
         full.close()
+
+
+def _told_of_all(journals: Path) -> int:
+    """Return the time up to which every journal of the pool is known to be complete, 0 for none.
+
+    Where the clock was set back, a journal that is new must not begin before it: settlement may
+    have gone so far without this one.
+    """
+    marks = (read_mark(path) for path in journals.iterdir() if path.name.isdecimal())
+    return min((mark.watermark_us for mark in marks if mark.watermark_us), default=0)
 
 
 def last_job_key(directory: Path) -> int:

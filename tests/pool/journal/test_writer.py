@@ -126,6 +126,20 @@ def test_a_writer_begins_after_all_that_readers_were_told(tmp_path: Path) -> Non
     again.writer.stop()
 
 
+def test_a_new_journal_begins_after_what_all_others_have_told(tmp_path: Path) -> None:
+    others = [Journal(tmp_path / name) for name in ("0", "1")]
+    for journal, watermark_us in zip(
+        others, (1_800_000_000_000_000, 1_900_000_000_000_000), strict=True
+    ):
+        journal.watermark_us = watermark_us
+        journal.write(3, 1)
+    (tmp_path / "2").mkdir()  # it has told nothing yet
+    late = Journal(tmp_path / "3")
+    assert late.writer.floor_us == 1_800_000_000_000_000
+    for journal in (*others, late):
+        journal.writer.stop()
+
+
 @pytest.mark.parametrize("rotated", [False, True])
 def test_a_writer_begins_after_the_last_record_where_the_mark_was_lost(
     tmp_path: Path, rotated: bool
