@@ -16,10 +16,9 @@ import numpy as np
 
 from kench.payouts.merge import Merged
 from kench.payouts.totals import Records
+from kench.pool.coinbase import EXTRANONCE1_COUNTER_BITS
 from kench.pool.journal.format import SHARE, Flag
 
-FRONT_SHIFT = 20
-"""An extranonce1, as a little-endian number, holds above these bits the front that gave it."""
 SOLUTIONS_MAX = 1_000_000
 """Solutions kept in memory; past it those of the oldest jobs are read again when asked for."""
 WATCHED_MAX = 4096
@@ -51,8 +50,8 @@ class Repeats:
         """
         records = merged.records
         credited = (records["flags"] & Flag.UNCREDITED) == 0
-        givers = np.ascontiguousarray(records["extranonce1"]).view("<u4")[:, 0] >> FRONT_SHIFT
-        foreign = (givers != merged.numbers) & credited
+        extranonces = np.ascontiguousarray(records["extranonce1"]).view("<u4")[:, 0]
+        foreign = (extranonces >> EXTRANONCE1_COUNTER_BITS != merged.numbers) & credited
         self.watched.update(np.unique(records["job_key"][foreign]).tolist())
         if not self.watched:
             return []

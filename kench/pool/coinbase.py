@@ -8,6 +8,9 @@ from kench.pool.errors import KenchError
 
 EXTRANONCE1_SIZE = 4
 EXTRANONCE2_SIZE = 8
+# An extranonce1 is a little-endian number: a counter in so many low bits, above it the number of
+# the front that gave it, which is that of its journal.
+EXTRANONCE1_COUNTER_BITS = 20
 # Stock Antminer firmware of the first generations takes no more (A7.8).
 MAX_COINBASE_BYTES = 750
 MAX_TAG_BYTES = 32

@@ -3,12 +3,11 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from kench.pool.coinbase import EXTRANONCE1_COUNTER_BITS as COUNTER_BITS
 from kench.pool.errors import KenchError
 from kench.pool.settings import FRONT_NUMBER_MAX
 from kench.stratum.contract import Resumable
 
-# Of the 32 bits the counter has the low ones, and the front's number the high ones.
-COUNTER_BITS = 20
 _COUNTER_RANGE = 1 << COUNTER_BITS
 # Ended sessions remembered, and for how long: miners resubmit for 120 s (A2.7).
 RESUMABLE_MAX = 20_000

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from kench.payouts import resumed
 from kench.payouts.merge import Merged
-from kench.payouts.resumed import FRONT_SHIFT, Repeats, uncredit
+from kench.payouts.resumed import Repeats, uncredit
+from kench.pool.coinbase import EXTRANONCE1_COUNTER_BITS
 from kench.pool.journal.format import SHARE, Flag
 
 JOURNALS = (0, 1, 4095)
@@ -33,7 +34,7 @@ def merged_of(shares: list[Share]) -> Merged:
         record = records[index]
         record["sequence"], record["time_us"] = sequences[number], 100 + index
         sequences[number] += 1
-        extranonce1 = (7 | giver << FRONT_SHIFT).to_bytes(4, "little")
+        extranonce1 = (7 | giver << EXTRANONCE1_COUNTER_BITS).to_bytes(4, "little")
         record["extranonce1"] = np.frombuffer(extranonce1, np.uint8)
         record["job_key"], record["nonce"] = job_key, nonce
         record["flags"] = Flag.UNCREDITED if refused else 0

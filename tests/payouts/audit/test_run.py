@@ -23,7 +23,7 @@ from kench.pool.journal.format import SHARE, Flag
 from kench.pool.journal.reader import JournalReader
 from tests.conftest import execute, url_of_database
 from tests.payouts.chains import ScriptedChain
-from tests.payouts.journals import JournalBuilder
+from tests.payouts.journals import START_US, JournalBuilder
 
 MATURITY = 6
 
@@ -362,3 +362,71 @@ def test_only_so_many_differences_are_kept_in_words() -> None:
     assert len(report.differences) == DIFFERENCES_KEPT_MAX
     assert report.differences_count == DIFFERENCES_KEPT_MAX + 5
     assert not report.is_clean
+
+
+def add_journal(pool: Pool) -> JournalBuilder:
+    """A second journal on the job of the first journal's last shares, and a share settled of it."""
+    assert pool.journal is not None
+    second = JournalBuilder(pool.root / "4", 4, seed=4)
+    job = pool.journal.jobs[10]
+    second.jobs[10] = job
+    second._pending_jobs += job.line()
+    second.share(job, participant=7, time_us=START_US + 1000)
+    second.flush(START_US + 5000)
+    pool.journal.share(job, participant=8, time_us=START_US + 2000)
+    pool.journal.flush(START_US + 5000)
+    pool.settle()
+    return second
+
+
+def test_several_journals_are_walked_as_one(own_pool: Pool) -> None:
+    second = add_journal(own_pool)
+    report = own_pool.audit()
+    assert report.differences == []
+    assert (report.shares, report.blocks) == (63, 10)
+    second.share(second.jobs[10], participant=7, time_us=START_US + 6000)
+    second.close()
+    assert own_pool.audit().unsettled_shares == 1
+
+
+def test_a_repeat_in_a_second_journal_is_no_difference_and_its_credit_would_be(
+    own_pool: Pool,
+) -> None:
+    second = add_journal(own_pool)
+    assert own_pool.journal is not None
+    repeat = own_pool.journal.records[-1].copy()
+    repeat["time_us"] = START_US + 5500
+    second.append(repeat)
+    second.flush(START_US + 6000)
+    own_pool.journal.flush(START_US + 6000)
+    own_pool.settle()
+    report = own_pool.audit()
+    assert report.differences == []
+    assert report.shares == 64
+    credited = own_pool.audit(
+        "UPDATE totals SET accepted = accepted + 1 WHERE participant_id = 8",
+        "UPDATE journal_positions SET repeats = 0 WHERE instance = 4",
+    ).differences
+    assert any(words.startswith("total (shares, work)") for words in credited)
+    assert any(
+        words == "number of repeats of journal 4 is 0, and should be 1" for words in credited
+    )
+    second.close()
+
+
+def test_a_share_before_the_one_before_it_is_found(own_pool: Pool) -> None:
+    assert own_pool.journal is not None
+    own_pool.journal.share(own_pool.journal.jobs[10], time_us=START_US - 5)
+    own_pool.journal.flush(START_US + 9000)
+    own_pool.settle()
+    (difference,) = own_pool.audit().differences
+    assert "share 61 of journal 0 is before the share before it in time" in difference
+
+
+def test_a_broken_journal_ends_the_walk_of_all_and_is_named(own_pool: Pool) -> None:
+    second = add_journal(own_pool)
+    own_pool.rewrite_share(40, mend_crc=False, nonce=1)
+    report = own_pool.audit()
+    assert any("journal 0 cannot be read on" in words for words in report.differences)
+    assert any("were not compared" in words for words in report.differences)
+    second.close()
