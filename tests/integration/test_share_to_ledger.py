@@ -4,10 +4,12 @@ On `kench node` always, on Bitcoin Core where KENCH_TEST_BITCOIND names a binary
 """
 
 import json
+import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import pytest
 import sqlalchemy as sa
 
 from kench.pool.address import burn_address
+from kench.pool.journal import JournalReader
 from kench.pool.register import add_participant
 from tests.support.nodes import BITCOIND, Node, core_node, kench_command, kench_node
 from tests.support.pool import STOP_LIMIT_S, Pool, running_pool
@@ -22,6 +25,7 @@ from tests.support.pool import STOP_LIMIT_S, Pool, running_pool
 ON_CORE = pytest.mark.skipif(not BITCOIND, reason="KENCH_TEST_BITCOIND names no bitcoind")
 NODES = ["kench", pytest.param("core", marks=ON_CORE)]
 WAIT_S = 60.0
+MINERS_MAX = 12
 # Some shares to a block on `kench node`; Core's regtest takes every second hash.
 BLOCK_DIFFICULTY = "0.0003"
 SHARES = {
@@ -33,9 +37,10 @@ ELSEWHERE = burn_address("regtest")
 
 
 @contextmanager
-def settling_pool(kind: str, folder: Path, database: str) -> Iterator[Pool]:
+def settling_pool(kind: str, folder: Path, database: str, **settings: str) -> Iterator[Pool]:
     """A pool with settlement, on a node of the kind asked for."""
-    with running_pool(folder, database, block_difficulty=BLOCK_DIFFICULTY, **SHARES) as pool:
+    more = SHARES | settings
+    with running_pool(folder, database, block_difficulty=BLOCK_DIFFICULTY, **more) as pool:
         if kind == "kench":
             yield _settling(pool, pool.node)
         else:
@@ -154,6 +159,39 @@ def test_a_reorganisation_voids_what_it_orphans(
         assert (mine["pending_sat"], mine["mature_sat"]) == (0, 0)
         assert voided["ledger"]["balanced"]
         assert_verified(pool)
+
+
+def test_blocks_pay_the_shares_of_all_fronts_though_one_is_killed(
+    tmp_path: Path, database: str, login: tuple[int, str], engine: sa.Engine
+) -> None:
+    participant, token = login
+
+    def shared(journals: int) -> bool:
+        found = [JournalReader(tmp_path / "journal" / str(number)).durable() for number in (0, 1)]
+        return sum(records > 0 for records in found) >= journals
+
+    with settling_pool("kench", tmp_path, database, KENCH_STRATUM_PROCESSES="2") as pool:
+        with ExitStack() as miners:
+            # The kernel chooses the front of each connection: some more until each has one.
+            for number in range(MINERS_MAX):
+                if shared(2):
+                    break
+                miners.enter_context(miner(pool, f"{participant}.cpu{number}", token))
+                wait_for(pool, lambda state: state["sessions"] > number)  # noqa: B023 - called at once
+                wait_for(pool, lambda _: shared(1))
+            wait_for(pool, lambda _: shared(2))
+            os.kill(pool.front_pids()[0], signal.SIGKILL)
+            seen = len(blocks_of(status(pool), "pending"))
+            wait_for(pool, lambda state: len(blocks_of(state, "pending")) >= seen + 2)
+        state = wait_for(pool, settled)
+        assert state["settlement"]["waits_for"] is None
+        assert state["ledger"]["balanced"]
+        assert_verified(pool)
+        with engine.connect() as connection:
+            positions = connection.execute(
+                sa.text("SELECT instance, next_sequence > 0 FROM journal_positions ORDER BY 1")
+            )
+            assert [tuple(row) for row in positions] == [(0, True), (1, True)]
 
 
 def test_work_goes_on_when_one_of_two_nodes_is_killed(

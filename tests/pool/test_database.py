@@ -5,6 +5,7 @@ import threading
 import psycopg2.errors
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from kench.pool.database import (
@@ -13,6 +14,7 @@ from kench.pool.database import (
     MigrationFailedError,
     Role,
     SchemaMismatchError,
+    _alembic_config,
     check_schema,
     head_revision,
     migrate,
@@ -74,6 +76,27 @@ def test_a_migration_that_breaks_leaves_nothing_behind(empty_database: str) -> N
         migrate(empty_database)
     assert sa.inspect(engine).get_table_names() == ["front_ends"]
     engine.dispose()
+
+
+def test_open_rounds_of_several_journals_become_one_round(empty_database: str) -> None:
+    engine = open_engine(empty_database, application_name="test")
+    with engine.begin() as connection:
+        config = _alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        connection.execute(
+            sa.text(
+                "INSERT INTO open_round VALUES (0, 1, 5), (0, 2, 7), (3, 1, 11);"
+                "INSERT INTO journal_positions VALUES (0, 9, 77), (3, 4, 88)"
+            )
+        )
+    migrate(empty_database)
+    with engine.connect() as connection:
+        rounds = connection.execute(sa.text("SELECT * FROM open_round ORDER BY 1")).all()
+        positions = connection.execute(sa.text("SELECT * FROM journal_positions ORDER BY 1")).all()
+    engine.dispose()
+    assert [tuple(map(int, row)) for row in rounds] == [(1, 16), (2, 7)]
+    assert [tuple(row) for row in positions] == [(0, 9, 77, 0, 0), (3, 4, 88, 0, 0)]
 
 
 def test_a_schema_of_a_newer_kench_is_refused_by_migrate_and_by_check(
