@@ -11,3 +11,5 @@ GROWN = ROOT / "build" / "fuzz-corpus"
 FOUND = ROOT / "build" / "fuzz-found"
 # Native code with sanitizers and coverage (`make fuzz` builds it).
 NATIVE = ROOT / "build" / "fuzz" / "kench" / "native"
+# Tells a harness to take native code from there.
+NATIVE_FROM = "KENCH_FUZZ_NATIVE"

@@ -11,16 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fuzz.places import CORPUS, FOUND, GROWN, NATIVE, ROOT
+from fuzz.places import CORPUS, FOUND, GROWN, NATIVE, NATIVE_FROM, ROOT
 
 # One input that takes longer is a hang. Generous: the machine may have better things to do.
 HANG_S = 20
 RSS_MAX_MB = 1024
 # Beyond what was resident after a tenth of the run. The fuzzer's own tables grow at first.
 GROWTH_MAX_MB = 128
-# Those that try native code itself: each bytes object is an allocation of its own, so that reading
-# past one is seen. The others would only lose a third of their speed.
-MALLOC_TARGETS = {"plain", "shares"}
+# Those that try native code itself, built with sanitizers and coverage. The others call it as it
+# is: sanitizers would take half their speed.
+SANITIZED = {"plain", "shares"}
 # Python frees nearly nothing at its end; whole stacks of allocations would cost half the speed.
 ASAN = ("detect_leaks=0", "quarantine_size_mb=16", "malloc_context_size=1", "exitcode=77")
 _STATUS = re.compile(r"#(\d+)\s+\w+ +(?:cov: (\d+) )?.*exec/s: \d+ rss: (\d+)Mb")
@@ -116,17 +116,17 @@ def _arguments(target: str, executions: int, seconds: int) -> list[str]:
 def _environment(target: str) -> dict[str, str]:
     """Return the environment in which sanitized native code can be loaded."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    if native_is_sanitized():
+    if target in SANITIZED and native_is_sanitized():
         atheris = importlib.util.find_spec("atheris")
         assert atheris is not None
         assert atheris.origin is not None
-        preload = Path(atheris.origin).parents[1] / "asan_with_fuzzer.so"
         environment |= {
-            "LD_PRELOAD": str(preload),
+            "LD_PRELOAD": str(Path(atheris.origin).parents[1] / "asan_with_fuzzer.so"),
             "ASAN_OPTIONS": ":".join(ASAN),
+            # Every bytes object is an allocation of its own: reading past one is seen.
+            "PYTHONMALLOC": "malloc",
+            NATIVE_FROM: str(NATIVE),
         }
-        if target in MALLOC_TARGETS:
-            environment["PYTHONMALLOC"] = "malloc"
     return environment
 
 

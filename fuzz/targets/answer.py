@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from kench.pool import rpc_json
 
-EXECUTIONS = 180
+EXECUTIONS = 200
 LENGTH_MAX = 1500
 
 

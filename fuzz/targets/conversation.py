@@ -11,7 +11,7 @@ from fuzz.source import Source
 from fuzz.targets.session import pieces
 from tests.support.sessions import Miner
 
-EXECUTIONS = 15
+EXECUTIONS = 10
 LENGTH_MAX = 1024
 REQUESTS_MAX = 80
 

@@ -7,7 +7,7 @@ from fuzz.targets.session import pieces
 from kench.stratum.feed import FeedBrokenError, Frames, Kind, content_of, job_of
 from kench.stratum.statistics import sessions
 
-EXECUTIONS = 20
+EXECUTIONS = 17
 LENGTH_MAX = 2048
 SIZES = ([1], [2, 5], [7], [300])
 _JSON = {Kind.HELLO, Kind.STATE, Kind.NO_JOB, Kind.PROPOSAL}

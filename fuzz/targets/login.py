@@ -12,7 +12,7 @@ from kench.stratum.login import (
     printable,
 )
 
-EXECUTIONS = 200
+EXECUTIONS = 190
 LENGTH_MAX = 700
 
 

@@ -6,7 +6,7 @@ What native code takes as a plain submit is what the general parser reads there.
 from fuzz.twins import NOW_US, SPECIFICATION, Pair
 from kench.stratum import messages
 
-EXECUTIONS = 150
+EXECUTIONS = 120
 LENGTH_MAX = 1400
 
 

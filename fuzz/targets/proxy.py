@@ -4,7 +4,7 @@ from ipaddress import ip_address
 
 from kench.stratum.proxied import HEADER_BYTES_MAX, Announced, BadHeaderError, read_header
 
-EXECUTIONS = 60
+EXECUTIONS = 40
 LENGTH_MAX = 400
 # Beginnings looked at, in even steps.
 CUTS_MAX = 40

@@ -7,7 +7,7 @@ from fuzz import submit_lines
 from fuzz.source import Source
 from fuzz.twins import ANY_HASH, HALF, NO_HASH, NOW_S, NOW_US, QUARTER, Pair
 
-EXECUTIONS = 50
+EXECUTIONS = 40
 LENGTH_MAX = 1024
 STEPS_MAX = 48
 TARGETS = (NO_HASH, NO_HASH, ANY_HASH, HALF, QUARTER)

@@ -13,7 +13,7 @@ from kench.pool.job import JobKeys, JobMaker
 from kench.pool.template import Template, TemplateRefusedError
 from tests.support.jobs import PAY_SCRIPT, small_answer
 
-EXECUTIONS = 12
+EXECUTIONS = 30
 LENGTH_MAX = 400
 TRANSACTIONS_MAX = 6
 _ODD = (
