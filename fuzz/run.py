@@ -76,13 +76,17 @@ def run(target: str, executions: int, seconds: int) -> Result:
         errors="replace",
     ) as process:
         assert process.stderr is not None
-        for line in process.stderr:
-            warm = executions // 10 if executions else result.executions
-            if not executions and time.monotonic() - started > seconds / 10:
-                warm = 0
-            result.take(line, warm)
-            told.append(line)
-            del told[:-_TOLD_LINES_MAX]
+        try:
+            for line in process.stderr:
+                warm = executions // 10 if executions else result.executions
+                if not executions and time.monotonic() - started > seconds / 10:
+                    warm = 0
+                result.take(line, warm)
+                told.append(line)
+                del told[:-_TOLD_LINES_MAX]
+        except BaseException:  # an end asked for: none is left behind
+            process.kill()
+            raise
     result.seconds = time.monotonic() - started
     result.failure = _ENDS.get(process.returncode, f"status {process.returncode}")
     if not result.failure and result.growth_mb > GROWTH_MAX_MB:

@@ -131,6 +131,7 @@ def _answers() -> Iterator[bytes]:
     yield b'{"id":1,"result":{"transactions":[ {} , {"x":[{},{}]} ],"coinbasevalue":1.5}}'
     yield b'{"result":{"transactions":["kench: transactions"]}}'
     yield b'{"result":{"transactions":[{}'
+    yield b"[1e100,1e101,1e9999999999999999999]"
 
 
 def _feeds() -> Iterator[bytes]:

@@ -8,7 +8,7 @@ hundred at a time, with pauses in which others run.
 import json
 import re
 import time
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 # An answer shorter than this is read in well under a millisecond.
@@ -17,6 +17,8 @@ PIECES_FROM_BYTES = 256 * 1024
 PIECE_CHARACTERS = 256 * 1024
 # Long enough for a waiting thread to wake up and take its turn; sleep(0) is not.
 PAUSE_S = 0.000_05
+# No node has a number of more digits: hashes a second have 22.
+EXPONENT_MAX = 100
 
 # Inside a JSON string the quotes would be escaped, so this is always a key.
 _TRANSACTIONS_KEY = re.compile(r'"transactions"\s*:\s*\[')
@@ -79,4 +81,18 @@ def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is no number of JSON")
 
 
-_DECODER = json.JSONDecoder(parse_float=Decimal, parse_constant=_refuse_constant)
+def _exact(text: str) -> Decimal:
+    """Read a number with a point or an exponent; one beyond all amounts is refused.
+
+    Making an integer of 1e999999999 would never end.
+    """
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number beyond all numbers") from None
+    if number.adjusted() > EXPONENT_MAX:
+        raise ValueError("a number beyond all amounts")
+    return number
+
+
+_DECODER = json.JSONDecoder(parse_float=_exact, parse_constant=_refuse_constant)
