@@ -12,6 +12,7 @@ BENCHMARKS = (
     "template_to_job",
     "found_block",
     "share_path",
+    "processes",
     "fan_out",
     "login_storm",
     "hostile",

@@ -44,10 +44,22 @@ class Pool:
     node: Node
     node_address: NodeAddress
     journal: Path
+    fronts: tuple[int, ...]
+    """Process ids of all that serve miners, the first being `stratum_pid`."""
+    maker_pid: int
+    """Process id of the job maker."""
+
+    def records_by_front(self) -> dict[int, int]:
+        """Return how many shares each front's journal has on disk, by its number."""
+        return {
+            int(one.name): read_durable(one)
+            for one in sorted(self.journal.parent.iterdir())
+            if one.name.isdigit()
+        }
 
     def journal_records(self) -> int:
-        """Return how many shares the journal has on disk."""
-        return read_durable(self.journal)
+        """Return how many shares the journals have on disk."""
+        return sum(self.records_by_front().values())
 
     def new_block(self) -> None:
         """Have the node find a block, so that miners get a clean job."""
@@ -57,11 +69,11 @@ class Pool:
 
 
 @contextlib.contextmanager
-def running_pool(folder: Path) -> Iterator[Pool]:
+def running_pool(folder: Path, processes: int = 1) -> Iterator[Pool]:
     """Run PostgreSQL, the development node and the stratum server, each as in production.
 
-    Settlement is left out: it is another path, and would take its share of two cores. Raises
-    LoadError where a part does not get ready.
+    So many `processes` serve miners. Settlement is left out: it is another path, and would take
+    its share of two cores. Raises LoadError where a part does not get ready.
     """
     settings = Settings(data_dir=folder)
     settings.log_directory.mkdir(parents=True, exist_ok=True)
@@ -73,12 +85,15 @@ def running_pool(folder: Path) -> Iterator[Pool]:
         settings.node_directory / ".cookie",
         f"tcp://{LOOPBACK}:{zmq_port}",
     )
-    with _running("node", settings, flags, {}), running_stratum(folder, address) as pool:
+    with (
+        _running("node", settings, flags, {}),
+        running_stratum(folder, address, processes) as pool,
+    ):
         yield pool
 
 
 @contextlib.contextmanager
-def running_stratum(folder: Path, address: NodeAddress) -> Iterator[Pool]:
+def running_stratum(folder: Path, address: NodeAddress, processes: int = 1) -> Iterator[Pool]:
     """Run PostgreSQL and the stratum server on a node that runs already.
 
     Raises LoadError where a part does not get ready.
@@ -103,7 +118,7 @@ def running_stratum(folder: Path, address: NodeAddress) -> Iterator[Pool]:
             "KENCH_NODE_ZMQ": address.zmq,
             "KENCH_STRATUM_PORT": str(port),
             "KENCH_METRICS_PORT": str(metrics_port),
-            "KENCH_STRATUM_PROCESSES": "1",
+            "KENCH_STRATUM_PROCESSES": str(processes),
             # Every hash is a share, and the difficulty stays what it is.
             "KENCH_MIN_DIFFICULTY": repr(EASIEST_DIFFICULTY),
             "KENCH_START_DIFFICULTY": repr(EASIEST_DIFFICULTY),
@@ -113,9 +128,11 @@ def running_stratum(folder: Path, address: NodeAddress) -> Iterator[Pool]:
         if stratum.pid is None:
             raise LoadError(f"stratum ended at once: {stratum.last_words()}")
         login = Login(f"{participant}.load", token)
-        (front,) = _fronts(metrics_port).values()
+        fronts = _serving_fronts(metrics_port, processes)
         node, journal = Node(node_url), settings.journal_directory
-        yield Pool(port, metrics_port, front, login, node, address, journal)
+        yield Pool(
+            port, metrics_port, fronts[0], login, node, address, journal, fronts, stratum.pid
+        )
 
 
 @contextlib.contextmanager
@@ -198,11 +215,17 @@ def resident_bytes(pid: int) -> int:
     return pages * resource.getpagesize()
 
 
-def _fronts(metrics_port: int) -> dict[str, int]:
-    """Return the process ids of the fronts by number, as /status tells them."""
+def _serving_fronts(metrics_port: int, count: int) -> tuple[int, ...]:
+    """Return the process ids of the fronts, by /status, once all serve. Raises LoadError."""
     url = f"http://{LOOPBACK}:{metrics_port}/status"
-    with urllib.request.urlopen(url, timeout=READY_S) as answer:
-        return {number: front["pid"] for number, front in json.load(answer)["fronts"].items()}
+    for _ in range(round(READY_S / POLL_S)):
+        with urllib.request.urlopen(url, timeout=READY_S) as answer:
+            fronts = json.load(answer)["fronts"].values()
+        serving = tuple(front["pid"] for front in fronts if front["serving"])
+        if len(serving) == count:
+            return serving
+        time.sleep(POLL_S)
+    raise LoadError(f"not all of {count} fronts came to serve")
 
 
 def _free_ports(count: int) -> list[int]:

@@ -18,11 +18,11 @@ from kench.pool.journal.writer import last_job_key
 from kench.pool.settings import Settings
 from kench.pool.template import Template
 from kench.stratum.bodies import BodyFolder
-from kench.stratum.front import RETARGET_S
 from kench.stratum.lag import LagProbe
 from kench.stratum.maker.fronts import Fronts
 from kench.stratum.maker.generation import Generation
 from kench.stratum.maker.hub import Hub
+from kench.stratum.maker.retargets import Retargets
 from kench.stratum.maker.state import FrontStates, whole
 from kench.stratum.maker.upstream import Upstream, body_hex
 from kench.stratum.reports import Reports
@@ -62,12 +62,11 @@ class MakerService:
         self._tally = told(())
         self._agents = AgentRefusals()
         self._statistics = keeper_of(settings, clock)
-        self._retarget_timer: asyncio.TimerHandle | None = None
-        self._retargeted_at = loop.time() - RETARGET_S
         self.lag_probe = LagProbe(loop)
         journals = settings.journal_directory.parent
         newest = max((last_job_key(one) for one in journals.glob("[0-9]*")), default=0)
         self._upstream = Upstream(settings, clock, JobKeys(clock, newest), self)
+        self._retargets = Retargets(loop, self._upstream.make_retarget_job)
 
     async def start(self) -> None:
         """Open the feed, then start nodes' threads and the fronts."""
@@ -140,10 +139,8 @@ class MakerService:
         self._upstream.make_retarget_job()
 
     def retarget_wanted(self) -> None:
-        """Have another job of the same template made: for all fronts one each RETARGET_S (A6.4)."""
-        if self._retarget_timer is None:
-            wait = max(0.0, self._retargeted_at + RETARGET_S - self._loop.time())
-            self._retarget_timer = self._loop.call_later(wait, self._retarget)
+        """Have another job of the same template made, for all fronts at the pace of one (A6.4)."""
+        self._retargets.want()
 
     def block_accepted(self) -> None:
         """Build on our own block at once (B6)."""
@@ -159,11 +156,6 @@ class MakerService:
     def _forget_sessions(self, number: int) -> None:
         if not self._statistics.front_gone(number):
             self._loop.call_later(1.0, self._forget_sessions, number)
-
-    def _retarget(self) -> None:
-        self._retarget_timer = None
-        self._retargeted_at = self._loop.time()
-        self._upstream.make_retarget_job()
 
     def tick(self) -> None:
         """Do what is due several times a second: look at the fronts' processes."""
