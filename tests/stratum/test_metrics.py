@@ -1,23 +1,80 @@
-"""What Prometheus reads of the guard: names that stay, one series for each kind."""
+"""Metrics by the names that operators were promised; health that follows the fronts."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
 
 from kench.stratum.faults import Fault
 from kench.stratum.guard import Guard
-from kench.stratum.metrics import _guard
+from kench.stratum.maker.state import whole
+from kench.stratum.metrics import Numbers, site_root
+from tests.stratum.maker.test_state import front
 from tests.support.stratum_client import COSTS
 
+OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
-class Told(Collector):
-    def __init__(self, state: dict[str, Any]) -> None:
-        self._state = state
 
-    def collect(self) -> list[Metric]:
-        return list(_guard(self._state))
+def promised() -> set[str]:
+    """The names in the table of docs/operations.md."""
+    text = OPERATIONS.read_text().partition("### Metrics\n")[2].partition("\n## ")[0]
+    return set(re.findall(r"`(kench_[a-z_]+)`", text))
+
+
+def state(**changed: Any) -> dict[str, Any]:
+    facts = {
+        "height": 7, "nodes": [{"name": "a", "usable": True}, {"name": "b", "usable": False}],
+        "front_restarts": 2, "maker_loop_lag_s": 0.1, "maker_loop_lag_max_s": 0.2,
+        "refused_by_agent": [("stale", "x/1", 3)], "certificate": None,
+        "statistics": {"running": True, "fault": None, "workers": 3},
+    }  # fmt: skip
+    running = {
+        "job_age_s": 1.0, "feed_lag_s": 0.5, "loop_lag_s": 0.01, "loop_lag_max_s": 0.02,
+        "fan_out_s": 0.003, "work_hashes": 2**70, "turns_waiting": 0,
+        "certificate": {"why": None, "expires_at_s": 5, "in_force": True},
+        "guard": {"faults": {"idle": 1}, "measures": {"cut": 1}, "banned": 1},
+    }  # fmt: skip
+    return whole(facts, {0: front(**running, **changed), 1: front(**running)})
+
+
+def scraped(of: dict[str, Any]) -> dict[str, float]:
+    registry = CollectorRegistry()
+    registry.register(Numbers(lambda: of))
+    lines = generate_latest(registry).decode().splitlines()
+    pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
+    return {name: float(value) for name, _, value in pairs}
+
+
+def test_every_name_that_operators_were_promised_is_there_and_no_other() -> None:
+    names = {series.partition("{")[0] for series in scraped(state())}
+    assert names == promised()
+
+
+def test_what_differs_by_front_names_its_process() -> None:
+    found = scraped(state(connections=9, accepted=5))
+    assert found['kench_connections{process="0"}'] == 9
+    assert found['kench_connections{process="1"}'] == 3
+    assert found['kench_shares_total{outcome="accepted",process="0"}'] == 5
+    assert found['kench_shares_total{outcome="stale",process="1"}'] == 2
+    assert found['kench_work_hashes_total{process="1"}'] == 2.0**70
+    assert found['kench_loop_lag_seconds{process="maker"}'] == 0.1
+    assert found['kench_node_usable{node="b"}'] == 0
+    assert found["kench_front_restarts_total"] == 2
+
+
+def test_health_is_good_while_one_front_serves_and_acknowledges() -> None:
+    def health(of: dict[str, Any]) -> tuple[int, bytes]:
+        page: Any = site_root(lambda: of).children[b"healthz"]
+        status, _, body = page._answer()
+        return status, body
+
+    assert health(state(serving=False))[0] == 200
+    stuck = front(durable_lag_ms=60_000.0)
+    status, body = health(whole({"nodes": []}, {0: stuck}))
+    assert (status, body) == (503, b"not serving: the journal does not acknowledge\n")
+    shut = front(serving=False, why="no job yet")
+    assert health(whole({"nodes": []}, {0: shut})) == (503, b"not serving: no job yet\n")
 
 
 def test_faults_measures_bans_and_waiting_logins_are_told() -> None:
@@ -26,11 +83,9 @@ def test_faults_measures_bans_and_waiting_logins_are_told() -> None:
     assert address is not None
     for _ in range(20):
         guard.charge_ended(address, Fault.OVERSIZED_LINE, 0.0)
-    registry = CollectorRegistry()
-    registry.register(Told({"guard": guard.state(0.0), "turns_waiting": 3}))
-    lines = generate_latest(registry).decode().splitlines()
-    assert 'kench_faults_total{kind="oversized_line"} 20.0' in lines
-    assert 'kench_faults_total{kind="bad_json"} 0.0' in lines
-    assert 'kench_measures_total{kind="banned"} 1.0' in lines
-    assert "kench_addresses_banned 1.0" in lines
-    assert "kench_turns_waiting 3.0" in lines
+    found = scraped(state() | {"guard": guard.state(0.0), "turns_waiting": 3})
+    assert found['kench_faults_total{kind="oversized_line"}'] == 20
+    assert found['kench_faults_total{kind="bad_json"}'] == 0
+    assert found['kench_measures_total{kind="banned"}'] == 1
+    assert found["kench_addresses_banned"] == 1
+    assert found["kench_turns_waiting"] == 3
