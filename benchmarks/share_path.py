@@ -110,7 +110,8 @@ def measure(cells: list[Cell], phases: Phases, folder: Path) -> Outcome:
         for cell in cells:
             bare = run_client(cell, bare_port, bare_pid, phases)
             theirs = run_client(cell, other.port, other.pid, phases, other.login) if other else None
-            result = run_client(cell, pool.port, pool.stratum_pid, phases, pool.login)
+            pids = (pool.stratum_pid, pool.maker_pid)
+            result = run_client(cell, pool.port, pids, phases, pool.login)
             accepted += result.accepted_total
             measured.append(Measured(cell, result, bare, theirs))
             # A new tip: what duplicates are looked for in starts empty for each cell.

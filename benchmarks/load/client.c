@@ -1,6 +1,6 @@
 /* Load client: many Stratum connections, each with a fixed number of submits in flight.
  *
- *     client PORT CONNECTIONS IN_FLIGHT WARM_UP_S MEASURE_S SERVER_PID [USER]
+ *     client PORT CONNECTIONS IN_FLIGHT WARM_UP_S MEASURE_S SERVER_PID,... [USER]
  *
  * With USER each connection logs in (the password is taken from KENCH_LOAD_PASSWORD) and works on
  * the job it is given; without, the peer is a bare server that answers every line alike, and the
@@ -52,7 +52,8 @@ typedef struct {
 } connection;
 
 static struct {
-    int connections, in_flight, server_pid;
+    int connections, in_flight;
+    const char *server_pids; /* of one process, or of several with commas between */
     double warm_up_s, measure_s;
     uint16_t port;
     const char *user, *password;
@@ -68,6 +69,15 @@ static struct {
 } run;
 
 static int poller;
+
+static double server_cpu_seconds(void) {
+    double seconds = 0;
+    for (const char *at = options.server_pids; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        seconds += cpu_seconds(atoi(at));
+    }
+    return seconds;
+}
 
 static double own_cpu_seconds(void) {
     struct rusage used;
@@ -298,13 +308,13 @@ static void print_result(double login_s, double window_s, double server_cpu_s, d
 
 static void read_options(int count, char **words) {
     if (count < 7)
-        fail("usage: client PORT CONNECTIONS IN_FLIGHT WARM_UP_S MEASURE_S SERVER_PID [USER]");
+        fail("usage: client PORT CONNECTIONS IN_FLIGHT WARM_UP_S MEASURE_S SERVER_PID,... [USER]");
     options.port = (uint16_t)atoi(words[1]);
     options.connections = atoi(words[2]);
     options.in_flight = atoi(words[3]);
     options.warm_up_s = atof(words[4]);
     options.measure_s = atof(words[5]);
-    options.server_pid = atoi(words[6]);
+    options.server_pids = words[6];
     options.user = count > 7 ? words[7] : NULL;
     options.password = getenv("KENCH_LOAD_PASSWORD");
     if (!options.password)
@@ -337,11 +347,11 @@ int main(int count, char **words) {
         fill(&all[i]);
     serve(after(options.warm_up_s), NULL, 0, 0);
     run.measuring = 1;
-    double server_cpu_s = cpu_seconds(options.server_pid), own_cpu_s = own_cpu_seconds();
+    double server_cpu_s = server_cpu_seconds(), own_cpu_s = own_cpu_seconds();
     start = now_ns();
     serve(after(options.measure_s), NULL, 0, 0);
     double window_s = (double)(now_ns() - start) / 1e9;
-    server_cpu_s = cpu_seconds(options.server_pid) - server_cpu_s;
+    server_cpu_s = server_cpu_seconds() - server_cpu_s;
     own_cpu_s = own_cpu_seconds() - own_cpu_s;
     run.measuring = run.submitting = 0;
     serve(after(DRAIN_S), NULL, 0, 1);

@@ -5,6 +5,7 @@ import os
 import resource
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,15 +121,22 @@ def build_program(name: str, directory: Path = BUILD) -> Path:
 
 
 def run_client(
-    cell: Cell, port: int, server_pid: int, phases: Phases, login: Login | None = None
+    cell: Cell,
+    port: int,
+    server_pids: int | Sequence[int],
+    phases: Phases,
+    login: Login | None = None,
 ) -> Result:
     """Load the server on a port of this machine; without a login it is the bare one.
+
+    `server_pids` are those whose CPU seconds count.
 
     Raises LoadError where the client cannot begin or a connection breaks.
     """
     program = build_program("client")
     allow_files(cell.connections)
-    words = [port, cell.connections, cell.in_flight, phases.warm_up_s, phases.measure_s, server_pid]
+    words = [port, cell.connections, cell.in_flight, phases.warm_up_s, phases.measure_s]
+    words.append(",".join(map(str, [server_pids] if isinstance(server_pids, int) else server_pids)))
     command = [str(program), *map(str, words)]
     environment = dict(os.environ)
     if login is not None:
