@@ -35,6 +35,7 @@ ROOTS = {
     ),
     "migrate": Root("kench.commands.migrate", "bring the database's schema to this version"),
     "status": Root("kench.commands.status", "show what the pool holds and does"),
+    "top": Root("kench.commands.top", "watch the pool and its workers live"),
     "verify": Root("kench.commands.verify", "recompute everything from journal and chain"),
 }
 

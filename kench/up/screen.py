@@ -12,13 +12,13 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from kench.commands.figures import hashrate_text
 from kench.pool.clock import Clock
 
 LINE_PERIOD_S = 30.0
 SATOSHI_PER_BITCOIN = 100_000_000
 PARTICIPANTS_SHOWN = 10
 BLOCK_STATES = ("pending", "mature", "orphaned")
-PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
 
 
 class Screen:
@@ -84,15 +84,6 @@ def summary_line(status: dict[str, Any]) -> str:
 def pool_hashrate(status: dict[str, Any]) -> float:
     """Return hashes a second of all participants, as the stratum server estimates them."""
     return float(sum((status.get("hashrate") or {}).values()))
-
-
-def hashrate_text(hashes_per_s: float) -> str:
-    """Write a hashrate with the prefix that keeps it short: `12.3 MH/s`."""
-    power = 0
-    while hashes_per_s >= 1000 and power < len(PREFIXES) - 1:
-        hashes_per_s /= 1000
-        power += 1
-    return f"{hashes_per_s:.3g} {PREFIXES[power]}H/s"
 
 
 def bitcoin_text(amount_sat: int) -> str:

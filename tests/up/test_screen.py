@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from kench.pool.clock import ManualClock
-from kench.up.screen import LINE_PERIOD_S, Screen, bitcoin_text, hashrate_text, summary_line
+from kench.up.screen import LINE_PERIOD_S, Screen, bitcoin_text, summary_line
 
 STATUS: dict[str, Any] = {
     "network": "regtest",
@@ -107,14 +107,6 @@ def test_a_line_is_never_broken() -> None:
     output = io.StringIO()
     Screen(ManualClock(), Console(file=output, width=20)).say("word " * 40)
     assert output.getvalue().count("\n") == 1
-
-
-@pytest.mark.parametrize(
-    ("rate", "text"),
-    [(0, "0 H/s"), (999, "999 H/s"), (12_345_678, "12.3 MH/s"), (6e20, "600 EH/s")],
-)
-def test_hashrates_are_short(rate: float, text: str) -> None:
-    assert hashrate_text(rate) == text
 
 
 @pytest.mark.parametrize(
