@@ -14,7 +14,9 @@ from kench.native._c cimport (
     KENCH_RECORD_SIZE,
     kench_crc32_prepare,
     kench_hash_set,
+    kench_hash_set_add,
     kench_hash_set_clear,
+    kench_hash_set_has,
     kench_hash_set_reserve,
     kench_job_header,
     kench_job_new,
@@ -208,6 +210,21 @@ cdef class JobTable:
         self.current = empty
         self.listed_previous = self.listed_current
         self.listed_current = 0
+
+    def remember(self, job_key, hash_le):
+        """Take the hash of a share as seen that was recorded on a job before this table was made."""
+        cdef uint64_t key = 0
+        check_u64("job_key", job_key, &key, 0)
+        check_bytes("hash_le", hash_le, 32)
+        cdef const table_entry *entry = self.find(key)
+        if entry == NULL:
+            raise ValueError("there is no such job")
+        cdef kench_hash_set *seen = self.seen_hashes(entry)
+        if not kench_hash_set_has(seen, data_of(hash_le)):
+            if not self.reserve(seen, False):
+                return False
+            kench_hash_set_add(seen, data_of(hash_le))
+        return True
 
     def take_candidates(self):
         """Return the block candidates found since the last call."""

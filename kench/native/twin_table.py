@@ -254,6 +254,24 @@ class JobTable:
         self._seen = _SeenHashes(previous=self._seen.current)
         self._listed = _Listed(previous=self._listed.current)
 
+    def remember(self, job_key: int, hash_le: bytes) -> bool:
+        """Take the hash of a share as seen that was recorded on a job before this table was made.
+
+        False when there is no room. The job is in the table: else ValueError.
+        """
+        check_int("job_key", job_key, U64_MAX)
+        check_bytes("hash_le", hash_le, 32)
+        entry = self._entries.get(job_key)
+        if entry is None:
+            msg = "there is no such job"
+            raise ValueError(msg)
+        seen = self.seen_hashes(entry)
+        if hash_le[:16] not in seen:
+            if not self.has_room(seen, candidate=False):
+                return False
+            seen.add(hash_le[:16])
+        return True
+
     def take_candidates(self) -> list[Candidate]:
         """Return the block candidates found since the last call."""
         candidates, self.candidates = self.candidates, []

@@ -242,3 +242,26 @@ def test_an_accepted_share_cannot_be_counted_as_refused(native: SimpleNamespace)
 
 def test_flags_are_those_of_the_journal() -> None:
     assert (FLAG_BLOCK, FLAG_UNCREDITED) == (1, 2)
+
+
+def test_a_share_that_is_remembered_is_a_duplicate(native: SimpleNamespace) -> None:
+    bench, other = Bench(native, duplicates_max=1), Bench(native, duplicates_max=1)
+    other.table.add(a_job(native, 2, block_target_le=b"\xff" * 32))
+    other.submit(job_id=b"2")
+    ((_, header, hash_le, *_),) = other.table.take_candidates()
+    bench.table.add(a_job(native, 2))
+    assert native.sha256d(header) == hash_le
+    assert bench.table.remember(2, hash_le)
+    assert bench.table.remember(2, hash_le)
+    assert bench.submit(job_id=b"2") == Verdict.DUPLICATE
+    # The bound of hashes holds for those that are remembered too.
+    assert not bench.table.remember(2, bytes(32))
+    assert bench.submit() == Verdict.OVERLOADED
+
+
+def test_only_shares_on_known_jobs_are_remembered(native: SimpleNamespace) -> None:
+    bench = Bench(native)
+    with pytest.raises(ValueError, match="no such job"):
+        bench.table.remember(7, bytes(32))
+    with pytest.raises(ValueError, match="hash_le"):
+        bench.table.remember(1, bytes(31))

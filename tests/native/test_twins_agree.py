@@ -270,6 +270,10 @@ class TwinMachine(RuleBasedStateMachine):
     def time_passes(self, seconds: int) -> None:
         self.now_us += seconds * 1_000_000 + 1
 
+    @rule(behind=st.integers(0, 3), hash_le=st.sampled_from([bytes(32), b"\x01" * 32, b"short"]))
+    def remember(self, behind: int, hash_le: bytes) -> None:
+        self.both(self.tables, "remember", max(self.last_key - behind, 0), hash_le)
+
     @rule(ahead_us=st.integers(-2, 2))
     def advance(self, ahead_us: int) -> None:
         self.both(self.records, "advance", self.now_us + ahead_us)
