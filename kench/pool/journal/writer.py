@@ -1,5 +1,6 @@
 """Writing the journal: group commit in a thread of its own, rotation, and a full disk survived."""
 
+import contextlib
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -172,8 +173,14 @@ def _told_of_all(journals: Path) -> int:
     Where the clock was set back, a journal that is new must not begin before it: settlement may
     have gone so far without this one.
     """
-    marks = (read_mark(path) for path in journals.iterdir() if path.name.isdecimal())
-    return min((mark.watermark_us for mark in marks if mark.watermark_us), default=0)
+    told = []
+    for path in journals.iterdir():
+        if path.name.isdecimal():
+            with contextlib.suppress(
+                OSError
+            ):  # another's trouble does not keep this one from serving
+                told.append(read_mark(path).watermark_us)
+    return min((watermark_us for watermark_us in told if watermark_us), default=0)
 
 
 def last_job_key(directory: Path) -> int:

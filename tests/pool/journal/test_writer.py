@@ -134,6 +134,7 @@ def test_a_new_journal_begins_after_what_all_others_have_told(tmp_path: Path) ->
         journal.watermark_us = watermark_us
         journal.write(3, 1)
     (tmp_path / "2").mkdir()  # it has told nothing yet
+    (tmp_path / "4").write_text("no journal at all")
     late = Journal(tmp_path / "3")
     assert late.writer.floor_us == 1_800_000_000_000_000
     for journal in (*others, late):
