@@ -142,8 +142,8 @@ def test_all_processes_end_in_order(tmp_path: Path, database: str) -> None:
 def test_a_front_that_cannot_start_is_tried_ever_later_while_the_other_serves(
     tmp_path: Path, database: str
 ) -> None:
-    (tmp_path / "journal").mkdir()
-    (tmp_path / "journal" / "1").write_text("no folder")
+    (tmp_path / "blocks").mkdir()
+    (tmp_path / "blocks" / "1").write_text("no folder")
     with running_pool(tmp_path, database, **TWO) as pool:
         pool.start("stratum")
         wait_for(lambda: len(events(pool, "front ended")) == 3)

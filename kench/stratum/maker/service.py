@@ -161,6 +161,7 @@ class MakerService:
         """Do what is due several times a second: look at the fronts' processes."""
         self._fronts.tick()
         if self._on_ready is not None and self._fronts.hopeless:
+            self._on_ready = None
             log.critical("no front starts: what they said last stands above")
             self._on_hopeless()
 
