@@ -58,7 +58,7 @@ COLUMNS = (
     Column("last", 4, 0, lambda row: age_text(row["last_share_s"])),
     Column("sess", 4, 110, lambda row: str(row["sessions"])),
     Column("up", 4, 120, lambda row: age_text(row["session_s"])),
-    Column("diff", 5, 120, _count("difficulty")),
+    Column("diff", 8, 120, _count("difficulty")),
     Column("user agent", 24, 150, lambda row: str(row["user_agent"]), left=True),
 )
 
@@ -149,8 +149,9 @@ def _place_lines(state: dict[str, Any] | None) -> list[Text]:
     ]
     doors = [("doors", "dim")]
     for door in state.get("doors") or ():
-        doors += [(f"  {door['name']}", ""), (f":{door.get('port')} ", "dim")]
-        doors += [(str(door.get("connections", 0)), "")]
+        port = str(door.get("url", "")).rpartition(":")[2]
+        doors += [(f"  {door['name']}", "" if door.get("open") else "red"), (f":{port} ", "dim")]
+        doors += [(str(door.get("connections", 0)) if door.get("open") else "shut", "")]
     return [_line(*words), _line(*doors)] if len(doors) > 1 else [_line(*words)]
 
 

@@ -102,8 +102,9 @@ def state_of(fronts: dict[int, dict[str, Any]]) -> dict[str, Any] | None:
     doors: dict[str, dict[str, Any]] = {}
     for state in states:
         for door in state.get("doors") or ():
-            known = doors.setdefault(door["name"], door | {"connections": 0})
+            known = doors.setdefault(door["name"], door | {"connections": 0, "open": False})
             known["connections"] += door.get("connections") or 0
+            known["open"] |= bool(door.get("open"))
     reasons = [str(state.get("why")) for state in states if state.get("why")]
     return {
         "network": states[0].get("network"),

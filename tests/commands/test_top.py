@@ -34,7 +34,10 @@ STATE = {
     "network": "regtest", "height": 7, "serving": True, "why": None, "connections": 5,
     "sessions": 4, "durable_lag_ms": 0.5, "job_age_s": 3.0,
     "nodes": [{"name": "node 1", "usable": True, "why": None}],
-    "doors": [{"name": "standard", "port": 3333, "connections": 5}],
+    "doors": [
+        {"name": "standard", "url": "stratum+tcp://[::1]:3333", "open": True, "connections": 5},
+        {"name": "high", "url": "stratum+tcp://[::1]:4444", "open": False, "connections": 0},
+    ],
 }  # fmt: skip
 LIVE = """
     INSERT INTO worker_live VALUES (:participant, :worker, :source, :rate, :rate, :rate, :rate,
@@ -130,8 +133,8 @@ def test_the_lines_say_what_the_pool_does_and_names_stay_what_they_are(database:
     text = "\n".join(text_of(frame_of(database), 160, None))
     for words in (
         "regtest", "height 7", "job 3 s", "serving", "24h 8 H/s", "accepted 18", "sessions 4",
-        "journal lag 0.5 ms", "nodes 1/1", "processes 1/1", "standard:3333 5", "1.[red]a",
-        "5 TH/s", "agent/1", "2h", "47.4%",
+        "journal lag 0.5 ms", "nodes 1/1", "processes 1/1", "standard:3333 5", "high:4444 shut",
+        "1.[red]a", "5 TH/s", "agent/1", "2h", "47.4%",
     ):  # fmt: skip
         assert words in text, words
 
