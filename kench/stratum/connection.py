@@ -7,6 +7,7 @@ import structlog
 from uvloop.loop import TCPTransport  # type: ignore[attr-defined]  # its stub leaves it out
 
 from kench.stratum.addresses import plain_address
+from kench.stratum.contract import Claim, NewWorker, Resumable
 from kench.stratum.costs import Address, SessionCost
 from kench.stratum.faults import IDLE_FREE_S, Fault
 from kench.stratum.session import Session, State
@@ -40,6 +41,7 @@ class Connection(asyncio.Protocol):
         "door",
         "finished",
         "front",
+        "held_difficulty",
         "peer",
         "queued",
         "refused_help",
@@ -72,6 +74,7 @@ class Connection(asyncio.Protocol):
         self.swept_lines = 0
         self.told_difficulty = 0.0  # to the job maker, for statistics
         self.told_names = 0
+        self.held_difficulty = 0.0  # as the job maker was told, for who resumes the session
         self.refused_seen = 0  # by the gate, as of the last charge
         self.address: Address | None = None
         self.cost: SessionCost | None = None  # none yet: nothing was ever charged
@@ -174,6 +177,8 @@ class Connection(asyncio.Protocol):
         if not self.authorised and self.session.participants and self.address is not None:
             self.authorised = True
             self.address.enter(self.front.loop.time())
+        if not self.held_difficulty:
+            self.front.claims.look_at(self)
 
     def _read_on(self) -> None:
         """Read again, unless something stands against it."""
@@ -258,7 +263,10 @@ class Connection(asyncio.Protocol):
             self.close(session.closing)
         elif session.wants is not None:
             self.transport.pause_reading()
-            front.make_worker(self, session.wants)
+            if isinstance(session.wants, Claim):
+                front.claims.ask(self, session.wants)
+            else:
+                front.make_worker(self, session.wants)
         elif session.difficulty.changed:
             session.difficulty.changed = False
             front.want_retarget(self)
@@ -270,9 +278,17 @@ class Connection(asyncio.Protocol):
 
     def worker_made(self, worker: int | None) -> None:
         """Go on after the register was asked."""
-        if self.session.state is State.CLOSED or self.session.wants is None:
-            return
-        out = self.session.worker_made(worker, self.front.clock.now_us(), self.front.loop.time())
+        session, front = self.session, self.front
+        if session.state is not State.CLOSED and isinstance(session.wants, NewWorker):
+            self._go_on(session.worker_made(worker, front.clock.now_us(), front.loop.time()))
+
+    def claim_answered(self, left: Resumable | None) -> None:
+        """Go on with what the former session left behind, if that may be had."""
+        session, front = self.session, self.front
+        if session.state is not State.CLOSED and isinstance(session.wants, Claim):
+            self._go_on(session.claim_answered(left, front.clock.now_us(), front.loop.time()))
+
+    def _go_on(self, out: bytes) -> None:
         self.front.acknowledger.send(self, out)
         self._note_login()
         if self.session.attention:

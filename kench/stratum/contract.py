@@ -36,6 +36,13 @@ class NewWorker:
     worker: str
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A session that ended elsewhere, perhaps: the shell asks who knows."""
+
+    session_id: str
+
+
 class Pool(Protocol):
     """What a session asks of the server around it; everything answers at once."""
 
@@ -58,8 +65,8 @@ class Pool(Protocol):
         """Count a refused login; return how many in a row this user name has had (A3.3)."""
         ...
 
-    def resume(self, session_id: str, unused: bytes) -> "Resumable | None":
-        """Hand back what an ended session left behind, once (A2.7).
+    def resume(self, session_id: str, unused: bytes) -> "Resumable | Claim | None":
+        """Hand back what an ended session left behind, once (A2.7); Claim if that must be asked.
 
         `unused` is the extranonce1 that is free again where another is handed back.
         """

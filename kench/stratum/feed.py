@@ -35,10 +35,24 @@ class Kind(enum.IntEnum):
     RETARGET = 3  # another job of the same template is wanted
     BLOCK_ACCEPTED = 4  # a node took a block of ours
     SESSIONS = 5  # facts of sessions that changed, packed (statistics)
+    HELD = 6  # sessions that have work, packed: id, extranonce1, difficulty
+    HELD_ALL = 7  # what this front holds was told from the beginning, and that was all
+    GONE = 8  # extranonce1s that nobody can resume any more
+    CLAIM = 9  # {ask, session}: what did that session leave behind?
+    YIELDED = 10  # {ask, value, difficulty}: it is let go of; value null where it is not
     # maker -> front
     JOB = 32
     NO_JOB = 33  # {why}
     PROPOSAL = 34  # {reason}: why a node would not take our blocks, null if it would
+    GRANT = 35  # {ask, session, value, difficulty, holders}; {ask, value: null} for no
+    YIELD = 36  # {ask, session}: let go of what it left behind
+    RESERVED = 37  # extranonce1s of this front that live elsewhere, or may
+    RETURNED = 38  # extranonce1s of this front that are free again
+
+
+# What is said of extranonces, by each side.
+VALUES_FROM_FRONT = frozenset({Kind.HELD, Kind.HELD_ALL, Kind.GONE, Kind.CLAIM, Kind.YIELDED})
+VALUES_FROM_MAKER = frozenset({Kind.GRANT, Kind.YIELD, Kind.RESERVED, Kind.RETURNED})
 
 
 class FeedBrokenError(KenchError):

@@ -11,6 +11,7 @@ from kench.pool.job import Job
 from kench.stratum.feed import (
     FEED_VERSION,
     FEED_WAITING_BYTES_MAX,
+    VALUES_FROM_MAKER,
     FeedBrokenError,
     Frames,
     Kind,
@@ -40,6 +41,10 @@ class Listener(Protocol):
 
     def take_proposal(self, reason: str | None) -> None:
         """Hear whether a node would take our blocks, None if so."""
+        ...
+
+    def take_values(self, kind: int, body: bytes) -> None:
+        """Hear about extranonces."""
         ...
 
     def connected(self) -> None:
@@ -151,3 +156,5 @@ class FeedLine(asyncio.Protocol):
         elif kind == Kind.PROPOSAL:
             reason = content_of(body).get("reason")
             self._listener.take_proposal(None if reason is None else str(reason))
+        elif kind in VALUES_FROM_MAKER:
+            self._listener.take_values(kind, body)

@@ -17,10 +17,13 @@ from kench.stratum import messages, methods
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
 from kench.stratum.broadcast import Broadcast
+from kench.stratum.claims import Claims
 from kench.stratum.connection import Connection
-from kench.stratum.contract import Admission, NewWorker, Resumable
+from kench.stratum.contract import Admission, Claim, NewWorker, Resumable
 from kench.stratum.costs import CostLimits
 from kench.stratum.extranonce import Extranonces
+from kench.stratum.feed import Kind
+from kench.stratum.former_shares import FormerShares
 from kench.stratum.guard import Guard
 from kench.stratum.jobs import JobBook
 from kench.stratum.pacing import Pacer
@@ -81,6 +84,10 @@ class Edges(Protocol):
         """Have another job of the same template made and given to `new_job(for_all=False)`."""
         ...
 
+    def say(self, kind: Kind, body: bytes) -> bool:
+        """Tell the job maker something of values; False where it does not hear now."""
+        ...
+
 
 class Front:
     """The `Pool` of all sessions; runs on the loop alone."""
@@ -90,6 +97,7 @@ class Front:
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
         extranonces: Extranonces,
+        former: FormerShares,
         admissions: Admissions,
         acknowledger: Acknowledger,
         records: RecordBuffer,
@@ -115,8 +123,16 @@ class Front:
         )
         self._book = JobBook(table)
         self._records = records
-        self._extranonces = extranonces
         self._edges = edges
+        self.claims = Claims(
+            loop,
+            extranonces,
+            table,
+            former,
+            self._book.recent,
+            lambda sequence: acknowledger.durable_records >= sequence,
+            edges.say,
+        )
         self._connections_max = bounds.connections_max
         self.send_timeout_s = bounds.send_timeout_s
         self._stale_grace_us = bounds.stale_grace_ms * 1000
@@ -144,9 +160,9 @@ class Front:
         """Count a refused login and say how many in a row it was (A3.3)."""
         return self.admissions.count_failed(name)
 
-    def resume(self, session_id: str, unused: bytes) -> Resumable | None:
+    def resume(self, session_id: str, unused: bytes) -> Resumable | Claim | None:
         """Hand back an ended session's extranonce and difficulty (A2.7)."""
-        return self._extranonces.resume(session_id, unused, self.loop.time())
+        return self.claims.resume(session_id, unused)
 
     # -- connections ------------------------------------------------------------------------
 
@@ -161,7 +177,7 @@ class Front:
             self,
             connection.door.limits,
             self._records,
-            self._extranonces.take(),
+            self.claims.take(),
             secrets.token_hex(SESSION_ID_BYTES),
             self.loop.time(),
             methods.handle,
@@ -176,12 +192,7 @@ class Front:
         session = connection.session
         self.user_agents.give_back(session.agent)
         self.teller.ended(connection)
-        difficulty = session.difficulty.in_force
-        if difficulty:
-            left = Resumable(session.extranonce1, difficulty)
-            self._extranonces.release(session.session_id, left, self.loop.time())
-        else:  # no job was sent, so no share can have been made
-            self._extranonces.give_back(session.extranonce1)
+        self.claims.farewell(connection, self._records.next_sequence)
 
     def make_worker(self, connection: Connection, wanted: NewWorker) -> None:
         """Have the register asked while the connection waits."""

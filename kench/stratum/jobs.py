@@ -4,6 +4,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
+from kench.native import Job as NativeJob
 from kench.native import JobTable
 from kench.pool.job import Job, JobMaker
 from kench.pool.template import Template
@@ -36,6 +37,17 @@ class JobBook:
             self._jobs.popitem(last=False)
         self.current = job
         return new_tip
+
+    def recent(self) -> dict[int, NativeJob]:
+        """Return the jobs of this tip and the one before, whose shares may still earn work."""
+        found: dict[int, NativeJob] = {}
+        tips: set[bytes] = set()
+        for job in reversed(self._jobs.values()):
+            tips.add(job.prevhash_le)
+            if len(tips) > 2:
+                break
+            found[job.key] = job.prepared
+        return found
 
     def get(self, key: int) -> Job | None:
         """Return a job by key while it is kept."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from kench.native import Verdict
 from kench.pool.bitcoin import MAX_TARGET
-from kench.pool.coinbase import EXTRANONCE2_SIZE
 from kench.pool.work import difficulty_of_target
 from kench.stratum import messages
 from kench.stratum.faults import Fault
@@ -52,25 +51,14 @@ def _invalid(session: Session, request: Request) -> bytes:
 
 def _subscribe(session: Session, request: Request, _now_us: int, now: float) -> bytes:
     """Answer `mining.subscribe`: whatever the params, and first of all lines (A2.1 to A2.7)."""
+    if session.state not in {State.CONNECTED, State.AUTHORISED}:
+        return session.answer_subscribe(request)
     params = request.params or []
-    fresh = session.state in {State.CONNECTED, State.AUTHORISED}
-    if fresh:
-        agent = params[0] if params and isinstance(params[0], str) else ""
-        session.name_agent(printable(agent, USER_AGENT_MAX))
-        if session.state is State.CONNECTED and len(params) > 1 and isinstance(params[1], str):
-            left = session.pool.resume(params[1], session.extranonce1)
-            if left is not None:
-                session.adopt(left)
-    out = b""
-    if request.id is not None:
-        out = messages.subscribed(
-            request.id, session.session_id, session.extranonce1, EXTRANONCE2_SIZE
-        )
-    if session.state is State.CONNECTED:
-        session.state = State.SUBSCRIBED
-    elif session.state is State.AUTHORISED:
-        out += session.begin(now)
-    return out
+    agent = params[0] if params and isinstance(params[0], str) else ""
+    session.name_agent(printable(agent, USER_AGENT_MAX))
+    former = params[1] if len(params) > 1 else None
+    known = session.state is State.CONNECTED and isinstance(former, str)
+    return session.subscribe(request, former if known else None, now)
 
 
 def _authorize(session: Session, request: Request, _now_us: int, now: float) -> bytes:

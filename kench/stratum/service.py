@@ -29,6 +29,7 @@ from kench.stratum.doors import certificate_of, doors_of
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.feed import Kind
 from kench.stratum.feed_line import FeedLine
+from kench.stratum.former_shares import FormerShares
 from kench.stratum.front import Bounds, Found, Front
 from kench.stratum.hashrate import Hashrates
 from kench.stratum.jobs import JOBS_MAX
@@ -90,6 +91,7 @@ class StratumService:
             loop,
             clock,
             Extranonces(settings.instance),
+            FormerShares(directory.parent),
             Admissions(self._register),
             self._acknowledger,
             records,
@@ -137,6 +139,7 @@ class StratumService:
         """Stop everything else, in a thread, in the order of dependence."""
         self._register.stop()
         self._writer.stop()
+        self.front.claims.stop()
         self._blocks.stop()
 
     # -- told by threads --------------------------------------------------------------------
@@ -158,6 +161,7 @@ class StratumService:
     def connected(self) -> None:
         """Tell the maker where this front stands."""
         self.front.teller.begin_anew(self.front.connections)
+        self.front.claims.tell_anew(self.front.connections)
         self.tell()
 
     def orphaned(self) -> None:
@@ -189,6 +193,10 @@ class StratumService:
         else:
             self.doors.block(Obstacle.NOT_PROPOSED, f"the node says {reason}")
 
+    def take_values(self, kind: int, body: bytes) -> None:
+        """Hear about extranonces: granted, wanted, or back."""
+        self.front.claims.take_message(kind, body)
+
     # -- on the loop ------------------------------------------------------------------------
 
     def _take_journal_trouble(self, error: OSError | None) -> None:
@@ -219,6 +227,7 @@ class StratumService:
         """Do what is due each few seconds: look at every connection."""
         self._hashrates.add(self.front.take_work(), self._loop.time())
         self.front.sweep()
+        self.front.claims.forget_old()
 
     def tell(self) -> None:
         """Tell the job maker the state of this front, and the refusals since the last time."""
@@ -274,6 +283,10 @@ class StratumService:
         made = deferToThread(self._register.create_worker, wanted.participant, wanted.worker)
         made.addErrback(_log_worker_failure)
         made.addCallback(lambda result: done(result if isinstance(result, int) else None))
+
+    def say(self, kind: Kind, body: bytes) -> bool:
+        """Tell the job maker something of extranonces."""
+        return self._feed.send_bytes(kind, body)
 
     def make_retarget_job(self) -> None:
         """Ask the job maker for another job of the same template."""

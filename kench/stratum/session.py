@@ -13,11 +13,20 @@ from typing import Protocol
 
 from kench import native
 from kench.native import Verdict
+from kench.pool.coinbase import EXTRANONCE2_SIZE
 from kench.pool.job import Job
 from kench.pool.work import target_le_of
 from kench.stratum import messages, user_agents
 from kench.stratum.agent_defaults import defaults_of
-from kench.stratum.contract import NO_WORKER, Admission, Limits, NewWorker, Pool, Resumable
+from kench.stratum.contract import (
+    NO_WORKER,
+    Admission,
+    Claim,
+    Limits,
+    NewWorker,
+    Pool,
+    Resumable,
+)
 from kench.stratum.difficulty import Difficulty
 from kench.stratum.faults import Fault
 from kench.stratum.login import parse_password
@@ -52,19 +61,20 @@ class State(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class _Pause:
-    """The login that a paused session will answer first."""
+    """The request that a paused session will answer first; the rest is a login's."""
 
     request: messages.Request
-    name: bytes
-    tokens: tuple[str, ...]
+    name: bytes = b""
+    tokens: tuple[str, ...] = ()
 
 
 class Session:
     """One connection's protocol state.
 
     `receive` returns the bytes to send; `gate.accepted` tells the shell whether they must wait
-    for the journal. `wants` is a worker to be made before the session goes on; `closing` says why
-    the shell should close once everything is sent.
+    for the journal. `wants` is what must be asked before the session goes on: for a worker to be
+    made, or for a session to be resumed; `closing` says why the shell should close once everything
+    is sent.
     """
 
     __slots__ = (
@@ -91,6 +101,7 @@ class Session:
         "more",
         "participants",
         "pool",
+        "resumed",
         "session_id",
         "state",
         "user_agent",
@@ -125,7 +136,8 @@ class Session:
         self.participants: dict[bytes, int] = {}  # authorised worker names -> participant id
         self.failed_logins = 0
         self.login_failed = False
-        self.wants: NewWorker | None = None
+        self.wants: NewWorker | Claim | None = None
+        self.resumed = False
         self.closing: str | None = None
         # The shell should look at closing, wants, difficulty.changed, login_failed, faults, more.
         self.attention = False
@@ -239,6 +251,45 @@ class Session:
         self.blame(Fault.OVERSIZED_LINE)
         self.end("line too long")
 
+    # -- subscription -----------------------------------------------------------------------
+
+    def subscribe(self, request: messages.Request, former: str | None, now: float) -> bytes:
+        """Answer the first subscribe, with what session `former` left behind if that may be had.
+
+        Pauses when another front must be asked for that (A2.7).
+        """
+        left = None if former is None else self.pool.resume(former, self.extranonce1)
+        if isinstance(left, Claim):
+            self._paused = _Pause(request)
+            self.wants = left
+            self.attention = True
+            return b""
+        return self._subscribed(request, left, now)
+
+    def claim_answered(self, left: Resumable | None, now_us: int, now: float) -> bytes:
+        """Go on after a pause, with what the former session left behind, if anything."""
+        paused = self._paused
+        if paused is None or not isinstance(self.wants, Claim):
+            raise AssertionError("claim_answered without a pause")
+        self._paused = self.wants = None
+        out = self._subscribed(paused.request, left, now)
+        return out + self.receive(b"", now_us, now)
+
+    def _subscribed(self, request: messages.Request, left: Resumable | None, now: float) -> bytes:
+        if left is not None:
+            self._adopt(left)
+        out = self.answer_subscribe(request)
+        if self.state is State.AUTHORISED:
+            return out + self.begin(now)
+        self.state = State.SUBSCRIBED
+        return out
+
+    def answer_subscribe(self, request: messages.Request) -> bytes:
+        """Return the answer to a subscribe, the first or another (A2.6)."""
+        if request.id is None:
+            return b""
+        return messages.subscribed(request.id, self.session_id, self.extranonce1, EXTRANONCE2_SIZE)
+
     # -- login ------------------------------------------------------------------------------
 
     def authorise(self, request: messages.Request, name: bytes, now: float) -> bytes:
@@ -263,7 +314,7 @@ class Session:
     def worker_made(self, worker: int | None, now_us: int, now: float) -> bytes:
         """Go on after a pause: `worker` is the new worker's id, None if it may not be made."""
         paused, wants = self._paused, self.wants
-        if paused is None or wants is None:
+        if paused is None or not isinstance(wants, NewWorker):
             raise AssertionError("worker_made without a pause")
         self._paused = self.wants = None
         self.attention |= self.difficulty.changed
@@ -383,8 +434,9 @@ class Session:
         job = self.pool.current_job()
         return b"" if job is None else self.give(job, now, clean=True)
 
-    def adopt(self, left: Resumable) -> None:
+    def _adopt(self, left: Resumable) -> None:
         """Take over the extranonce and difficulty of the session before (A2.7)."""
+        self.resumed = True
         self.extranonce1 = left.extranonce1
         self.difficulty.start = left.difficulty
         self.gate = native.Gate(

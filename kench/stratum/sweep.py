@@ -71,6 +71,7 @@ class Sweep:
         else:
             self.count_work(connection)
             self._teller.look_at(connection, now)
+            connection.front.claims.look_at(connection)
             session.sweep(now)
             self._charge_chatter(connection)
             self._answer_refusals(connection, now)

@@ -414,7 +414,7 @@ def test_extranonces_of_lines_that_never_mined_are_free_again(tmp_path: Path) ->
                 await passer_by.call("mining.subscribe", "probe", sid if number == 9 else None)
                 passer_by.connection.abort()
                 await passer_by.ended()
-            assert desk.front._extranonces._taken == set()
+            assert desk.front.claims._values._taken == set()
 
     run(test())
 

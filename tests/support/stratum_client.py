@@ -32,6 +32,8 @@ from kench.stratum.contract import Limits, NewWorker
 from kench.stratum.costs import CostLimits
 from kench.stratum.doors import Door
 from kench.stratum.extranonce import Extranonces
+from kench.stratum.feed import Kind
+from kench.stratum.former_shares import FormerShares
 from kench.stratum.front import Bounds, Found, Front
 from tests.support.jobs import Jobs, now_of, small_template
 from tests.support.sessions import EASY_LIMITS, TOKEN, Miner, Pool, Register
@@ -130,6 +132,7 @@ class Desk:
         self.found: list[Found] = []
         self.wanted: list[tuple[NewWorker, Callable[[int | None], None]]] = []
         self.retargets = 0
+        self.said: list[tuple[Kind, bytes]] = []
         self.table = JobTable(256)
         self.writer = JournalWriter(folder, 0, self.clock, 1 << 20, 3600.0)
         self.records = RecordBuffer(65_536, 0)
@@ -139,6 +142,7 @@ class Desk:
             loop,
             self.clock,
             Extranonces(0),
+            FormerShares(folder.parent),
             Admissions(self.register),
             self.acknowledger,
             self.records,
@@ -163,6 +167,10 @@ class Desk:
     def make_retarget_job(self) -> None:
         self.retargets += 1
         self.new_job(for_all=False)
+
+    def say(self, kind: Kind, body: bytes) -> bool:
+        self.said.append((kind, body))
+        return False
 
     # -- for tests --------------------------------------------------------------------------
 

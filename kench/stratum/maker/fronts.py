@@ -57,11 +57,17 @@ class Fronts:
         self._kept = [_Kept(number) for number in numbers]
         self._stop_due_s: float | None = None
         self.restarts = 0
+        self._ended: list[int] = []
 
     @property
     def pids(self) -> dict[int, int]:
         """Process ids by front number, of those that run."""
         return {kept.number: kept.process.pid for kept in self._kept if kept.process is not None}
+
+    def take_ended(self) -> list[int]:
+        """Return the numbers of the fronts whose processes ended since last asked."""
+        ended, self._ended = self._ended, []
+        return ended
 
     @property
     def hopeless(self) -> bool:
@@ -115,6 +121,7 @@ class Fronts:
     def _see_end(self, kept: _Kept, status: int, now: float) -> None:
         pid = kept.process.pid if kept.process else 0
         kept.process = None
+        self._ended.append(kept.number)
         if self._stop_due_s is not None:
             return
         kept.ends += 1

@@ -12,10 +12,12 @@ from kench.pool.job import Job
 from kench.stratum.feed import (
     FEED_VERSION,
     FEED_WAITING_BYTES_MAX,
+    VALUES_FROM_FRONT,
     FeedBrokenError,
     Frames,
     Kind,
     content_of,
+    frame,
     frame_of,
     job_frame,
     short_path,
@@ -36,6 +38,14 @@ class Listener(Protocol):
 
     def front_sessions(self, number: int, facts: bytes) -> bool:
         """Take facts of a front's sessions; False if it must tell them all anew."""
+        ...
+
+    def front_came(self, number: int, pid: int) -> None:
+        """Hear that a front has a line; it is given its first job after this."""
+        ...
+
+    def front_values(self, number: int, kind: int, body: bytes) -> None:
+        """Take what a front says of extranonces."""
         ...
 
     def front_gone(self, number: int) -> None:
@@ -111,6 +121,13 @@ class Hub:
         self._proposal = frame_of(Kind.PROPOSAL, {"reason": reason})
         self._send(self._proposal)
 
+    def say(self, number: int, kind: Kind, body: bytes) -> bool:
+        """Tell one front something; False where it has no line."""
+        line = self._lines.get(number)
+        if line is not None:
+            line.send(frame(kind, body))
+        return line is not None
+
     def _send(self, message: bytes) -> None:
         for line in tuple(self._lines.values()):
             line.send(message)
@@ -126,6 +143,7 @@ class Hub:
         self._lines[number] = line
         fresh = self._pids.get(number, pid) != pid
         self._pids[number] = pid
+        self.listener.front_came(number, pid)
         if self._proposal is not None:
             line.send(self._proposal)
         if self._job is not None and fresh:
@@ -195,6 +213,8 @@ class FrontLine(asyncio.Protocol):
         elif kind == Kind.SESSIONS:
             if not self._hub.listener.front_sessions(self._number, body):
                 self._transport.abort()
+        elif kind in VALUES_FROM_FRONT:
+            self._hub.listener.front_values(self._number, kind, body)
         elif kind == Kind.RETARGET:
             self._hub.listener.retarget_wanted()
         elif kind == Kind.BLOCK_ACCEPTED:

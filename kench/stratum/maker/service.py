@@ -22,6 +22,7 @@ from kench.stratum.lag import LagProbe
 from kench.stratum.maker.fronts import Fronts
 from kench.stratum.maker.generation import Generation
 from kench.stratum.maker.hub import Hub
+from kench.stratum.maker.lending import Lending
 from kench.stratum.maker.retargets import Retargets
 from kench.stratum.maker.state import FrontStates, whole
 from kench.stratum.maker.upstream import Upstream, body_hex
@@ -56,6 +57,7 @@ class MakerService:
         self._on_hopeless = on_hopeless
         self._states = FrontStates(generation.numbers)
         self._hub = Hub(loop, generation.feed_path, self)
+        self._lending = Lending(self._hub.say, loop.time)
         self._bodies = BodyFolder(settings.bodies_directory, clock)
         self._reports = Reports(engine)
         self._reporting = False
@@ -125,8 +127,17 @@ class MakerService:
             on_ready, self._on_ready = self._on_ready, None
             on_ready()
 
+    def front_came(self, number: int, pid: int) -> None:
+        """Hear that a front has a line."""
+        self._lending.introduced(number, pid)
+
+    def front_values(self, number: int, kind: int, body: bytes) -> None:
+        """Hear which sessions a front has, or wants to resume."""
+        self._lending.take(number, kind, body)
+
     def front_gone(self, number: int) -> None:
         """Hear that a front's line is lost."""
+        self._lending.lost(number)
         self._states.forget(number)
         self._forget_sessions(number)
 
@@ -160,6 +171,9 @@ class MakerService:
     def tick(self) -> None:
         """Do what is due several times a second: look at the fronts' processes."""
         self._fronts.tick()
+        for number in self._fronts.take_ended():
+            self._lending.ended(number)
+        self._lending.tick()
         if self._on_ready is not None and self._fronts.hopeless:
             self._on_ready = None
             log.critical("no front starts: what they said last stands above")
@@ -172,6 +186,7 @@ class MakerService:
 
     def report(self) -> None:
         """Do what is due each second: tell PostgreSQL."""
+        self._lending.forget_old()
         if self._reporting:
             return
         self._reporting = True

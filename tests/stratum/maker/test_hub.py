@@ -31,10 +31,18 @@ class Maker:
     def __init__(self) -> None:
         self.states: dict[int, dict[str, Any]] = {}
         self.heard: list[str] = []
+        self.came: list[tuple[int, int]] = []
+        self.values: list[tuple[int, int, bytes]] = []
         self.jobs = Jobs(JobTable(16), ManualClock())
 
     def front_state(self, number: int, state: dict[str, Any]) -> None:
         self.states[number] = state
+
+    def front_came(self, number: int, pid: int) -> None:
+        self.came.append((number, pid))
+
+    def front_values(self, number: int, kind: int, body: bytes) -> None:
+        self.values.append((number, kind, body))
 
     def front_gone(self, number: int) -> None:
         self.heard.append(f"gone {number}")
@@ -58,6 +66,7 @@ class Front:
     def __init__(self) -> None:
         self.jobs: list[tuple[int, bool]] = []
         self.said: list[str | None] = []
+        self.values: list[tuple[int, bytes]] = []
         self.times_connected = 0
         self.is_orphan = False
 
@@ -69,6 +78,9 @@ class Front:
 
     def take_proposal(self, reason: str | None) -> None:
         self.said.append(reason)
+
+    def take_values(self, kind: int, body: bytes) -> None:
+        self.values.append((kind, body))
 
     def connected(self) -> None:
         self.times_connected += 1
@@ -289,3 +301,19 @@ def test_the_socket_is_for_its_owner_alone_however_deep_its_folder_lies(tmp_path
         assert not line.path.exists()
 
     run(test())
+
+
+def test_what_is_said_of_extranonces_goes_to_one_front_and_back(tmp_path: Path) -> None:
+    async def test(line: Line) -> None:
+        (one, told), (other, _) = line.front(0), line.front(1)
+        await until(lambda: len(line.maker.came) == 2)
+        assert {number for number, _ in line.maker.came} == {0, 1}
+        assert line.hub.say(0, Kind.RETURNED, b"abcd")
+        assert not line.hub.say(7, Kind.RETURNED, b"abcd")
+        told.send_bytes(Kind.GONE, b"efgh")
+        await until(lambda: one.values and line.maker.values)
+        assert one.values == [(Kind.RETURNED, b"abcd")]
+        assert other.values == []
+        assert line.maker.values == [(0, Kind.GONE, b"efgh")]
+
+    on_a_line(tmp_path, test)

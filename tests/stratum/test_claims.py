@@ -1,0 +1,405 @@
+"""Sessions across fronts: however messages, deaths and time interleave, a value has one owner."""
+
+import itertools
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from kench.native import JobTable
+from kench.stratum.claims import CLAIM_PATIENCE_S, Claims
+from kench.stratum.contract import Claim, Resumable
+from kench.stratum.extranonce import RESUMABLE_S, Extranonces, front_of
+from kench.stratum.feed import Kind
+from kench.stratum.former_shares import FormerShares
+from kench.stratum.maker.lending import Lending
+from kench.stratum.session import State
+
+NUMBERS = (0, 1, 2)
+
+
+class Loop:
+    """Time and turns, moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.soon: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self.later: list[tuple[float, Callable[..., None], tuple[Any, ...]]] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_soon(self, callback: Callable[..., None], *args: Any) -> None:
+        self.soon.append((callback, args))
+
+    def call_later(self, delay: float, callback: Callable[..., None], *args: Any) -> Any:
+        entry = (self.now + delay, callback, args)
+        self.later.append(entry)
+        return SimpleNamespace(cancel=lambda: entry in self.later and self.later.remove(entry))
+
+    def turn(self) -> None:
+        while self.soon:
+            callback, args = self.soon.popleft()
+            callback(*args)
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+        for entry in sorted((one for one in self.later if one[0] <= self.now), key=lambda e: e[0]):
+            if entry in self.later:
+                self.later.remove(entry)
+                entry[1](*entry[2])
+        self.turn()
+
+
+class Miner:
+    """A connection, as far as values go."""
+
+    _ids = itertools.count(1)
+
+    def __init__(self, front: "Front", former: str | None) -> None:
+        self.front = front
+        self.held_difficulty = 0.0
+        self.session: Any = SimpleNamespace(
+            session_id=f"{next(self._ids):016x}",
+            extranonce1=front.claims.take(),
+            state=State.CONNECTED,
+            difficulty=SimpleNamespace(in_force=0.0, start=8.0),
+            resumed=False,
+        )
+        self.answers = 0
+        left = former and front.claims.resume(former, self.session.extranonce1)
+        if isinstance(left, Claim):
+            front.claims.ask(self, left)
+        else:
+            self.claim_answered(left or None)
+
+    def claim_answered(self, left: Resumable | None) -> None:
+        if self.session.state is State.CLOSED:
+            return
+        self.answers += 1
+        if left is not None:
+            self.session.resumed = True
+            self.session.extranonce1 = left.extranonce1
+            self.session.difficulty.start = left.difficulty
+        self.session.state = State.SUBSCRIBED
+
+    def work(self) -> None:
+        if self.session.state is State.SUBSCRIBED:
+            self.session.state = State.WORKING
+            self.session.difficulty.in_force = self.session.difficulty.start
+            self.front.claims.look_at(self)
+
+    def end(self) -> None:
+        self.front.miners.remove(self)
+        self.front.claims.farewell(self, 0)
+        self.session.state = State.CLOSED
+
+
+class Front:
+    """One process: its values, and what is on the way between it and the maker."""
+
+    def __init__(self, world: "World", number: int, pid: int) -> None:
+        self.number, self.pid = number, pid
+        self.miners: list[Miner] = []
+        self.to_maker: deque[tuple[Kind, bytes]] = deque()
+        self.from_maker: deque[tuple[Kind, bytes]] = deque()
+        self.has_line = False
+        self.knows_away = False
+        self.values = Extranonces(number)
+        loop: Any = world.loop
+        self.claims = Claims(
+            loop,
+            self.values,
+            JobTable(),
+            FormerShares(Path("/nonexistent")),
+            dict,
+            lambda _sequence: True,
+            self.say,
+        )
+
+    def say(self, kind: Kind, body: bytes) -> bool:
+        if self.has_line:
+            self.to_maker.append((kind, body))
+        return self.has_line
+
+
+class World:
+    """Fronts and their maker; nothing arrives before it is delivered."""
+
+    def __init__(self) -> None:
+        self.loop = Loop()
+        self.lending = Lending(self.say, self.loop.time)
+        self.fronts: dict[int, Front] = {}
+        self.sessions: list[str] = []
+        self._pids = itertools.count(100)
+
+    def say(self, number: int, kind: Kind, body: bytes) -> bool:
+        front = self.fronts.get(number)
+        if front is None or not front.has_line:
+            return False
+        front.from_maker.append((kind, body))
+        return True
+
+    def start(self, number: int) -> None:
+        self.fronts[number] = Front(self, number, next(self._pids))
+        self.connect_line(number)
+
+    def connect_line(self, number: int) -> None:
+        front = self.fronts[number]
+        front.has_line = True
+        self.lending.introduced(number, front.pid)
+        front.claims.tell_anew(front.miners)
+
+    def lose_line(self, number: int) -> None:
+        front = self.fronts[number]
+        front.has_line = False
+        front.to_maker.clear()
+        self.lending.lost(number)
+
+    def kill(self, number: int, *, ended_first: bool) -> None:
+        """The process is gone; what it said last may be heard after its end is known."""
+        front = self.fronts[number]
+        if ended_first:
+            self.lending.ended(number)
+        while front.to_maker and ended_first:
+            self.lending.take(number, *front.to_maker.popleft())
+        if front.has_line:
+            self.lose_line(number)
+        if not ended_first:
+            self.lending.ended(number)
+        del self.fronts[number]
+
+    def deliver(self, number: int) -> None:
+        """Carry one message each way."""
+        front = self.fronts[number]
+        self.loop.turn()
+        if front.to_maker:
+            self.lending.take(number, *front.to_maker.popleft())
+        if front.from_maker:
+            kind, body = front.from_maker.popleft()
+            front.knows_away = True
+            front.claims.take_message(kind, body)
+        self.loop.turn()
+
+    def settle(self) -> None:
+        """Carry everything."""
+        for _ in range(100):
+            for number in tuple(self.fronts):
+                self.deliver(number)
+
+    def miner(self, number: int, former: str | None = None) -> Miner:
+        front = self.fronts[number]
+        miner = Miner(front, former)
+        front.miners.append(miner)
+        self.sessions.append(miner.session.session_id)
+        self.loop.turn()
+        return miner
+
+
+@settings(max_examples=150, stateful_step_count=60, deadline=None)
+class OneOwner(RuleBasedStateMachine):
+    """No value is ever live twice, and no session waits for ever."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World()
+        for number in NUMBERS:
+            self.world.start(number)
+            self.world.deliver(number)
+
+    def _front(self, number: int) -> Front | None:
+        return self.world.fronts.get(number)
+
+    @rule(number=st.sampled_from(NUMBERS), choice=st.integers(0, 1000), resumes=st.booleans())
+    def connect(self, number: int, choice: int, resumes: bool) -> None:
+        front = self._front(number)
+        if front is not None and front.knows_away:  # its doors open with the first job after that
+            known = self.world.sessions
+            recent = known[-1 - choice % min(len(known), 6)] if resumes and known else None
+            miner = self.world.miner(number, recent)
+            if choice % 3:
+                miner.work()
+
+    @rule(number=st.sampled_from(NUMBERS), choice=st.integers(0, 1000))
+    def work(self, number: int, choice: int) -> None:
+        front = self._front(number)
+        if front is not None and front.miners:
+            front.miners[choice % len(front.miners)].work()
+
+    @rule(number=st.sampled_from(NUMBERS), choice=st.integers(0, 1000))
+    def end(self, number: int, choice: int) -> None:
+        front = self._front(number)
+        if front is not None and front.miners:
+            front.miners[choice % len(front.miners)].end()
+
+    @rule(number=st.sampled_from(NUMBERS))
+    def deliver(self, number: int) -> None:
+        if number in self.world.fronts:
+            self.world.deliver(number)
+
+    @rule()
+    def settle(self) -> None:
+        self.world.settle()
+
+    @rule(number=st.sampled_from(NUMBERS), ended_first=st.booleans())
+    def kill(self, number: int, ended_first: bool) -> None:
+        if number in self.world.fronts:
+            self.world.kill(number, ended_first=ended_first)
+
+    @precondition(lambda self: len(self.world.fronts) < len(NUMBERS))
+    @rule()
+    def restart(self) -> None:
+        self.world.start(next(one for one in NUMBERS if one not in self.world.fronts))
+
+    @rule(number=st.sampled_from(NUMBERS))
+    def line(self, number: int) -> None:
+        front = self._front(number)
+        if front is not None and front.has_line:
+            self.world.lose_line(number)
+        elif front is not None:
+            self.world.connect_line(number)
+
+    @rule(seconds=st.sampled_from([0.02, 0.5, CLAIM_PATIENCE_S, RESUMABLE_S / 2, RESUMABLE_S + 1]))
+    def wait(self, seconds: float) -> None:
+        self.world.loop.advance(seconds)
+        self.world.lending.tick()
+        self.world.lending.forget_old()
+        for front in self.world.fronts.values():
+            front.claims.forget_old()
+            if seconds >= CLAIM_PATIENCE_S:
+                assert all(one.session.state is not State.CONNECTED for one in front.miners)
+
+    @invariant()
+    def one_owner(self) -> None:
+        live = [
+            miner.session.extranonce1
+            for front in self.world.fronts.values()
+            for miner in front.miners
+        ]
+        assert len(live) == len(set(live))
+        taken = [value for front in self.world.fronts.values() for value in front.values._taken]
+        assert len(taken) == len(set(taken))
+        assert set(live) <= set(taken)
+
+
+TestOneOwner = OneOwner.TestCase
+
+
+@pytest.fixture
+def world() -> World:
+    made = World()
+    for number in NUMBERS:
+        made.start(number)
+    made.settle()
+    return made
+
+
+def working(world: World, number: int) -> Miner:
+    miner = world.miner(number)
+    miner.work()
+    world.settle()
+    return miner
+
+
+@pytest.mark.rule("A2.7")
+def test_a_session_that_ended_is_resumed_on_another_front_once(world: World) -> None:
+    before = working(world, 0)
+    before.end()
+    first = world.miner(1, before.session.session_id)
+    second = world.miner(2, before.session.session_id)
+    world.settle()
+    resumed = [one.session.extranonce1 == before.session.extranonce1 for one in (first, second)]
+    assert sorted(resumed) == [False, True]
+    assert [one.answers for one in (first, second)] == [1, 1]
+
+
+@pytest.mark.rule("A2.7")
+def test_a_live_session_is_never_resumed(world: World) -> None:
+    before = working(world, 0)
+    other = world.miner(1, before.session.session_id)
+    world.settle()
+    assert other.session.extranonce1 != before.session.extranonce1
+    assert other.answers == 1
+
+
+@pytest.mark.rule("A2.7")
+@pytest.mark.parametrize("ended_first", [True, False])
+def test_sessions_of_a_killed_front_are_resumed_and_its_successor_gives_others(
+    world: World, ended_first: bool
+) -> None:
+    before = working(world, 0)
+    world.kill(0, ended_first=ended_first)
+    again = world.miner(1, before.session.session_id)
+    world.settle()
+    assert again.session.extranonce1 == before.session.extranonce1
+    assert again.session.difficulty.start == 8.0
+    world.start(0)
+    world.settle()
+    assert working(world, 0).session.extranonce1 != before.session.extranonce1
+
+
+def test_a_claim_that_waits_for_a_front_to_be_known_dead_is_granted_then(world: World) -> None:
+    before = working(world, 0)
+    world.lose_line(0)
+    again = world.miner(1, before.session.session_id)
+    world.settle()
+    assert again.answers == 0
+    world.kill(0, ended_first=False)
+    world.settle()
+    assert again.session.extranonce1 == before.session.extranonce1
+
+
+def test_a_miner_waits_no_longer_than_its_patience(world: World) -> None:
+    before = working(world, 0)
+    before.end()
+    again = world.miner(1, before.session.session_id)  # and nothing is delivered
+    world.loop.advance(CLAIM_PATIENCE_S)
+    assert again.answers == 1
+    assert again.session.extranonce1 != before.session.extranonce1
+    world.settle()
+    # What came too late can be resumed still.
+    later = world.miner(2, before.session.session_id)
+    world.settle()
+    assert later.session.extranonce1 == before.session.extranonce1
+
+
+def test_a_value_comes_home_when_nobody_can_resume_it_any_more(world: World) -> None:
+    before = working(world, 0)
+    value = before.session.extranonce1
+    before.end()
+    again = world.miner(1, before.session.session_id)
+    world.settle()
+    assert value in world.fronts[0].values._away
+    again.work()
+    again.end()
+    world.loop.advance(RESUMABLE_S + 1)
+    world.fronts[1].claims.forget_old()
+    world.settle()
+    assert front_of(value) == 0
+    assert value not in world.fronts[0].values._away
+
+
+def test_what_a_maker_knew_its_successor_knows(world: World) -> None:
+    before = working(world, 0)
+    before.end()
+    world.miner(1, before.session.session_id)
+    world.settle()
+    orphan = working(world, 2)
+    world.kill(2, ended_first=True)
+    successor = Lending(world.say, world.loop.time)
+    successor.load(world.lending.dump(), {0: world.fronts[0].pid, 1: world.fronts[1].pid})
+    world.lending = successor
+    for number in (0, 1):
+        world.connect_line(number)
+    world.start(2)
+    world.settle()
+    assert orphan.session.extranonce1 in world.fronts[2].values._away
+    again = world.miner(0, orphan.session.session_id)
+    world.settle()
+    assert again.session.extranonce1 == orphan.session.extranonce1
