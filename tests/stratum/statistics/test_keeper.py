@@ -181,18 +181,23 @@ def test_hours_and_days_are_the_sums_of_their_parts_even_of_late_ones(bench: Ben
 
 def test_windows_come_back_after_a_restart(bench: Bench) -> None:
     keeper = bench.keeper()
-    bench.clock.step(-3 * HOUR_S)  # refusals are counted by the clock of PostgreSQL
     for hour in range(3):
         for second in (100, 700, 3000):
-            bench.journal.add([NOW_S + (hour - 3) * HOUR_S + second] * 2, 5, 3.0)
+            bench.journal.add([NOW_S + hour * HOUR_S + second] * 2, 5, 3.0)
     keeper.turn()
     bench.clock.advance(3 * HOUR_S)
     keeper.turn()
-    bench.journal.add([NOW_S] * 7, 5, 3.0)
+    bench.journal.add([NOW_S + 3 * HOUR_S] * 7, 5, 3.0)
     bench.clock.advance(20)
     keeper.refuse({(1, 5, Verdict.STALE, "a"): 4})
-    with bench.engine.begin() as connection:
-        add_refused(connection, {(1, 5, Verdict.STALE, "a"): 4})
+    with bench.engine.begin() as connection:  # as the reports do, but by the test's clock
+        connection.execute(
+            sa.text(
+                "INSERT INTO worker_ten_minutes (participant_id, worker_id, bucket_at, stale)"
+                " VALUES (1, 5, to_timestamp(:at), 4)"
+            ),
+            {"at": NOW_S + 3 * HOUR_S},
+        )
     keeper.turn()
     names = (
         "hashrate_1m, hashrate_10m, hashrate_1h, hashrate_24h, accepted, stale,"
@@ -291,3 +296,19 @@ def test_what_pages_read_is_found_by_an_index(bench: Bench, query: str) -> None:
         plan = "\n".join(connection.execute(sa.text(f"EXPLAIN {query}")).scalars())
     assert "participant_id = 1" in plan
     assert "Seq Scan on worker" not in plan.replace("Seq Scan on workers", "")
+
+
+def test_refusals_add_up_in_the_present_ten_minutes(bench: Bench) -> None:
+    tally = {
+        (1, 5, Verdict.STALE, "a"): 2,
+        (1, 5, Verdict.DUPLICATE, "a"): 1,
+        (0, 0, Verdict.UNAUTHORISED, ""): 3,
+    }
+    for _ in range(2):
+        with bench.engine.begin() as connection:
+            add_refused(connection, tally)
+    sums = "sum(accepted), sum(stale), sum(low_difficulty), sum(duplicate), sum(other)"
+    query = f"SELECT worker_id, {sums} FROM worker_ten_minutes GROUP BY 1 ORDER BY 1"
+    assert bench.rows(query) == [(0, 0, 0, 0, 0, 6), (5, 0, 4, 0, 2, 0)]
+    recent = "SELECT bool_and(bucket_at > now() - interval '11 min') FROM worker_ten_minutes"
+    assert bench.rows(recent) == [(True,)]
