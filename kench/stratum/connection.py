@@ -60,11 +60,12 @@ class Connection(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, front: "Front", door: "Door", peer: str = "") -> None:
+    def __init__(self, front: "Front", door: "Door", peer: str = "", descriptor: int = -1) -> None:
         self.front = front
         self.door = door
         self.awaiting = 0
-        self.descriptor = -1  # of a socket that takes our bytes as they are; not under TLS
+        # Of a socket that takes our bytes as they are; not under TLS.
+        self.descriptor = descriptor
         self.stalled_since: float | None = None
         self.refused_since: float | None = None
         self.refused_help = 0  # steps taken since (A8.15)
@@ -98,7 +99,7 @@ class Connection(asyncio.Protocol):
         if not self._is_let_in():
             self.transport.abort()
             return
-        if type(transport) is TCPTransport:
+        if self.descriptor < 0 and type(transport) is TCPTransport:
             self.descriptor = transport.get_extra_info("socket").fileno()
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         session = self.front.welcome(self)
