@@ -177,6 +177,7 @@ class Connection(asyncio.Protocol):
     def _note_login(self) -> None:
         if not self.authorised and self.session.participants and self.address is not None:
             self.authorised = True
+            self.front.newcomers.discard(self)
             self.address.enter(self.front.loop.time())
         if not self.held_difficulty:
             self.front.claims.look_at(self)
@@ -347,6 +348,18 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once; replies that wait are not sent."""
+        self.transport.abort()
+
+    @property
+    def is_kept_waiting(self) -> bool:
+        """Whether it is our turn to do something: its login waits, or the register is asked."""
+        return self.queued or self.session.wants is not None
+
+    def give_place(self) -> None:
+        """Make way for another when there are too many: it has waited, and said nothing of use."""
+        self.session.closing = "its place was needed"
+        if self.address is not None:
+            self.front.guard.evict(self.address, self.front.loop.time())
         self.transport.abort()
 
     def pause_writing(self) -> None:

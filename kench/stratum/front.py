@@ -26,6 +26,7 @@ from kench.stratum.feed import Kind
 from kench.stratum.former_shares import FormerShares
 from kench.stratum.guard import Guard
 from kench.stratum.jobs import JobBook
+from kench.stratum.newcomers import Newcomers
 from kench.stratum.pacing import Pacer
 from kench.stratum.session import Session, State
 from kench.stratum.statistics.telling import SessionTeller
@@ -113,6 +114,7 @@ class Front:
         self.admissions = admissions
         self.login_timeout_s = bounds.login_timeout_s
         self.connections: set[Connection] = set()
+        self.newcomers = Newcomers()
         self.found_blocks = 0
         self.guard = Guard(bounds.costs, bounds.cost_exempt)
         self.pacer = Pacer(loop, clock, bounds.logins_per_s)
@@ -167,10 +169,14 @@ class Front:
     # -- connections ------------------------------------------------------------------------
 
     def welcome(self, connection: Connection) -> Session | None:
-        """Open a session for a new connection; None when there is no place."""
+        """Open a session for a new connection; None when there is no place, and none is given."""
         if len(self.connections) >= self._connections_max:
-            return None
+            oldest = self.newcomers.take_oldest(self.loop.time())
+            if oldest is None:
+                return None
+            oldest.give_place()
         self.connections.add(connection)
+        self.newcomers.add(connection)
         connection.door.connections += 1
         connection.door.accepted += 1
         return Session(
@@ -186,6 +192,7 @@ class Front:
     def farewell(self, connection: Connection) -> None:
         """Forget a connection; its extranonce may be resumed for a while."""
         self.connections.discard(connection)
+        self.newcomers.discard(connection)
         connection.door.connections -= 1
         self._retargets.discard(connection)
         self._sweep.count_work(connection)

@@ -33,6 +33,7 @@ class Measure(enum.Enum):
     BANNED = "banned"
     REFUSED = "refused"  # at accept, being banned
     GONE = "gone"  # at accept: reset before its address could be asked for
+    EVICTED = "evicted"  # without a login, when its place was needed
 
 
 class Guard:
@@ -95,6 +96,11 @@ class Guard:
         self.faults[fault] += 1
         if not address.exempt:
             self._charge_address(address, fault.amount, now)
+
+    def evict(self, address: Address, now: float) -> None:
+        """Have an address pay for a connection that only took a place."""
+        self.measures[Measure.EVICTED] += 1
+        self.charge_ended(address, Fault.IDLE, now)
 
     def forgive(self, address: Address, accepted: int, now: float) -> None:
         """Let accepted shares take from what an address costs."""

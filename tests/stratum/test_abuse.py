@@ -15,6 +15,7 @@ from kench.stratum import pacing
 from kench.stratum.costs import LATE_AFTER_BEGIN_S
 from kench.stratum.faults import CHATTER_FREE_LINES, IDLE_FREE_S, Fault
 from kench.stratum.guard import Measure
+from kench.stratum.newcomers import PLACE_KEPT_S
 from kench.stratum.session import LINES_PER_TURN
 from tests.support.jobs import small_template
 from tests.support.sessions import EASY_LIMITS, TOKEN
@@ -329,5 +330,46 @@ def test_a_peer_that_half_closes_while_its_turn_is_not_come_is_answered(tmp_path
             peer.write(b'{"id":1,"method":"mining.subscribe","params":[]}\n')
             peer.writer.write_eof()
             assert b'"id":1' in await peer.ended()
+
+    run(test())
+
+
+def test_when_all_places_are_taken_the_oldest_without_a_login_gives_its_own(
+    tmp_path: Path,
+) -> None:
+    async def test() -> None:
+        async with serving(tmp_path, connections_max=3) as desk:
+            miner = await desk.connect()
+            await miner.login()
+            oldest = await desk.connect()
+            desk.loop.advance(1)
+            second = await desk.connect()
+            desk.loop.advance(PLACE_KEPT_S - 1)
+            newcomer = await desk.connect(awaited=False)
+            assert await oldest.ended() == b""
+            await newcomer.login()
+            assert (await second.call("mining.ping"))["result"] == "pong"
+            assert (await miner.submit(miner.miner.share()))["result"] is True
+            assert desk.front.guard.measures == {Measure.EVICTED: 1}
+            assert desk.front.guard.faults == {Fault.IDLE: 1}
+            assert len(desk.front.connections) == 3
+
+    run(test())
+
+
+def test_no_miner_and_nobody_who_just_came_gives_its_place(tmp_path: Path) -> None:
+    async def test() -> None:
+        async with serving(tmp_path, connections_max=2) as desk:
+            miner = await desk.connect()
+            await miner.login()
+            desk.loop.advance(3600)
+            young = await desk.connect()
+            desk.loop.advance(PLACE_KEPT_S - 0.1)
+            assert await (await desk.connect(awaited=False)).ended() == b""
+            await young.login()
+            desk.loop.advance(3600)
+            assert await (await desk.connect(awaited=False)).ended() == b""
+            assert (await miner.submit(miner.miner.share()))["result"] is True
+            assert not desk.front.guard.measures
 
     run(test())

@@ -159,6 +159,7 @@ def test_the_state_names_every_fault_and_measure() -> None:
         "banned": 1,
         "refused": 0,
         "gone": 0,
+        "evicted": 0,
     }
     assert (state["addresses"], state["banned"]) == (1, 1)
     assert subject.state(COSTS.ban_s)["banned"] == 0
