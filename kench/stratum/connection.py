@@ -60,12 +60,11 @@ class Connection(asyncio.Protocol):
         "transport",
     )
 
-    def __init__(self, front: "Front", door: "Door", peer: str = "", descriptor: int = -1) -> None:
+    def __init__(self, front: "Front", door: "Door", peer: str = "") -> None:
         self.front = front
         self.door = door
         self.awaiting = 0
-        # Of a socket that takes our bytes as they are; not under TLS.
-        self.descriptor = descriptor
+        self.descriptor = -1  # of a socket that takes our bytes as they are; not under TLS
         self.stalled_since: float | None = None
         self.refused_since: float | None = None
         self.refused_help = 0  # steps taken since (A8.15)
@@ -99,7 +98,7 @@ class Connection(asyncio.Protocol):
         if not self._is_let_in():
             self.transport.abort()
             return
-        if self.descriptor < 0 and type(transport) is TCPTransport:
+        if type(transport) is TCPTransport:
             self.descriptor = transport.get_extra_info("socket").fileno()
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         session = self.front.welcome(self)

@@ -11,7 +11,6 @@ import structlog
 from kench.pool.door_settings import DoorPlan
 from kench.pool.settings import Settings
 from kench.stratum.addresses import BACKLOG, open_sockets
-from kench.stratum.arrivals import Arrivals
 from kench.stratum.certificate import Certificate
 from kench.stratum.connection import Connection
 from kench.stratum.contract import Limits
@@ -49,12 +48,13 @@ class Door:
         """Peers that never became connections, by reason."""
         self._certificate = certificate
         self._handshake_s = handshake_s
-        self._entrance: Openings | Arrivals | None = None
+        self._servers: list[asyncio.Server] = []
+        self._openings: Openings | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether miners can connect here."""
-        return self._entrance is not None
+        return bool(self._servers or self._openings)
 
     async def open(self, loop: asyncio.AbstractEventLoop, front: "Front") -> bool:
         """Listen, if it can be done; say whether it is."""
@@ -71,9 +71,8 @@ class Door:
             return False
         self.port = bound[0].getsockname()[1]
         if self.tls or self.plan.proxy_from:
-            self._entrance = Openings(
+            self._openings = Openings(
                 loop,
-                front.clock,
                 lambda peer: Connection(front, self, peer),
                 front.guard,
                 self.plan.proxy_from,
@@ -81,25 +80,26 @@ class Door:
                 self._handshake_s,
                 self.refused,
             )
+            for one in bound:
+                self._openings.listen(one, BACKLOG)
         else:
-            self._entrance = Arrivals(
-                loop,
-                front.clock,
-                lambda peer, descriptor: Connection(front, self, peer, descriptor),
-                front.guard,
-                self.refused,
-            )
-        for one in bound:
-            self._entrance.listen(one, BACKLOG)
+            for one in bound:
+                server = await loop.create_server(
+                    lambda: Connection(front, self), sock=one, backlog=BACKLOG
+                )
+                self._servers.append(server)
         self.fault = None
         log.info("serving", door=self.name, url=self.plan.url(self.port))
         return True
 
     def close(self) -> None:
         """Listen no more; connections stay."""
-        if self._entrance is not None:
-            self._entrance.close()
-            self._entrance = None
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        if self._openings is not None:
+            self._openings.close()
+            self._openings = None
 
     def status(self) -> dict[str, object]:
         """Return what /status and PostgreSQL show of it."""

@@ -59,14 +59,6 @@ class Guard:
         address.connections += 1
         return address
 
-    def turns_away(self, peer: str, now: float) -> bool:
-        """Say whether a peer is banned, and count that; of others nothing is kept."""
-        address = self._addresses.get(_name_of(peer))
-        if address is None or now >= address.banned_until:
-            return False
-        self.measures[Measure.REFUSED] += 1
-        return True
-
     def leave(self, address: Address, *, authorised: bool) -> None:
         """Take an ended connection from its address."""
         address.connections -= 1
@@ -143,7 +135,7 @@ class Guard:
             log.warning("address banned", address=address.name, seconds=round(seconds))
 
     def _find(self, peer: str, now: float) -> Address:
-        name = _name_of(peer)
+        name = peer if ":" not in peer else _network_of(peer)
         address = self._addresses.get(name)
         if address is None:
             return self._add(name, peer, now)
@@ -163,10 +155,6 @@ class Guard:
             else:
                 del self._addresses[oldest]
         return address
-
-
-def _name_of(peer: str) -> str:
-    return peer if ":" not in peer else _network_of(peer)
 
 
 def _network_of(peer: str) -> str:

@@ -1,6 +1,6 @@
 """Sockets whose peer must announce itself (PROXY) or shake hands (TLS) before it is a connection.
 
-Doors that ask for neither are served by `arrivals`. Here the header is taken off before
+Doors that ask for neither are served by uvloop's own acceptor. Here the header is taken off before
 there is a transport, so that TLS can follow it on the same port, and each socket gets the
 certificate of its moment. Handshakes cost a signature each: only a few begin in a turn of the
 loop, so that a storm of them does not hold up the answers of others.
@@ -8,18 +8,18 @@ loop, so that a storm of them does not hold up the answers of others.
 
 import asyncio
 import enum
+import errno
 import socket
 import ssl
+import struct
 from collections import Counter, deque
 from collections.abc import Callable
 from functools import partial
 
 import structlog
 
-from kench.pool.clock import Clock
 from kench.pool.door_settings import Network
-from kench.stratum.accepting import Acceptor, reset
-from kench.stratum.addresses import is_within
+from kench.stratum.addresses import is_within, plain_address
 from kench.stratum.certificate import Certificate
 from kench.stratum.connection import Connection
 from kench.stratum.faults import Fault
@@ -28,10 +28,16 @@ from kench.stratum.proxied import HEADER_BYTES_MAX, BadHeaderError, read_header
 
 # Sockets at once that have not announced themselves or shaken hands; further ones are closed.
 OPENINGS_MAX = 2048
-# Handshakes begun in a turn of the loop.
+# Sockets taken from the kernel in a turn of the loop, and handshakes begun.
+ACCEPTS_EACH_TURN = 64
 HANDSHAKES_EACH_TURN = 4
+# Nothing is accepted for this long when there are no descriptors or no memory left.
+EXHAUSTED_S = 1.0
+_EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 # A peer that does not answer our farewell is let go after this long.
 FAREWELL_S = 5.0
+# Close with a reset: nothing of the connection is kept.
+_RESET = struct.pack("ii", 1, 0)
 
 log = structlog.get_logger("stratum")
 
@@ -64,7 +70,6 @@ class Openings:
     def __init__(  # noqa: PLR0913, PLR0917 - each is one fact of the door
         self,
         loop: asyncio.AbstractEventLoop,
-        clock: Clock,
         make_connection: Callable[[str], Connection],
         guard: Guard,
         proxies: tuple[Network, ...],
@@ -78,7 +83,7 @@ class Openings:
         self._proxies = proxies
         self._certificate = certificate
         self._patience_s = patience_s
-        self._acceptor = Acceptor(loop, clock, self._take)
+        self._listening: list[socket.socket] = []
         self._waiting: dict[int, _Opening] = {}
         self._ready: deque[_Opening] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -87,11 +92,16 @@ class Openings:
 
     def listen(self, bound: socket.socket, backlog: int) -> None:
         """Begin to accept at a bound socket, which is ours to close from now on."""
-        self._acceptor.listen(bound, backlog)
+        bound.listen(backlog)
+        self._listening.append(bound)
+        self._loop.add_reader(bound.fileno(), self._accept, bound)
 
     def close(self) -> None:
         """Accept no more, and close what has not become a connection."""
-        self._acceptor.close()
+        for bound in self._listening:
+            self._loop.remove_reader(bound.fileno())
+            bound.close()
+        self._listening.clear()
         for opening in [*self._waiting.values(), *self._ready]:
             self._drop(opening)
         self._ready.clear()
@@ -100,16 +110,39 @@ class Openings:
 
     # -- accepting --------------------------------------------------------------------------
 
+    def _accept(self, bound: socket.socket) -> None:
+        for _ in range(ACCEPTS_EACH_TURN):
+            try:
+                raw, address = bound.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._rest(bound, error)
+                    return
+                continue  # the peer was gone before we came
+            raw.setblocking(False)
+            self._take(raw, plain_address(address[0]))
+
+    def _rest(self, bound: socket.socket, error: OSError) -> None:
+        log.error("cannot accept", error=error.strerror)
+        self._loop.remove_reader(bound.fileno())
+        self._loop.call_later(EXHAUSTED_S, self._resume, bound)
+
+    def _resume(self, bound: socket.socket) -> None:
+        if bound in self._listening:
+            self._loop.add_reader(bound.fileno(), self._accept, bound)
+
     def _take(self, raw: socket.socket, peer: str) -> None:
         if len(self._waiting) + len(self._ready) + len(self._tasks) >= OPENINGS_MAX:
             self.refused[Refusal.TOO_MANY] += 1
             raw.close()
             return
         is_proxy = is_within(peer, self._proxies)
-        if not is_proxy and self._guard.turns_away(peer, self._loop.time()):
-            reset(raw)
+        if not is_proxy and not self._may_come(peer):
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            raw.close()
             return
-        raw.setblocking(False)
         opening = _Opening(raw, peer, b"" if is_proxy else None)
         if opening.header is None and self._certificate is None:
             self._begin(opening)
@@ -117,6 +150,13 @@ class Openings:
         self._waiting[raw.fileno()] = opening
         opening.timer = self._loop.call_later(self._patience_s, self._give_up, opening)
         self._loop.add_reader(raw.fileno(), self._look, opening)
+
+    def _may_come(self, peer: str) -> bool:
+        """Say whether an address is not banned: a handshake costs more than the question."""
+        address = self._guard.arrive(peer, self._loop.time())
+        if address is not None:
+            self._guard.leave(address, authorised=False)
+        return address is not None
 
     # -- until it is ready ------------------------------------------------------------------
 
@@ -136,7 +176,7 @@ class Openings:
             if not whole:
                 return
             opening.header = None
-            if self._guard.turns_away(opening.peer, self._loop.time()):
+            if not self._may_come(opening.peer):
                 self._drop(opening)
                 return
             if self._certificate is not None:
