@@ -6,20 +6,33 @@ from functools import cache
 
 from kench import native
 from kench.stratum import messages
+from kench.stratum.contract import Claim, Resumable
 from kench.stratum.session import PAUSED_BYTES_MAX, State
 from tests.support.sessions import Miner, Pool, easy_limits, parse_lines
 
 # The least that settings allow, so that a short input can go past it.
 LIMITS = easy_limits(max_line_bytes=1024, workers_per_connection=3)
+# What a session of another front left behind.
+LEFT = Resumable(b"\x0e\x0e\x0e\x0e", 64.0)
 # Far more than an input has lines.
 TURNS_MAX = 4096
 
 Answer = tuple[type, object]
 
 
+class FuzzedPool(Pool):
+    """A pool that is not alone: some sessions are remembered by others."""
+
+    def resume(self, session_id: str, unused: bytes) -> Resumable | Claim | None:
+        """Ask elsewhere for sessions whose id looks like one of ours."""
+        if session_id.startswith("5e"):
+            return Claim(session_id)
+        return super().resume(session_id, unused)
+
+
 @cache
 def _prototype() -> Pool:
-    return Pool(LIMITS)
+    return FuzzedPool(LIMITS)
 
 
 def begin(*, logged_in: bool) -> Miner:
@@ -58,7 +71,10 @@ def play(miner: Miner, pieces: Iterable[bytes], *, lazily: bool = False) -> None
 def _take_turns(miner: Miner) -> None:
     session, clock = miner.session, miner.pool.clock
     for _ in range(TURNS_MAX):
-        if session.wants is not None:
+        if isinstance(session.wants, Claim):
+            left = LEFT if session.wants.session_id.endswith("1") else None
+            miner.raw += session.claim_answered(left, clock.now_us(), clock.monotonic())
+        elif session.wants is not None:
             miner.raw += session.worker_made(99, clock.now_us(), clock.monotonic())
         elif session.more and session.closing is None:
             miner.raw += session.receive(b"", clock.now_us(), clock.monotonic())

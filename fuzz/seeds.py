@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from fuzz.conversation import begin
 from fuzz.json_lines import TOKEN
 from fuzz.places import CORPUS, ROOT
+from kench.stratum.claims import HELD
 from kench.stratum.feed import Kind, frame, frame_of, job_frame
 from kench.stratum.statistics.sessions import SessionFacts, encode
 
@@ -140,6 +141,11 @@ def _feeds() -> Iterator[bytes]:
     yield b"\0" + hello + frame(Kind.RETARGET) + frame_of(Kind.STATE, {"sessions": 1})
     yield b"\1" + frame_of(Kind.PROPOSAL, {"reason": None}) + job
     yield b"\3" + frame_of(Kind.NO_JOB, {"why": "no node"}) + b"\xff\xff\xff\x7f"
+    held = HELD.pack(bytes(8), b"\1\0\0\0", 64.0)
+    yield b"\0" + frame(Kind.HELD, held) + frame(Kind.GONE, b"\1\0\0\0") + frame(Kind.HELD_ALL)
+    claim = frame_of(Kind.CLAIM, {"ask": 1, "session": "00" * 8})
+    yielded = frame_of(Kind.YIELDED, {"ask": 1, "value": "01000000", "difficulty": 64.0})
+    yield b"\2" + frame(Kind.HELD, held) + claim + claim + yielded
     facts = SessionFacts(7, 1_700_000_000_000_000, 1024.0, "fuzz/γ", ((1, 11), (1, 12)))
     yield b"\xff" + encode([facts, facts._replace(session=8, owners=())])
 

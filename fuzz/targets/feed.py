@@ -4,12 +4,21 @@ The first byte of an input says how the rest is cut; where it is 255 the rest is
 """
 
 from fuzz.targets.session import pieces
-from kench.stratum.feed import FeedBrokenError, Frames, Kind, content_of, job_of
+from kench.stratum.feed import (
+    VALUES_FROM_FRONT,
+    FeedBrokenError,
+    Frames,
+    Kind,
+    content_of,
+    job_of,
+)
+from kench.stratum.maker.lending import Lending
 from kench.stratum.statistics import sessions
 
 EXECUTIONS = 17
 LENGTH_MAX = 2048
 SIZES = ([1], [2, 5], [7], [300])
+FRONTS = 3
 _JSON = {Kind.HELLO, Kind.STATE, Kind.NO_JOB, Kind.PROPOSAL}
 
 
@@ -21,13 +30,18 @@ def check(data: bytes) -> None:
         return
     whole = _frames([stream])
     assert _frames(pieces(stream, SIZES[head[0] % len(SIZES)])) == whole
-    for kind, body in whole:
+    lending = Lending(lambda _number, _kind, _body: True, lambda: 1.0)
+    for number in range(FRONTS):
+        lending.introduced(number, 100 + number)
+    for turn, (kind, body) in enumerate(whole):
         try:
             if kind == Kind.JOB:
                 job, _ = job_of(body)
                 assert job.notify_clean.endswith(b"\n")
             elif kind in _JSON:
                 assert isinstance(content_of(body), dict)
+            elif kind in VALUES_FROM_FRONT:
+                lending.take(turn % FRONTS, kind, body)
         except FeedBrokenError:
             pass
 

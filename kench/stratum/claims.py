@@ -169,7 +169,7 @@ class Claims:
         """Take what the job maker says of values; raises FeedBrokenError."""
         try:
             self._take(kind, body)
-        except (KeyError, TypeError, ValueError) as wrong:
+        except (ArithmeticError, KeyError, TypeError, ValueError) as wrong:
             raise FeedBrokenError(f"the feed carries what cannot be read ({wrong!r})") from wrong
 
     def _take(self, kind: int, body: bytes) -> None:

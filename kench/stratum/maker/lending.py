@@ -137,7 +137,7 @@ class Lending:
         """Take what a front says of values; raises FeedBrokenError."""
         try:
             self._take(number, kind, body)
-        except (KeyError, TypeError, ValueError) as wrong:
+        except (ArithmeticError, KeyError, TypeError, ValueError) as wrong:
             raise FeedBrokenError(f"the feed carries what cannot be read ({wrong!r})") from wrong
 
     def _take(self, number: int, kind: int, body: bytes) -> None:
