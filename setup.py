@@ -25,6 +25,7 @@ SOURCES = {
     "_table": [*SHA256, "crc32", "hash_set", "job"],
     "_sending": [],
     "_gate": [*SHA256, "crc32", "hash_set", "job", "names", "submit_line"],
+    "_wire": [],
 }
 FLAGS = ["-O3", "-std=gnu11", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror"]
 SANITIZE = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-fno-omit-frame-pointer"]

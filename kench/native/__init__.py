@@ -1,4 +1,4 @@
-"""Arithmetic, share records, the share gate, sending: compiled, or the plain-Python twin.
+"""Arithmetic, share records, the share gate, wires, sending: compiled, or the plain-Python twin.
 
 The twin is the specification; the compiled code equals it on every input. Which one serves is
 chosen once, here: KENCH_NATIVE_DISABLE=1 takes the twin, KENCH_NATIVE_REQUIRE=1 refuses it, and
@@ -20,15 +20,17 @@ __all__ = [
     "Job",
     "JobTable",
     "NativeMissingError",
+    "Outbox",
     "RecordBuffer",
+    "Replies",
     "Verdict",
+    "Wire",
     "crc32",
     "merkle_branches",
     "merkle_root",
     "reply",
     "require_compiled",
     "scan_nonces",
-    "send_each",
     "send_to_each",
     "sha256_backend",
     "sha256d",
@@ -73,8 +75,9 @@ if TYPE_CHECKING or IMPLEMENTATION == "cython":
         sha256d,
     )
     from kench.native._gate import Gate, reply
-    from kench.native._sending import send_each, send_to_each
+    from kench.native._sending import send_to_each
     from kench.native._table import Job, JobTable, RecordBuffer
+    from kench.native._wire import Outbox, Replies, Wire
 else:
     from kench.native.twin import (
         crc32,
@@ -85,8 +88,9 @@ else:
         sha256d,
     )
     from kench.native.twin_gate import Gate, reply
-    from kench.native.twin_sending import send_each, send_to_each
+    from kench.native.twin_sending import send_to_each
     from kench.native.twin_table import Job, JobTable, RecordBuffer
+    from kench.native.twin_wire import Outbox, Replies, Wire
 
 
 def require_compiled() -> None:

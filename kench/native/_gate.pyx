@@ -24,7 +24,6 @@ from kench.native._c cimport (
     kench_job_header,
     kench_job_key,
     kench_name,
-    kench_names,
     kench_names_add,
     kench_names_clear,
     kench_names_find,
@@ -38,7 +37,7 @@ from kench.native._c cimport (
     kench_text,
 )
 from kench.native._checks cimport check_bytes, check_int, check_u64, data_of
-from kench.native._table cimport Job, JobTable, RecordBuffer, table_entry
+from kench.native._table cimport JobTable, RecordBuffer, table_entry
 
 # The bounds have one home, the twin.
 cdef long long I63_MAX = _I63_MAX
@@ -70,9 +69,8 @@ cdef bytes REPLY_START = b'{"id":'
 cdef tuple REPLY_ENDS = tuple(
     twin_gate.reply(b"", verdict)[len(REPLY_START):] for verdict in Verdict)
 
-# Replies are gathered on the stack; the longest has 6 + 18 digits + about 65 bytes.
+# The longest reply has 6 + 18 digits + about 65 bytes.
 cdef enum:
-    REPLIES_SIZE = 4096
     REPLY_SIZE_MAX = 128
 
 kench_sha256_choose()
@@ -85,12 +83,6 @@ def reply(id_token, verdict):
     return REPLY_START + <bytes> id_token + <bytes> REPLY_ENDS[number]
 
 
-ctypedef struct in_force:
-    uint64_t from_key
-    double difficulty
-    uint8_t target_le[32]
-
-
 cdef inline kench_text text_of(object value) noexcept:
     return kench_text(data_of(value), <size_t> PyBytes_GET_SIZE(value))
 
@@ -98,24 +90,13 @@ cdef inline kench_text text_of(object value) noexcept:
 cdef class Gate:
     """The share side of one connection: who may submit, at which difficulty, under which mask."""
 
-    cdef JobTable table
-    cdef RecordBuffer records
-    cdef readonly uint64_t accepted, refused, wrong, late
-    cdef readonly int64_t last_accepted_us
-    cdef kench_names allowed
-    cdef in_force *history
-    cdef uint32_t names_max, mask
-    cdef uint16_t agent
-    cdef uint8_t history_count
-    cdef bint full_version
-    cdef uint8_t extranonce1_bytes[4]
-
     def __cinit__(self, table, records, extranonce1, names_max=1024):
         if not isinstance(table, JobTable):
             raise TypeError(f"table must be a JobTable, not {type(table).__name__}")
         if not isinstance(records, RecordBuffer):
             raise TypeError(f"records must be a RecordBuffer, not {type(records).__name__}")
         check_bytes("extranonce1", extranonce1, 4)
+        self.tell_at = 1
         self.names_max = <uint32_t> check_int("names_max", names_max, NAMES_MAX, 1)
         self.table = <JobTable> table
         self.records = <RecordBuffer> records
@@ -209,35 +190,64 @@ cdef class Gate:
 
     def plain(self, data, offset, now_us):
         """Judge the plain submit lines standing at ``offset`` of ``data``, one after the other."""
-        cdef uint8_t replies[REPLIES_SIZE]
-        cdef kench_submit submit
         cdef Py_ssize_t size = check_bytes("data", data)
         cdef Py_ssize_t at = check_int("offset", offset, size)
         cdef int64_t now = check_int("now_us", now_us, I63_MAX)
-        cdef const uint8_t *lines = data_of(data)
-        cdef size_t used = 0, consumed
-        cdef int accepted = 0, verdict
-        cdef list parts = []
+        cdef uint64_t before = self.accepted
+        cdef gathered replies = gathered(NULL, 0, 0)
+        try:
+            at += self.judge_lines(data_of(data) + at, size - at, now, &replies)
+            return (
+                at,
+                PyBytes_FromStringAndSize(<const char *> replies.data, replies.used),
+                self.accepted - before)
+        finally:
+            free(replies.data)
+
+    def tell(self, after, most):
+        """Have ``count`` say so once it counted this many shares later than ``after``."""
+        self.tell_after = after
+        self.tell_at = check_int("most", most, U32_MAX, 1)
+
+    def count(self, accepted, now):
+        """Count accepted shares until they are taken; True when there are enough to be told."""
+        return self.counted(check_int("accepted", accepted, U32_MAX), now)
+
+    def take_counted(self):
+        """Return the shares counted since the last call, and how many of them were timely."""
+        cdef tuple taken = (self.uncounted, self.timely)
+        self.uncounted = self.timely = 0
+        return taken
+
+    cdef bint counted(self, uint64_t accepted, double now) noexcept:
+        self.uncounted += accepted
+        if now > self.tell_after:
+            self.timely += accepted
+        return self.timely >= self.tell_at
+
+    cdef Py_ssize_t judge_lines(
+        self, const uint8_t *lines, Py_ssize_t size, int64_t now_us, gathered *replies
+    ) except -1:
+        """Judge the plain lines at the beginning, gather replies; return the bytes they take."""
+        cdef kench_submit submit
+        cdef Py_ssize_t at = 0
+        cdef size_t consumed
+        cdef uint8_t *to
         cdef bytes end
         while True:
             consumed = kench_submit_line(lines + at, size - at, &submit)
             if not consumed:
-                break
-            verdict = self.decide(&submit, now)
-            accepted += verdict == ACCEPTED
+                return at
+            end = REPLY_ENDS[self.decide(&submit, now_us)]
             at += consumed
-            if used > REPLIES_SIZE - REPLY_SIZE_MAX:
-                parts.append(PyBytes_FromStringAndSize(<const char *> replies, used))
-                used = 0
-            end = REPLY_ENDS[verdict]
-            memcpy(replies + used, data_of(REPLY_START), PyBytes_GET_SIZE(REPLY_START))
-            used += PyBytes_GET_SIZE(REPLY_START)
-            memcpy(replies + used, submit.id.at, submit.id.size)
-            used += submit.id.size
-            memcpy(replies + used, data_of(end), PyBytes_GET_SIZE(end))
-            used += PyBytes_GET_SIZE(end)
-        parts.append(PyBytes_FromStringAndSize(<const char *> replies, used))
-        return at, b"".join(parts), accepted
+            make_room(replies, REPLY_SIZE_MAX)
+            to = replies.data + replies.used
+            memcpy(to, data_of(REPLY_START), PyBytes_GET_SIZE(REPLY_START))
+            to += PyBytes_GET_SIZE(REPLY_START)
+            memcpy(to, submit.id.at, submit.id.size)
+            to += submit.id.size
+            memcpy(to, data_of(end), PyBytes_GET_SIZE(end))
+            replies.used = to + PyBytes_GET_SIZE(end) - replies.data
 
     cdef int ease(self, const in_force *new) noexcept:
         """Let every harder difficulty give way, and drop one set for the same key."""

@@ -165,6 +165,15 @@ class Gate:
         self._late = 0
         self._last_accepted_us = 0
         self._agent = 0
+        self._uncounted = 0
+        self._timely = 0
+        self._tell_after = 0.0
+        self._tell_at = 1
+
+    @property
+    def table(self) -> JobTable:
+        """The job table that this gate asks."""
+        return self._table
 
     @property
     def extranonce1(self) -> bytes:
@@ -316,6 +325,25 @@ class Gate:
             accepted += verdict is Verdict.ACCEPTED
             offset = end + 1
         return offset, b"".join(replies), accepted
+
+    def tell(self, after: float, most: int) -> None:
+        """Have ``count`` say so once it counted this many shares later than ``after``."""
+        check_int("most", most, U32_MAX, 1)
+        self._tell_after, self._tell_at = after, most
+
+    def count(self, accepted: int, now: float) -> bool:
+        """Count accepted shares until they are taken; True when there are enough to be told."""
+        check_int("accepted", accepted, U32_MAX)
+        self._uncounted += accepted
+        if now > self._tell_after:
+            self._timely += accepted
+        return self._timely >= self._tell_at
+
+    def take_counted(self) -> tuple[int, int]:
+        """Return the shares counted since the last call, and how many of them were timely."""
+        taken = (self._uncounted, self._timely)
+        self._uncounted = self._timely = 0
+        return taken
 
     def _judge(
         self,

@@ -1,4 +1,4 @@
-"""Lines to many sockets in plain Python: the specification of the compiled sending."""
+"""One line to many sockets in plain Python: the specification of the compiled sending."""
 
 import os
 
@@ -14,30 +14,14 @@ def send_to_each(descriptors: list[int], line: bytes) -> list[tuple[int, int]]:
     closed takes 0: whoever owns it finds out why. The compiled function lets go of the
     interpreter lock once for all of them.
     """
-    _check_list("descriptors", descriptors)
+    if not isinstance(descriptors, list):
+        msg = f"descriptors must be a list, not {type(descriptors).__name__}"
+        raise TypeError(msg)
     check_bytes("line", line)
-    return _send_all(descriptors, [line] * len(descriptors))
-
-
-def send_each(descriptors: list[int], lines: list[bytes]) -> list[tuple[int, int]]:
-    """Offer each socket the line at its place; the rest is as with ``send_to_each``.
-
-    A socket that stands here twice may get its second line after a part of the first.
-    """
-    _check_list("descriptors", descriptors)
-    _check_list("lines", lines)
-    if len(lines) != len(descriptors):
-        msg = "there must be as many lines as descriptors"
-        raise ValueError(msg)
-    return _send_all(descriptors, lines)
-
-
-def _send_all(descriptors: list[int], lines: list[bytes]) -> list[tuple[int, int]]:
-    for descriptor, line in zip(descriptors, lines, strict=True):
-        check_bytes("line", line)
+    for descriptor in descriptors:
         check_int("descriptor", descriptor, DESCRIPTOR_MAX)
     short = []
-    for place, (descriptor, line) in enumerate(zip(descriptors, lines, strict=True)):
+    for place, descriptor in enumerate(descriptors):
         try:
             taken = os.write(descriptor, line)
         except OSError:
@@ -45,9 +29,3 @@ def _send_all(descriptors: list[int], lines: list[bytes]) -> list[tuple[int, int
         if taken != len(line):
             short.append((place, taken))
     return short
-
-
-def _check_list(name: str, value: object) -> None:
-    if not isinstance(value, list):
-        msg = f"{name} must be a list, not {type(value).__name__}"
-        raise TypeError(msg)

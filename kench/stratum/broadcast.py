@@ -100,5 +100,5 @@ class Broadcast:
         for line, those in direct.items():
             descriptors = [connection.descriptor for connection in those]
             for place, taken in native.send_to_each(descriptors, line):
-                those[place].transport.write(line[taken:])
+                those[place].write(line[taken:])
         return sent

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast
 import structlog
 from uvloop.loop import TCPTransport  # type: ignore[attr-defined]  # its stub leaves it out
 
+from kench.native import Wire
 from kench.stratum.addresses import plain_address
 from kench.stratum.contract import Claim, NewWorker, Resumable
 from kench.stratum.costs import Address, SessionCost
@@ -29,15 +30,13 @@ PROMPT_BYTES_MAX = 4096
 log = structlog.get_logger("stratum")
 
 
-class Connection(asyncio.Protocol):
+class Connection(Wire, asyncio.Protocol):
     """One accepted socket. All methods run on the loop."""
 
     __slots__ = (
         "address",
         "authorised",
-        "awaiting",
         "cost",
-        "descriptor",
         "door",
         "finished",
         "front",
@@ -61,10 +60,9 @@ class Connection(asyncio.Protocol):
     )
 
     def __init__(self, front: "Front", door: "Door", peer: str = "") -> None:
+        super().__init__()
         self.front = front
         self.door = door
-        self.awaiting = 0
-        self.descriptor = -1  # of a socket that takes our bytes as they are; not under TLS
         self.stalled_since: float | None = None
         self.refused_since: float | None = None
         self.refused_help = 0  # steps taken since (A8.15)
@@ -99,6 +97,7 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
             return
         if type(transport) is TCPTransport:
+            # Not under TLS: bytes go there as they are.
             self.descriptor = transport.get_extra_info("socket").fileno()
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         session = self.front.welcome(self)
@@ -106,6 +105,7 @@ class Connection(asyncio.Protocol):
             self.transport.abort()
             return
         self.session = session
+        self.attach(session.gate, self.front.acknowledger.outbox)
 
     def _is_let_in(self) -> bool:
         """Count the connection to its address; False where that is banned."""
@@ -118,29 +118,58 @@ class Connection(asyncio.Protocol):
             self._rest(pause)
         return True
 
-    def data_received(self, data: bytes) -> None:
-        """Answer what came; replies to accepted shares wait for the journal."""
-        front, session = self.front, self.session
+    def take(self, data: bytes) -> None:
+        """Answer what is not plain submits alone; what is has been answered by the wire."""
+        session = self.session
         if session.state is not State.WORKING:
             self._queue(data)
             return
-        gate = session.gate
-        before = gate.accepted
+        self._answer(data)
+        self._after_lines()
+
+    def _answer(self, data: bytes) -> None:
+        """Have the session answer; replies to accepted shares wait for the journal."""
+        front, session = self.front, self.session
+        self.plain = False
+        before = session.gate.accepted
         out = session.receive(data, front.clock.now_us(), front.loop.time())
         if out:
-            if self.awaiting or gate.accepted != before:
+            if self.awaiting or session.gate.accepted != before:
                 front.acknowledger.send(self, out)
             else:
-                self.transport.write(out)
-        if gate.refused != self.refused_seen:
+                self.write(out)
+
+    def look(self) -> None:
+        """See to refused shares, blocks and the share rate after plain lines."""
+        now = self.front.loop.time()
+        if self.session.gate.count(0, now):
+            self.session.judge_rate(now)
+        self._after_lines()
+
+    def _after_lines(self) -> None:
+        session = self.session
+        if session.gate.refused != self.refused_seen:
             self._charge_refused()
-        if session.attention or front.table.candidates:
+        if session.attention or self.front.table.candidates:
             self.attend()
+        self._open_to_plain()
+
+    def _open_to_plain(self) -> None:
+        """Have the wire judge what comes next, if the session would do the same with it."""
+        session = self.session
+        if session.is_plain:
+            self.attach(session.gate, self.front.acknowledger.outbox)
+            self.plain = True
+
+    def _shut_to_plain(self) -> None:
+        """Have all lines and replies of a connection that ends go the ordinary way."""
+        self.plain, self.occupied = False, True
 
     # -- turns ------------------------------------------------------------------------------
 
     def _queue(self, data: bytes) -> None:
         """Have a login, or the rest of too many lines, done in its turn."""
+        self.plain = False
         self.session.hold(data)
         if self.queued or self.resting or len(data) > PROMPT_BYTES_MAX:
             self.transport.pause_reading()
@@ -155,20 +184,12 @@ class Connection(asyncio.Protocol):
     def _proceed(self) -> None:
         """Take the turn."""
         self.queued = False
-        front, session = self.front, self.session
+        session = self.session
         if session.state is State.CLOSED or self.stalled_since is not None:
             return
-        out = session.receive(b"", front.clock.now_us(), front.loop.time())
-        if out:
-            if self.awaiting or session.gate.accepted:
-                front.acknowledger.send(self, out)
-            else:
-                self.transport.write(out)
-        if session.gate.refused != self.refused_seen:
-            self._charge_refused()
+        self._answer(b"")
         self._note_login()
-        if session.attention or front.table.candidates:
-            self.attend()
+        self._after_lines()
         if self.finished and not self.queued:
             self.close("peer finished")
         self._read_on()
@@ -294,6 +315,7 @@ class Connection(asyncio.Protocol):
         self._note_login()
         if self.session.attention:
             self.attend()
+        self._open_to_plain()
         self._read_on()
 
     def drop_unless_authorised(self) -> None:
@@ -307,7 +329,12 @@ class Connection(asyncio.Protocol):
             if self.awaiting:
                 self.front.acknowledger.send(self, data)
             else:
-                self.transport.write(data)
+                self.write(data)
+
+    def write(self, data: bytes) -> None:
+        """Send at once, by the transport."""
+        self.occupied = True
+        self.transport.write(data)
 
     def is_direct(self) -> bool:
         """Say whether bytes written to the descriptor now would be the next that the peer gets."""
@@ -316,22 +343,25 @@ class Connection(asyncio.Protocol):
     def is_clear(self) -> bool:
         """Say whether bytes written to the descriptor would come after all that was sent before."""
         transport = self.transport
-        return not (
+        if (
             self.descriptor < 0
             or transport.get_write_buffer_size()
             or transport.is_closing()
             or self.session.closing is not None
-        )
+        ):
+            return False
+        self.occupied = False
+        return True
 
     def deliver(self, reply: bytes) -> None:
         """Send a reply whose shares are durable (called by the acknowledger)."""
         if self.transport.is_closing():
             return
         if reply:
-            self.transport.write(reply)
+            self.write(reply)
             if self.transport.get_write_buffer_size() > WRITE_MAX_BYTES:
                 self.charge(Fault.SLOW_READER)
-                self.transport.abort()
+                self.abort()
                 return
         if self.session.closing is not None and not self.awaiting:
             self.transport.close()
@@ -340,6 +370,7 @@ class Connection(asyncio.Protocol):
         """Close once everything owed is sent."""
         log.debug("connection closed", peer=self.peer, why=why)
         self.session.closing = why
+        self._shut_to_plain()
         if not self.transport.is_closing():
             self.transport.pause_reading()
         if not self.awaiting:
@@ -347,6 +378,7 @@ class Connection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Close at once; replies that wait are not sent."""
+        self._shut_to_plain()
         self.transport.abort()
 
     @property
@@ -382,11 +414,13 @@ class Connection(asyncio.Protocol):
             return self.finished
         if self.awaiting and not self.door.tls:
             self.session.closing = "peer finished"
+            self._shut_to_plain()
             return True
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """End the session."""
+        self.plain = False
         self.descriptor = -1  # the kernel gives the number to others
         address = self.address
         if hasattr(self, "session"):

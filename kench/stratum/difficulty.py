@@ -94,11 +94,20 @@ class Difficulty:
 
     # -- the share rate ---------------------------------------------------------------------
 
-    def count(self, accepted: int, now: float) -> None:
-        """Count accepted shares, and judge their rate at once when there are many."""
+    def count(self, accepted: int, timely: int) -> None:
+        """Count accepted shares, and of them those later than `counts_after`."""
         self.work_hashes += accepted * self._share_work_hashes
-        if self._vardiff.saw(accepted, now):
-            self.judge(now)
+        self._vardiff.shares += timely
+
+    @property
+    def counts_after(self) -> float:
+        """From when on shares tell of the rate."""
+        return self._vardiff.since
+
+    @property
+    def burst_shares(self) -> int:
+        """How many shares more would make the rate worth judging at once."""
+        return self._vardiff.burst_shares
 
     def judge(self, now: float) -> None:
         """Wish for another difficulty if the share rate says so."""

@@ -187,6 +187,17 @@ class Session:
             self.count_accepted(accepted, now)
         return end, replies
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether what comes next may be judged as plain submits, as far as it is that."""
+        return (
+            self.state is State.WORKING
+            and not self._buffer
+            and not self.more
+            and self.wants is None
+            and self.closing is None
+        )
+
     def _general(self, data: bytes, start: int, now_us: int, now: float) -> bytes:
         """Take lines one by one, handing plain runs after them back to native code."""
         out = bytearray()
@@ -383,14 +394,28 @@ class Session:
 
     def count_accepted(self, count: int, now: float) -> None:
         """Count accepted shares; their rate may ask for another difficulty at once."""
-        self.difficulty.count(count, now)
+        if self.gate.count(count, now):
+            self.judge_rate(now)
+
+    def judge_rate(self, now: float) -> None:
+        """Judge the share rate; it may ask for another difficulty."""
+        self.take_counted()
+        self.difficulty.judge(now)
+        self._tell_rate()
         self.attention |= self.difficulty.changed
+
+    def take_counted(self) -> None:
+        """Put down what the gate has counted."""
+        self.difficulty.count(*self.gate.take_counted())
+
+    def _tell_rate(self) -> None:
+        """Tell the gate which shares count from now on, and how many are to be looked at."""
+        self.gate.tell(self.difficulty.counts_after, self.difficulty.burst_shares)
 
     def sweep(self, now: float) -> None:
         """Judge the share rate of a session that may have fallen silent."""
         if self.state is State.WORKING:
-            self.difficulty.judge(now)
-            self.attention |= self.difficulty.changed
+            self.judge_rate(now)
 
     def retarget_due(self, job: Job) -> bool:
         """Say whether the difficulty wished for differs from the one in force."""
@@ -413,8 +438,10 @@ class Session:
             return job.notify_clean if clean else job.notify_more
         mask = self._renew_mask(job) if clean else b""
         first = self.difficulty.in_force == 0.0
+        self.take_counted()  # at what they were worth
         if not self.difficulty.renew(job, self.user_agent, now):
             return mask + job.notify(clean=clean)
+        self._tell_rate()
         in_force = self.difficulty.in_force
         self.gate.set_difficulty(in_force, target_le_of(in_force), 0 if first else job.key)
         return mask + self._set_difficulty() + job.notify(clean=clean)

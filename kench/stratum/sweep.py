@@ -101,6 +101,7 @@ class Sweep:
     def count_work(self, connection: Connection) -> None:
         """Count the work accepted since the last look; the last time when the connection ends."""
         session = connection.session
+        session.take_counted()
         work_hashes = session.difficulty.work_hashes
         fresh = work_hashes - connection.swept_work_hashes
         connection.swept_work_hashes = work_hashes

@@ -46,11 +46,10 @@ class Vardiff:
     shares: int = 0
     proven: float = 0.0
 
-    def saw(self, count: int, now: float) -> bool:
-        """Count accepted shares; True when there are enough of them to judge at once."""
-        if now > self.since:
-            self.shares += count
-        return self.shares >= BURST_SHARES
+    @property
+    def burst_shares(self) -> int:
+        """How many shares more there must be to judge at once."""
+        return max(BURST_SHARES - self.shares, 1)
 
     def restart(self, now: float) -> None:
         """Begin a new estimate, because the difficulty changed."""

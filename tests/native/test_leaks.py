@@ -18,6 +18,13 @@ def a_job(key, target):
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
+class Connection(n.Wire):
+    def take(self, data): pass
+    def write(self, reply): pass
+    def look(self): pass
+    def deliver(self, reply): pass
+
+outbox = n.Outbox(lambda: outbox.begin_turn(NOW * 10**6, 0.0))
 table, records = n.JobTable(4, 1000), n.RecordBuffer(1000, 0)
 line = (b'{"id":4,"method":"mining.submit","params":["w","%x","%016x","%x","%x"]}\\n')
 
@@ -34,6 +41,15 @@ def work(first, rounds):
             gate.set_difficulty(1.0 + step, ((1 << 256) - 1 - step).to_bytes(32, "little"), step)
         lines = b"".join(line % (key, nonce % 40, NOW, nonce % 40) for nonce in range(100))
         gate.plain(lines, 0, NOW * 10**6)
+        wires = [Connection(), Connection()]
+        for wire in (*wires, *wires):
+            wire.attach(gate, outbox)
+            wire.plain = True
+            wire.data_received(line % (key, 50 + len(wires), NOW, wire.awaiting) + b"{}")
+            wire.queue(b"more")
+        batch = outbox.take()
+        if key % 2:
+            batch.send()
         gate.submit(b"w", b"%x" % key, b"0" * 16, b"%x" % NOW, b"xyz", None, NOW * 10**6)
         try:
             a_job(0, ANY)

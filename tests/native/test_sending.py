@@ -1,4 +1,4 @@
-"""Lines to many sockets: each goes once, and who takes less is named with how much."""
+"""One line to many sockets: each gets it once, and who takes less is named with how much."""
 
 import socket
 from collections.abc import Iterator
@@ -110,40 +110,3 @@ def test_nothing_is_sent_where_one_descriptor_is_none(
         native.send_to_each([ours.fileno(), -1], LINE)
     ours.close()
     assert theirs.recv(10) == b""
-
-
-def test_each_socket_gets_its_own_line(native: Implementation, pairs: list[Pair]) -> None:
-    lines = [b"%d\n" % place * 1000 for place in range(len(pairs))]
-    assert native.send_each([ours.fileno() for ours, _ in pairs], lines) == []
-    for (ours, theirs), line in zip(pairs, lines, strict=True):
-        ours.close()
-        assert theirs.makefile("rb").read() == line
-
-
-def test_of_own_lines_too_misfits_are_named(native: Implementation, pairs: list[Pair]) -> None:
-    fill(pairs[1][0])
-    pairs[2][1].close()
-    long = b"0123456789abcdef" * 100_000
-    lines = [b"a", b"b", b"c", long]
-    full, broken, part = native.send_each([ours.fileno() for ours, _ in pairs], lines)
-    assert (full, broken, part[0]) == ((1, 0), (2, 0), 3)
-    assert 0 < part[1] < len(long)
-    assert pairs[0][1].recv(10) == b"a"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "error"),
-    [
-        (((1,), [LINE]), "TypeError: descriptors must be a list, not tuple"),
-        (([1], LINE), "TypeError: lines must be a list, not bytes"),
-        (([1], [LINE, LINE]), "ValueError: there must be as many lines as descriptors"),
-        (([1], ["line"]), "TypeError: line must be bytes, not str"),
-        (([-1], [LINE]), "OverflowError: descriptor must be in 0..2147483647"),
-    ],
-)
-def test_own_lines_that_do_not_fit_their_descriptors_are_refused(
-    native: Implementation, arguments: tuple[object, object], error: str
-) -> None:
-    with pytest.raises((TypeError, ValueError, OverflowError)) as refused:
-        native.send_each(*arguments)
-    assert f"{refused.type.__name__}: {refused.value}" == error

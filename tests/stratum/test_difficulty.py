@@ -28,10 +28,10 @@ def test_work_is_counted_at_the_difficulty_in_force_when_shares_came(
     difficulty: Difficulty, job: Job
 ) -> None:
     assert difficulty.renew(job, "", 0.0)
-    difficulty.count(3, 10.0)
+    difficulty.count(3, 3)
     difficulty.wish(128.0)
     assert difficulty.renew(job, "", 10.0)
-    difficulty.count(1, 20.0)
+    difficulty.count(1, 1)
     assert difficulty.work_hashes == 3 * work_of(64.0) + work_of(128.0)
 
 
