@@ -27,6 +27,9 @@ class Root(NamedTuple):
 ROOTS = {
     "up": Root("kench.up", "start database, node, stratum, settlement and a CPU miner"),
     "stratum": Root("kench.stratum", "serve miners"),
+    "reload": Root(
+        "kench.commands.reload", "give a running stratum new settings and code, miners mine on"
+    ),
     "settle": Root("kench.payouts", "turn shares into totals, rounds and ledger entries"),
     "node": Root("kench.node", "run the development node (regtest only)"),
     "mine": Root("kench.miner", "mine on the CPU for a pool"),

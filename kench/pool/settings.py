@@ -138,6 +138,10 @@ class Settings(BaseSettings):
     logins_per_s: Annotated[float, Field(ge=1, le=1_000_000)] = 50_000.0
     """Steps of logins, two or three each, that a front takes in a second; the rest wait."""
 
+    drain_s: Annotated[float, Field(ge=0, le=3600)] = 60.0
+    """At `kench reload` the old front ends let go of their connections within this many seconds,
+    a few at a time."""
+
     start_difficulty: Difficulty = 65_536.0
     """Difficulty of a new connection until its rate is known."""
     min_difficulty: Difficulty = 2.5e-10

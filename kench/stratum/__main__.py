@@ -1,10 +1,14 @@
 """Composition root of `kench stratum`: makes jobs on one event loop, for fronts that it runs."""
 
+import argparse
 import asyncio
 import os
+import signal
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 import uvloop
@@ -17,10 +21,17 @@ from kench.pool.errors import KenchError
 from kench.pool.roots import EXIT_FAULT, announce, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
 from kench.pool.submission_journal import adopt_unsettled
+from kench.stratum.maker import handover
+from kench.stratum.maker.former import Former, Kept
 from kench.stratum.maker.fronts import Fronts, front_command, front_variables
-from kench.stratum.maker.generation import Generation, claim
-from kench.stratum.maker.ports import HeldPorts
+from kench.stratum.maker.generation import Generation, adopt, claim
+from kench.stratum.maker.handover import Handover
+from kench.stratum.maker.ports import HeldPorts, rehearse_ports
+from kench.stratum.maker.reloading import REHEARSE_FLAG, Reloader, Succession, Teller, rehearse
 from kench.stratum.place import Place
+
+if TYPE_CHECKING:
+    from kench.stratum.maker.service import MakerService
 
 ROLE = "stratum"
 TICK_S, REPORT_S = 0.05, 1.0
@@ -59,7 +70,9 @@ def main() -> int:
         metavar="N",
         help="processes that serve miners (0: one for each core but one)",
     )
-    settings = settings_of(parser.parse_args())
+    parser.add_argument(REHEARSE_FLAG, type=int, nargs="*", help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    settings = settings_of(given)
     native.require_compiled()
     if not settings.node_urls:
         raise NoNodeConfiguredError("no node: set KENCH_NODE_URLS, or run `kench up`")
@@ -70,28 +83,70 @@ def main() -> int:
     url = settings.database_url.get_secret_value()
     engine = open_engine(url, Role.STRATUM, application_name="kench stratum")
     check_schema(engine)
+    if given.rehearse is not None:
+        rehearse_ports(settings, given.rehearse)
+        return 0
+    handed = handover.take(settings.run_directory)
     count = settings.stratum_processes or max(1, len(os.sched_getaffinity(0)) - 1)
-    generation = claim(settings.run_directory, settings.instance, count)
+    former = adopt(settings.run_directory, handed) if handed else None
+    generation = claim(settings.run_directory, settings.instance, count, beside=bool(handed))
     ports = HeldPorts()
-    log.info("started", native=native.IMPLEMENTATION, processes=count)
+    log.info("started", native=native.IMPLEMENTATION, processes=count, again=bool(handed))
     try:
         clock = SystemClock()
         blocks = settings.blocks_directory
         own, *rest = [blocks / str(one) for one in (*generation.numbers, *generation.others)]
         if adopted := adopt_unsettled(blocks, own, frozenset(rest)):
             log.warning("blocks of former fronts are sent again", blocks=adopted)
-        chosen = tuple(ports.hold(plan, clock) for plan in settings.all_doors)
-        place = Place(chosen, generation.feed_path, os.getpid())
-        return _serve(settings, engine, clock, generation, place)
+        before = handed.ports if handed else {}
+        ports.adopt(handed.held if handed else ())
+        chosen = {
+            plan.name: ports.hold(plan, clock, before.get(plan.name, 0))
+            for plan in settings.all_doors
+        }
+        return _serve(Start(settings, engine, clock, generation, ports, chosen, handed, former))
     finally:
         ports.close()
         generation.close()
         engine.dispose()
 
 
-def _serve(
-    settings: Settings, engine: sa.Engine, clock: Clock, generation: Generation, place: Place
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What is decided before anything runs."""
+
+    settings: Settings
+    engine: sa.Engine
+    clock: Clock
+    generation: Generation
+    ports: HeldPorts
+    chosen: dict[str, int]
+    handed: Handover | None
+    former: Generation | None
+
+    def fronts(self, generation: Generation, adopted: Mapping[int, int] | None = None) -> Fronts:
+        """Return the fronts of a generation, none started yet but those adopted."""
+        place = Place(tuple(self.chosen.values()), generation.feed_path, os.getpid())
+        return Fronts(
+            generation.numbers,
+            partial(front_command, place),
+            front_variables(self.settings),
+            self.clock,
+            adopted,
+        )
+
+    def found(
+        self, loop: asyncio.AbstractEventLoop, teller: Teller, successors: Fronts
+    ) -> Former | None:
+        """Return what served before a reload, to be drained when its successors serve."""
+        if self.handed is None or self.former is None:
+            return None
+        old = Kept(self.former, self.fronts(self.former, self.handed.fronts))
+        succession = Succession(loop, teller, self.settings.drain_s, old.fronts, successors)
+        return Former(old, succession, self.handed.values)
+
+
+def _serve(start: Start) -> int:
     """Run Twisted on uvloop's loop until it is stopped; return the exit status."""
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
@@ -107,28 +162,25 @@ def _serve(
     # Its stub names a module, not the object that the module is replaced by.
     reactor: Any = installed
     fatal: list[bool] = []
+    settings, handed = start.settings, start.handed
 
     def end() -> None:
         if not fatal:
             fatal.append(True)
             reactor.stop()
 
-    fronts = Fronts(
-        generation.numbers,
-        partial(front_command, place),
-        front_variables(settings),
-        clock,
-    )
+    teller = Teller(loop, settings.run_directory, handed.number if handed else 0)
+    kept = Kept(start.generation, start.fronts(start.generation))
     service = MakerService(
         settings,
         loop,
-        clock,
-        engine,
-        generation,
-        fronts,
-        place.ports[0],
-        partial(announce, ROLE, "ready"),
-        end,
+        start.clock,
+        start.engine,
+        kept,
+        next(iter(start.chosen.values())),
+        (lambda: None) if handed else partial(announce, ROLE, "ready"),
+        (lambda: None) if handed else end,
+        start.found(loop, teller, kept.fronts),
     )
     try:
         reactor.listenTCP(
@@ -144,6 +196,8 @@ def _serve(
     reports = task.LoopingCall(service.report)
     reports.start(REPORT_S, now=False)
 
+    reload_on_signal(start, service, teller, reactor)
+
     @defer.inlineCallbacks
     def stop() -> Any:
         service.stop_fronts()
@@ -156,6 +210,48 @@ def _serve(
     reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.run()
     return EXIT_FAULT if fatal else 0
+
+
+def reload_on_signal(start: Start, service: "MakerService", teller: Teller, reactor: Any) -> None:
+    """Have SIGHUP reload."""
+    from twisted.internet import threads  # noqa: PLC0415
+
+    def in_thread(work: Callable[[], Any], done: Callable[[Any], None]) -> None:
+        threads.deferToThread(work).addCallback(done)
+
+    ours = [*start.chosen.values(), start.settings.metrics_port]
+    reloader = Reloader(
+        teller,
+        partial(in_thread, partial(rehearse, ours)),
+        lambda number: in_thread(
+            service.pause_threads, lambda _: replace_program(start, service, number)
+        ),
+        lambda: service.is_reloading,
+    )
+    signal.signal(signal.SIGHUP, lambda *_: reactor.callFromThread(reloader.begin))
+
+
+def replace_program(start: Start, service: "MakerService", number: int) -> None:
+    """Start this program anew in this process; its fronts and what it holds stay."""
+    kept = service.kept
+    numbers = kept.generation.numbers
+    handover.leave(
+        start.settings.run_directory,
+        Handover(
+            number=number,
+            slot=kept.generation.slot,
+            lock=kept.generation.lock,
+            first=numbers.start,
+            count=len(numbers),
+            ports=start.chosen,
+            held=start.ports.descriptors,
+            fronts=kept.fronts.pids,
+            values=service.values(),
+        ),
+    )
+    # Another signal may come before the new program listens to it.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - ourselves
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """The socket shell of one miner: an asyncio protocol around a sans-IO session."""
 
 import asyncio
+import socket
+import struct
 from typing import TYPE_CHECKING, cast
 
 import structlog
@@ -26,6 +28,9 @@ FAILED_LOGIN_S, FAILED_DOUBLINGS_MAX = 1.0, 12
 
 # More than this in one read is no login but a flood, and no more is read until its turn.
 PROMPT_BYTES_MAX = 4096
+
+# SO_LINGER's: on, and no time at all.
+RESET = struct.pack("ii", 1, 0)
 
 log = structlog.get_logger("stratum")
 
@@ -379,6 +384,13 @@ class Connection(Wire, asyncio.Protocol):
     def abort(self) -> None:
         """Close at once; replies that wait are not sent."""
         self._shut_to_plain()
+        self.transport.abort()
+
+    def reset(self) -> None:
+        """Close at once, and have the peer's kernel know that nothing of it is left."""
+        raw = self.transport.get_extra_info("socket")
+        if raw is not None and self.session.state is not State.CLOSED:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
         self.transport.abort()
 
     @property

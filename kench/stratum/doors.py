@@ -1,10 +1,11 @@
 """One door: where miners come in, what holds for them there, and how many came by it."""
 
 import asyncio
+import socket
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -50,6 +51,8 @@ class Door:
         self._handshake_s = handshake_s
         self._servers: list[asyncio.Server] = []
         self._openings: Openings | None = None
+        self._bound: list[socket.socket] = []  # what the servers listen at
+        self._late: set[asyncio.Task[Any]] = set()
 
     @property
     def is_open(self) -> bool:
@@ -88,6 +91,7 @@ class Door:
                     lambda: Connection(front, self), sock=one, backlog=BACKLOG
                 )
                 self._servers.append(server)
+                self._bound.append(one)
         self.fault = None
         log.info("serving", door=self.name, url=self.plan.url(self.port))
         return True
@@ -97,8 +101,26 @@ class Door:
         for server in self._servers:
             server.close()
         self._servers.clear()
+        self._bound.clear()
         if self._openings is not None:
             self._openings.close()
+            self._openings = None
+
+    def drain(self, loop: asyncio.AbstractEventLoop, front: "Front") -> None:
+        """Take in who is in the queue of the port, then listen no more."""
+        for one in self._bound:
+            for raw in _queued(one):
+                made = loop.create_task(
+                    loop.connect_accepted_socket(lambda: Connection(front, self), raw)
+                )
+                self._late.add(made)
+                made.add_done_callback(self._late.discard)
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        self._bound.clear()
+        if self._openings is not None:
+            self._openings.drain()
             self._openings = None
 
     def status(self) -> dict[str, object]:
@@ -118,6 +140,17 @@ class Door:
         if fault != self.fault:
             log.error("door not opened", door=self.name, why=fault)
         self.fault = fault
+
+
+def _queued(listening: socket.socket) -> Iterator[socket.socket]:
+    """Yield the connections that wait to be accepted."""
+    while True:
+        try:
+            raw, _ = listening.accept()
+        except OSError:  # none, or no descriptor left for one
+            return
+        raw.setblocking(False)
+        yield raw
 
 
 def certificate_of(settings: Settings) -> Certificate | None:

@@ -19,7 +19,7 @@ from functools import partial
 import structlog
 
 from kench.pool.door_settings import Network
-from kench.stratum.addresses import is_within, plain_address
+from kench.stratum.addresses import BACKLOG, is_within, plain_address
 from kench.stratum.certificate import Certificate
 from kench.stratum.connection import Connection
 from kench.stratum.faults import Fault
@@ -31,6 +31,8 @@ OPENINGS_MAX = 2048
 # Sockets taken from the kernel in a turn of the loop, and handshakes begun.
 ACCEPTS_EACH_TURN = 64
 HANDSHAKES_EACH_TURN = 4
+# Together as many as can be in the queue of a port.
+DRAIN_TURNS = BACKLOG // ACCEPTS_EACH_TURN + 1
 # Nothing is accepted for this long when there are no descriptors or no memory left.
 EXHAUSTED_S = 1.0
 _EXHAUSTED = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
@@ -107,6 +109,15 @@ class Openings:
         self._ready.clear()
         for task in tuple(self._tasks):
             task.cancel()
+
+    def drain(self) -> None:
+        """Take in who is in the queue of the port, then accept no more; what began goes on."""
+        for bound in self._listening:
+            self._loop.remove_reader(bound.fileno())
+            for _ in range(DRAIN_TURNS):
+                self._accept(bound)
+            bound.close()
+        self._listening.clear()
 
     # -- accepting --------------------------------------------------------------------------
 

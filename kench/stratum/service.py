@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,7 @@ from kench.stratum.contract import NewWorker
 from kench.stratum.costs import CostLimits
 from kench.stratum.descriptors import room_for
 from kench.stratum.doors import certificate_of, doors_of
+from kench.stratum.draining import Draining
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.feed import Kind
 from kench.stratum.feed_line import FeedLine
@@ -65,6 +67,8 @@ class StratumService:
         self._template_at: float | None = None
         self._job_sent_at = loop.time()
         self._lag_ms = 0.0
+        self._drain_s = settings.drain_s
+        self._draining: Draining | None = None
         self._why_no_template = "waiting for a node"
         directory = settings.journal_directory
         self._writer = JournalWriter(
@@ -134,6 +138,14 @@ class StratumService:
         self.doors.close()
         self.tell()
         self._feed.close()
+
+    def drain(self, on_drained: Callable[[], None]) -> None:
+        """Let go of all miners slowly: others serve them from now on."""
+        if self._draining is None:
+            self.doors.drain()
+            chance = random.Random(os.urandom(8))  # noqa: S311 - an order, no secret
+            self._draining = Draining(self._loop, self.front, self._drain_s, on_drained, chance)
+            self._draining.begin()
 
     def stop_threads(self) -> None:
         """Stop everything else, in a thread, in the order of dependence."""

@@ -53,6 +53,7 @@ class Doors:
         self._opening: asyncio.Task[None] | None = None
         self._was_open = False
         self._closed = False
+        self._draining = False
 
     @property
     def is_open(self) -> bool:
@@ -66,6 +67,8 @@ class Doors:
             return f"{obstacle.value}: {detail}" if detail else obstacle.value
         if self.is_open:
             return None
+        if self._draining:
+            return "another process of the pool goes on"
         faults = [f"door {door.name}: {door.fault}" for door in self.doors if door.fault]
         return "; ".join(faults) or "the ports are being opened"
 
@@ -92,6 +95,13 @@ class Doors:
         """Stop for good."""
         self._closed = True
         self._shut("shutting down")
+
+    def drain(self) -> None:
+        """Take nobody in any more; who is in stays."""
+        self._closed = self._draining = True
+        for door in self.doors:
+            door.drain(self._loop, self._front)
+        self._tell()
 
     def _may_open(self) -> bool:
         return not self._obstacles and not self._closed

@@ -76,6 +76,15 @@ class Rig:
         answer = self.call("mining.submit", *share)
         return answer["result"] or answer["error"][0]
 
+    def is_closed(self) -> bool:
+        """Whether the server has ended the connection."""
+        try:
+            while self._file.readline():
+                pass
+        except OSError:
+            pass
+        return True
+
     def close(self) -> None:
         with contextlib.suppress(OSError):  # what was to be sent is of no account
             self._file.close()

@@ -23,6 +23,52 @@ ENDS_BEFORE_SERVING_MAX = 3
 log = structlog.get_logger("stratum")
 
 
+class Process(Protocol):
+    """What is known of a front's process; `subprocess.Popen` is one."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Return the exit status once it ended."""
+        ...
+
+    def send_signal(self, sig: int) -> None:
+        """Signal it, if it runs."""
+        ...
+
+    def kill(self) -> None:
+        """End it at once."""
+        ...
+
+
+class AdoptedProcess:
+    """A child that the program started before it replaced itself by exec."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """Return the exit status once it ended; -1 where that is nobody's to know any more."""
+        if self._status is None:
+            try:
+                pid, status = os.waitpid(self.pid, os.WNOHANG)
+            except ChildProcessError:
+                self._status = -1
+            else:
+                self._status = os.waitstatus_to_exitcode(status) if pid else None
+        return self._status
+
+    def send_signal(self, sig: int) -> None:
+        """Signal it, if it runs."""
+        if self.poll() is None:
+            os.kill(self.pid, sig)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.send_signal(signal.SIGKILL)
+
+
 class Command(Protocol):
     """How the process of a front is started."""
 
@@ -34,7 +80,7 @@ class Command(Protocol):
 @dataclass
 class _Kept:
     number: int
-    process: subprocess.Popen[bytes] | None = None
+    process: Process | None = None
     started_s: float = 0.0
     start_due_s: float | None = 0.0
     ends: int = 0
@@ -50,14 +96,39 @@ class Fronts:
         command: Command,
         environment: Mapping[str, str],
         clock: Clock,
+        adopted: Mapping[int, int] | None = None,
     ) -> None:
+        """Keep the fronts of these numbers; `adopted` are processes that run already."""
         self._command = command
         self._environment = dict(environment)
         self._clock = clock
         self._kept = [_Kept(number) for number in numbers]
+        for kept in self._kept:
+            if adopted and kept.number in adopted:
+                kept.process = AdoptedProcess(adopted[kept.number])
+                kept.start_due_s = None
+        self._draining = False
         self._stop_due_s: float | None = None
         self.restarts = 0
         self._ended: list[int] = []
+
+    @property
+    def count(self) -> int:
+        """How many fronts there are to be."""
+        return len(self._kept)
+
+    @property
+    def numbers(self) -> list[int]:
+        """The fronts' numbers."""
+        return [kept.number for kept in self._kept]
+
+    def drain(self) -> None:
+        """Have every front let go of its miners and end; none is started again."""
+        self._draining = True
+        for kept in self._kept:
+            kept.start_due_s = None
+            if kept.process is not None:
+                kept.process.send_signal(signal.SIGUSR1)
 
     @property
     def pids(self) -> dict[int, int]:
@@ -122,7 +193,7 @@ class Fronts:
         pid = kept.process.pid if kept.process else 0
         kept.process = None
         self._ended.append(kept.number)
-        if self._stop_due_s is not None:
+        if self._stop_due_s is not None or self._draining:
             return
         kept.ends += 1
         self.restarts += 1

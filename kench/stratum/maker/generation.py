@@ -10,7 +10,9 @@ import os
 from pathlib import Path
 
 from kench.pool.errors import KenchError
+from kench.pool.reload_progress import LOCK_NAMES
 from kench.pool.settings import FRONT_NUMBER_MAX
+from kench.stratum.maker.handover import Handover
 
 SLOTS = (0, 1)
 
@@ -29,11 +31,18 @@ class Generation:
         self.others = others
         """Numbers of the generation that drains beside this one."""
         self.feed_path = run_directory / f"feed-{slot}.sock"
-        self._descriptor = descriptor
+        self.slot = slot
+        self.lock = descriptor
 
     def close(self) -> None:
         """Give the numbers up."""
-        os.close(self._descriptor)
+        os.close(self.lock)
+
+
+def adopt(run_directory: Path, handed: Handover) -> Generation:
+    """Return the generation that this process had before it replaced itself by exec."""
+    numbers = range(handed.first, handed.first + handed.count)
+    return Generation(run_directory, handed.slot, handed.lock, numbers, range(0))
 
 
 def claim(run_directory: Path, instance: int, count: int, *, beside: bool = False) -> Generation:
@@ -46,7 +55,7 @@ def claim(run_directory: Path, instance: int, count: int, *, beside: bool = Fals
     free: dict[int, int] = {}
     taken: list[range] = []
     for slot in SLOTS:
-        path = run_directory / f"stratum-{slot}.lock"
+        path = run_directory / LOCK_NAMES[slot]
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -68,13 +68,14 @@ class Listener(Protocol):
 class Hub:
     """The socket and the lines; keeps what a front that comes now must be told. Loop only."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, path: Path, listener: Listener) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, listener: Listener, *paths: Path) -> None:
+        """Listen at the path of each generation of fronts that is alive."""
         self._loop = loop
-        self._path = path
+        self._paths = paths
         self.listener = listener
         self._lines: dict[int, FrontLine] = {}
         self._pids: dict[int, int] = {}
-        self._server: asyncio.Server | None = None
+        self._servers: list[asyncio.Server] = []
         self._job: Job | None = None
         self._why_no_job: str | None = None
         self._proposal: bytes | None = None
@@ -85,24 +86,21 @@ class Hub:
         return self._job
 
     async def listen(self) -> None:
-        """Open the socket, for the account of this process alone."""
-        self._path.unlink(missing_ok=True)
-        opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # The name gets the mode of the socket: there is no moment in which others could connect.
-        os.fchmod(opened.fileno(), SOCKET_MODE)
-        with short_path(self._path) as path:
-            opened.bind(path)
-        self._server = await self._loop.create_unix_server(
-            lambda: FrontLine(self), sock=opened, backlog=BACKLOG
-        )
+        """Open the sockets, for the account of this process alone."""
+        for path in self._paths:
+            server = await self._loop.create_unix_server(
+                lambda: FrontLine(self), sock=_bound_at(path), backlog=BACKLOG
+            )
+            self._servers.append(server)
 
     def close(self) -> None:
         """Close the socket and every line."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
         for line in tuple(self._lines.values()):
             line.abort()
-        self._path.unlink(missing_ok=True)
+        for path in self._paths:
+            path.unlink(missing_ok=True)
 
     # -- maker to fronts --------------------------------------------------------------------
 
@@ -160,6 +158,17 @@ class Hub:
         if self._lines.get(number) is line:
             del self._lines[number]
             self.listener.front_gone(number)
+
+
+def _bound_at(path: Path) -> socket.socket:
+    """Return a Unix socket of that name, for the account of this process alone."""
+    path.unlink(missing_ok=True)
+    opened = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # The name gets the mode of the socket: there is no moment in which others could connect.
+    os.fchmod(opened.fileno(), SOCKET_MODE)
+    with short_path(path) as name:
+        opened.bind(name)
+    return opened
 
 
 class FrontLine(asyncio.Protocol):

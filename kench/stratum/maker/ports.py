@@ -7,10 +7,13 @@ the same port by SO_REUSEPORT.
 import errno
 import socket
 import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
-from kench.pool.clock import Clock
+from kench.pool.clock import Clock, SystemClock
 from kench.pool.door_settings import FIRST_DOOR, DoorPlan
 from kench.pool.errors import KenchError
+from kench.pool.settings import Settings
 from kench.stratum.addresses import open_sockets
 
 # Fronts of a job maker that was killed close the port within a moment of its end.
@@ -27,14 +30,37 @@ class HeldPorts:
 
     def __init__(self) -> None:
         self._sockets: list[socket.socket] = []
+        self._ours: set[int] = set()
 
-    def hold(self, plan: DoorPlan, clock: Clock) -> int:
-        """Hold the port of a door; return its number. Raises PortTakenError, naming the setting."""
+    @property
+    def descriptors(self) -> list[int]:
+        """What holds the ports, for a successor in this process."""
+        return [held.fileno() for held in self._sockets]
+
+    def expect(self, ports: Iterable[int]) -> None:
+        """Know ports that our own fronts listen on."""
+        self._ours.update(ports)
+
+    def adopt(self, descriptors: Iterable[int]) -> None:
+        """Take over what held the ports before this program replaced itself."""
+        for descriptor in descriptors:
+            held = socket.socket(fileno=descriptor)
+            self._sockets.append(held)
+            self._ours.add(int(held.getsockname()[1]))
+
+    def hold(self, plan: DoorPlan, clock: Clock, former: int = 0) -> int:
+        """Hold the port of a door; return its number. Raises PortTakenError, naming the setting.
+
+        `former` is the port that it had when it was chosen freely before.
+        """
+        if former and not plan.port:
+            plan = replace(plan, port=former)
         deadline = clock.monotonic() + PATIENCE_S
         pause = threading.Event()
         while True:
             try:
-                _probe(plan)
+                if plan.port not in self._ours:  # else our own fronts listen there
+                    _probe(plan)
                 held = open_sockets(plan.hosts, plan.port, _SEND_TIMEOUT_S)
             except OSError as error:
                 passing = error.errno == errno.EADDRINUSE and clock.monotonic() < deadline
@@ -55,6 +81,24 @@ class HeldPorts:
         """Give the ports up."""
         for held in self._sockets:
             held.close()
+
+
+def rehearse_ports(settings: Settings, ours: Sequence[int]) -> None:
+    """Raise KenchError where a port cannot be had that is not one of ours already."""
+    held = HeldPorts()
+    held.expect(ours)
+    try:
+        for plan in settings.all_doors:
+            held.hold(plan, SystemClock())
+        if settings.metrics_port not in ours:
+            with socket.create_server((settings.metrics_host, settings.metrics_port)):
+                pass
+    except OSError as error:
+        raise PortTakenError(
+            f"port {settings.metrics_port} is taken: set KENCH_METRICS_PORT to a free one"
+        ) from error
+    finally:
+        held.close()
 
 
 def _probe(plan: DoorPlan) -> None:

@@ -19,8 +19,8 @@ from kench.pool.settings import Settings
 from kench.pool.template import Template
 from kench.stratum.bodies import BodyFolder
 from kench.stratum.lag import LagProbe
+from kench.stratum.maker.former import Former, Kept
 from kench.stratum.maker.fronts import Fronts
-from kench.stratum.maker.generation import Generation
 from kench.stratum.maker.hub import Hub
 from kench.stratum.maker.lending import Lending
 from kench.stratum.maker.retargets import Retargets
@@ -43,21 +43,29 @@ class MakerService:
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
         engine: sa.Engine,
-        generation: Generation,
-        fronts: Fronts,
+        kept: Kept,
         port: int,
         on_ready: Callable[[], None],
         on_hopeless: Callable[[], None],
+        former: Former | None = None,
     ) -> None:
         self._loop = loop
         self._instance = settings.instance
         self._port = port
-        self._fronts = fronts
+        self.kept = kept
+        self._fronts = kept.fronts
         self._on_ready: Callable[[], None] | None = on_ready
         self._on_hopeless = on_hopeless
-        self._states = FrontStates(generation.numbers)
-        self._hub = Hub(loop, generation.feed_path, self)
+        self._states = FrontStates(kept.generation.numbers)
+        paths = [kept.generation.feed_path]
+        if former is not None:
+            paths.append(former.kept.generation.feed_path)
+            self._states.add(former.kept.generation.numbers)
+        self._former = former
+        self._hub = Hub(loop, self, *paths)
         self._lending = Lending(self._hub.say, loop.time)
+        if former is not None:
+            self._lending.load(former.values, former.kept.fronts.pids)
         self._bodies = BodyFolder(settings.bodies_directory, clock)
         self._reports = Reports(engine)
         self._reporting = False
@@ -80,13 +88,12 @@ class MakerService:
 
     def stop_fronts(self) -> None:
         """Begin to stop: every front closes its door and ends."""
-        self._fronts.stop()
+        for fronts in self._alive():
+            fronts.stop()
 
     def stop_threads(self) -> None:
         """Stop everything else, in a thread, when the fronts have ended."""
-        self._upstream.stop()
-        self._bodies.stop()
-        self._statistics.stop()
+        self.pause_threads()
         states = {
             number: state | {"serving": False, "why": "stopped"}
             for number, state in self._reported().items()
@@ -95,6 +102,16 @@ class MakerService:
             self._reports.write(self._tally, states)
         except SQLAlchemyError as error:
             log.warning("last state not reported", error=type(error).__name__)
+
+    def pause_threads(self) -> None:
+        """Stop what has threads and files, in a thread; fronts serve on with the job they have."""
+        self._statistics.stop()
+        self._bodies.stop()
+        self._upstream.stop()
+
+    def values(self) -> list[list[Any]]:
+        """Return who holds which extranonce1, for a successor."""
+        return self._lending.dump()
 
     def close(self) -> None:
         """Close the feed: the last thing."""
@@ -170,19 +187,47 @@ class MakerService:
 
     def tick(self) -> None:
         """Do what is due several times a second: look at the fronts' processes."""
-        self._fronts.tick()
-        for number in self._fronts.take_ended():
-            self._lending.ended(number)
+        for fronts in self._alive():
+            fronts.tick()
+            for number in fronts.take_ended():
+                self._lending.ended(number)
         self._lending.tick()
+        if self._former is not None:
+            self._look_at_former(self._former)
         if self._on_ready is not None and self._fronts.hopeless:
             self._on_ready = None
             log.critical("no front starts: what they said last stands above")
             self._on_hopeless()
 
+    def _alive(self) -> list[Fronts]:
+        return [self._fronts] + ([self._former.kept.fronts] if self._former else [])
+
+    def _look_at_former(self, former: Former) -> None:
+        """Go on with a reload; when it is over, one generation is left."""
+        old, new = former.kept, self.kept
+        states = self._states.of(new.generation.numbers)
+        left = self._states.of(old.generation.numbers)
+        former.succession.tick(
+            serving=sum(bool(state["serving"]) for state in states),
+            connections=sum(int(state["connections"]) for state in left),
+        )
+        if former.succession.is_over:
+            gone = new if former.succession.failed else old
+            if gone is new:
+                self.kept, self._fronts = old, old.fronts
+            self._former = None
+            self._states.remove(gone.generation.numbers)
+            gone.generation.close()
+
+    @property
+    def is_reloading(self) -> bool:
+        """Whether two generations of fronts are alive."""
+        return self._former is not None
+
     @property
     def fronts_ended(self) -> bool:
         """Whether no front runs any more."""
-        return self._fronts.ended
+        return all(fronts.ended for fronts in self._alive())
 
     def report(self) -> None:
         """Do what is due each second: tell PostgreSQL."""
@@ -221,6 +266,7 @@ class MakerService:
             "network": self._upstream.network,
             "nodes": self._upstream.status(),
             "front_restarts": self._fronts.restarts,
+            "sessions_moved": self._lending.granted,
             "maker_loop_lag_s": self.lag_probe.last_s,
             "maker_loop_lag_max_s": self.lag_probe.max_s,
             "statistics": self._statistics.status(),

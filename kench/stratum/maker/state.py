@@ -1,7 +1,7 @@
 """The state of the whole from the states of its fronts: what /status shows and health follows."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from kench.pool.door_status import merge_doors
@@ -22,6 +22,19 @@ class FrontStates:
 
     def __init__(self, numbers: range) -> None:
         self._states: dict[int, tuple[dict[str, Any], float] | None] = dict.fromkeys(numbers)
+
+    def add(self, numbers: Iterable[int]) -> None:
+        """Have fronts of another generation too."""
+        self._states.update(dict.fromkeys(numbers))
+
+    def remove(self, numbers: Iterable[int]) -> None:
+        """A generation is gone for good."""
+        for number in numbers:
+            self._states.pop(number, None)
+
+    def of(self, numbers: Iterable[int]) -> list[dict[str, Any]]:
+        """Return the states that some fronts told last."""
+        return [kept[0] for number in numbers if (kept := self._states.get(number)) is not None]
 
     def take(self, number: int, state: dict[str, Any], now: float) -> None:
         """Keep what a front says of itself."""

@@ -1,6 +1,7 @@
 """Composition root of a front: serves miners on one event loop. `kench stratum` runs it."""
 
 import asyncio
+import signal
 import sys
 import threading
 from pathlib import Path
@@ -94,6 +95,12 @@ def _serve(settings: Settings, clock: Clock, place: Place) -> int:
     reactor.callWhenRunning(service.start)
     task.LoopingCall(service.tick).start(1.0)
     task.LoopingCall(service.sweep).start(SWEEP_S, now=False)
+
+    def leave() -> None:
+        if reactor.running:
+            reactor.stop()
+
+    signal.signal(signal.SIGUSR1, lambda *_: reactor.callFromThread(service.drain, leave))
     reactor.addSystemEventTrigger("before", "shutdown", service.close_doors)
     reactor.addSystemEventTrigger(
         "before", "shutdown", lambda: threads.deferToThread(service.stop_threads)

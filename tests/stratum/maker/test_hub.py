@@ -102,7 +102,7 @@ class Line:
         self.loop = asyncio.get_running_loop()
         self.path = folder / "feed.sock"
         self.maker = Maker()
-        self.hub = Hub(self.loop, self.path, self.maker)
+        self.hub = Hub(self.loop, self.maker, self.path)
         self.lines: list[FeedLine] = []
 
     def front(self, number: int = 0, maker_pid: int | None = None) -> tuple[Front, FeedLine]:
