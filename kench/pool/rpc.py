@@ -19,7 +19,7 @@ from kench.pool.rpc_connection import (
     NodeProxy,
     basic_credentials,
 )
-from kench.pool.rpc_json import decode_json, decode_template_answer
+from kench.pool.rpc_json import decode_json
 
 DEFAULT_TIMEOUT_S = 10.0
 # Core closes a connection that was idle for 30 s (rpcservertimeout); we never meet that moment.
@@ -175,15 +175,16 @@ class NodeLine:
         method: str,
         *params: Any,
         timeout_s: float = DEFAULT_TIMEOUT_S,
+        decode: Callable[[bytes], Any] = decode_json,
     ) -> Any:
         """Call `method` and return its result; numbers with a point are Decimal.
 
         `timeout_s` bounds the whole call, however slowly the answer trickles. A call is sent a
         second time only where the node closed a kept connection before answering, or refused a
-        cookie that has changed since: methods must bear being carried out twice.
+        cookie that has changed since: methods must bear being carried out twice. `decode` reads the
+        whole answer (decode_json, or another that gives what it gives).
         Raises NodeFaultError's subclasses.
         """
-        decode = decode_template_answer if method == "getblocktemplate" else decode_json
         proxy = NodeProxy(self._connection, method, timeout_s, decode)
         return self._carry_out(method, timeout_s, lambda: proxy(*params))
 

@@ -21,7 +21,9 @@ def run_longpoll(watch: NodeWatch) -> None:
             continue
         tip_before = watch.view.tip
         try:
-            tip_hash = _ask(watch)
+            tip_hash = watch.ask(
+                watch.longpoll_line, LONGPOLL_TIMEOUT_S, longpollid=watch.longpoll_id
+            )
         except NodeTimeoutError:
             # Nothing new for long, or the node hangs: polling knows which.
             watch.poke()
@@ -33,11 +35,3 @@ def run_longpoll(watch: NodeWatch) -> None:
             backoff_s = BACKOFF_FIRST_S
             if tip_before is None or tip_hash in (None, tip_before.hash):
                 watch.stopping.wait(SAME_TIP_PAUSE_S)
-
-
-def _ask(watch: NodeWatch) -> str | None:
-    line = watch.longpoll_line
-    asked_s = watch.clock.monotonic()
-    request = watch.template_request(longpollid=watch.longpoll_id)
-    raw = line.call("getblocktemplate", request, timeout_s=LONGPOLL_TIMEOUT_S)
-    return watch.take(raw, line, asked_s)

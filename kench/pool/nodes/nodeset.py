@@ -106,7 +106,14 @@ class NodeSet:
         self._endpoints = {i: endpoint for i, endpoint in enumerate(zmq_endpoints) if endpoint}
         self._watches = [
             NodeWatch(
-                node, clock, self._stop, poll_s, self._claim_network, self._changed, self._offer
+                node,
+                clock,
+                self._stop,
+                poll_s,
+                self._claim_network,
+                self._is_repeated,
+                self._changed,
+                self._offer,
             )
             for node in nodes
         ]
@@ -223,8 +230,8 @@ class NodeSet:
                 self._hints.append(tip_hash)
         if first and not known and watch.view.usable:
             watch.request(tip_hash)
-        else:
-            watch.poke()
+        # Its place and health are asked for while the template is on its way.
+        watch.poke()
 
     def _offer(self, watch: NodeWatch, received: ReceivedTemplate) -> None:
         """Hand a template out, unless it is behind, a repetition, or of the wrong branch (B18)."""
@@ -244,6 +251,17 @@ class NodeSet:
                 )
                 self._wish = None
             self._on_template(received)
+
+    def _is_repeated(self, watch: NodeWatch, tip_hash: str) -> bool:
+        """Say whether a template of this node on this tip would only repeat the one handed out."""
+        with self._lock:
+            out = self._handed_out
+            return (
+                out is not None
+                and (out.node, out.tip_hash) == (watch.name, tip_hash)
+                and self._wish is None
+                and self._clock.monotonic() - out.received_s < REPEAT_MIN_S
+            )
 
     def _is_wanted(self, watch: NodeWatch, received: ReceivedTemplate) -> bool:
         candidates = [view for view in self._candidates() if view.name == watch.name]

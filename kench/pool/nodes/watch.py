@@ -20,6 +20,7 @@ from kench.pool.nodes.facts import (
     tip_of_header,
     why_unusable,
 )
+from kench.pool.nodes.reading import TemplateReading
 from kench.pool.rpc import Node, NodeFaultError, NodeGarbledError, NodeLine, NodeUnreachableError
 from kench.pool.template import Template, TemplateRefusedError
 
@@ -38,8 +39,9 @@ log = structlog.get_logger("kench.nodes")
 class NodeWatch:
     """Watches one node; the threads are started by NodeSet.
 
-    `claim_network(chain)` returns the network that all nodes must be on. `on_change(watch)` is
-    called when the view has changed, `on_template(watch, received)` for each fresh template.
+    `claim_network(chain)` returns the network that all nodes must be on. `is_repeated(watch, tip)`
+    tells that a template on that tip was handed out this moment. `on_change(watch)` is called when
+    the view has changed, `on_template(watch, received)` for each fresh template.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - made in one place, by NodeSet
@@ -49,6 +51,7 @@ class NodeWatch:
         stop: threading.Event,
         poll_s: float,
         claim_network: Callable[[str], str],
+        is_repeated: Callable[["NodeWatch", str], bool],
         on_change: Callable[["NodeWatch"], None],
         on_template: Callable[["NodeWatch", ReceivedTemplate], None],
     ) -> None:
@@ -60,6 +63,8 @@ class NodeWatch:
         self.longpoll_wake = threading.Event()
         self._poll_s = poll_s
         self._claim_network = claim_network
+        self._is_repeated = is_repeated
+        self._reading = threading.Lock()
         self._on_change = on_change
         self._on_template = on_template
         self._poll_line = node.line()
@@ -135,12 +140,26 @@ class NodeWatch:
         capabilities = ["longpoll", "coinbasevalue", "workid", "proposal"]
         return {"capabilities": capabilities, "rules": rules, **more}
 
-    def take(self, raw: Any, line: NodeLine, asked_s: float) -> str | None:
-        """Check a template and pass it on; return its previous block's hash.
+    def ask(self, line: NodeLine, timeout_s: float, **more: str) -> str | None:
+        """Ask for a template and take it; return its previous block's hash.
 
         None means that it was older than the node's own tip and was dropped (B4).
         Raises NodeFaultError; a refused template only marks the node.
         """
+        asked_s = self.clock.monotonic()
+        reading = TemplateReading(self._reading, lambda tip: self._is_repeated(self, tip))
+        with reading:
+            raw = line.call(
+                "getblocktemplate",
+                self.template_request(**more),
+                timeout_s=timeout_s,
+                decode=reading.decode,
+            )
+            if reading.repeated is not None:
+                return reading.repeated
+            return self._take(raw, line, asked_s)
+
+    def _take(self, raw: Any, line: NodeLine, asked_s: float) -> str | None:
         received_s = self.clock.monotonic()
         try:
             template = Template.parse(raw if isinstance(raw, dict) else {})
@@ -188,13 +207,8 @@ class NodeWatch:
         self._set_health(why)
 
     def _fetch(self) -> None:
-        line = self._fetch_line
-        asked_s = self.clock.monotonic()
         try:
-            raw = line.call(
-                "getblocktemplate", self.template_request(), timeout_s=TEMPLATE_TIMEOUT_S
-            )
-            self.take(raw, line, asked_s)
+            self.ask(self._fetch_line, TEMPLATE_TIMEOUT_S)
         except NodeFaultError as fault:
             self._set_template_fault(str(fault))
             if isinstance(fault, NodeUnreachableError):
