@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from kench.native import Gate
+from kench.pool.settings import Settings
 
 # A pause of reading begins at this and is four times as long for each soft limit more.
 PAUSE_S, PAUSE_GROWTH, PAUSE_MAX_S = 0.25, 4.0, 15.0
@@ -31,6 +32,35 @@ class CostLimits:
     ban_s: float
     ban_max_s: float
 
+    @classmethod
+    def of(cls, settings: Settings) -> "CostLimits":
+        """Return the limits of the settings."""
+        return cls(
+            half_life_s=settings.cost_half_life_s,
+            session_soft=settings.session_cost_soft,
+            session_hard=settings.session_cost_hard,
+            address_soft=settings.address_cost_soft,
+            address_hard=settings.address_cost_hard,
+            ban_s=settings.ban_s,
+            ban_max_s=settings.ban_max_s,
+        )
+
+
+def decayed(amount: float, elapsed_s: float, half_life_s: float) -> float:
+    """Return what is left of an amount that halves each half-life."""
+    # A clock that was set back forgives nothing.
+    return float(amount * 0.5 ** (max(elapsed_s, 0.0) / half_life_s))
+
+
+def next_ban(earlier: int, ended: float, now: float, limits: CostLimits) -> tuple[int, float]:
+    """Return how many bans one more makes, and its seconds; `ended` is when the last one did.
+
+    Each that comes soon again is twice as long.
+    """
+    if now - ended > BAN_FORGOTTEN_AFTER * limits.ban_max_s:
+        earlier = 0
+    return earlier + 1, min(limits.ban_s * 2.0 ** min(earlier, 32), limits.ban_max_s)
+
 
 class Cost:
     """A sum that halves each half-life."""
@@ -45,14 +75,19 @@ class Cost:
         """Return what is left of all that was added."""
         if not self._level:
             return 0.0
-        # A clock that was set back forgives nothing.
-        return float(self._level * 0.5 ** (max(now - self._at, 0.0) / half_life_s))
+        return decayed(self._level, now - self._at, half_life_s)
 
-    def add(self, amount: float, now: float, half_life_s: float) -> float:
-        """Add to the sum (or take from it, never below nothing) and return it."""
-        self._level = max(0.0, self.level(now, half_life_s) + amount)
+    def add(self, amount: float, now: float, half_life_s: float, least: float = 0.0) -> float:
+        """Add to the sum (or take from it, down to `least`) and return it."""
+        level = self.level(now, half_life_s)
+        self._level = max(min(level, least), level + amount)
         self._at = now
         return self._level
+
+
+def scale_of(standing: float) -> float:
+    """Return how many times an address with so many sessions has the limits of a small one."""
+    return 1.0 + standing / SESSIONS_PER_LIMIT
 
 
 def pause_s(level: float, soft: float) -> float:
@@ -107,11 +142,11 @@ class Address(Cost):
     """What all connections of one address cost, those that ended too."""
 
     __slots__ = (
-        "_bans",
         "_standing",
         "_standing_at",
         "authorised",
         "banned_until",
+        "bans",
         "connections",
         "exempt",
         "name",
@@ -126,7 +161,7 @@ class Address(Cost):
         self.banned_until = 0.0
         self._standing = 0.0
         self._standing_at = 0.0
-        self._bans = 0
+        self.bans = 0  # in a row
 
     def enter(self, now: float) -> None:
         """Count a session that was authorised."""
@@ -139,19 +174,11 @@ class Address(Cost):
 
         A farm that lost its line has as many to come back as were there.
         """
-        elapsed = max(now - self._standing_at, 0.0)
-        left = self._standing * 0.5 ** (elapsed / STANDING_HALF_LIFE_S)
-        return max(float(left), float(self.authorised))
-
-    def scale(self, now: float) -> float:
-        """Return how many times this address has the limits of a small one."""
-        return 1.0 + self.standing(now) / SESSIONS_PER_LIMIT
+        left = decayed(self._standing, now - self._standing_at, STANDING_HALF_LIFE_S)
+        return max(left, float(self.authorised))
 
     def ban(self, now: float, limits: CostLimits) -> float:
         """Ban the address, longer each time that it comes soon again; return for how long."""
-        if now - self.banned_until > BAN_FORGOTTEN_AFTER * limits.ban_max_s:
-            self._bans = 0
-        seconds = min(limits.ban_s * 2.0 ** min(self._bans, 32), limits.ban_max_s)
-        self._bans += 1
+        self.bans, seconds = next_ban(self.bans, self.banned_until, now, limits)
         self.banned_until = now + seconds
         return seconds

@@ -40,6 +40,7 @@ class Kind(enum.IntEnum):
     GONE = 8  # extranonce1s that nobody can resume any more
     CLAIM = 9  # {ask, session}: what did that session leave behind?
     YIELDED = 10  # {ask, value, difficulty}: it is let go of; value null where it is not
+    COSTS = 11  # {costs: [[address, cost, sessions]], bans: [[address, seconds, count]]}
     # maker -> front
     JOB = 32
     NO_JOB = 33  # {why}
@@ -48,6 +49,8 @@ class Kind(enum.IntEnum):
     YIELD = 36  # {ask, session}: let go of what it left behind
     RESERVED = 37  # extranonce1s of this front that live elsewhere, or may
     RETURNED = 38  # extranonce1s of this front that are free again
+    COSTS_ELSEWHERE = 39  # {fronts, costs: [[address, cost, sessions]]}, answered by COSTS
+    BANS = 40  # {bans: [[address, seconds, count]]}
 
 
 # What is said of extranonces, by each side.

@@ -3,7 +3,7 @@
 import asyncio
 import os
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import structlog
 
@@ -45,6 +45,14 @@ class Listener(Protocol):
 
     def take_values(self, kind: int, body: bytes) -> None:
         """Hear about extranonces."""
+        ...
+
+    def take_costs(self, content: dict[str, Any]) -> None:
+        """Hear what addresses cost at other fronts, and be asked what they cost here."""
+        ...
+
+    def take_bans(self, content: dict[str, Any]) -> None:
+        """Hear which addresses are banned."""
         ...
 
     def connected(self) -> None:
@@ -158,3 +166,7 @@ class FeedLine(asyncio.Protocol):
             self._listener.take_proposal(None if reason is None else str(reason))
         elif kind in VALUES_FROM_MAKER:
             self._listener.take_values(kind, body)
+        elif kind == Kind.COSTS_ELSEWHERE:
+            self._listener.take_costs(content_of(body))
+        elif kind == Kind.BANS:
+            self._listener.take_bans(content_of(body))

@@ -1,26 +1,31 @@
 """The guard: what each session and address costs, and what it earns for it; sans-IO.
 
 The soft limit slows: reading pauses, longer and longer. The hard one of a session cuts it off,
-that of an address bans it until the ban expires. Tables and counters are this process's own.
+that of an address bans it until the ban expires. What an address costs at other fronts counts too
+(`elsewhere`); then the job maker bans it, for all of them.
 """
 
 import enum
 import socket
 from collections import Counter, OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 import structlog
 
 from kench.pool.door_settings import Network
 from kench.stratum.addresses import is_within
-from kench.stratum.costs import Address, CostLimits, SessionCost, pause_s
+from kench.stratum.costs import Address, CostLimits, SessionCost, pause_s, scale_of
+from kench.stratum.elsewhere import BanEntry, Elsewhere, bans_in
 from kench.stratum.faults import Fault
 
 # Addresses whose costs are remembered; the one seen least recently is forgotten first.
 ADDRESSES_MAX = 65_536
 # Banned addresses and those with connections are passed over so often before one is forgotten.
 PASSED_OVER_MAX = 8
+# Bans that wait for the job maker to ask.
+UNTOLD_MAX = 4096
 
 log = structlog.get_logger("stratum")
 
@@ -46,6 +51,8 @@ class Guard:
         self._exempt = tuple(exempt)
         self._addresses: OrderedDict[str, Address] = OrderedDict()
         self._banned: set[Address] = set()  # as of the last state, and since
+        self._elsewhere = Elsewhere(limits)
+        self._untold: dict[str, Address] = {}  # banned here, which the job maker does not know
 
     def arrive(self, peer: str, now: float) -> Address | None:
         """Count a new connection to its (plain) address; None where that is banned or gone."""
@@ -96,18 +103,49 @@ class Guard:
 
     def forgive(self, address: Address, accepted: int, now: float) -> None:
         """Let accepted shares take from what an address costs."""
-        address.add(-float(accepted), now, self.limits.half_life_s)
+        elsewhere = self._elsewhere.level(address.name, now)
+        address.add(-float(accepted), now, self.limits.half_life_s, least=-elsewhere)
 
     def entry_pause_s(self, address: Address, now: float) -> float:
         """Return how long a new connection of this address waits before it is read from."""
         level = address.level(now, self.limits.half_life_s)
+        level += self._elsewhere.level(address.name, now)
         if level < self.limits.address_soft:
             return 0.0
-        return self._slowed(pause_s(level, self.limits.address_soft * address.scale(now)))
+        return self._slowed(pause_s(level, self.limits.address_soft * self._scale(address, now)))
 
     def is_banned(self, address: Address, now: float) -> bool:
         """Say whether no new connection of this address is taken now."""
         return now < address.banned_until
+
+    # -- over all fronts --------------------------------------------------------------------
+
+    def answer(self, question: Mapping[str, Any], now: float) -> dict[str, Any]:
+        """Take what the job maker tells of costs elsewhere; return what it wants to know.
+
+        Raises FeedBrokenError.
+        """
+        self._elsewhere.take(question, now)
+        untold, self._untold = self._untold, {}
+        bans: list[BanEntry] = [
+            (name, round(one.banned_until - now, 3), one.bans) for name, one in untold.items()
+        ]
+        return {"costs": self._elsewhere.report(self._addresses, now), "bans": bans}
+
+    def tell_bans_anew(self, now: float) -> None:
+        """Have the bans that run here told to a job maker that may have none of them."""
+        running = (one for one in self._banned if self.is_banned(one, now))
+        self._untold = {one.name: one for one in islice(running, UNTOLD_MAX)}
+
+    def take_bans(self, content: Mapping[str, Any], now: float) -> None:
+        """Hear whom the job maker, or another front, has banned; raises FeedBrokenError."""
+        for name, seconds, count in bans_in(content):
+            address = self._addresses.get(name) or self._add(name, name.partition("/")[0], now)
+            if address.exempt:
+                continue
+            address.bans = count
+            address.banned_until = max(address.banned_until, now + seconds)
+            self._banned.add(address)
 
     def state(self, now: float) -> dict[str, Any]:
         """Return the counts since start, and the addresses known and banned now."""
@@ -124,13 +162,22 @@ class Guard:
             self.measures[Measure.SLOWED] += 1
         return pause
 
+    def _scale(self, address: Address, now: float) -> float:
+        return scale_of(address.standing(now) + self._elsewhere.standing(address.name))
+
     def _charge_address(self, address: Address, amount: float, now: float) -> None:
         level = address.add(amount, now, self.limits.half_life_s)
+        self._elsewhere.note(address, level)
+        if self._elsewhere.is_led(now):
+            return
+        level += self._elsewhere.level(address.name, now)
         if level < self.limits.address_hard or self.is_banned(address, now):
             return
-        if level >= self.limits.address_hard * address.scale(now):
+        if level >= self.limits.address_hard * self._scale(address, now):
             seconds = address.ban(now, self.limits)
             self._banned.add(address)
+            if len(self._untold) < UNTOLD_MAX:
+                self._untold[address.name] = address
             self.measures[Measure.BANNED] += 1
             log.warning("address banned", address=address.name, seconds=round(seconds))
 

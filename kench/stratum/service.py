@@ -174,6 +174,7 @@ class StratumService:
         """Tell the maker where this front stands."""
         self.front.teller.begin_anew(self.front.connections)
         self.front.claims.tell_anew(self.front.connections)
+        self.front.guard.tell_bans_anew(self._loop.time())
         self.tell()
 
     def orphaned(self) -> None:
@@ -208,6 +209,14 @@ class StratumService:
     def take_values(self, kind: int, body: bytes) -> None:
         """Hear about extranonces: granted, wanted, or back."""
         self.front.claims.take_message(kind, body)
+
+    def take_costs(self, content: dict[str, Any]) -> None:
+        """Say what addresses cost here, having heard what they cost at other fronts."""
+        self._feed.send(Kind.COSTS, self.front.guard.answer(content, self._loop.time()))
+
+    def take_bans(self, content: dict[str, Any]) -> None:
+        """Refuse addresses that are banned for what they did at any front."""
+        self.front.guard.take_bans(content, self._loop.time())
 
     # -- on the loop ------------------------------------------------------------------------
 
@@ -324,14 +333,6 @@ def _bounds(settings: Settings) -> Bounds:
         settings.send_timeout_s,
         settings.stale_grace_ms,
         settings.logins_per_s,
-        CostLimits(
-            half_life_s=settings.cost_half_life_s,
-            session_soft=settings.session_cost_soft,
-            session_hard=settings.session_cost_hard,
-            address_soft=settings.address_cost_soft,
-            address_hard=settings.address_cost_hard,
-            ban_s=settings.ban_s,
-            ban_max_s=settings.ban_max_s,
-        ),
+        CostLimits.of(settings),
         settings.cost_exempt,
     )

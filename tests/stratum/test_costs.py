@@ -17,6 +17,7 @@ from kench.stratum.costs import (
     Cost,
     SessionCost,
     pause_s,
+    scale_of,
 )
 from kench.stratum.faults import Fault
 from tests.support.stratum_client import COSTS
@@ -117,14 +118,14 @@ def test_shares_of_the_session_before_cost_nothing_at_first() -> None:
 
 def test_an_address_has_room_for_the_sessions_it_had_after_they_are_lost() -> None:
     farm = Address("192.0.2.1", exempt=False)
-    assert farm.scale(0.0) == 1.0
+    assert scale_of(farm.standing(0.0)) == 1.0
     for _ in range(10_000):
         farm.enter(0.0)
     full = 1.0 + 10_000 / SESSIONS_PER_LIMIT
-    assert farm.scale(0.0) == full
+    assert scale_of(farm.standing(0.0)) == full
     farm.authorised = 0
-    assert full * 0.9 < farm.scale(1800.0) < full
-    assert farm.scale(30 * 86_400.0) == pytest.approx(1.0)
+    assert full * 0.9 < scale_of(farm.standing(1800.0)) < full
+    assert scale_of(farm.standing(30 * 86_400.0)) == pytest.approx(1.0)
 
 
 def test_bans_grow_are_bounded_and_begin_anew_after_a_quiet_time() -> None:

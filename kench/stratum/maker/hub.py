@@ -48,6 +48,10 @@ class Listener(Protocol):
         """Take what a front says of extranonces."""
         ...
 
+    def front_costs(self, number: int, content: dict[str, Any]) -> None:
+        """Take what addresses cost at a front, and whom it banned."""
+        ...
+
     def front_gone(self, number: int) -> None:
         """Hear that a front's line is lost."""
         ...
@@ -224,6 +228,8 @@ class FrontLine(asyncio.Protocol):
                 self._transport.abort()
         elif kind in VALUES_FROM_FRONT:
             self._hub.listener.front_values(self._number, kind, body)
+        elif kind == Kind.COSTS:
+            self._hub.listener.front_costs(self._number, content_of(body))
         elif kind == Kind.RETARGET:
             self._hub.listener.retarget_wanted()
         elif kind == Kind.BLOCK_ACCEPTED:

@@ -18,10 +18,12 @@ from kench.pool.journal.writer import last_job_key
 from kench.pool.settings import Settings
 from kench.pool.template import Template
 from kench.stratum.bodies import BodyFolder
+from kench.stratum.costs import CostLimits
 from kench.stratum.lag import LagProbe
 from kench.stratum.maker.former import Former, Kept
 from kench.stratum.maker.fronts import Fronts
 from kench.stratum.maker.hub import Hub
+from kench.stratum.maker.judge import Judge
 from kench.stratum.maker.lending import Lending
 from kench.stratum.maker.retargets import Retargets
 from kench.stratum.maker.state import FrontStates, whole
@@ -66,6 +68,7 @@ class MakerService:
         self._lending = Lending(self._hub.say, loop.time)
         if former is not None:
             self._lending.load(former.values, former.kept.fronts.pids)
+        self._judge = Judge(CostLimits.of(settings), self._fronts.count, self._hub.say)
         self._bodies = BodyFolder(settings.bodies_directory, clock)
         self._reports = Reports(engine)
         self._reporting = False
@@ -147,14 +150,20 @@ class MakerService:
     def front_came(self, number: int, pid: int) -> None:
         """Hear that a front has a line."""
         self._lending.introduced(number, pid)
+        self._judge.front_came(number, self._loop.time())
 
     def front_values(self, number: int, kind: int, body: bytes) -> None:
         """Hear which sessions a front has, or wants to resume."""
         self._lending.take(number, kind, body)
 
+    def front_costs(self, number: int, content: dict[str, Any]) -> None:
+        """Hear what addresses cost at a front, and whom it banned."""
+        self._judge.take(number, content, self._loop.time())
+
     def front_gone(self, number: int) -> None:
         """Hear that a front's line is lost."""
         self._lending.lost(number)
+        self._judge.front_gone(number)
         self._states.forget(number)
         self._forget_sessions(number)
 
@@ -194,6 +203,7 @@ class MakerService:
         self._lending.tick()
         if self._former is not None:
             self._look_at_former(self._former)
+        self._judge.tick(self._loop.time())
         if self._on_ready is not None and self._fronts.hopeless:
             self._on_ready = None
             log.critical("no front starts: what they said last stands above")
@@ -272,7 +282,9 @@ class MakerService:
             "statistics": self._statistics.status(),
             "refused_by_agent": self._agents.entries(),
         }
-        return whole(facts, self._states.current(self._loop.time()))
+        now = self._loop.time()
+        state = whole(facts, self._states.current(now))
+        return state | {"guard": self._judge.counted(state["guard"], now)}
 
 
 def _log_report_failure(failure: Failure) -> None:

@@ -33,6 +33,7 @@ class Maker:
         self.heard: list[str] = []
         self.came: list[tuple[int, int]] = []
         self.values: list[tuple[int, int, bytes]] = []
+        self.costs: list[tuple[int, dict[str, Any]]] = []
         self.jobs = Jobs(JobTable(16), ManualClock())
 
     def front_state(self, number: int, state: dict[str, Any]) -> None:
@@ -43,6 +44,9 @@ class Maker:
 
     def front_values(self, number: int, kind: int, body: bytes) -> None:
         self.values.append((number, kind, body))
+
+    def front_costs(self, number: int, content: dict[str, Any]) -> None:
+        self.costs.append((number, content))
 
     def front_gone(self, number: int) -> None:
         self.heard.append(f"gone {number}")
@@ -67,6 +71,8 @@ class Front:
         self.jobs: list[tuple[int, bool]] = []
         self.said: list[str | None] = []
         self.values: list[tuple[int, bytes]] = []
+        self.costs: list[dict[str, Any]] = []
+        self.bans: list[dict[str, Any]] = []
         self.times_connected = 0
         self.is_orphan = False
 
@@ -81,6 +87,12 @@ class Front:
 
     def take_values(self, kind: int, body: bytes) -> None:
         self.values.append((kind, body))
+
+    def take_costs(self, content: dict[str, Any]) -> None:
+        self.costs.append(content)
+
+    def take_bans(self, content: dict[str, Any]) -> None:
+        self.bans.append(content)
 
     def connected(self) -> None:
         self.times_connected += 1
@@ -315,5 +327,21 @@ def test_what_is_said_of_extranonces_goes_to_one_front_and_back(tmp_path: Path) 
         assert one.values == [(Kind.RETURNED, b"abcd")]
         assert other.values == []
         assert line.maker.values == [(0, Kind.GONE, b"efgh")]
+
+    on_a_line(tmp_path, test)
+
+
+def test_costs_and_bans_go_between_one_front_and_the_maker(tmp_path: Path) -> None:
+    async def test(line: Line) -> None:
+        (one, told), (other, _) = line.front(0), line.front(1)
+        await until(lambda: len(line.maker.came) == 2)
+        line.hub.say(0, Kind.COSTS_ELSEWHERE, b'{"fronts":2,"costs":[]}')
+        line.hub.say(0, Kind.BANS, b'{"bans":[["192.0.2.1",60,1]]}')
+        told.send(Kind.COSTS, {"costs": [], "bans": []})
+        await until(lambda: one.bans and line.maker.costs)
+        assert one.costs == [{"fronts": 2, "costs": []}]
+        assert one.bans == [{"bans": [["192.0.2.1", 60, 1]]}]
+        assert (other.costs, other.bans) == ([], [])
+        assert line.maker.costs == [(0, {"costs": [], "bans": []})]
 
     on_a_line(tmp_path, test)
