@@ -13,6 +13,7 @@ BENCHMARKS = (
     "found_block",
     "share_path",
     "processes",
+    "reload",
     "fan_out",
     "login_storm",
     "hostile",

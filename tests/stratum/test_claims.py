@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from kench.native import JobTable
+from kench.stratum import extranonce
 from kench.stratum.claims import CLAIM_PATIENCE_S, Claims
 from kench.stratum.contract import Claim, Resumable
 from kench.stratum.extranonce import RESUMABLE_S, Extranonces, front_of
@@ -22,6 +23,7 @@ from kench.stratum.maker.lending import Lending
 from kench.stratum.session import State
 
 NUMBERS = (0, 1, 2)
+FEW = 10
 
 
 class Loop:
@@ -208,23 +210,37 @@ class OneOwner(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
+        self._range = extranonce._COUNTER_RANGE
+        extranonce._COUNTER_RANGE = FEW  # so that values come round
         self.world = World()
         for number in NUMBERS:
             self.world.start(number)
             self.world.deliver(number)
 
+    def teardown(self) -> None:
+        extranonce._COUNTER_RANGE = self._range
+
     def _front(self, number: int) -> Front | None:
         return self.world.fronts.get(number)
 
+    def _open(self, number: int) -> bool:
+        """Whether a front has room, and its doors are open: with its first job, after RESERVED."""
+        front = self._front(number)
+        if front is None or not front.knows_away:
+            return False
+        used = {value for value in front.values._taken if front_of(value) == number}
+        return len(used | front.values._away) < FEW - 2
+
     @rule(number=st.sampled_from(NUMBERS), choice=st.integers(0, 1000), resumes=st.booleans())
     def connect(self, number: int, choice: int, resumes: bool) -> None:
-        front = self._front(number)
-        if front is not None and front.knows_away:  # its doors open with the first job after that
+        if self._open(number):
             known = self.world.sessions
             recent = known[-1 - choice % min(len(known), 6)] if resumes and known else None
             miner = self.world.miner(number, recent)
-            if choice % 3:
+            if choice % 8:
                 miner.work()
+            if choice % 2:
+                self.world.settle()
 
     @rule(number=st.sampled_from(NUMBERS), choice=st.integers(0, 1000))
     def work(self, number: int, choice: int) -> None:
@@ -247,10 +263,52 @@ class OneOwner(RuleBasedStateMachine):
     def settle(self) -> None:
         self.world.settle()
 
-    @rule(number=st.sampled_from(NUMBERS), ended_first=st.booleans())
-    def kill(self, number: int, ended_first: bool) -> None:
-        if number in self.world.fronts:
-            self.world.kill(number, ended_first=ended_first)
+    @rule(
+        number=st.sampled_from(NUMBERS),
+        other=st.sampled_from(NUMBERS),
+        settled=st.booleans(),
+        heard=st.integers(0, 4),
+    )
+    def move(self, number: int, other: int, settled: bool, heard: int) -> None:
+        """A miner leaves a front, and comes to another, or twice to it."""
+        front = self._front(number)
+        if front is None or not front.miners or not self._open(other):
+            return
+        if settled:
+            self.world.settle()
+        miner = front.miners[0]
+        miner.end()
+        for _ in range(1 + heard % 2):
+            self.world.miner(other, miner.session.session_id)
+        for _ in range(heard):
+            self.world.deliver(number)
+            self.world.deliver(other)
+
+    @rule(
+        number=st.sampled_from(NUMBERS),
+        other=st.sampled_from(NUMBERS),
+        ended_first=st.booleans(),
+        settled=st.booleans(),
+        restarts=st.booleans(),
+    )
+    def die(
+        self, number: int, other: int, ended_first: bool, settled: bool, restarts: bool
+    ) -> None:
+        """A front is killed; one of its miners comes to another, and it may start again."""
+        front = self._front(number)
+        if front is None or not front.miners:
+            return
+        if settled:
+            self.world.settle()
+        session_id = front.miners[0].session.session_id
+        self.world.kill(number, ended_first=ended_first)
+        if self._open(other):
+            self.world.miner(other, session_id)
+        if restarts:
+            self.world.start(number)
+            self.world.deliver(number)
+            if self._open(number):
+                self.world.miner(number).work()
 
     @precondition(lambda self: len(self.world.fronts) < len(NUMBERS))
     @rule()
