@@ -153,7 +153,6 @@ def test_what_a_former_run_left_is_taken_away_when_it_is_old(tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.rule("B13", "B15")
 def test_a_found_block_reaches_the_node_whole(tmp_path: Path) -> None:
     maker = Maker()
     kept = BodyFolder(tmp_path / "bodies", maker.clock)
