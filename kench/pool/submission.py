@@ -222,17 +222,20 @@ class BlockSender:
             self._record(block, name, Outcome.NOT_QUEUED, "too many blocks wait for this node")
 
     def _run_sending(self, to: BlockRoute) -> None:
-        while not self._stop.is_set():
-            try:
-                block = to.blocks.get(timeout=STOP_CHECK_S)
-            except queue.Empty:
-                continue
-            outcome, reason = to.send(block)
-            if outcome is Outcome.UNREACHABLE and self._stop.is_set():
-                return
-            precious = to.prefer(block) if outcome.is_taken else None
-            self._record(block, to.name, outcome, reason, precious)
-            self._watch_wake.set()
+        try:
+            while not self._stop.is_set():
+                try:
+                    block = to.blocks.get(timeout=STOP_CHECK_S)
+                except queue.Empty:
+                    continue
+                outcome, reason = to.send(block)
+                if outcome is Outcome.UNREACHABLE and self._stop.is_set():
+                    return
+                precious = to.prefer(block) if outcome.is_taken else None
+                self._record(block, to.name, outcome, reason, precious)
+                self._watch_wake.set()
+        finally:
+            to.line.close()
 
     def _record(
         self,

@@ -145,6 +145,9 @@ class NodeSet:
             thread.join(max(0.0, deadline_s - self._clock.monotonic()))
             if thread.is_alive():
                 log.error("thread still runs", thread=thread.name)
+        if not any(thread.is_alive() for thread in self._threads):
+            for watch in self._watches:
+                watch.close()
 
     def refresh_now(self) -> None:
         """Have every tip asked for at once, and a template fetched: one of our blocks was sent.

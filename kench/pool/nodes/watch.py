@@ -70,6 +70,7 @@ class NodeWatch:
         self._poll_line = node.line()
         self._fetch_line = node.line()
         self.longpoll_line = node.line()
+        self._lines = (self._poll_line, self._fetch_line, self.longpoll_line)
         self._poll_wake = threading.Event()
         self._poll_started_s: float | None = None
         self._fetch_wake = threading.Event()
@@ -102,10 +103,15 @@ class NodeWatch:
 
     def stop(self) -> None:
         """Wake every thread and cut its call short; `stop` was set before."""
-        for line in (self._poll_line, self._fetch_line, self.longpoll_line):
+        for line in self._lines:
             line.cut()
         for wake in (self._poll_wake, self._fetch_wake, self.longpoll_wake):
             wake.set()
+
+    def close(self) -> None:
+        """Close the connections; no thread of this node runs any more."""
+        for line in self._lines:
+            line.close()
 
     def is_slow(self, now_s: float, limit_s: float) -> bool:
         """Whether a question for its tip has gone unanswered for more than `limit_s`."""
