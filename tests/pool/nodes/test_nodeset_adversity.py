@@ -77,9 +77,10 @@ def test_a_template_that_hangs_is_asked_of_the_next_node_within_a_second() -> No
         hanging = False
 
         def getblocktemplate(self, request: dict[str, object]) -> dict[str, object]:
-            if self.hanging:
+            answer = super().getblocktemplate(request)
+            if self.hanging:  # asked last, so that no answer of the new tip slips by
                 self.released.wait(20)
-            return super().getblocktemplate(request)
+            return answer
 
     with NodeWhoseTemplatesHang() as slow, HealthyNode() as good:
         nodes = [Node(slow.url, "slow"), Node(good.url, "good")]
