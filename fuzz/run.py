@@ -20,7 +20,7 @@ RSS_MAX_MB = 1024
 GROWTH_MAX_MB = 128
 # Those that try native code itself, built with sanitizers and coverage. The others call it as it
 # is: sanitizers would take half their speed.
-SANITIZED = {"plain", "shares"}
+SANITIZED = {"plain", "shares", "wires"}
 # Python frees nearly nothing at its end; whole stacks of allocations would cost half the speed.
 ASAN = ("detect_leaks=0", "quarantine_size_mb=16", "malloc_context_size=1", "exitcode=77")
 _STATUS = re.compile(r"#(\d+)\s+\w+ +(?:cov: (\d+) )?.*exec/s: \d+ rss: (\d+)Mb")
@@ -70,14 +70,14 @@ def run(target: str, executions: int, seconds: int) -> Result:
         [*command, *_arguments(target, executions, seconds)],
         cwd=ROOT,
         env=environment,
-        stderr=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,  # Python's traceback
+        stderr=subprocess.STDOUT,  # libFuzzer's words
         text=True,
         errors="replace",
     ) as process:
-        assert process.stderr is not None
+        assert process.stdout is not None
         try:
-            for line in process.stderr:
+            for line in process.stdout:
                 warm = executions // 10 if executions else result.executions
                 if not executions and time.monotonic() - started > seconds / 10:
                     warm = 0

@@ -5,13 +5,13 @@ from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
-from kench.native import twin, twin_gate, twin_table
+from kench.native import twin, twin_gate, twin_table, twin_wire
 
 try:
-    from kench.native import _arithmetic, _gate, _table
+    from kench.native import _arithmetic, _gate, _table, _wire
 except ModuleNotFoundError:  # nothing is compiled: the twin is held against itself
     COMPILED = False
-    _arithmetic, _gate, _table = twin, twin_gate, twin_table
+    _arithmetic, _gate, _table, _wire = twin, twin_gate, twin_table, twin_wire
 else:
     COMPILED = True
 
@@ -23,8 +23,8 @@ NOW_S = 0x66AABBCC
 NOW_US = NOW_S * 1_000_000
 NAME = b"17.rig"
 
-SPECIFICATION = SimpleNamespace(**vars(twin) | vars(twin_table) | vars(twin_gate))
-COMPILATION = SimpleNamespace(**vars(_arithmetic) | vars(_table) | vars(_gate))
+SPECIFICATION = SimpleNamespace(**vars(twin) | vars(twin_table) | vars(twin_gate) | vars(twin_wire))
+COMPILATION = SimpleNamespace(**vars(_arithmetic) | vars(_table) | vars(_gate) | vars(_wire))
 TWINS = (SPECIFICATION, COMPILATION)
 
 

@@ -9,6 +9,7 @@ TARGETS = (
     "message",
     "plain",
     "shares",
+    "wires",
     "login",
     "proxy",
     "answer",

@@ -5,7 +5,7 @@ import json
 from kench.native import Verdict
 from kench.stratum import messages
 
-EXECUTIONS = 320
+EXECUTIONS = 300
 LENGTH_MAX = 1024
 
 

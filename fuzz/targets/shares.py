@@ -56,6 +56,7 @@ class World:
             self.set_difficulty()
         elif kind == 6:
             pair.both(pair.records, "take")
+            pair.both(pair.tables, "remember", source.below(4), bytes([source.below(4)]) * 32)
             pair.both(pair.tables, source.pick(("take_candidates", "take_tally")))
         elif kind <= 10:
             self.submit()

@@ -218,7 +218,8 @@ cdef class Wire:
         cdef Replies replies = self.outbox.replies
         cdef size_t before = replies.text.used
         make_room(&replies.text, size)
-        memcpy(replies.text.data + before, data_of(reply), size)
+        if size:  # before the first reply there is no room to point to
+            memcpy(replies.text.data + before, data_of(reply), size)
         replies.text.used += size
         replies.add(self, before)
 

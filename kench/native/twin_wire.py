@@ -16,16 +16,21 @@ class Replies:
 
     def __init__(self) -> None:
         self._waiting: dict[Wire, bytearray] = {}
+        self._pieces = 0
+        self._newest: Wire | None = None
 
     def __len__(self) -> int:
         """Return how many pieces wait, those queued one right after the other counted once."""
-        return len(self._waiting)
+        return self._pieces
 
     def add(self, wire: "Wire", reply: bytes) -> None:
         """Owe a wire a reply; all of one batch count as one in its ``awaiting``."""
         if wire not in self._waiting:
             self._waiting[wire] = bytearray()
             wire.awaiting += 1
+        if wire is not self._newest:
+            self._newest = wire
+            self._pieces += 1
         self._waiting[wire] += reply
 
     def send(self) -> None:
@@ -34,7 +39,8 @@ class Replies:
         What a socket does not take, and all of wires that are not clear, is for ``deliver``. The
         compiled function lets go of the interpreter lock once, around all sockets.
         """
-        waiting, self._waiting = self._waiting, {}
+        waiting = self._waiting
+        self._waiting, self._pieces, self._newest = {}, 0, None
         direct: list[tuple[Wire, bytes]] = []
         for wire, gathered in waiting.items():
             wire.awaiting -= 1

@@ -130,6 +130,23 @@ def test_the_reply_to_an_accepted_share_waits_until_its_batch_is_sent(hall: Hall
     assert line.asked == []
 
 
+def test_pieces_of_one_wire_are_counted_once_until_another_comes_between(hall: Hall) -> None:
+    first, second, _ = hall.lines
+    counted = []
+    for line in (first, first, second, first, first):
+        line.wire.queue(b"x")
+        counted.append(len(hall.outbox))
+    assert counted == [1, 1, 2, 3, 3]
+
+
+def test_an_empty_reply_may_be_owed_like_others(hall: Hall) -> None:
+    line = hall.lines[0]
+    line.wire.queue(b"")
+    assert (line.wire.awaiting, len(hall.outbox)) == (1, 1)
+    hall.send()
+    assert (line.wire.awaiting, line.heard(), line.asked) == (0, b"", [])
+
+
 def test_a_refusal_is_written_at_once_where_nothing_waits_and_in_order_where_something_does(
     hall: Hall,
 ) -> None:
@@ -291,7 +308,9 @@ def walk(hall: Hall, steps: list[tuple[int, str]]) -> list[object]:
             line.wire.occupied = True
         elif what in {"shut", "open"}:
             line.wire.plain = what == "open"
-        seen.append((hall.turns, [(one.wire.awaiting, one.heard()) for one in hall.lines]))
+        seen.append(
+            (hall.turns, len(hall.outbox), [(one.wire.awaiting, one.heard()) for one in hall.lines])
+        )
     return [*seen, *(line.asked for line in hall.lines), hall.bench.records.take()]
 
 
