@@ -9,7 +9,6 @@ passed what it is held to, or a connection got no job.
 """
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ending import end
 from benchmarks.load.client import BUILD, LoadError, allow_most_files
 from benchmarks.load.crowd import Crowd, Seen, running_crowd
 from benchmarks.load.recorded_node import RecordedNode
@@ -171,11 +171,7 @@ def main(words: list[str] | None = None) -> int:
     console = Console()
     console.print(table(outcome))
     console.print(f"first to last line: {outcome.ratio:.2f} times the bare loop's")
-    for line in outcome.faults():
-        console.print(f"[bold]not as it must be:[/bold] {line}")
-    if given.json is not None:
-        given.json.write_text(json.dumps(as_json(outcome), indent=1) + "\n")
-    return 1 if outcome.faults() else 0
+    return end(console, outcome.faults(), as_json(outcome), given.json)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ending import end
 from benchmarks.load.client import BUILD, LoadError, Login
 from benchmarks.load.recorded_node import RecordedNode
 from benchmarks.load.servers import LOOPBACK, running_stratum
@@ -213,11 +214,8 @@ def main(words: list[str] | None = None) -> int:
         shown.add_row(name, f"{spread.p50_ms:.2f}", f"{spread.p99_ms:.2f}")
     console = Console()
     console.print(shown)
-    for line in outcome.faults():
-        console.print(f"[bold]not as it must be:[/bold] {line}")
-    if given.json is not None:
-        given.json.write_text(json.dumps(asdict(outcome) | {"faults": outcome.faults()}) + "\n")
-    return 1 if outcome.faults() else 0
+    figures = asdict(outcome) | {"faults": outcome.faults()}
+    return end(console, outcome.faults(), figures, given.json)
 
 
 if __name__ == "__main__":

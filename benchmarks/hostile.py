@@ -25,6 +25,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ending import end
 from benchmarks.load.client import BUILD, LoadError, Phases, allow_most_files
 from benchmarks.load.crowd import Seen, running_crowd
 from benchmarks.load.servers import Pool, running_pool
@@ -195,12 +196,8 @@ def main(words: list[str] | None = None) -> int:
     for one in watched[1:]:
         done = ", ".join(f"{name} {count:,}" for name, count in one.measures.items())
         console.print(f"{one.name}: {done}")
-    for line in faults(watched):
-        console.print(f"[bold]not as it must be:[/bold] {line}")
-    if given.json is not None:
-        figures = {"parts": [asdict(one) for one in watched], "faults": faults(watched)}
-        given.json.write_text(json.dumps(figures, indent=1) + "\n")
-    return 1 if faults(watched) else 0
+    figures = {"parts": [asdict(one) for one in watched], "faults": faults(watched)}
+    return end(console, faults(watched), figures, given.json)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ or all fronts together fell below the part of one front's rate that they are hel
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ending import end
 from benchmarks.load.client import (
     BUILD,
     Cell,
@@ -190,11 +190,7 @@ def main(words: list[str] | None = None) -> int:
         return 1
     console = Console(width=WIDTH)
     console.print(table(measured))
-    for line in faults(measured):
-        console.print(f"[bold]not as it must be:[/bold] {line}")
-    if given.json is not None:
-        given.json.write_text(json.dumps(as_json(measured), indent=1) + "\n")
-    return 1 if faults(measured) else 0
+    return end(console, faults(measured), as_json(measured), given.json)
 
 
 if __name__ == "__main__":

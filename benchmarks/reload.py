@@ -30,6 +30,7 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ending import end
 from benchmarks.load.client import LoadError, Login, allow_files
 from benchmarks.load.servers import LOOPBACK, Pool, running_pool
 from kench.pool.journal import JournalReader
@@ -363,15 +364,13 @@ def main(words: list[str] | None = None) -> int:
         with running_pool(folder, 2) as pool:
             events, crowd = uvloop.run(run(pool, folder, given))
         found = faults(events, crowd, books(pool.journal.parent), given)
-    _show(events, crowd, found)
-    if given.json:
-        figures = {"events": [asdict(event) for event in events], "faults": found}
-        given.json.write_text(json.dumps(figures | {"refused": dict(crowd.refused)}, indent=1))
-    return int(bool(found))
-
-
-def _show(events: list[Event], crowd: Crowd, found: list[str]) -> None:
     console = Console(width=WIDTH)
+    _show(console, events, crowd)
+    figures = {"events": [asdict(event) for event in events], "faults": found}
+    return end(console, found, figures | {"refused": dict(crowd.refused)}, given.json)
+
+
+def _show(console: Console, events: list[Event], crowd: Crowd) -> None:
     table = Table("", *(event.name for event in events))
     for name in (*Event.__dataclass_fields__,)[1:]:
         figures = [getattr(event, name) for event in events]
@@ -379,8 +378,6 @@ def _show(events: list[Event], crowd: Crowd, found: list[str]) -> None:
         table.add_row(name, *shown)
     console.print(table)
     console.print(f"{len(crowd.accepted)} shares acknowledged; refused: {dict(crowd.refused)}")
-    for fault in found:
-        console.print(f"NOT HELD: {fault}")
 
 
 if __name__ == "__main__":

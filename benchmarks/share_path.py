@@ -12,7 +12,6 @@ fell below the ratio that this path is held to.
 
 import argparse
 import contextlib
-import json
 import os
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ending import end
 from benchmarks.load.ckpool import Ckpool, ckpool_program, running_ckpool
 from benchmarks.load.client import (
     BUILD,
@@ -219,11 +219,7 @@ def main(words: list[str] | None = None) -> int:
         f"told accepted: {outcome.accepted:,}; in the journal: {outcome.journal_records:,}; "
         f"an fdatasync takes {outcome.sync_ms:.2f} ms here"
     )
-    for line in outcome.faults():
-        console.print(f"[bold]not as it must be:[/bold] {line}")
-    if given.json is not None:
-        given.json.write_text(json.dumps(as_json(outcome), indent=1) + "\n")
-    return 1 if outcome.faults() else 0
+    return end(console, outcome.faults(), as_json(outcome), given.json)
 
 
 if __name__ == "__main__":

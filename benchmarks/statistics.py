@@ -9,7 +9,6 @@ each hour. Exit status 1: all together take more of one core than they are held 
 """
 
 import argparse
-import json
 import os
 import sys
 import tempfile
@@ -25,6 +24,7 @@ import sqlalchemy as sa
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.ending import end
 from benchmarks.load.client import BUILD
 from kench.pool.clock import ManualClock, SystemClock
 from kench.pool.database import Role, migrate, open_engine
@@ -264,18 +264,15 @@ def main(words: list[str] | None = None) -> int:
     console = Console()
     console.print(table(costs, given.workers))
     percent = total_percent(costs)
-    if given.json is not None:
-        works = {
-            kind: {"keeper_s": cost.keeper_s, "postgres_s": cost.postgres_s, "times": cost.times,
-                   "percent": cost.percent}
-            for kind, cost in costs.items()
-        }  # fmt: skip
-        figures = {"workers": given.workers, "percent": percent, "works": works}
-        given.json.write_text(json.dumps(figures, indent=1) + "\n")
-    if percent > HELD_PERCENT:
-        console.print(f"not as it must be: {percent:.1f} % of a core, not {HELD_PERCENT:g}")
-        return 1
-    return 0
+    works = {
+        kind: {"keeper_s": cost.keeper_s, "postgres_s": cost.postgres_s, "times": cost.times,
+               "percent": cost.percent}
+        for kind, cost in costs.items()
+    }  # fmt: skip
+    figures = {"workers": given.workers, "percent": percent, "works": works}
+    too_dear = percent > HELD_PERCENT
+    faults = [f"{percent:.1f} % of a core, not {HELD_PERCENT:g}"] if too_dear else []
+    return end(console, faults, figures, given.json)
 
 
 if __name__ == "__main__":
