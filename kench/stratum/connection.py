@@ -391,7 +391,7 @@ class Connection(Wire, asyncio.Protocol):
         raw = self.transport.get_extra_info("socket")
         if raw is not None and self.session.state is not State.CLOSED:
             raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
-        self.transport.abort()
+        self.abort()
 
     @property
     def is_kept_waiting(self) -> bool:
@@ -403,7 +403,7 @@ class Connection(Wire, asyncio.Protocol):
         self.session.closing = "its place was needed"
         if self.address is not None:
             self.front.guard.evict(self.address, self.front.loop.time())
-        self.transport.abort()
+        self.abort()
 
     def pause_writing(self) -> None:
         """Stop reading from a peer that does not read (A1.17)."""
