@@ -25,7 +25,6 @@ HELD_S = 5.0
 PAUSE_S = 0.002
 """Between two connections of one client."""
 CHUNK_BYTES = 65_536
-READ_S = 2.0
 NOTIFY = b'"method":"mining.notify"'
 _RESET = struct.pack("ii", 1, 0)
 

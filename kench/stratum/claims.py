@@ -79,8 +79,6 @@ class Claims:
         self._asking: dict[int, tuple[Claimant, asyncio.TimerHandle]] = {}
         self._granted: dict[int, tuple[str, Resumable]] = {}
         self._held = bytearray()
-        self.claimed = 0
-        """Sessions taken over from other fronts."""
 
     def stop(self) -> None:
         """End the thread."""
@@ -226,7 +224,6 @@ class Claims:
             self._values.release(session_id, left, self._loop.time())
             self._answer(ask, None)
             return
-        self.claimed += 1
         self._values.give_back(waits[0].session.extranonce1)
         self._answer(ask, left)
 
