@@ -15,8 +15,7 @@ from kench.native import JobTable, RecordBuffer
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 from kench.pool.job import Job
-from kench.pool.journal import JournalReader, JournalWriter
-from kench.pool.journal.writer import last_job_key
+from kench.pool.journal import JournalWriter
 from kench.pool.register_feed import RegisterFeed
 from kench.pool.rpc import Node
 from kench.pool.settings import Settings
@@ -37,7 +36,6 @@ from kench.stratum.hashrate import Hashrates
 from kench.stratum.jobs import JOBS_MAX
 from kench.stratum.lag import LagProbe
 from kench.stratum.place import Place
-from kench.stratum.recall import recall
 from kench.stratum.serving import Doors, Obstacle
 from kench.stratum.session import State
 from kench.stratum.tally import Tallies
@@ -81,8 +79,6 @@ class StratumService:
         self._table = JobTable(JOBS_MAX, DUPLICATES_MAX)
         self._tallies = Tallies()
         self._recovered_records = self._writer.next_sequence
-        self._recovered_key = last_job_key(directory)
-        self._journal = JournalReader(directory)
         records = RecordBuffer(settings.journal_buffer_records, self._writer.next_sequence)
         self._acknowledger = Acknowledger(loop, records, self._writer, clock)
         self._register = RegisterFeed(
@@ -187,9 +183,6 @@ class StratumService:
         if for_all:
             self._template_at = self._job_sent_at = self._loop.time()
         self.front.new_job(job, for_all=for_all)
-        if job.key <= self._recovered_key:
-            # Only the first job after a restart: the doors are still closed.
-            recall(self._table, self._journal, job, self._recovered_records)
         self.doors.clear(Obstacle.NO_JOB)
         self.doors.clear(Obstacle.NO_NODE)
 
