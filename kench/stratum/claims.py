@@ -16,10 +16,11 @@ from typing import Any, Protocol
 import structlog
 
 from kench.native import Job, JobTable
+from kench.pool.errors import KenchError
 from kench.stratum.contract import Claim, Resumable
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.feed import FeedBrokenError, Kind, content_of
-from kench.stratum.former_shares import FormerShares, TooManySharesError
+from kench.stratum.former_shares import FormerShares
 from kench.stratum.session import Session, State
 
 # A miner waits no longer for what its former session left behind; then it begins anew.
@@ -206,7 +207,7 @@ class Claims:
             return
         try:
             self._take_hashes(ask, done.result())
-        except (TooManySharesError, OSError) as error:
+        except (KenchError, OSError) as error:
             log.warning("not resumed", why=str(error))
             self._drop_grant(ask)
 

@@ -4,12 +4,9 @@ They are read from those fronts' journals. What a front that was killed had writ
 counts too: its successor may find it whole and keep it.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +16,10 @@ from kench.native import RECORD_SIZE, Job, sha256d
 from kench.pool.errors import KenchError
 from kench.pool.journal import SHARE, ShareArray
 from kench.pool.journal.format import HEADER_SIZE, first_sequence_of, segment_paths
+from kench.pool.journal.search import sequence_at
 
 # What makes a header, and for whom.
 KEPT = ["job_key", "extranonce1", "extranonce2", "ntime", "nonce", "version"]
-TIME_OFFSET = 16
 # Records looked through for the jobs that are kept, 32 bytes each; beyond, nobody is resumed from
 # that journal.
 RECORDS_MAX = 2_000_000
@@ -70,13 +67,15 @@ class FormerShares:
     ) -> list[tuple[int, bytes]]:
         """Return (job key, hash) of each share that `extranonce1` has earned on `jobs`.
 
-        `holders` are the fronts it lived on, each with its epoch. Raises TooManySharesError.
+        `holders` are the fronts it lived on, each with its epoch. Raises TooManySharesError, and
+        JournalCorruptError or OSError where a journal of theirs cannot be read.
         """
         found = []
         for number, epoch in holders:
             tail = self._tails.get(number)
             if tail is None or tail.epoch != epoch:
-                tail = _Tail(epoch, self._first_sequence(number, min(jobs)))
+                since_us = max(0, min(jobs) - CLOCK_SLACK_US)
+                tail = _Tail(epoch, sequence_at(self._journals / str(number), since_us))
                 self._tails[number] = tail
             self._read_on(number, tail, min(jobs))
             for record in _of(tail, extranonce1):
@@ -84,18 +83,6 @@ class FormerShares:
                 if job is not None:
                     found.append((job.job_key, _hash(job, record)))
         return found
-
-    def _first_sequence(self, number: int, oldest_key: int) -> int:
-        """Return a sequence that every share on the job and those after it is at or behind."""
-        since_us = max(0, oldest_key - CLOCK_SLACK_US)
-        sequence = 0
-        for path in reversed(segment_paths(self._journals / str(number))):
-            count, sequence = _records_in(path), first_sequence_of(path)
-            with path.open("rb") as file:
-                at = partial(_time_us, file)
-                if count and at(0) < since_us:
-                    return sequence + bisect_left(range(count), since_us, key=at)
-        return sequence
 
     def _read_on(self, number: int, tail: _Tail, oldest_key: int) -> None:
         tail.pieces = [piece for piece in tail.pieces if piece.newest_key >= oldest_key]
@@ -148,11 +135,6 @@ def _hash(job: Job, record: np.void) -> bytes:
 def _records_in(path: Path) -> int:
     """Return how many whole records a segment has, synced or not."""
     return max(0, (path.stat().st_size - HEADER_SIZE) // RECORD_SIZE)
-
-
-def _time_us(file: BinaryIO, index: int) -> int:
-    file.seek(HEADER_SIZE + index * RECORD_SIZE + TIME_OFFSET)
-    return int.from_bytes(file.read(8), "little")
 
 
 def _read(path: Path, index: int, count: int) -> ShareArray:

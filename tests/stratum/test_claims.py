@@ -1,6 +1,8 @@
 """Sessions across fronts: however messages, deaths and time interleave, a value has one owner."""
 
+import asyncio
 import itertools
+import json
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +13,19 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from structlog.testing import capture_logs
 
 from kench.native import JobTable
 from kench.stratum import extranonce
 from kench.stratum.claims import CLAIM_PATIENCE_S, Claims
 from kench.stratum.contract import Claim, Resumable
 from kench.stratum.extranonce import RESUMABLE_S, Extranonces, front_of
-from kench.stratum.feed import Kind
+from kench.stratum.feed import Kind, content_of
 from kench.stratum.former_shares import FormerShares
 from kench.stratum.maker.lending import Lending
 from kench.stratum.session import State
+from tests.support.sessions import Pool as Sessions
+from tests.support.share_journals import ShareJournal
 
 NUMBERS = (0, 1, 2)
 FEW = 10
@@ -461,3 +466,46 @@ def test_what_a_maker_knew_its_successor_knows(world: World) -> None:
     again = world.miner(0, orphan.session.session_id)
     world.settle()
     assert again.session.extranonce1 == orphan.session.extranonce1
+
+
+def test_a_former_journal_that_cannot_be_read_costs_the_session_and_nothing_more(
+    tmp_path: Path,
+) -> None:
+    former = ShareJournal(tmp_path, 7)
+    former.add([10, 20], 1)
+    next(former.directory.glob("*.shares")).unlink()
+    job, said, answers = Sessions().job, [], []
+    value, ours = bytes.fromhex("05007000"), Extranonces(1)
+
+    async def claim() -> None:
+        let_go = asyncio.Event()
+
+        def say(kind: Kind, body: bytes) -> bool:
+            said.append((kind, body))
+            if kind is Kind.GONE:
+                let_go.set()
+            return True
+
+        claims = Claims(
+            asyncio.get_running_loop(),
+            ours,
+            JobTable(),
+            FormerShares(tmp_path),
+            lambda: {job.key: job.prepared},
+            lambda _sequence: True,
+            say,
+        )
+        claimant: Any = SimpleNamespace(claim_answered=answers.append)
+        claims.ask(claimant, Claim("0" * 15 + "1"))
+        asked = content_of(said.pop()[1])
+        grant = {"value": value.hex(), "difficulty": 8.0, "holders": [[7, 1]]}
+        claims.take_message(Kind.GRANT, json.dumps(asked | grant).encode())
+        await asyncio.wait_for(let_go.wait(), 30)
+        claims.stop()
+
+    with capture_logs() as logs:
+        asyncio.run(claim())
+    assert answers == [None]
+    assert said == [(Kind.GONE, value)]
+    assert ours.adopt(value)
+    assert [(one["event"], "restore it" in one["why"]) for one in logs] == [("not resumed", True)]

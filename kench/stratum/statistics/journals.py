@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from kench.pool.journal import ShareArray
+from kench.pool.journal.search import sequence_at
 from kench.stratum.statistics.gathering import BUCKET_S, Gathering
-from kench.stratum.statistics.tail import JournalTail, sequence_at
+from kench.stratum.statistics.tail import JournalTail
 
 # Records taken at once: what numpy does with them holds other threads up for a millisecond at most.
 CHUNK = 16_384

@@ -77,28 +77,3 @@ class JournalTail:
             path = paths[at - 1]
         self._first_sequence = first_sequence_of(path)
         self._fd = os.open(path, os.O_RDONLY)
-
-
-def sequence_at(directory: Path, time_us: int) -> int:
-    """Return the first sequence whose record is not older than `time_us`; times never descend."""
-    low, high = 0, JournalReader(directory).durable()
-    firsts = [first_sequence_of(path) for path in segment_paths(directory)]
-    if firsts:
-        low = min(firsts[0], high)
-    while low < high:
-        middle = (low + high) // 2
-        if _time_of(directory, firsts, middle) < time_us:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-def _time_of(directory: Path, firsts: list[int], sequence: int) -> int:
-    first = firsts[bisect.bisect_right(firsts, sequence) - 1]
-    with segment_path(directory, first).open("rb") as file:
-        file.seek(HEADER_SIZE + (sequence - first) * RECORD_SIZE)
-        raw = file.read(RECORD_SIZE)
-    if len(raw) < RECORD_SIZE:
-        raise JournalCorruptError(f"{directory} ends before share {sequence}: restore it")
-    return int(np.frombuffer(raw, SHARE)[0]["time_us"])

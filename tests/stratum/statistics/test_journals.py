@@ -1,4 +1,4 @@
-"""Reading journals for their numbers: segments, buckets, clocks, places by time."""
+"""Reading journals for their numbers: segments, buckets, clocks."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ import pytest
 from kench.pool.journal import JournalCorruptError
 from kench.stratum.statistics.gathering import BUCKET_S, Gathering
 from kench.stratum.statistics.journals import OLDEST_S, PATIENCE_S, Journals
-from kench.stratum.statistics.tail import JournalTail, sequence_at
+from kench.stratum.statistics.tail import JournalTail
 from tests.support.share_journals import ShareJournal
 
 NOW_S = 1_700_000_400 + BUCKET_S  # a bucket begins here
@@ -35,16 +35,6 @@ def test_a_tail_whose_segment_is_missing_says_what_to_restore(tmp_path: Path) ->
     next(journal.directory.glob("*.shares")).unlink()
     with pytest.raises(JournalCorruptError, match="restore it"):
         JournalTail(journal.directory, 1).read(9)
-
-
-def test_a_place_is_found_by_time_over_segments(tmp_path: Path) -> None:
-    journal = ShareJournal(tmp_path)
-    assert sequence_at(journal.directory, 0) == 0
-    journal.add([10, 20], 1)
-    journal.rotate()
-    journal.add([30, 30, 40], 1)
-    places = [sequence_at(journal.directory, second * 1_000_000) for second in (0, 20, 21, 30, 41)]
-    assert places == [0, 1, 2, 2, 5]
 
 
 def read_all(journals: Journals, gathering: Gathering, now_s: float) -> int:
