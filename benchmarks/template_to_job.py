@@ -24,10 +24,11 @@ from rich.table import Table
 
 from benchmarks.ending import end
 from kench.pool.clock import SystemClock
+from kench.pool.collector import spare_collector
 from kench.pool.job import Job, JobKeys, JobMaker
 from kench.pool.payout import PayoutTo
-from kench.pool.rpc_json import decode_template_answer
 from kench.pool.template import Template
+from kench.pool.template_json import decode_template_answer
 
 RECORDED = Path(__file__).parents[1] / "tests/vectors/getblocktemplate-regtest-3101tx.json.xz"
 HELD_MS = 10.0
@@ -106,6 +107,7 @@ def measure(body: bytes, maker: JobMaker, rounds: int) -> tuple[Times, Job]:
                 times.loop_late_ms.append((time.perf_counter() - due) * 1000)
         thread.join()
 
+    spare_collector()
     before = sys.getswitchinterval()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     try:

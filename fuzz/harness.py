@@ -21,6 +21,7 @@ INSTRUMENTED = [
     "kench.native",
     "kench.pool.rpc_json",
     "kench.pool.template",
+    "kench.pool.template_json",
     "kench.pool.journal",
 ]
 

@@ -6,11 +6,11 @@ Inputs are choices: which parts of a true template are left out, doubled or made
 import json
 
 from fuzz.source import Source
-from kench.pool import rpc_json
 from kench.pool.clock import ManualClock
 from kench.pool.coinbase import CoinbaseError, Output
 from kench.pool.job import JobKeys, JobMaker
 from kench.pool.template import Template, TemplateRefusedError
+from kench.pool.template_json import decode_template_answer
 from tests.support.jobs import PAY_SCRIPT, small_answer
 
 EXECUTIONS = 30
@@ -68,7 +68,7 @@ def check(data: bytes) -> None:
         if source.below(2):  # without it, odd transactions are not refused for it
             answer.pop("default_witness_commitment")
     body = f'{{"result":{_object(source, answer)},"error":null,"id":1}}'.encode()
-    result = rpc_json.decode_template_answer(body)["result"]
+    result = decode_template_answer(body)["result"]
     try:
         template = Template.parse(result)
         job = _maker(template).make(template)

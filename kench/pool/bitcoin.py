@@ -54,7 +54,7 @@ def hash_le(display_hex: str) -> bytes:
 def hashes_le(display_hex: Sequence[str]) -> bytes:
     """Return the internal byte order of many hashes, one after the other."""
     raw = bytes.fromhex("".join(display_hex))
-    if len(raw) != 32 * len(display_hex) or any(len(one) != 64 for one in display_hex):
+    if len(raw) != 32 * len(display_hex) or set(map(len, display_hex)) - {64}:
         raise ValueError("a hash has 64 hex digits")
     return np.frombuffer(raw, np.uint8).reshape(-1, 32)[:, ::-1].tobytes()
 

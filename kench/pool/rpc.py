@@ -175,7 +175,7 @@ class NodeLine:
         method: str,
         *params: Any,
         timeout_s: float = DEFAULT_TIMEOUT_S,
-        decode: Callable[[bytes], Any] = decode_json,
+        decode: Callable[[bytes | bytearray], Any] = decode_json,
     ) -> Any:
         """Call `method` and return its result; numbers with a point are Decimal.
 

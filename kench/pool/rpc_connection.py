@@ -133,7 +133,7 @@ class NodeProxy(AuthServiceProxy):  # type: ignore[misc]  # the library publishe
         connection: NodeConnection,
         method: str,
         timeout_s: float,
-        decode: Callable[[bytes], Any],
+        decode: Callable[[bytes | bytearray], Any],
     ) -> None:
         super().__init__(_PATH_ONLY_URL, method, timeout_s, connection)
         self._connection = connection
@@ -169,8 +169,22 @@ class NodeProxy(AuthServiceProxy):  # type: ignore[misc]  # the library publishe
         return answer
 
 
-def _read_whole(response: http.client.HTTPResponse) -> bytes:
-    """Read the body in pieces; too much of it is a fault."""
+def _read_whole(response: http.client.HTTPResponse) -> bytes | bytearray:
+    """Read the body; too much of it is a fault."""
+    length = response.length
+    if length is None:
+        return _read_to_end(response)
+    if length > ANSWER_BYTES_MAX:
+        raise GarbledAnswerError(f"the answer is longer than {ANSWER_BYTES_MAX} bytes")
+    # Into its place at once: a template is megabytes, and other threads have things to do.
+    body = bytearray(length)
+    if response.readinto(body) != length:
+        raise http.client.IncompleteRead(b"", length)
+    return body
+
+
+def _read_to_end(response: http.client.HTTPResponse) -> bytes:
+    """Read a body whose length was not told, in pieces."""
     pieces = []
     size = 0
     while piece := response.read(_READ_BYTES):

@@ -2,7 +2,9 @@ import socket
 import threading
 import time
 from decimal import Decimal
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -183,6 +185,20 @@ def test_an_answer_beyond_the_bound_is_refused(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("kench.pool.rpc_connection.ANSWER_BYTES_MAX", 1_000_000)
     with NodeWithManyTransactions() as served, pytest.raises(NodeGarbledError):
         Node(served.url).call("getblocktemplate", {})
+
+
+def test_an_answer_that_breaks_off_is_told_from_garbage() -> None:
+    class NodeThatBreaksOff(HealthyNode):
+        def send(self, http: BaseHTTPRequestHandler, content: bytes, *more: Any) -> None:
+            http.close_connection = True
+            http.send_response(200)
+            http.send_header("Content-Type", "application/json")
+            http.send_header("Content-Length", str(len(content) + 1))
+            http.end_headers()
+            http.wfile.write(content)
+
+    with NodeThatBreaksOff() as node, pytest.raises(NodeUnreachableError):
+        Node(node.url).call("getbestblockhash")
 
 
 def test_a_line_is_cut_by_another_thread_in_the_midst_of_a_call() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypedDict
 
 from kench.pool.errors import KenchError
@@ -47,7 +47,7 @@ class NodeView:
 class ReceivedTemplate:
     """A checked template: who gave it, on which tip, when it was asked for and received.
 
-    `raw` is the answer as decoded; `asked_s` and `received_s` are the clock's monotonic seconds.
+    `asked_s` and `received_s` are the clock's monotonic seconds.
     """
 
     template: Template
@@ -55,7 +55,6 @@ class ReceivedTemplate:
     node: str
     asked_s: float
     received_s: float
-    raw: Mapping[str, Any] = field(repr=False)
 
 
 class NodeStatus(TypedDict):

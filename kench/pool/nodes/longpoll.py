@@ -3,8 +3,6 @@
 from kench.pool.nodes.watch import NodeWatch
 from kench.pool.rpc import NodeFaultError, NodeTimeoutError
 
-# Core answers only when tip or mempool change; a quiet node may take longer than any time-out.
-LONGPOLL_TIMEOUT_S = 150.0
 BACKOFF_FIRST_S = 0.5
 BACKOFF_MAX_S = 30.0
 # A node that answers at once although nothing is new must not be asked in a loop.
@@ -21,9 +19,7 @@ def run_longpoll(watch: NodeWatch) -> None:
             continue
         tip_before = watch.view.tip
         try:
-            tip_hash = watch.ask(
-                watch.longpoll_line, LONGPOLL_TIMEOUT_S, longpollid=watch.longpoll_id
-            )
+            tip_hash = watch.long_poll()
         except NodeTimeoutError:
             # Nothing new for long, or the node hangs: polling knows which.
             watch.poke()

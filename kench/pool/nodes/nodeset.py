@@ -25,7 +25,7 @@ from kench.pool.nodes.facts import (
 )
 from kench.pool.nodes.hashblock import HashblockFeed
 from kench.pool.nodes.longpoll import run_longpoll
-from kench.pool.nodes.watch import FAULT_PAUSE_S, NodeWatch
+from kench.pool.nodes.watch import ANY_TIP, FAULT_PAUSE_S, NodeWatch
 from kench.pool.rpc import Node, NodeAddressError
 
 NETWORKS = frozenset({"main", "test", "testnet4", "signet", "regtest"})
@@ -295,10 +295,10 @@ class NodeSet:
     def _ask_for_template(self) -> None:
         with self._lock:
             chosen = self._choose(self._candidates(), self._clock.monotonic())
-            tip_hash = chosen.tip.hash if chosen and chosen.tip else None
+            tip_hash = chosen.tip.hash if chosen and chosen.tip else ANY_TIP
             moved = self._handed_out is None or self._handed_out.tip_hash != tip_hash
         if chosen is not None:
-            self._watch_of(chosen).request(tip_hash if moved else None)
+            self._watch_of(chosen).request(tip_hash if moved else ANY_TIP)
 
     def _choose(self, candidates: list[NodeView], now_s: float) -> NodeView | None:
         """Return the node to ask now, if any; remembers that it was asked."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
-from kench.pool.rpc_json import decode_template_answer
+from kench.pool.template_json import decode_template_answer
 
 # Core names the previous block before the transactions.
 HEAD_BYTES = 4096
@@ -44,7 +44,7 @@ class TemplateReading:
             self._held = False
             self._turn.release()
 
-    def decode(self, body: bytes) -> Any:
+    def decode(self, body: bytes | bytearray) -> Any:
         """Decode an answer in its turn, or leave it unread. Raises ValueError, RecursionError."""
         if not self._held:
             self._turn.acquire()

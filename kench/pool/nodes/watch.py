@@ -28,10 +28,19 @@ from kench.pool.template import Template, TemplateRefusedError
 # so while it connects a block; the set asks another node long before this.
 POLL_TIMEOUT_S = 3.0
 TEMPLATE_TIMEOUT_S = 20.0
+# Core answers a long poll only when tip or mempool change; a quiet node may take longer than any
+# time-out.
+LONGPOLL_TIMEOUT_S = 150.0
 # Health beyond the tip (peers, network, initial download) is asked this often.
 EXAMINE_S = 5.0
 TEMPLATE_RETRY_S = 1.0
 FAULT_PAUSE_S = 1.0
+# A long poll is answered as soon as a tip is announced: asking for the template beside it would
+# only have it made, sent and read twice. It is given so long; one that let us down is not waited
+# for until it has brought another template.
+LONGPOLL_PATIENCE_S = 0.05
+# Where a template is wanted on whatever tip the node has.
+ANY_TIP = ""
 
 log = structlog.get_logger("kench.nodes")
 
@@ -61,6 +70,9 @@ class NodeWatch:
         self.stopping = stop
         self.longpoll_id = ""
         self.longpoll_wake = threading.Event()
+        self._longpoll_over = threading.Event()
+        self._longpoll_over.set()
+        self._longpoll_trusted = True
         self._poll_s = poll_s
         self._claim_network = claim_network
         self._is_repeated = is_repeated
@@ -91,11 +103,11 @@ class NodeWatch:
         """Have the tip and health asked again at once."""
         self._poll_wake.set()
 
-    def request(self, tip_hash: str | None = None) -> None:
+    def request(self, tip_hash: str = ANY_TIP) -> None:
         """Have a template fetched at once.
 
-        `tip_hash` is the tip it is wanted for: a fetch under way that turns out to be on it will
-        do. None asks for a fetch that begins after this call.
+        `tip_hash` is the tip it is wanted for: a fetch or long poll under way that turns out to be
+        on it will do. ANY_TIP asks for a fetch that begins after this call.
         """
         with self._lock:
             self._wanted_tip = tip_hash
@@ -120,22 +132,25 @@ class NodeWatch:
 
     def run_polling(self) -> None:
         """Ask for tip and health each `poll_s`; the body of the polling thread."""
+        poked = True
         while not self.stopping.is_set():
             self._poll_wake.clear()
             self._poll_started_s = self.clock.monotonic()
             try:
-                self._poll()
+                self._poll(poked)
             except NodeFaultError as fault:
                 self._set_health(str(fault))
             finally:
                 self._poll_started_s = None
-            self._poll_wake.wait(self._poll_s)
+            poked = self._poll_wake.wait(self._poll_s)
 
     def run_fetching(self) -> None:
         """Fetch templates when asked to; the body of the template thread."""
         while not self.stopping.is_set():
             asked = self._fetch_wake.wait(TEMPLATE_RETRY_S)
             self._fetch_wake.clear()
+            if asked and self._was_brought():
+                continue
             retry = self._template_why is not None and self._health_why is None
             if (asked or retry) and self._network and not self.stopping.is_set():
                 self._fetch()
@@ -165,6 +180,22 @@ class NodeWatch:
                 return reading.repeated
             return self._take(raw, line, asked_s)
 
+    def long_poll(self) -> str | None:
+        """Ask for the template after the one that was taken last, as `ask` does."""
+        self._longpoll_over.clear()
+        try:
+            tip_hash = self.ask(self.longpoll_line, LONGPOLL_TIMEOUT_S, longpollid=self.longpoll_id)
+            self._longpoll_trusted = True
+        finally:
+            self._longpoll_over.set()
+        return tip_hash
+
+    def _was_brought(self) -> bool:
+        """Say whether a long poll brought what was asked for, after a moment in which it may."""
+        if self._wanted_tip and self._longpoll_trusted and not self._longpoll_over.is_set():
+            self._longpoll_trusted = self._longpoll_over.wait(LONGPOLL_PATIENCE_S)
+        return self._wanted_tip is None
+
     def _take(self, raw: Any, line: NodeLine, asked_s: float) -> str | None:
         received_s = self.clock.monotonic()
         try:
@@ -183,33 +214,35 @@ class NodeWatch:
         self.longpoll_id = template.longpollid
         self.longpoll_wake.set()
         self._set_template_fault(None, tell=False)
-        self._on_template(
-            self, ReceivedTemplate(template, tip, self.name, asked_s, received_s, raw)
-        )
+        self._on_template(self, ReceivedTemplate(template, tip, self.name, asked_s, received_s))
         self._on_change(self)
         return tip.hash
 
-    def _poll(self) -> None:
+    def _poll(self, poked: bool) -> None:
+        """Ask for the tip, and for health where that is due; at once for both if there is news."""
         line = self._poll_line
         asked_s = self.clock.monotonic()
-        best = line.call("getbestblockhash", timeout_s=POLL_TIMEOUT_S)
-        tip = self.view.tip
-        same = tip is not None and tip.hash == best
-        if same and self._health_why is None and asked_s - self._examined_s < EXAMINE_S:
-            return
-        asked_s = self.clock.monotonic()
+        if not poked and self._health_why is None and asked_s - self._examined_s < EXAMINE_S:
+            tip = self.view.tip
+            best = line.call("getbestblockhash", timeout_s=POLL_TIMEOUT_S)
+            if tip is not None and tip.hash == best:
+                return
+            asked_s = self.clock.monotonic()
         info = line.call("getblockchaininfo", timeout_s=POLL_TIMEOUT_S)
         tip = tip_of_chain_info(self.name, info)
         self._network = self._claim_network(str(info.get("chain")))
         try:
-            connections = int(line.call("getnetworkinfo", timeout_s=POLL_TIMEOUT_S)["connections"])
-            why = why_unusable(info, connections, self._network)
+            why = why_unusable(info, 1, self._network)
+            # A template may be waiting for its tip's place: it is told before peers are counted.
+            self._observe(tip, asked_s)
+            if why is None:
+                network = line.call("getnetworkinfo", timeout_s=POLL_TIMEOUT_S)
+                why = why_unusable(info, int(network["connections"]), self._network)
         except (KeyError, TypeError, ValueError) as error:
             raise NodeGarbledError(
                 f"node {self.name} answers unlike Bitcoin Core: {error!r}"
             ) from error
         self._examined_s = asked_s
-        self._observe(tip, asked_s)
         self._set_health(why)
 
     def _fetch(self) -> None:
