@@ -16,6 +16,7 @@ from twisted.internet import asyncioreactor
 
 from kench import native
 from kench.pool.clock import Clock, SystemClock
+from kench.pool.collector import spare_collector
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.errors import KenchError
 from kench.pool.roots import EXIT_FAULT, announce, command, run_root, settings_of, start_logging
@@ -190,6 +191,7 @@ def _serve(start: Start) -> int:
         raise MetricsPortError(
             f"port {settings.metrics_port} is taken: set KENCH_METRICS_PORT to a free one"
         ) from taken
+    spare_collector()
     reactor.suggestThreadPoolSize(POOL_THREADS)
     loop.run_until_complete(service.start())
     task.LoopingCall(service.tick).start(TICK_S)

@@ -1,6 +1,7 @@
 """The job maker put together: nodes and jobs, the feed, the fronts' processes, their reports."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -32,6 +33,9 @@ from kench.stratum.reports import Reports
 from kench.stratum.statistics.agents import AgentRefusals
 from kench.stratum.statistics.keeper import keeper_of
 from kench.stratum.tally import told
+
+# Long enough for the loop to wake up and take its turn; sleep(0) is not.
+HAND_OVER_S = 0.000_05
 
 log = structlog.get_logger("stratum")
 
@@ -125,6 +129,8 @@ class MakerService:
     def job_made(self, job: Job, template: Template, for_all: bool) -> None:
         """Take a job from upstream."""
         self._loop.call_soon_threadsafe(self._take_job, job, template, for_all)
+        # The interpreter goes to the loop now; else it would wait for it with the others.
+        time.sleep(HAND_OVER_S)
 
     def no_job(self, why: str) -> None:
         """Hear from upstream why there is none."""
