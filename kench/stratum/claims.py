@@ -30,6 +30,8 @@ LEND_AGAIN_S, LEND_TRIES = 0.02, 40
 # Session id, extranonce1, difficulty.
 HELD = struct.Struct("<8s4sd")
 VALUE_BYTES = 4
+# What is held is told together, this late at most: each message wakes the job maker.
+TOLD_AFTER_S = 0.02
 TOLD_BYTES_MAX = 64 * 1024
 _SESSION_ID = re.compile(r"[0-9a-f]{16}")
 
@@ -143,7 +145,7 @@ class Claims:
 
     def _hold(self, session_id: str, value: bytes, difficulty: float) -> None:
         if not self._held:
-            self._loop.call_soon(self._flush)
+            self._loop.call_later(TOLD_AFTER_S, self._flush)
         elif len(self._held) > TOLD_BYTES_MAX:
             self._flush()
         self._held += HELD.pack(bytes.fromhex(session_id), value, difficulty)

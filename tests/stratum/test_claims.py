@@ -17,7 +17,7 @@ from structlog.testing import capture_logs
 
 from kench.native import JobTable
 from kench.stratum import extranonce
-from kench.stratum.claims import CLAIM_PATIENCE_S, Claims
+from kench.stratum.claims import CLAIM_PATIENCE_S, TOLD_AFTER_S, Claims
 from kench.stratum.contract import Claim, Resumable
 from kench.stratum.extranonce import RESUMABLE_S, Extranonces, front_of
 from kench.stratum.feed import Kind, content_of
@@ -195,7 +195,8 @@ class World:
         self.loop.turn()
 
     def settle(self) -> None:
-        """Carry everything."""
+        """Carry everything, what is told together after a while too."""
+        self.loop.advance(TOLD_AFTER_S)
         for _ in range(100):
             for number in tuple(self.fronts):
                 self.deliver(number)
