@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 # Bytes that may wait for a slow reader before we stop reading from it, and before it is cut off.
 WRITE_HIGH_BYTES = 64 * 1024
 WRITE_MAX_BYTES = 1024 * 1024
+# Bytes that TLS takes from a peer whose lines have to wait, before it stops reading too; at most
+# one read of the socket more is there when they have had their turn (`session.PAUSED_BYTES_MAX`).
+TLS_HIGH_BYTES = 32 * 1024
 # A failed login is dropped after this long, doubled each time that the same name fails again, on
 # whichever connection, up to the login time-out (A3.3).
 FAILED_LOGIN_S, FAILED_DOUBLINGS_MAX = 1.0, 12
@@ -104,6 +107,8 @@ class Connection(Wire, asyncio.Protocol):
         if type(transport) is TCPTransport:
             # Not under TLS: bytes go there as they are.
             self.descriptor = transport.get_extra_info("socket").fileno()
+        elif self.door.tls:
+            transport.set_read_buffer_limits(high=TLS_HIGH_BYTES)  # type: ignore[attr-defined]  # uvloop's
         self.transport.set_write_buffer_limits(high=WRITE_HIGH_BYTES)
         session = self.front.welcome(self)
         if session is None:
@@ -204,7 +209,7 @@ class Connection(Wire, asyncio.Protocol):
             self.authorised = True
             self.front.newcomers.discard(self)
             self.address.enter(self.front.loop.time())
-        if not self.held_difficulty:
+        if not self.held_difficulty and self.session.state is State.WORKING:
             self.front.claims.look_at(self)
 
     def _read_on(self) -> None:

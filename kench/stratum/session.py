@@ -41,9 +41,9 @@ _FOREIGN = re.compile(
 # Only so much of a line is looked at for that: who sends it byte by byte has it looked at as often.
 FOREIGN_BYTES = 64
 USER_AGENT_MAX = 128
-# Bytes kept while a login waits for the register, or all for their turn: one read of the socket
-# and the line before it.
-PAUSED_BYTES_MAX = 256 * 1024
+# Bytes kept while a login waits for the register, or all for their turn: one read of the socket,
+# what TLS had gathered before it, and the line before that.
+PAUSED_BYTES_MAX = 320 * 1024
 # General lines, and bytes of them, that one session is answered in one go; the rest has its turn
 # (`pacing`). A line takes some 10 µs, and its JSON up to 10 µs for each KiB.
 LINES_PER_TURN, BYTES_PER_TURN = 64, 16 * 1024
@@ -225,7 +225,8 @@ class Session:
             if self.state is State.WORKING and self.closing is None and self.wants is None:
                 start, replies = self._plain(data, start, now_us, now)
                 out += replies
-        self._keep(data[start:])
+        if start < len(data):
+            self._keep(data[start:])
         return bytes(out)
 
     def _line(self, line: bytes, now_us: int, now: float) -> bytes:
