@@ -40,7 +40,7 @@ async def stall(desk: Desk, peer: Peer) -> None:
             return
         if peer.writer.transport.get_write_buffer_size() < len(pings):
             peer.write(pings)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.0001)
     raise AssertionError("the server buffers without end")
 
 

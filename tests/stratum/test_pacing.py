@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kench.pool.clock import ManualClock
-from kench.stratum.pacing import TOKENS_MAX_S, TURN_S, Pacer
+from kench.stratum.pacing import GATHER_S, TOKENS_MAX_S, TURN_S, Pacer
 
 
 class Turns:
@@ -34,9 +34,11 @@ class Turns:
         self.done.append(number)
 
     def turn(self) -> list[int]:
-        """Take one turn; return what was done in it."""
+        """Take one turn, a moment later; return what was done in it."""
         self.done = []
         ready, self.soon = self.soon, []
+        ready += [callback for delay, callback in self.later if delay <= GATHER_S]
+        self.later = [one for one in self.later if one[0] > GATHER_S]
         for callback in ready:
             callback()
         return self.done

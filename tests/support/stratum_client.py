@@ -35,6 +35,7 @@ from kench.stratum.extranonce import Extranonces
 from kench.stratum.feed import Kind
 from kench.stratum.former_shares import FormerShares
 from kench.stratum.front import Bounds, Found, Front
+from kench.stratum.pacing import GATHER_S
 from tests.support.jobs import Jobs, now_of, small_template
 from tests.support.sessions import EASY_LIMITS, TOKEN, Miner, Pool, Register
 
@@ -76,6 +77,9 @@ async def turns(count: int = TURNS) -> None:
     """Let everything that is due on the loop happen."""
     for _ in range(count):
         await asyncio.sleep(0)
+    await asyncio.sleep(2 * GATHER_S)
+    for _ in range(count):
+        await asyncio.sleep(0)
 
 
 class HandTimer:
@@ -95,7 +99,10 @@ class HandTimer:
 
 
 class HandLoop:
-    """The running loop, but its time passes and its timers ring only by `advance`."""
+    """The running loop, but its time passes and its timers ring only by `advance`.
+
+    Those of a moment, which only gather what comes, are the running loop's.
+    """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, clock: ManualClock) -> None:
         self._loop = loop
@@ -109,7 +116,11 @@ class HandLoop:
     def time(self) -> float:
         return self._clock.monotonic()
 
-    def call_later(self, delay: float, callback: Callable[..., object], *args: Any) -> HandTimer:
+    def call_later(
+        self, delay: float, callback: Callable[..., object], *args: Any
+    ) -> "HandTimer | asyncio.TimerHandle":
+        if 0 < delay <= GATHER_S:
+            return self._loop.call_later(delay, callback, *args)
         timer = HandTimer(callback, args)
         heapq.heappush(self._timers, (self.time() + delay, next(self._numbers), timer))
         return timer
