@@ -41,7 +41,8 @@ class Admissions:
             return None
         if not any(participant.accepts(token) for token in tokens):
             return None
-        self._failed.pop(str(user).encode(errors="replace"), None)
+        if self._failed:
+            self._failed.pop(str(user).encode(errors="replace"), None)
         worker = participant.workers.get(login.worker)
         if worker is None:
             return NewWorker(login.participant, login.worker)

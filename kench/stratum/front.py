@@ -1,8 +1,8 @@
 """The stratum front: all connections of this process, their jobs, and whether it serves."""
 
 import asyncio
-import secrets
-from collections.abc import Callable, Iterable
+import os
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,6 +40,8 @@ RETARGET_SOON_S = 0.1
 PING_ID = 42
 # Who names the id of an ended session takes over its extranonce (A2.7): it cannot be guessed.
 SESSION_ID_BYTES = 8
+# Made together: the kernel is asked for random bytes once for so many.
+SESSION_IDS_AT_ONCE = 512
 
 log = structlog.get_logger("stratum")
 
@@ -68,6 +70,15 @@ class Bounds:
     logins_per_s: float
     costs: CostLimits
     cost_exempt: tuple[Network, ...] = ()
+
+
+def session_ids(random_bytes: Callable[[int], bytes] = os.urandom) -> Iterator[str]:
+    """Yield ids of sessions for ever."""
+    digits = 2 * SESSION_ID_BYTES
+    while True:
+        block = random_bytes(SESSION_ID_BYTES * SESSION_IDS_AT_ONCE).hex()
+        for at in range(0, len(block), digits):
+            yield block[at : at + digits]
 
 
 class Edges(Protocol):
@@ -135,6 +146,7 @@ class Front:
             lambda sequence: acknowledger.durable_records >= sequence,
             edges.say,
         )
+        self._session_ids = session_ids()
         self._connections_max = bounds.connections_max
         self.send_timeout_s = bounds.send_timeout_s
         self._stale_grace_us = bounds.stale_grace_ms * 1000
@@ -184,7 +196,7 @@ class Front:
             connection.door.limits,
             self._records,
             self.claims.take(),
-            secrets.token_hex(SESSION_ID_BYTES),
+            next(self._session_ids),
             self.loop.time(),
             methods.handle,
         )

@@ -29,13 +29,17 @@ class Request(NamedTuple):
 def parse_line(line: bytes) -> Request | None:
     """Parse one line without its end; None for an answer to a question of ours (A1.9).
 
-    An object without a method, or with one that is no text, is a request for no method at all.
+    It has no blanks around it. An object without a method, or with one that is no text, is a
+    request for no method at all.
     Raises BadMessageError for anything that is not a JSON object Stratum could mean.
     """
     try:
-        message = _decode(line.decode())
+        text = line.decode()
+        message, end = _decode(text)
     except (ValueError, RecursionError) as broken:
         raise BadMessageError from broken
+    if end != len(text):
+        raise BadMessageError
     # Few lines have so many brackets that it is worth looking how deep they stand.
     if line.count(b"[") + line.count(b"{") > DEPTH_MAX and _is_deep(message):
         raise BadMessageError
@@ -78,7 +82,7 @@ def _finite(text: str) -> float:
 
 
 # Made once: json.loads and json.dumps make such an object for each call with options.
-_decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode
+_decode = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).raw_decode
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 

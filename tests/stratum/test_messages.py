@@ -51,6 +51,13 @@ def test_refusals_stay_within_the_codes_that_firmware_knows(verdict: Verdict) ->
 
 
 @pytest.mark.rule("A1.5")
+@pytest.mark.parametrize("line", [b"", b"{} {}", b'{"method":"x"}y', b"{}\x0b", b"]", b"NaN"])
+def test_a_line_is_one_value_and_nothing_else(line: bytes) -> None:
+    with pytest.raises(BadMessageError):
+        parse_line(line)
+
+
+@pytest.mark.rule("A1.5")
 def test_nesting_is_bounded_and_many_brackets_side_by_side_are_none() -> None:
     begin = b'{"id":1,"method":"m","params":'
     assert parse_line(begin + b"[" * 31 + b"]" * 31 + b"}") is not None
