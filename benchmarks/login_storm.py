@@ -3,9 +3,9 @@
     python -m benchmarks.login_storm [--connections 9000] [--rounds 3] [--json FILE]
 
 Each connection subscribes, waits, authorises, waits, and gets its first job; the pool looks each up
-in its register. Some that were in before, of another process, submit steadily. What the first storm
-leaves behind in memory, over what the process held before, is the price of an idle connection. Exit
-status 1: a figure passed what it is held to.
+in its register. In every other storm some that were in before, of another process, submit steadily.
+What the first storm leaves behind in memory, over what the process held before, is the price of an
+idle connection. Exit status 1: a figure passed what it is held to.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import statistics
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -27,7 +27,7 @@ from benchmarks.load.servers import resident_bytes, running_bare_pool, running_s
 
 # Held to from this many connections on; with fewer the figures are those of a small form.
 HELD_FROM = 1000
-HELD_RATIO, HELD_BYTES, HELD_P99_MS = 0.25, 4096, 200.0
+HELD_RATIO, HELD_BYTES, HELD_P99_MS = 0.3, 4096, 100.0
 # For memory to settle, and for the connections of a storm to be gone before the next.
 SETTLE_S = 0.5
 # Answers to shares are watched while a storm of this rate would last: its first part, surely.
@@ -36,7 +36,7 @@ WATCHED_PER_S, LEAST_WATCH_S = 10_000, 0.3
 
 @dataclass(frozen=True, slots=True)
 class Storm:
-    """One storm: its rate, each login's time, and the answers to steady submitters meanwhile."""
+    """One storm: its rate, each login's time, and the answers to those who submit meanwhile."""
 
     logins_per_s: float
     login_p50_ms: float
@@ -49,11 +49,13 @@ class Storm:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """All storms of both servers."""
+    """All storms of both servers; the later two are those in which others submit."""
 
     connections: int
     pool: list[Storm]
     bare: list[Storm]
+    busy_pool: list[Storm]
+    busy_bare: list[Storm]
 
     @property
     def ratio(self) -> float:
@@ -74,7 +76,7 @@ class Outcome:
             faults.append(f"{self.ratio:.2f} of the bare server in logins/s, not {HELD_RATIO}")
         if self.bytes_per_connection > HELD_BYTES:
             faults.append(f"{self.bytes_per_connection:.0f} bytes a connection, not {HELD_BYTES}")
-        if (p99_ms := _median(self.pool, "p99_ms")) > HELD_P99_MS:
+        if (p99_ms := _median(self.busy_pool, "p99_ms")) > HELD_P99_MS:
             faults.append(f"shares answered in {p99_ms:.0f} ms (p99), not {HELD_P99_MS:.0f}")
         return faults
 
@@ -92,25 +94,29 @@ class Load:
 def measure(load: Load, folder: Path) -> Outcome:
     """Storm both servers in turn. Raises LoadError."""
     allow_most_files()
-    outcome = Outcome(load.connections, [], [])
+    outcome = Outcome(load.connections, [], [], [], [])
+    alone = replace(load, steady=0)
     with (
         RecordedNode(folder) as node,
         running_bare_pool() as bare,
         running_stratum(folder, node.address) as pool,
     ):
         for _ in range(load.rounds):
-            outcome.bare.append(_storm(load, bare.port, bare.pid, None))
-            outcome.pool.append(_storm(load, pool.port, pool.stratum_pid, pool.login))
+            outcome.bare.append(_storm(alone, bare.port, bare.pid, None))
+            outcome.pool.append(_storm(alone, pool.port, pool.stratum_pid, pool.login))
+            outcome.busy_bare.append(_storm(load, bare.port, bare.pid, None))
+            outcome.busy_pool.append(_storm(load, pool.port, pool.stratum_pid, pool.login))
     return outcome
 
 
 def _storm(load: Load, port: int, pid: int, login: Login | None) -> Storm:
     with (
-        running_crowd(port, pid, load.steady, login) as miners,
+        running_crowd(port, pid, max(load.steady, 1), login) as miners,
         running_crowd(port, pid, load.connections, login) as crowd,
     ):
         # In a process of their own: one that opens thousands of sockets answers nobody meanwhile.
-        miners.login(load.steady)
+        # The first login ever has the register make its worker; it is none of the storm's.
+        miners.login(max(load.steady, 1))
         miners.steady(load.steady, load.rate)
         miners.watch(SETTLE_S)
         before = resident_bytes(pid)
@@ -137,18 +143,24 @@ def _median(storms: list[Storm], name: str) -> float:
 def table(outcome: Outcome) -> Table:
     """Lay the medians out for people."""
     shown = Table(title=f"{outcome.connections:,} connections at once")
-    names = ("server", "logins/s", "p50 ms", "p99 ms", "CPU µs a login", "shares p99 ms", "bytes")
+    names = ("server", "logins/s", "p50 ms", "p99 ms", "CPU µs a login", "bytes", "shares p99 ms")
     for name in names:
         shown.add_column(name, justify="left" if name == "server" else "right")
-    for server, storms in (("pool", outcome.pool), ("bare", outcome.bare)):
+    for server, storms in (
+        ("pool", outcome.pool),
+        ("bare", outcome.bare),
+        ("pool, others submit", outcome.busy_pool),
+        ("bare, others submit", outcome.busy_bare),
+    ):
+        answered = any(storm.answered for storm in storms)
         shown.add_row(
             server,
             f"{_median(storms, 'logins_per_s'):,.0f}",
             f"{_median(storms, 'login_p50_ms'):,.0f}",
             f"{_median(storms, 'login_p99_ms'):,.0f}",
             f"{_median(storms, 'cpu_us_per_login'):.0f}",
-            f"{_median(storms, 'p99_ms'):.1f}",
-            f"{storms[0].bytes_per_connection:,.0f}",
+            f"{storms[0].bytes_per_connection:,.0f}" if not answered else "",
+            f"{_median(storms, 'p99_ms'):.1f}" if answered else "",
         )
     return shown
 
