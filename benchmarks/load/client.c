@@ -24,8 +24,6 @@
 #include "wire.h"
 
 enum {
-    READ_SIZE = 65536,     /* bytes taken from a socket at once */
-    CARRY_MAX = 32768,     /* longest line that the server may send */
     IN_FLIGHT_MAX = 1024,
     SUBMIT_MAX = 384,      /* longest submit line */
     EVENTS = 512,
@@ -45,8 +43,7 @@ typedef struct {
     uint64_t next_id, oldest_id;
     uint64_t *sent_ns;
     char job_id[40], ntime[9];
-    char *carry;             /* an unfinished line */
-    size_t carry_size;
+    unfinished_line carry;
     char *unsent;            /* what the socket did not take */
     size_t unsent_size;
 } connection;
@@ -206,7 +203,8 @@ static void take_reply(connection *c, uint64_t id, const char *rest, const char 
     }
 }
 
-static void take_line(connection *c, const char *line, const char *end) {
+static void take_line(void *to, const char *line, const char *end) {
+    connection *c = to;
     uint64_t id;
     const char *answer = answer_of(line, end, &id), *params;
     if (answer) {
@@ -221,27 +219,8 @@ static void take_line(connection *c, const char *line, const char *end) {
 }
 
 static void take_bytes(connection *c) {
-    static char buffer[CARRY_MAX + READ_SIZE];
-    if (c->carry_size)
-        memcpy(buffer, c->carry, c->carry_size);
-    ssize_t size = recv(c->fd, buffer + c->carry_size, READ_SIZE, MSG_DONTWAIT);
-    if (size < 0 && errno == EAGAIN)
+    if (!take_lines(c->fd, &c->carry, c, take_line))
         return;
-    if (size <= 0)
-        fail("the server closed a connection%s%s", size ? ": " : "", size ? strerror(errno) : "");
-    const char *line = buffer, *end = buffer + c->carry_size + size, *newline;
-    while ((newline = memchr(line, '\n', (size_t)(end - line)))) {
-        take_line(c, line, newline);
-        line = newline + 1;
-    }
-    size_t rest = (size_t)(end - line);
-    if (rest > CARRY_MAX)
-        fail("the server sent a line of over %d bytes", CARRY_MAX);
-    if (rest > c->carry_size && !(c->carry = realloc(c->carry, rest)))
-        fail("out of memory");
-    if (rest)
-        memcpy(c->carry, line, rest);
-    c->carry_size = rest;
     if (c->phase == LOGGING_IN && c->authorised && c->has_job) {
         c->phase = WORKING;
         run.working++;

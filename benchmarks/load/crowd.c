@@ -25,8 +25,6 @@
 #include "wire.h"
 
 enum {
-    READ_SIZE = 65536,
-    CARRY_MAX = 32768,
     EVENTS = 512,
     CONNECTIONS_MAX = 60000,
     WAITING_MAX = 64,        /* shares of a submitter without an answer; then it leaves one out */
@@ -45,8 +43,7 @@ typedef struct {
     uint64_t opened_ns, due_ns, next_id, oldest_id;
     uint64_t *sent_ns;
     char job_id[40], ntime[9];
-    char *carry;
-    size_t carry_size;
+    unfinished_line carry;
 } connection;
 
 typedef struct {
@@ -166,7 +163,8 @@ static void note_job(const connection *c) {
     run.jobs_complete += ++job->received == run.working;
 }
 
-static void take_line(connection *c, const char *line, const char *end) {
+static void take_line(void *to, const char *line, const char *end) {
+    connection *c = to;
     uint64_t id;
     const char *answer = answer_of(line, end, &id), *params;
     if (answer) {
@@ -180,27 +178,8 @@ static void take_line(connection *c, const char *line, const char *end) {
 }
 
 static void take_bytes(connection *c) {
-    static char buffer[CARRY_MAX + READ_SIZE];
-    if (c->carry_size)
-        memcpy(buffer, c->carry, c->carry_size);
-    ssize_t size = recv(c->fd, buffer + c->carry_size, READ_SIZE, MSG_DONTWAIT);
-    if (size < 0 && errno == EAGAIN)
+    if (!take_lines(c->fd, &c->carry, c, take_line))
         return;
-    if (size <= 0)
-        fail("the server closed a connection%s%s", size ? ": " : "", size ? strerror(errno) : "");
-    const char *line = buffer, *end = buffer + c->carry_size + size, *newline;
-    while ((newline = memchr(line, '\n', (size_t)(end - line)))) {
-        take_line(c, line, newline);
-        line = newline + 1;
-    }
-    size_t rest = (size_t)(end - line);
-    if (rest > CARRY_MAX)
-        fail("the server sent a line of over %d bytes", CARRY_MAX);
-    if (rest > c->carry_size && !(c->carry = realloc(c->carry, rest)))
-        fail("out of memory");
-    if (rest)
-        memcpy(c->carry, line, rest);
-    c->carry_size = rest;
     if (c->phase == AUTHORISING && c->authorised && c->has_job) {
         c->phase = WORKING;
         run.working++;

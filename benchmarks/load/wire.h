@@ -1,12 +1,14 @@
-/* What both load clients need: time, CPU seconds, lines put together and taken apart. */
+/* What both load clients need: time, CPU seconds, lines put together, received and taken apart. */
 #ifndef KENCH_LOAD_WIRE_H
 #define KENCH_LOAD_WIRE_H
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -86,6 +88,45 @@ static inline char *put_submit(char *at, const char *user, const char *job_id, c
     at = put(at, "\"],\"id\":");
     at = put_decimal(at, id);
     return put(at, ",\"method\":\"mining.submit\"}\n");
+}
+
+enum {
+    READ_SIZE = 65536,     /* bytes taken from a socket at once */
+    CARRY_MAX = 32768,     /* longest line that the server may send */
+};
+
+/* The beginning of a line whose end has not come yet. */
+typedef struct {
+    char *bytes;
+    size_t size;
+} unfinished_line;
+
+/* Has `take_line` take each line that is whole now, from `line` to its newline. Returns 0 where
+ * nothing came. */
+static inline int take_lines(int fd, unfinished_line *carry, void *connection,
+                             void (*take_line)(void *, const char *line, const char *end)) {
+    static char buffer[CARRY_MAX + READ_SIZE];
+    if (carry->size)
+        memcpy(buffer, carry->bytes, carry->size);
+    ssize_t size = recv(fd, buffer + carry->size, READ_SIZE, MSG_DONTWAIT);
+    if (size < 0 && errno == EAGAIN)
+        return 0;
+    if (size <= 0)
+        fail("the server closed a connection%s%s", size ? ": " : "", size ? strerror(errno) : "");
+    const char *line = buffer, *end = buffer + carry->size + size, *newline;
+    while ((newline = memchr(line, '\n', (size_t)(end - line)))) {
+        take_line(connection, line, newline);
+        line = newline + 1;
+    }
+    size_t rest = (size_t)(end - line);
+    if (rest > CARRY_MAX)
+        fail("the server sent a line of over %d bytes", CARRY_MAX);
+    if (rest > carry->size && !(carry->bytes = realloc(carry->bytes, rest)))
+        fail("out of memory");
+    if (rest)
+        memcpy(carry->bytes, line, rest);
+    carry->size = rest;
+    return 1;
 }
 
 /* Copies the next string of a JSON array, and moves past it. */
