@@ -101,7 +101,11 @@ def _read_binary(data: bytes) -> Announced | None:
 
 
 def _check_additions(header: bytes, at: int) -> None:
-    """Skip what the proxy adds (type, length, value); a checksum among it must be right."""
+    """Skip what the proxy adds (type, length, value); a checksum among it must be right.
+
+    There is one at most: each costs a look at the whole header.
+    """
+    checked = False
     while at < len(header):
         value_at = at + 3
         if value_at > len(header):
@@ -110,6 +114,9 @@ def _check_additions(header: bytes, at: int) -> None:
         if end > len(header):
             raise BadHeaderError("an addition is cut short")
         if header[at] == _CHECKSUM:
+            if checked:
+                raise BadHeaderError("a second checksum")
+            checked = True
             blank = header[:value_at] + bytes(end - value_at) + header[end:]
             if header[value_at:end] != crc32c(blank).to_bytes(4, "big"):
                 raise BadHeaderError("the checksum is wrong")

@@ -39,11 +39,12 @@ def header_v2(
     return SIGNATURE + struct.pack(">BBH", command, kind, len(body)) + body
 
 
-def with_checksum(header: bytes) -> bytes:
-    """The same with a checksum over all of it."""
-    (length,) = struct.unpack_from(">H", header, 14)
-    blank = header[:14] + struct.pack(">H", length + 7) + header[16:] + addition(3, bytes(4))
-    return blank[:-4] + crc32c(blank).to_bytes(4, "big")
+def with_checksum(header: bytes, behind: bytes = b"") -> bytes:
+    """The same with a checksum over all of it, and more additions behind that."""
+    length = struct.pack(">H", len(header) - 16 + 7 + len(behind))
+    before = header[:14] + length + header[16:] + addition(3, b"1234")[:3]
+    checksum = crc32c(before + bytes(4) + behind)
+    return before + checksum.to_bytes(4, "big") + behind
 
 
 addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).map(str)
@@ -138,6 +139,13 @@ def test_whatever_comes_first_is_a_header_or_waited_for_or_refused(data: bytes) 
     assert announced is None or 0 < announced.end <= len(data)
     if announced is None:
         assert len(data) < HEADER_BYTES_MAX
+
+
+def test_a_second_checksum_is_refused_and_not_computed() -> None:
+    header = with_checksum(header_v2(), addition(3, bytes(4)) * 100)
+    with pytest.raises(BadHeaderError, match="second checksum"):
+        read_header(header)
+    assert read_header(with_checksum(header_v2(), addition(4, bytes(4)))) is not None
 
 
 def test_the_checksum_is_crc_32c() -> None:
