@@ -10,7 +10,7 @@ from kench.pool.clock import Clock, SystemClock
 from kench.pool.roots import command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
 from kench.up.calibration import block_difficulty_for, hashes_per_s
-from kench.up.environment import fit_difficulties
+from kench.up.environment import fit_difficulties, variables_beside_file
 from kench.up.logfile import open_log
 from kench.up.preflight import (
     Patience,
@@ -30,19 +30,23 @@ ROLE = "up"
 
 def main() -> None:
     """Run everything until Ctrl-C or SIGTERM."""
-    settings = settings_of(_parse())
+    given = _parse()
+    read = settings_of(given)
     require_compiled()
     clock, stop = SystemClock(), threading.Event()
-    prepare_folder(settings)
-    lock = lock_folder(settings)
+    prepare_folder(read)
+    lock = lock_folder(read)
     try:
-        settings, ports = _check(settings, clock, stop)
+        settings, ports = _check(read, clock, stop)
+        flags = {name for name, value in vars(given).items() if value is not None}
+        told = variables_beside_file(read, flags, settings)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
+        screen = Screen(clock)
         # Not on stderr: the live table has the terminal.
         with open_log(settings.log_directory / "up.log") as log:
             start_logging(ROLE, log)
-            _run(settings, ports, clock, stop)
+            _run(Site(settings, told, ports, clock, screen.say), screen, stop)
     finally:
         os.close(lock)
 
@@ -103,10 +107,7 @@ def _check(settings: Settings, clock: Clock, stop: threading.Event) -> tuple[Set
     return settings, Ports(settings.stratum_port, metrics)
 
 
-def _run(settings: Settings, ports: Ports, clock: Clock, stop: threading.Event) -> None:
-    screen = Screen(clock)
-    site = Site(settings, ports, clock, screen.say)
-
+def _run(site: Site, screen: Screen, stop: threading.Event) -> None:
     def on_ready() -> None:
         screen.say("kench: ready")
         screen.start()

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Container
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
@@ -28,6 +29,24 @@ def variables_of(settings: Settings) -> dict[str, str]:
     """Return every setting as its variable; those that are None are left out."""
     texts = {variable_of(name): _text(value) for name, value in settings}
     return {name: text for name, text in texts.items() if text is not None}
+
+
+def variables_beside_file(
+    read: Settings, flags: Container[str], settings: Settings
+) -> dict[str, str]:
+    """Return what the settings file does not say: by flag, by variable, or decided since `read`.
+
+    All else the parts read in the file themselves, anew at each start and reload.
+    """
+    named = {name: variable_of(name) for name in Settings.model_fields}
+    beside = {
+        variable
+        for name, variable in named.items()
+        if name in flags or variable in os.environ or getattr(settings, name) != getattr(read, name)
+    }
+    told = {name: text for name, text in variables_of(settings).items() if name in beside}
+    config = os.environ.get("KENCH_CONFIG")
+    return told | {"KENCH_CONFIG": config} if config else told
 
 
 def fit_difficulties(settings: Settings, network: str | None) -> Settings:

@@ -6,7 +6,7 @@ taken that cannot be carried to its end.
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,7 +17,7 @@ from kench.pool.running import Running, forget_running, keep_node_urls, write_ru
 from kench.pool.settings import Settings
 from kench.up.database import KeptDatabase
 from kench.up.demo import demo_login
-from kench.up.environment import base_environment, variables_of
+from kench.up.environment import base_environment
 from kench.up.part import Part
 from kench.up.preflight import free_port
 from kench.up.supervisor import Supervisor
@@ -51,8 +51,14 @@ class Site:
     """Everything that `kench up` runs, from `start` to `stop`."""
 
     def __init__(
-        self, settings: Settings, ports: Ports, clock: Clock, say: Callable[[str], None]
+        self,
+        settings: Settings,
+        told: Mapping[str, str],
+        ports: Ports,
+        clock: Clock,
+        say: Callable[[str], None],
     ) -> None:
+        """Create it with nothing started; `told` are variables for settlement and stratum."""
         self._settings = settings.model_copy(
             update={"stratum_port": ports.stratum, "metrics_port": ports.metrics}
         )
@@ -61,7 +67,7 @@ class Site:
         self._supervisor = Supervisor(clock, say)
         self._engine: Engine | None = None
         self._watch: Watch | None = None
-        self._variables: dict[str, str] = {}
+        self._variables = {**base_environment(), **told}
 
     @property
     def status(self) -> dict[str, object] | None:
@@ -81,12 +87,12 @@ class Site:
         if not node_urls:
             node_url, node_zmq = self._start_node(stop)
             node_urls = [node_url]
-        self._variables = {
-            **base_environment(),
-            **variables_of(settings),
+        self._variables |= {
             "KENCH_DATABASE_URL": url,
             "KENCH_NODE_URLS": " ".join(node_urls),
             "KENCH_NODE_ZMQ": " ".join(settings.node_zmq) or node_zmq or "",
+            "KENCH_STRATUM_PORT": str(settings.stratum_port),
+            "KENCH_METRICS_PORT": str(settings.metrics_port),
         }
         stratum = self._part("stratum", self._data_flag(), self._variables)
         settle = self._part("settle", self._data_flag(), self._variables)

@@ -1,5 +1,7 @@
 """What parts are told, and which difficulties are chosen where nobody chose any."""
 
+from pathlib import Path
+
 import pytest
 
 from kench.pool.settings import Settings
@@ -9,6 +11,7 @@ from kench.up.environment import (
     TRIAL_DIFFICULTY,
     base_environment,
     fit_difficulties,
+    variables_beside_file,
     variables_of,
 )
 
@@ -26,6 +29,32 @@ def test_settings_told_to_a_part_are_read_back_the_same(monkeypatch: pytest.Monk
     for name, value in variables_of(settings).items():
         monkeypatch.setenv(name, value)
     assert read_settings() == settings
+
+
+def test_what_the_settings_file_says_is_left_to_the_parts_to_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "kench.toml"
+    config.write_text(
+        "ban_s = 7\ndrain_s = 5\nmin_difficulty = 0.5\nstart_difficulty = 1\nmax_difficulty = 2\n"
+    )
+    monkeypatch.setenv("KENCH_CONFIG", str(config))
+    monkeypatch.setenv("KENCH_DRAIN_S", "9")
+    read = read_settings(min_difficulty=1.0)
+    decided = read.model_copy(update={"start_difficulty": 1.5})
+    told = variables_beside_file(read, {"min_difficulty"}, decided)
+    assert told == {
+        "KENCH_CONFIG": str(config),
+        "KENCH_DRAIN_S": "9.0",
+        "KENCH_MIN_DIFFICULTY": "1.0",
+        "KENCH_START_DIFFICULTY": "1.5",
+    }
+    for name, value in told.items():
+        monkeypatch.setenv(name, value)
+    assert read_settings() == decided
+    config.write_text("ban_s = 8\nmax_difficulty = 4\n")
+    again = read_settings()
+    assert (again.ban_s, again.drain_s, again.max_difficulty) == (8, 9, 4)
 
 
 def test_our_own_settings_do_not_leak_into_the_base(monkeypatch: pytest.MonkeyPatch) -> None:

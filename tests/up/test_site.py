@@ -19,6 +19,9 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.integration.test_resume import Rig, come_back
+from tests.support.pool import EASY_SHARES
+
 READY_S = 60.0
 STOP_S = 10.0
 WAIT_S = 30.0
@@ -196,6 +199,42 @@ def test_killed_outright_it_leaves_no_part_and_the_next_start_carries_on(
     second.await_ready(times=2)
     assert second.stop() < STOP_S
     assert _processes_of(second.data) == []
+
+
+def test_a_reload_under_it_brings_new_settings_and_fronts_and_keeps_sessions(
+    tmp_path: Path, start: Callable[..., RunningUp]
+) -> None:
+    config = tmp_path / "data" / "kench.toml"
+    config.parent.mkdir()
+    easy = "".join(f"{name.removeprefix('KENCH_').lower()} = {value}\n"
+                   for name, value in EASY_SHARES.items())  # fmt: skip
+    config.write_text(f"{easy}drain_s = 1\nstratum_processes = 1\n")
+    up = start("--no-miner")
+    up.await_ready()
+    added = json.loads(_run("participant", "add", "rigs", "--json", "--data", str(up.data)).stdout)
+    login = f"{added['id']}.rig", str(added["token"])
+    port = int(up.record["stratum_url"].rpartition(":")[2])
+    rig = Rig(port, login)
+    share = rig.share(1)
+    assert rig.submit(share) is True
+    stratum = up.parts()["stratum"].pid
+
+    config.write_text(f"{easy}drain_s = 1\nstratum_processes = 2\n")
+    done = _run("reload", "--data", str(up.data))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[-1] == "reloaded"
+    assert rig.is_closed()
+    again = come_back(port, login, rig)
+    assert again.extranonce1 == rig.extranonce1
+    assert again.submit(share) in {21, 22}
+    assert again.submit(again.share(2)) is True
+    with urllib.request.urlopen(f"{up.record['metrics_url']}/status", timeout=5) as answer:
+        fronts = json.load(answer)["fronts"]
+    assert sorted(fronts) == ["1", "2"]
+    assert up.parts()["stratum"].pid == stratum
+    again.close()
+    assert up.stop() < STOP_S
+    assert up.said == ["kench: ready", "kench: stopped"]
 
 
 def test_a_second_one_in_the_folder_is_refused_in_one_line(start: Callable[..., RunningUp]) -> None:
