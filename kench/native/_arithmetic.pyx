@@ -16,7 +16,7 @@ from kench.native._c cimport (
     kench_sha256_fold,
     kench_sha256_fold_portable,
     kench_sha256d,
-    kench_sha256d_pair,
+    kench_sha256d_pairs,
 )
 from kench.native._checks cimport check_bytes, check_hashes, check_int, data_of
 
@@ -59,11 +59,9 @@ def merkle_root(leaf, branches):
     return PyBytes_FromStringAndSize(<const char *> out, 32)
 
 
-def merkle_branches(txids):
-    """Return the branch of the coinbase at index 0, given the txids of all others (32*n bytes)."""
+cdef bytes branches_with(kench_sha256_fold fold, object txids):
     cdef Py_ssize_t count = check_hashes("txids", txids)
-    cdef kench_sha256_fold fold = kench_sha256_chosen()
-    cdef Py_ssize_t i, depth = 0
+    cdef Py_ssize_t depth = 0
     # 63 levels are more than any level count that fits in memory needs.
     cdef uint8_t branches[63 * 32]
     # The level without its first place, the coinbase's; one place more for the repeated hash.
@@ -80,10 +78,19 @@ def merkle_branches(txids):
                 memcpy(level + 32 * count, level + 32 * (count - 1), 32)
                 count += 1
             count = (count - 1) // 2
-            for i in range(count):
-                kench_sha256d_pair(fold, level + 32 * (2 * i + 1), level + 32 * i)
+            kench_sha256d_pairs(fold, level + 32, count, level)
     free(level)
     return PyBytes_FromStringAndSize(<const char *> branches, 32 * depth)
+
+
+def merkle_branches(txids):
+    """Return the branch of the coinbase at index 0, given the txids of all others (32*n bytes)."""
+    return branches_with(kench_sha256_chosen(), txids)
+
+
+def merkle_branches_portable(txids):
+    """Return the same by the portable C code, whatever the processor offers."""
+    return branches_with(kench_sha256_fold_portable, txids)
 
 
 def crc32(data, value=0):

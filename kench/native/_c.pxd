@@ -15,7 +15,8 @@ cdef extern from "sha256.h" nogil:
     const char *kench_sha256_backend() noexcept
     void kench_sha256d(
         kench_sha256_fold fold, const uint8_t *data, size_t size, uint8_t *out) noexcept
-    void kench_sha256d_pair(kench_sha256_fold fold, const uint8_t *pair, uint8_t *out) noexcept
+    void kench_sha256d_pairs(
+        kench_sha256_fold fold, const uint8_t *pairs, size_t count, uint8_t *out) noexcept
     void kench_merkle_root(
         kench_sha256_fold fold, const uint8_t *leaf, const uint8_t *branches, size_t count,
         uint8_t *out) noexcept

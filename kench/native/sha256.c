@@ -60,13 +60,57 @@ void kench_sha256d(kench_sha256_fold fold, const uint8_t *data, size_t size, uin
     kench_sha256d_padded(fold, state, tail, kench_sha256_pad(tail, rest, size), out);
 }
 
+/* One block into each of two states, side by side where the processor can. */
+static void fold_two(kench_sha256_fold fold, uint32_t state[2][8], const uint8_t *first,
+                     const uint8_t *second) {
+#ifdef KENCH_SHA256_X86
+    if (fold == kench_sha256_fold_x86) {
+        kench_sha256_fold_two_x86(state[0], first, state[1], second);
+        return;
+    }
+#endif
+    fold(state[0], first, 1);
+    fold(state[1], second, 1);
+}
+
+/* The second SHA-256 of both; each `inner` carries the padding after its 32 bytes. */
+static void finish_two(kench_sha256_fold fold, uint32_t state[2][8], uint8_t inner[2][64],
+                       uint8_t out[2][32]) {
+    for (int i = 0; i < 2; i++) {
+        write_state(state[i], inner[i]);
+        memcpy(state[i], kench_sha256_initial, sizeof state[i]);
+    }
+    fold_two(fold, state, inner[0], inner[1]);
+    for (int i = 0; i < 2; i++)
+        write_state(state[i], out[i]);
+}
+
+/* 0x80, zeros, and the length of 64 bytes in bits: 512. */
+static const uint8_t pair_padding[64] = {[0] = 0x80, [62] = 0x02};
+
 void kench_sha256d_pair(kench_sha256_fold fold, const uint8_t pair[64], uint8_t out[32]) {
-    /* 0x80, zeros, and the length of 64 bytes in bits: 512. */
-    static const uint8_t padding[64] = {[0] = 0x80, [62] = 0x02};
     uint32_t state[8];
     memcpy(state, kench_sha256_initial, sizeof state);
     fold(state, pair, 1);
-    kench_sha256d_padded(fold, state, padding, 1, out);
+    kench_sha256d_padded(fold, state, pair_padding, 1, out);
+}
+
+void kench_sha256d_pairs(kench_sha256_fold fold, const uint8_t *pairs, size_t count,
+                         uint8_t *out) {
+    uint8_t inner[2][64], two[2][32];
+    kench_sha256_pad(inner[0], 32, 32);
+    kench_sha256_pad(inner[1], 32, 32);
+    for (; count >= 2; count -= 2, pairs += 128, out += 64) {
+        uint32_t state[2][8];
+        memcpy(state[0], kench_sha256_initial, sizeof state[0]);
+        memcpy(state[1], kench_sha256_initial, sizeof state[1]);
+        fold_two(fold, state, pairs, pairs + 64);
+        fold_two(fold, state, pair_padding, pair_padding);
+        finish_two(fold, state, inner, two);
+        memcpy(out, two, sizeof two);
+    }
+    if (count)
+        kench_sha256d_pair(fold, pairs, out);
 }
 
 void kench_merkle_root(kench_sha256_fold fold, const uint8_t leaf[32], const uint8_t *branches,
@@ -86,26 +130,8 @@ static void hash_two(kench_sha256_fold fold, const uint32_t midstate[8], uint8_t
     uint32_t state[2][8];
     memcpy(state[0], midstate, sizeof state[0]);
     memcpy(state[1], midstate, sizeof state[1]);
-#ifdef KENCH_SHA256_X86
-    if (fold == kench_sha256_fold_x86) {
-        kench_sha256_fold_two_x86(state[0], tail[0], state[1], tail[1]);
-        for (int i = 0; i < 2; i++) {
-            write_state(state[i], inner[i]);
-            memcpy(state[i], kench_sha256_initial, sizeof state[i]);
-        }
-        kench_sha256_fold_two_x86(state[0], inner[0], state[1], inner[1]);
-        write_state(state[0], out[0]);
-        write_state(state[1], out[1]);
-        return;
-    }
-#endif
-    for (int i = 0; i < 2; i++) {
-        fold(state[i], tail[i], 1);
-        write_state(state[i], inner[i]);
-        memcpy(state[i], kench_sha256_initial, sizeof state[i]);
-        fold(state[i], inner[i], 1);
-        write_state(state[i], out[i]);
-    }
+    fold_two(fold, state, tail[0], tail[1]);
+    finish_two(fold, state, inner, out);
 }
 
 int64_t kench_scan_nonces(kench_sha256_fold fold, const uint8_t header76[76],

@@ -32,6 +32,9 @@ void kench_sha256d_padded(kench_sha256_fold fold, const uint32_t midstate[8],
                           const uint8_t *blocks, size_t count, uint8_t out[32]);
 /* The merkle step: both hashes stand one after the other. */
 void kench_sha256d_pair(kench_sha256_fold fold, const uint8_t pair[64], uint8_t out[32]);
+/* A level of a merkle tree: `count` such pairs; `out` may be where the pairs are, or before. */
+void kench_sha256d_pairs(kench_sha256_fold fold, const uint8_t *pairs, size_t count,
+                         uint8_t *out);
 void kench_merkle_root(kench_sha256_fold fold, const uint8_t leaf[32], const uint8_t *branches,
                        size_t count, uint8_t out[32]);
 /* Write SHA-256's padding after `used` bytes of a message of `size` bytes in all, of which

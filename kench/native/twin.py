@@ -59,6 +59,9 @@ def merkle_branches(txids: bytes) -> bytes:
     return b"".join(branches)
 
 
+merkle_branches_portable = merkle_branches
+
+
 def crc32(data: bytes, value: int = 0) -> int:
     """Return the CRC-32 of zlib and Ethernet over ``data``, continuing from ``value``."""
     check_bytes("data", data)
