@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kench.pool.clock import ManualClock
-from kench.stratum.broadcast import CONNECTIONS_AT_ONCE, SLICE_S, Broadcast
+from kench.stratum.broadcast import CONNECTIONS_AT_ONCE, CONNECTIONS_FIRST, SLICE_S, Broadcast
 from kench.stratum.connection import WRITE_HIGH_BYTES
 from tests.support.jobs import small_template
 from tests.support.sessions import EASY, easy_limits
@@ -128,14 +128,14 @@ def test_shares_are_answered_between_slices_and_a_newer_job_overtakes(tmp_path: 
             desk.front.broadcast = Broadcast(desk.loop, PassingClock())  # type: ignore[arg-type]
             first = desk.new_job()
             keys = [peer.connection.session.job_key for peer in peers]
-            assert keys.count(first.key) == CONNECTIONS_AT_ONCE
+            assert keys.count(first.key) == CONNECTIONS_FIRST
             newer = desk.new_job(small_template(prevhash_le=b"\x03" * 32))
             await turns()
             assert {peer.connection.session.job_key for peer in peers} == {newer.key}
             assert desk.front.broadcast.last_sent == len(peers)
             assert desk.front.broadcast.last_s > 0
             got_both = [peer for peer in peers if await newest_job(peer) == f"{first.key:x}"]
-            assert len(got_both) == CONNECTIONS_AT_ONCE
+            assert len(got_both) == CONNECTIONS_FIRST
             for peer in got_both:
                 assert await newest_job(peer) == f"{newer.key:x}"
 
