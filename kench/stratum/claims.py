@@ -30,7 +30,8 @@ LEND_AGAIN_S, LEND_TRIES = 0.02, 40
 # Session id, extranonce1, difficulty.
 HELD = struct.Struct("<8s4sd")
 VALUE_BYTES = 4
-# What is held is told together, this late at most: each message wakes the job maker.
+# One that comes alone is told at once; of many, those of so long together: each message wakes the
+# job maker.
 TOLD_AFTER_S = 0.02
 TOLD_BYTES_MAX = 64 * 1024
 _SESSION_ID = re.compile(r"[0-9a-f]{16}")
@@ -82,6 +83,7 @@ class Claims:
         self._asking: dict[int, tuple[Claimant, asyncio.TimerHandle]] = {}
         self._granted: dict[int, tuple[str, Resumable]] = {}
         self._held = bytearray()
+        self._told_at = -TOLD_AFTER_S
 
     def stop(self) -> None:
         """End the thread."""
@@ -121,6 +123,7 @@ class Claims:
         self._values.release(session.session_id, left, self._loop.time(), sequence)
         if not connection.held_difficulty:
             self._hold(session.session_id, session.extranonce1, difficulty)
+        self._flush()  # its miner may be at another front in a moment
 
     def forget_old(self) -> None:
         """Tell of the values that nobody can resume any more."""
@@ -145,7 +148,8 @@ class Claims:
 
     def _hold(self, session_id: str, value: bytes, difficulty: float) -> None:
         if not self._held:
-            self._loop.call_later(TOLD_AFTER_S, self._flush)
+            due = max(0.0, self._told_at + TOLD_AFTER_S - self._loop.time())
+            self._loop.call_later(due, self._flush)
         elif len(self._held) > TOLD_BYTES_MAX:
             self._flush()
         self._held += HELD.pack(bytes.fromhex(session_id), value, difficulty)
@@ -154,6 +158,7 @@ class Claims:
         if self._held:
             self._say(Kind.HELD, bytes(self._held))
             self._held.clear()
+            self._told_at = self._loop.time()
 
     # -- claiming ---------------------------------------------------------------------------
 

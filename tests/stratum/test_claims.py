@@ -371,6 +371,34 @@ def working(world: World, number: int) -> Miner:
     return miner
 
 
+def test_a_session_alone_is_told_of_at_once_and_many_together(world: World) -> None:
+    world.loop.advance(TOLD_AFTER_S)
+    front = world.fronts[0]
+    one, two, three = (world.miner(0) for _ in range(3))
+    one.work()
+    world.loop.advance(0)
+    assert len(front.to_maker) == 1
+    two.work()
+    three.work()
+    world.loop.advance(TOLD_AFTER_S / 2)
+    assert len(front.to_maker) == 1
+    world.loop.advance(TOLD_AFTER_S / 2)
+    assert [kind for kind, _ in front.to_maker] == [Kind.HELD, Kind.HELD]
+
+
+@pytest.mark.rule("A2.7")
+def test_a_session_that_ends_untold_is_told_of_at_once(world: World) -> None:
+    working(world, 0)
+    miner = world.miner(0)
+    miner.work()
+    miner.end()
+    world.deliver(0)
+    assert world.miner(1, miner.session.session_id).session.state is State.CONNECTED
+    for number in (1, 0, 1) * 3:
+        world.deliver(number)
+    assert world.fronts[1].miners[-1].session.extranonce1 == miner.session.extranonce1
+
+
 @pytest.mark.rule("A2.7")
 def test_a_session_that_ended_is_resumed_on_another_front_once(world: World) -> None:
     before = working(world, 0)
