@@ -2,6 +2,7 @@
 
 import json
 import ssl
+import time
 import urllib.request
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tests.support.client import StratumClient
 from tests.support.nodes import free_ports
 from tests.support.pool import Pool, running_pool
 
+WAIT_S = 30.0
 HEADER = b"PROXY TCP4 198.51.100.7 127.0.0.1 40000 3333\r\n"
 PROXIED_SECURE = {"tls": True, "proxy_from": "127.0.0.1"}
 
@@ -78,6 +80,9 @@ def test_each_kind_of_door_serves_by_its_own_policy(
             assert f'kench_door_open{{door="{name}"}} 1.0' in metrics
         assert "kench_certificate_expires_timestamp_seconds" in metrics
         assert "kench_certificate_current 1.0" in metrics
-        shown = pool.run("status").stdout
+        deadline = time.monotonic() + WAIT_S
+        # PostgreSQL is told each second.
+        while "being started" in (shown := pool.run("status").stdout):
+            assert time.monotonic() < deadline
         assert f"stratum+ssl://127.0.0.1:{port['secure']}" in shown
         assert "IPv6 and IPv4" in shown
