@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import time
 from collections import Counter
 from pathlib import Path
@@ -17,6 +18,7 @@ from kench.pool.journal import JournalReader
 from kench.pool.register import add_participant
 from kench.stratum.extranonce import front_of
 from tests.integration.test_durability import journalled
+from tests.support.certificates import HOST
 from tests.support.pool import EASY_SHARES, Pool, running_pool
 
 WAIT_S = 30.0
@@ -26,8 +28,24 @@ TWO = {**EASY_SHARES, "KENCH_STRATUM_PROCESSES": "2"}
 class Rig:
     """One connection that speaks in turn."""
 
-    def __init__(self, port: int, login: tuple[str, str], former: str | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        login: tuple[str, str],
+        former: str | None = None,
+        *,
+        header: bytes = b"",
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.way: dict[str, Any] = {"header": header, "tls": tls}
         self._socket = socket.create_connection(("127.0.0.1", port), WAIT_S)
+        try:
+            self._socket.sendall(header)  # as a proxy in front of the pool sends it
+            if tls is not None:
+                self._socket = tls.wrap_socket(self._socket, server_hostname=HOST)
+        except OSError:
+            self._socket.close()
+            raise
         self._file = self._socket.makefile("rwb")
         self._asked = 0
         self.job: list[Any] = []
@@ -63,7 +81,8 @@ class Rig:
 
     def _hear(self) -> dict[str, Any]:
         line = self._file.readline()
-        assert line, "closed"
+        if not line:
+            raise ConnectionError("closed")
         message: dict[str, Any] = json.loads(line)
         if message.get("method") == "mining.notify":
             self.job = message["params"]
@@ -97,8 +116,8 @@ def come_back(port: int, login: tuple[str, str], rig: Rig) -> Rig:
     rig.close()
     while True:
         try:
-            return Rig(port, login, rig.session)
-        except ConnectionError:
+            return Rig(port, login, rig.session, **rig.way)
+        except (ConnectionError, ssl.SSLError):
             assert time.monotonic() < deadline
 
 

@@ -83,6 +83,7 @@ class Hub:
         self._job: Job | None = None
         self._why_no_job: str | None = None
         self._proposal: bytes | None = None
+        self._version_away: object = None
 
     @property
     def job(self) -> Job | None:
@@ -157,6 +158,16 @@ class Hub:
         if self._why_no_job is not None:
             line.send(frame_of(Kind.NO_JOB, {"why": self._why_no_job}))
 
+    def turn_away(self, version: object) -> None:
+        """Say once that fronts of another version come, as after a reload: they try again."""
+        if version != self._version_away:
+            self._version_away = version
+            log.warning(
+                "fronts of another version hear no news: they mine on their last job and drain",
+                version=version,
+                ours=FEED_VERSION,
+            )
+
     def lost(self, number: int, line: "FrontLine") -> None:
         """Forget a line, unless the front has a newer one."""
         if self._lines.get(number) is line:
@@ -208,7 +219,8 @@ class FrontLine(asyncio.Protocol):
         """Take what the front says."""
         try:
             for kind, body in self._frames.take(data):
-                self._take(kind, body)
+                if not self._transport.is_closing():
+                    self._take(kind, body)
         except FeedBrokenError as broken:
             log.error("feed broken", why=str(broken), process=self._number)
             self._transport.abort()
@@ -239,10 +251,12 @@ class FrontLine(asyncio.Protocol):
         if kind != Kind.HELLO:
             raise FeedBrokenError("a front speaks before it said who it is")
         hello = content_of(body)
+        if hello.get("version") != FEED_VERSION:
+            self._hub.turn_away(hello.get("version"))
+            self._transport.abort()
+            return
         number, pid = hello.get("number"), hello.get("pid")
-        if hello.get("version") != FEED_VERSION or not (
-            isinstance(number, int) and isinstance(pid, int)
-        ):
-            raise FeedBrokenError(f"a front of another version came: {hello!r}")
+        if not (isinstance(number, int) and isinstance(pid, int)):
+            raise FeedBrokenError(f"a front does not say who it is: {hello!r}")
         self._number = number
         self._hub.introduced(number, pid, self)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from kench.native import JobTable
 from kench.pool.clock import ManualClock
@@ -285,6 +286,25 @@ def test_who_speaks_otherwise_is_cut_off(tmp_path: Path, spoken: bytes) -> None:
         assert line.hub._lines == {}
 
     on_a_line(tmp_path, test)
+
+
+def test_fronts_of_another_version_are_turned_away_and_named_once(tmp_path: Path) -> None:
+    async def test(line: Line) -> None:
+        for number in range(3):
+            with connected(line.path) as stranger:
+                stranger.setblocking(False)
+                hello = {"version": 0, "number": number, "pid": 1}
+                # What comes behind may mean anything.
+                stranger.sendall(frame_of(Kind.HELLO, hello) + frame_of(Kind.STATE, {"a": 1}))
+                async with asyncio.timeout(WAIT_S):
+                    with contextlib.suppress(ConnectionResetError):
+                        assert await line.loop.sock_recv(stranger, 10) == b""
+        assert line.hub._lines == {}
+        assert line.maker.states == {}
+
+    with capture_logs() as logs:
+        on_a_line(tmp_path, test)
+    assert [(one["version"], one["log_level"]) for one in logs] == [(0, "warning")]
 
 
 def test_kinds_of_a_later_day_are_skipped(tmp_path: Path) -> None:
