@@ -3,6 +3,7 @@
 Inputs are choices: lines plain or not, whole or cut, and what the connection and the journal do.
 """
 
+import atexit
 import socket
 from functools import cache
 from typing import Any
@@ -49,6 +50,7 @@ def _sockets() -> dict[tuple[int, int], tuple[socket.socket, socket.socket]]:
     for pair in pairs.values():
         for end in pair:
             end.setblocking(False)
+            atexit.register(end.close)
     return pairs
 
 
