@@ -1,6 +1,7 @@
 """Honest miners beside hostile clients: what is left of their share rate.
 
-    python -m benchmarks.hostile [--honest 1000] [--rate 10] [--hostile 100] [--json FILE]
+    python -m benchmarks.hostile [--honest 1000] [--rate 10] [--hostile 100] [--processes 1]
+                                [--json FILE]
 
 Honest connections submit at a steady rate to the whole pool: first alone, then beside hostile
 clients (load/hostile.py: garbage, broken and endless lines, floods of wrong shares, logins and
@@ -57,7 +58,7 @@ def measure(  # noqa: PLR0913, PLR0917 - each is one figure of the run
 ) -> list[Watched]:
     """Watch the honest in each part of the run. Raises LoadError."""
     watched: list[Watched] = []
-    with running_crowd(pool.port, pool.stratum_pid, honest, pool.login) as crowd:
+    with running_crowd(pool.port, pool.fronts, honest, pool.login) as crowd:
         crowd.login(honest)
         crowd.steady(honest, rate)
         crowd.watch(phases.warm_up_s)
@@ -174,6 +175,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--honest", type=int, default=1000, help="honest connections (1000)")
     parser.add_argument("--rate", type=float, default=10.0, help="shares a second of each (10)")
     parser.add_argument("--hostile", type=int, default=100, help="hostile clients (100)")
+    parser.add_argument("--processes", type=int, default=1, help="fronts of the pool (1)")
     parser.add_argument("--seconds", type=float, default=10.0, help="measured in each part (10)")
     parser.add_argument("--warm-up", type=float, default=2.0, help="seconds before that (2)")
     parser.add_argument("--settle", type=float, default=3.0, help="seconds between parts (3)")
@@ -185,7 +187,7 @@ def main(words: list[str] | None = None) -> int:
         BUILD.mkdir(parents=True, exist_ok=True)
         with (
             tempfile.TemporaryDirectory(prefix="pool-", dir=BUILD) as folder,
-            running_pool(Path(folder)) as pool,
+            running_pool(Path(folder), given.processes) as pool,
         ):
             watched = measure(pool, given.honest, given.rate, given.hostile, phases, given.settle)
     except LoadError as fault:

@@ -67,15 +67,6 @@ static struct {
 
 static int poller;
 
-static double server_cpu_seconds(void) {
-    double seconds = 0;
-    for (const char *at = options.server_pids; at; at = strchr(at, ',')) {
-        at += *at == ',';
-        seconds += cpu_seconds(atoi(at));
-    }
-    return seconds;
-}
-
 static double own_cpu_seconds(void) {
     struct rusage used;
     getrusage(RUSAGE_SELF, &used);
@@ -326,11 +317,11 @@ int main(int count, char **words) {
         fill(&all[i]);
     serve(after(options.warm_up_s), NULL, 0, 0);
     run.measuring = 1;
-    double server_cpu_s = server_cpu_seconds(), own_cpu_s = own_cpu_seconds();
+    double server_cpu_s = cpu_seconds_of(options.server_pids), own_cpu_s = own_cpu_seconds();
     start = now_ns();
     serve(after(options.measure_s), NULL, 0, 0);
     double window_s = (double)(now_ns() - start) / 1e9;
-    server_cpu_s = server_cpu_seconds() - server_cpu_s;
+    server_cpu_s = cpu_seconds_of(options.server_pids) - server_cpu_s;
     own_cpu_s = own_cpu_seconds() - own_cpu_s;
     run.measuring = run.submitting = 0;
     serve(after(DRAIN_S), NULL, 0, 1);

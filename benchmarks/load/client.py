@@ -95,6 +95,11 @@ class Result:
         return self.server_cpu_s / self.accepted * 1e6 if self.accepted else 0.0
 
 
+def word_of(pids: int | Sequence[int]) -> str:
+    """Return process ids as the load clients take them."""
+    return ",".join(map(str, [pids] if isinstance(pids, int) else pids))
+
+
 def build_program(name: str, directory: Path = BUILD) -> Path:
     """Compile one of the C programs unless that is done; return it. Raises LoadError."""
     program = directory / name
@@ -136,7 +141,7 @@ def run_client(
     program = build_program("client")
     allow_files(cell.connections)
     words = [port, cell.connections, cell.in_flight, phases.warm_up_s, phases.measure_s]
-    words.append(",".join(map(str, [server_pids] if isinstance(server_pids, int) else server_pids)))
+    words.append(word_of(server_pids))
     command = [str(program), *map(str, words)]
     environment = dict(os.environ)
     if login is not None:

@@ -1,6 +1,6 @@
 /* A crowd of miners that mostly listen: logins all at once, new jobs watched, few steady submitters.
  *
- *     crowd PORT SERVER_PID [USER]
+ *     crowd PORT SERVER_PID,... [USER]
  *
  * Takes commands on stdin, one a line, and answers each with one JSON object on a line:
  *
@@ -53,7 +53,7 @@ typedef struct {
 } seen_job;
 
 static struct {
-    int server_pid;
+    const char *server_pids; /* of one process, or of several with commas between */
     uint16_t port;
     const char *user, *password;
 } options;
@@ -249,7 +249,7 @@ static void print_figures(uint64_t start_ns, double server_cpu_s) {
            "\"login_p50_ms\": %.3f, \"login_p99_ms\": %.3f, \"answered\": %llu, "
            "\"left_out\": %llu, \"p50_ms\": %.3f, \"p99_ms\": %.3f, \"max_ms\": %.3f, "
            "\"refused\": {",
-           (double)(now_ns() - start_ns) / 1e9, cpu_seconds(options.server_pid) - server_cpu_s,
+           (double)(now_ns() - start_ns) / 1e9, cpu_seconds_of(options.server_pids) - server_cpu_s,
            run.working, (unsigned long long)run.logins.total, quantile_ms(&run.logins, 0.5),
            quantile_ms(&run.logins, 0.99), (unsigned long long)run.answered,
            (unsigned long long)run.left_out, quantile_ms(&run.answers, 0.5),
@@ -273,7 +273,7 @@ static void log_in(int count, int opening) {
     int goal = run.opened + count;
     if (goal > CONNECTIONS_MAX)
         fail("at most %d connections", CONNECTIONS_MAX);
-    double server_cpu_s = cpu_seconds(options.server_pid);
+    double server_cpu_s = cpu_seconds_of(options.server_pids);
     uint64_t start = now_ns(), deadline = start + LOGIN_S * 1000000000ull;
     if (!opening)
         opening = count;
@@ -306,7 +306,7 @@ static void set_steady(int count, double rate) {
 static void watch(double seconds, int jobs) {
     printf("{}\n"); /* whoever makes the new job waits for this */
     fflush(stdout);
-    double server_cpu_s = cpu_seconds(options.server_pid);
+    double server_cpu_s = cpu_seconds_of(options.server_pids);
     uint64_t start = now_ns(), deadline = start + (uint64_t)(seconds * 1e9);
     while (now_ns() < deadline && !(jobs && run.jobs_complete >= jobs)) {
         uint64_t now = now_ns();
@@ -332,9 +332,9 @@ static void obey(const char *command) {
 int main(int count, char **words) {
     char command[128];
     if (count < 3)
-        fail("usage: crowd PORT SERVER_PID [USER], commands on stdin");
+        fail("usage: crowd PORT SERVER_PID,... [USER], commands on stdin");
     options.port = (uint16_t)atoi(words[1]);
-    options.server_pid = atoi(words[2]);
+    options.server_pids = words[2];
     options.user = count > 3 ? words[3] : NULL;
     options.password = getenv("KENCH_LOAD_PASSWORD");
     if (!options.password)

@@ -4,11 +4,11 @@ import contextlib
 import json
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any
 
-from benchmarks.load.client import LoadError, Login, allow_files, build_program
+from benchmarks.load.client import LoadError, Login, allow_files, build_program, word_of
 
 # A command of the crowd has deadlines of its own, all below this.
 END_S = 10.0
@@ -105,12 +105,15 @@ def _seen(figures: dict[str, Any]) -> Seen:
 
 @contextlib.contextmanager
 def running_crowd(
-    port: int, server_pid: int, connections_max: int, login: Login | None = None
+    port: int, server_pids: int | Sequence[int], connections_max: int, login: Login | None = None
 ) -> Iterator[Crowd]:
-    """Run a crowd against a port of this machine; without a login the server is a bare one."""
+    """Run a crowd against a port of this machine; without a login the server is a bare one.
+
+    `server_pids` are those whose CPU seconds count.
+    """
     program = build_program("crowd")
     allow_files(connections_max)
-    command = [str(program), str(port), str(server_pid)]
+    command = [str(program), str(port), word_of(server_pids)]
     environment = dict(os.environ)
     if login is not None:
         command.append(login.user)

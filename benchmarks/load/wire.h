@@ -49,6 +49,16 @@ static inline double cpu_seconds(int pid) {
     return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
+/* CPU seconds of the processes whose ids stand in the text, with commas between. */
+static inline double cpu_seconds_of(const char *pids) {
+    double seconds = 0;
+    for (const char *at = pids; at; at = strchr(at, ',')) {
+        at += *at == ',';
+        seconds += cpu_seconds(atoi(at));
+    }
+    return seconds;
+}
+
 static inline char *put(char *at, const char *text) {
     size_t size = strlen(text);
     memcpy(at, text, size);
