@@ -12,7 +12,8 @@ RULES = {f"A{part}.{number}" for part, count in PARTS.items() for number in rang
 def marked(tree: ast.Module) -> Iterator[str]:
     """Rule numbers that a module's tests are marked with."""
     for node in ast.walk(tree):
-        if not isinstance(node, ast.FunctionDef) or not node.name.startswith("test_"):
+        is_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+        if not is_function or not node.name.startswith("test_"):
             continue
         for decorator in node.decorator_list:
             if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).endswith(".rule"):

@@ -12,7 +12,7 @@ from kench.stratum.doors import Door
 from kench.stratum.serving import Doors, Obstacle
 from tests.support.certificates import HOST, authority
 from tests.support.sessions import EASY_LIMITS, easy_limits
-from tests.support.stratum_client import Desk, Peer, run, serving, shut_door
+from tests.support.stratum_client import Desk, Peer, on_loop, serving, shut_door
 
 
 async def until(true: Callable[[], object]) -> None:
@@ -42,156 +42,141 @@ async def miner_at(desk: Desk, door: Door) -> Peer:
     return await (await desk.connect_to(door)).login()
 
 
-def test_the_last_obstacle_gone_opens_every_door_and_any_new_one_shuts_them(
+@on_loop
+async def test_the_last_obstacle_gone_opens_every_door_and_any_new_one_shuts_them(
     tmp_path: Path,
 ) -> None:
-    async def test() -> None:
-        async with serving(tmp_path) as desk:
-            pair = [shut_door(EASY_LIMITS, name=name) for name in ("one", "two")]
-            doors, told = together(desk, *pair)
-            doors.clear(Obstacle.NO_JOB)
-            assert not doors.is_open
-            assert doors.why == Obstacle.NOT_PROPOSED.value
-            doors.clear(Obstacle.NOT_PROPOSED)
-            await until(lambda: all(door.is_open for door in pair))
-            await until(lambda: told)
-            ports = [door.port for door in pair]
-            miners = [await miner_at(desk, door) for door in pair]
-            assert [door.connections for door in pair] == [1, 1]
-            doors.block(Obstacle.JOURNAL, "disk full")
-            assert doors.why == f"{Obstacle.JOURNAL.value}: disk full"
-            for miner in miners:
-                assert await miner.ended() == b""
-            assert not any(door.is_open for door in pair)
-            for port in ports:
-                with pytest.raises(ConnectionRefusedError):
-                    await asyncio.open_connection("127.0.0.1", port)
-            doors.clear(Obstacle.JOURNAL)
-            await until(lambda: told == [True, False, True])
-            assert [door.port for door in pair] == ports
-            await miner_at(desk, pair[1])
-            doors.close()
-            doors.open()
-            await asyncio.sleep(0)
-            assert not doors.is_open
-
-    run(test())
+    async with serving(tmp_path) as desk:
+        pair = [shut_door(EASY_LIMITS, name=name) for name in ("one", "two")]
+        doors, told = together(desk, *pair)
+        doors.clear(Obstacle.NO_JOB)
+        assert not doors.is_open
+        assert doors.why == Obstacle.NOT_PROPOSED.value
+        doors.clear(Obstacle.NOT_PROPOSED)
+        await until(lambda: all(door.is_open for door in pair))
+        await until(lambda: told)
+        ports = [door.port for door in pair]
+        miners = [await miner_at(desk, door) for door in pair]
+        assert [door.connections for door in pair] == [1, 1]
+        doors.block(Obstacle.JOURNAL, "disk full")
+        assert doors.why == f"{Obstacle.JOURNAL.value}: disk full"
+        for miner in miners:
+            assert await miner.ended() == b""
+        assert not any(door.is_open for door in pair)
+        for port in ports:
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", port)
+        doors.clear(Obstacle.JOURNAL)
+        await until(lambda: told == [True, False, True])
+        assert [door.port for door in pair] == ports
+        await miner_at(desk, pair[1])
+        doors.close()
+        doors.open()
+        await asyncio.sleep(0)
+        assert not doors.is_open
 
 
-def test_a_door_whose_port_is_taken_is_named_and_opened_later_while_others_serve(
+@on_loop
+async def test_a_door_whose_port_is_taken_is_named_and_opened_later_while_others_serve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kench.stratum.serving.REOPEN_S", 0.02)
-
-    async def test() -> None:
-        async with serving(tmp_path) as desk:
-            with socket.socket() as stranger:
-                stranger.bind(("127.0.0.1", 0))
-                stranger.listen()
-                taken = shut_door(EASY_LIMITS, name="taken", port=stranger.getsockname()[1])
-                free = shut_door(EASY_LIMITS, name="free")
-                doors, told = together(desk, taken, free)
-                open_all(doors)
-                await until(lambda: told)
-                await miner_at(desk, free)
-                assert doors.why is None
-                assert not taken.is_open
-                assert str(taken.port) in str(taken.status()["why"])
-            await until(lambda: taken.is_open)
-            assert taken.status()["why"] is None
-            await miner_at(desk, taken)
-            assert told == [True]
-            doors.close()
-
-    run(test())
-
-
-def test_when_no_door_can_be_opened_the_reason_of_each_is_told(tmp_path: Path) -> None:
-    async def test() -> None:
-        async with serving(tmp_path) as desk:
-            nowhere = shut_door(EASY_LIMITS, name="nowhere", hosts=("192.0.2.1",))
-            doors, told = together(desk, nowhere)
+    async with serving(tmp_path) as desk:
+        with socket.socket() as stranger:
+            stranger.bind(("127.0.0.1", 0))
+            stranger.listen()
+            taken = shut_door(EASY_LIMITS, name="taken", port=stranger.getsockname()[1])
+            free = shut_door(EASY_LIMITS, name="free")
+            doors, told = together(desk, taken, free)
             open_all(doors)
-            await until(lambda: nowhere.fault)
-            assert doors.why is not None
-            assert doors.why.startswith("door nowhere: ")
-            assert told == []
-            doors.close()
+            await until(lambda: told)
+            await miner_at(desk, free)
+            assert doors.why is None
+            assert not taken.is_open
+            assert str(taken.port) in str(taken.status()["why"])
+        await until(lambda: taken.is_open)
+        assert taken.status()["why"] is None
+        await miner_at(desk, taken)
+        assert told == [True]
+        doors.close()
 
-    run(test())
+
+@on_loop
+async def test_when_no_door_can_be_opened_the_reason_of_each_is_told(tmp_path: Path) -> None:
+    async with serving(tmp_path) as desk:
+        nowhere = shut_door(EASY_LIMITS, name="nowhere", hosts=("192.0.2.1",))
+        doors, told = together(desk, nowhere)
+        open_all(doors)
+        await until(lambda: nowhere.fault)
+        assert doors.why is not None
+        assert doors.why.startswith("door nowhere: ")
+        assert told == []
+        doors.close()
 
 
-def test_a_door_waits_for_its_certificate_while_others_serve(
+@on_loop
+async def test_a_door_waits_for_its_certificate_while_others_serve(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kench.stratum.serving.REOPEN_S", 0.02)
     issuer = authority(tmp_path)
-
-    async def test() -> None:
-        async with serving(tmp_path / "journal") as desk:
-            certificate = Certificate(tmp_path / "late.pem", tmp_path / "late.key")
-            secure = shut_door(EASY_LIMITS, certificate, name="secure")
-            plain = shut_door(EASY_LIMITS, name="plain")
-            doors, told = together(desk, secure, plain, certificate=certificate)
-            open_all(doors)
-            await until(lambda: told)
-            await miner_at(desk, plain)
-            assert "late.pem" in str(secure.status()["why"])
-            issuer.issue("late")
-            await until(lambda: secure.is_open)
-            await desk.connect_to(secure, ssl=issuer.client(), server_hostname=HOST)
-            doors.close()
-
-    run(test())
+    async with serving(tmp_path / "journal") as desk:
+        certificate = Certificate(tmp_path / "late.pem", tmp_path / "late.key")
+        secure = shut_door(EASY_LIMITS, certificate, name="secure")
+        plain = shut_door(EASY_LIMITS, name="plain")
+        doors, told = together(desk, secure, plain, certificate=certificate)
+        open_all(doors)
+        await until(lambda: told)
+        await miner_at(desk, plain)
+        assert "late.pem" in str(secure.status()["why"])
+        issuer.issue("late")
+        await until(lambda: secure.is_open)
+        await desk.connect_to(secure, ssl=issuer.client(), server_hostname=HOST)
+        doors.close()
 
 
-def test_a_changed_certificate_is_noticed_by_itself(
+@on_loop
+async def test_a_changed_certificate_is_noticed_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kench.stratum.serving.LOOK_S", 0.02)
     issuer = authority(tmp_path)
-
-    async def test() -> None:
-        async with serving(tmp_path / "journal") as desk:
-            certificate = issuer.served("watched")
-            first = certificate.context
-            doors, _ = together(desk, certificate=certificate)
-            doors.watch_certificate()
-            issuer.issue("watched")
-            await until(lambda: certificate.context is not first)
-            doors.close()
-
-    run(test())
+    async with serving(tmp_path / "journal") as desk:
+        certificate = issuer.served("watched")
+        first = certificate.context
+        doors, _ = together(desk, certificate=certificate)
+        doors.watch_certificate()
+        issuer.issue("watched")
+        await until(lambda: certificate.context is not first)
+        doors.close()
 
 
 @pytest.mark.parametrize("host", ["::1", "127.0.0.1"])
-def test_a_miner_s_address_is_its_own_whichever_way_it_comes(tmp_path: Path, host: str) -> None:
-    async def test() -> None:
-        async with serving(tmp_path, door=shut_door(EASY_LIMITS, hosts=("::",))) as desk:
-            peer = await desk.connect(host)
-            await peer.login()
-            assert peer.connection.peer == host
+@on_loop
+async def test_a_miner_s_address_is_its_own_whichever_way_it_comes(
+    tmp_path: Path, host: str
+) -> None:
+    async with serving(tmp_path, door=shut_door(EASY_LIMITS, hosts=("::",))) as desk:
+        peer = await desk.connect(host)
+        await peer.login()
+        assert peer.connection.peer == host
 
-    run(test())
 
-
-def test_each_door_gives_its_own_difficulty_and_counts_its_own_connections(
+@on_loop
+async def test_each_door_gives_its_own_difficulty_and_counts_its_own_connections(
     tmp_path: Path,
 ) -> None:
-    async def test() -> None:
-        async with serving(tmp_path) as desk:
-            low = shut_door(easy_limits(start=1e-9), name="low")
-            high = shut_door(easy_limits(start=2e-9, lowest=2e-9), name="high")
-            doors, told = together(desk, low, high)
-            open_all(doors)
-            await until(lambda: told)
-            first, second = await miner_at(desk, low), await miner_at(desk, high)
-            assert (first.miner.difficulty, second.miner.difficulty) == (1e-9, 2e-9)
-            await second.leave()
-            await until(lambda: not high.connections)
-            assert (low.connections, low.accepted) == (1, 1)
-            assert (high.connections, high.accepted) == (0, 1)
-            assert [door.status()["name"] for door in doors.doors] == ["low", "high"]
-            doors.close()
-
-    run(test())
+    async with serving(tmp_path) as desk:
+        low = shut_door(easy_limits(start=1e-9), name="low")
+        high = shut_door(easy_limits(start=2e-9, lowest=2e-9), name="high")
+        doors, told = together(desk, low, high)
+        open_all(doors)
+        await until(lambda: told)
+        first, second = await miner_at(desk, low), await miner_at(desk, high)
+        assert (first.miner.difficulty, second.miner.difficulty) == (1e-9, 2e-9)
+        await second.leave()
+        await until(lambda: not high.connections)
+        assert (low.connections, low.accepted) == (1, 1)
+        assert (high.connections, high.accepted) == (0, 1)
+        assert [door.status()["name"] for door in doors.doors] == ["low", "high"]
+        doors.close()

@@ -7,6 +7,7 @@ async with serving(folder) as desk:
 """
 
 import asyncio
+import functools
 import heapq
 import itertools
 import json
@@ -14,7 +15,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import uvloop
 
@@ -39,6 +40,7 @@ from kench.stratum.pacing import GATHER_S
 from tests.support.jobs import Jobs, now_of, small_template
 from tests.support.sessions import EASY_LIMITS, TOKEN, Miner, Pool, Register
 
+P = ParamSpec("P")
 ANSWER_S = 10.0
 """Longest wait for a line of the server: reached only when a test fails."""
 TURNS = 50
@@ -65,6 +67,16 @@ def run(test: Coroutine[Any, Any, None]) -> None:
     """Run a test on a uvloop loop of its own."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(test)
+
+
+def on_loop(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Have pytest run a test that is a coroutine."""
+
+    @functools.wraps(test)
+    def begun(*args: P.args, **kwargs: P.kwargs) -> None:
+        run(test(*args, **kwargs))
+
+    return begun
 
 
 def shut_door(limits: Limits, certificate: Certificate | None = None, **plan: Any) -> Door:
