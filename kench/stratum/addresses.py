@@ -6,7 +6,9 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from kench.pool.door_settings import Network
 
-BACKLOG = 4096
+# Connections that one queue of the kernel holds for us, if net.core.somaxconn lets it. Who finds it
+# full comes again a second later, and two after that; a door has several, so that a storm fits.
+BACKLOG, QUEUES = 4096, 4
 # A peer that is gone is noticed after this long without a word, or when it takes nothing for the
 # send time-out: a new job every half minute keeps data under way, which keep-alive does not probe.
 KEEPALIVE_IDLE_S, KEEPALIVE_EACH_S, KEEPALIVE_PROBES = 60, 10, 6

@@ -11,7 +11,7 @@ import structlog
 
 from kench.pool.door_settings import DoorPlan
 from kench.pool.settings import Settings
-from kench.stratum.addresses import BACKLOG, open_sockets
+from kench.stratum.addresses import BACKLOG, QUEUES, open_sockets
 from kench.stratum.certificate import Certificate
 from kench.stratum.connection import Connection
 from kench.stratum.contract import Limits
@@ -67,7 +67,7 @@ class Door:
             return False
         try:
             bound = await asyncio.to_thread(
-                open_sockets, self.plan.hosts, self.port, front.send_timeout_s
+                open_sockets, self.plan.hosts * QUEUES, self.port, front.send_timeout_s
             )
         except OSError as error:
             self._complain(f"{error.strerror or error} ({self.plan.url(self.port)})")

@@ -1,6 +1,7 @@
 """All doors together: obstacles shut them, a fault of one leaves the others open."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -180,3 +181,17 @@ async def test_each_door_gives_its_own_difficulty_and_counts_its_own_connections
         assert (high.connections, high.accepted) == (0, 1)
         assert [door.status()["name"] for door in doors.doors] == ["low", "high"]
         doors.close()
+
+
+@on_loop
+async def test_newcomers_wait_in_more_than_one_queue_of_the_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kench.stratum.doors.BACKLOG", 8)  # the kernel lets one more in
+    async with serving(tmp_path) as desk:
+        with contextlib.ExitStack() as newcomers:
+            # Nobody accepts while this does not await; one queue would be full.
+            for _ in range(11):
+                one = socket.create_connection(("127.0.0.1", desk.door.port), timeout=0.5)
+                newcomers.enter_context(one)
+            await until(lambda: desk.door.accepted == 11)
