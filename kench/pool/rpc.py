@@ -188,13 +188,15 @@ class NodeLine:
         proxy = NodeProxy(self._connection, method, timeout_s, decode)
         return self._carry_out(method, timeout_s, lambda: proxy(*params))
 
-    def call_with_hex(self, method: str, text: str, timeout_s: float = DEFAULT_TIMEOUT_S) -> Any:
+    def call_with_hex(
+        self, method: str, digits: bytes, timeout_s: float = DEFAULT_TIMEOUT_S
+    ) -> Any:
         """Call `method` with hex digits as its one parameter; a block is megabytes of them.
 
-        As `call`, but they are sent as they are, neither escaped nor copied more than once.
+        As `call`, but they are sent as they are, neither escaped nor copied.
         """
         proxy = NodeProxy(self._connection, method, timeout_s, decode_json)
-        return self._carry_out(method, timeout_s, lambda: proxy.call_with_hex(text))
+        return self._carry_out(method, timeout_s, lambda: proxy.call_with_hex(digits))
 
     def _carry_out(self, method: str, timeout_s: float, attempt: Callable[[], Any]) -> Any:
         """Make a call, twice where that is due."""

@@ -140,11 +140,15 @@ class NodeProxy(AuthServiceProxy):  # type: ignore[misc]  # the library publishe
         self._method = method
         self._decode = decode
 
-    def call_with_hex(self, text: str) -> Any:
+    def call_with_hex(self, digits: bytes) -> Any:
         """Call the method with hex digits as its one parameter, as `__call__` does in effect."""
         begun = f'{{"version":"1.1","method":"{self._method}","params":["'
-        body = b"".join((begun.encode(), text.encode("ascii"), b'"],"id":1}'))
-        headers = {"User-Agent": USER_AGENT, "Content-type": "application/json"}
+        body = begun.encode(), digits, b'"],"id":1}'
+        headers = {
+            "User-Agent": USER_AGENT,
+            "Content-type": "application/json",
+            "Content-Length": str(sum(map(len, body))),
+        }
         self._connection.request("POST", "/", body, headers)
         answer = self._get_response()
         if answer.get("error") is not None:

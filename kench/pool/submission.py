@@ -120,7 +120,7 @@ class BlockSender:
         self,
         block_hash: str,
         height: int,
-        block_hex: str,
+        block_hex: bytes,
         note: Mapping[str, str | int] | None = None,
     ) -> None:
         """Take a found block; returns at once, from any thread, the event loop's too.

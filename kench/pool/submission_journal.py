@@ -29,11 +29,11 @@ class BlockJournalError(KenchError):
 
 @dataclass(frozen=True, slots=True)
 class FoundBlock:
-    """A block that a miner of ours found: display hash, height, serialized block in hex."""
+    """A block that a miner of ours found: display hash, height, serialized block in hex digits."""
 
     hash: str
     height: int
-    block_hex: str
+    block_hex: bytes
     found_us: int
     note: Mapping[str, str | int]
 
@@ -67,7 +67,7 @@ class BlockJournal:
         # Hex needs no escapes: megabytes of it are not looked at once more.
         begun = json.dumps(content)[:-1] + ', "block_hex": "'
         try:
-            write_whole(self._path(block), begun.encode(), block.block_hex.encode(), b'"}')
+            write_whole(self._path(block), begun.encode(), block.block_hex, b'"}')
         except OSError as error:
             raise _fault(self._directory, error) from error
 
@@ -123,7 +123,7 @@ class BlockJournal:
             return FoundBlock(
                 content["hash"],
                 content["height"],
-                content["block_hex"],
+                bytes(content["block_hex"], "ascii"),
                 content["found_us"],
                 content["note"],
             )

@@ -1,6 +1,7 @@
 """Found blocks of this front: assembled from job, share and body, and sent to every node (B15)."""
 
 import threading
+from binascii import hexlify
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ from kench.pool.bitcoin import hash_hex
 from kench.pool.clock import Clock
 from kench.pool.rpc import Node
 from kench.pool.submission import BlockSender, Outcome
-from kench.stratum.bodies import read_body
+from kench.stratum.bodies import whole_block
 from kench.stratum.front import Found
 
 # Threads that assemble found blocks; a block never waits behind anything but blocks.
@@ -54,15 +55,17 @@ class FoundBlocks:
 
     def _send(self, found: Found) -> None:
         job = found.job
-        start = job.block_start(found.header, found.extranonce1, found.extranonce2).hex()
-        body = read_body(self._bodies_directory, job, self._stop.wait, self._clock)
+        begun = job.block_start(found.header, found.extranonce1, found.extranonce2)
+        block_hex = whole_block(
+            hexlify(begun), self._bodies_directory, job, self._stop.wait, self._clock
+        )
         note: dict[str, str | int] = {
             "participant": found.participant,
             "worker": found.worker,
             "job": f"{job.key:x}",
         }
         block_hash = hash_hex(found.block_hash_le)
-        self._sender.submit(block_hash, job.archived.height, start + body, note)
+        self._sender.submit(block_hash, job.archived.height, block_hex, note)
 
     def _outcome(self, _block_hash: str, _node: str, outcome: Outcome) -> None:
         if outcome is Outcome.ACCEPTED:

@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 
 import structlog
@@ -121,18 +122,21 @@ def body_path(directory: Path, key: int) -> Path:
     return directory / f"{key:x}"
 
 
-def read_body(directory: Path, job: Job, pause: Callable[[float], object], clock: Clock) -> str:
-    """Return the transactions of a job's block in hex, waiting a bounded time for the file.
+def whole_block(
+    begun_hex: bytes, directory: Path, job: Job, pause: Callable[[float], object], clock: Clock
+) -> bytes:
+    """Return a job's block in hex: what is `begun`, and its transactions from their file.
 
-    Blocks the caller. Raises BodyMissingError.
+    Waits a bounded time for the file, and blocks the caller. Raises BodyMissingError.
     """
     if not job.facts.transactions:
-        return ""
+        return begun_hex
     path = body_path(directory, job.facts.body_key)
     deadline = clock.monotonic() + READ_WAIT_S
     while True:
         try:
-            return path.read_text("ascii")
+            with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as body:
+                return b"".join((begun_hex, body))  # megabytes, copied once
         except FileNotFoundError:
             if clock.monotonic() > deadline:
                 raise BodyMissingError(

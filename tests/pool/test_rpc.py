@@ -45,10 +45,10 @@ def test_hex_is_sent_as_any_parameter_is() -> None:
     with NodeThatSaysOfBlocks() as served:
         served.results = ["high-hash"]
         line = Node(served.url).line()
-        for text in ("", "00ff" * 500_000):
-            assert line.call_with_hex("submitblock", text) == "high-hash"
+        for digits in (b"", b"00ff" * 500_000):
+            assert line.call_with_hex("submitblock", digits) == "high-hash"
         with pytest.raises(NodeError) as error:
-            line.call_with_hex("nosuchmethod", "00")
+            line.call_with_hex("nosuchmethod", b"00")
         assert error.value.code == -32601
         line.close()
 

@@ -87,7 +87,7 @@ def test_a_found_block_is_accepted_preferred_confirmed_and_settled(
     template = _template(node)
     block = build_block(template)
     with sending([Node(node.url, "a")], tmp_path) as (sender, told):
-        sender.submit(hash_of(block), template["height"], block, {"worker": "1.rig"})
+        sender.submit(hash_of(block), template["height"], block.encode(), {"worker": "1.rig"})
         told.until(Outcome.ACCEPTED, "a")
         told.until(Outcome.CONFIRMED)
         assert node.rpc.call("getbestblockhash") == hash_of(block)
@@ -103,7 +103,7 @@ def test_b14_a_block_the_node_knows_is_a_success(node: served.Node, tmp_path: Pa
     block = build_block(template)
     node.rpc.call("submitblock", block)
     with sending([Node(node.url, "a")], tmp_path) as (sender, told):
-        sender.submit(hash_of(block), template["height"], block)
+        sender.submit(hash_of(block), template["height"], block.encode())
         told.until(Outcome.DUPLICATE, "a")
         told.until(Outcome.CONFIRMED)
 
@@ -114,7 +114,7 @@ def test_b14_a_wrong_block_is_rejected_with_its_reason_and_ends(
     template = _template(node)
     block = build_block(template, amount_sat=template["coinbasevalue"] + 1)
     with sending([Node(node.url, "a")], tmp_path) as (sender, told):
-        sender.submit(hash_of(block), template["height"], block)
+        sender.submit(hash_of(block), template["height"], block.encode())
         told.until(Outcome.REJECTED, "a")
         node.rpc.call("submitblock", build_block(template))
         told.until(Outcome.LOST)
@@ -124,7 +124,7 @@ def test_b14_a_wrong_block_is_rejected_with_its_reason_and_ends(
 
 def test_b14_what_cannot_be_decoded_is_an_alarm(node: served.Node, tmp_path: Path) -> None:
     with sending([Node(node.url, "a")], tmp_path) as (sender, told):
-        sender.submit("ee" * 32, 5, "00")
+        sender.submit("ee" * 32, 5, b"00")
         told.until(Outcome.UNDECODABLE, "a")
     assert Outcome.UNDECODABLE.is_alarm
 
@@ -138,7 +138,7 @@ def test_b14_a_block_that_lost_the_race_is_watched_until_its_branch_wins(
     node.rpc.call("submitblock", build_block(_template(node), extranonce=1))
     late = build_block(template, extranonce=2)
     with sending([Node(node.url, "a")], tmp_path) as (sender, told):
-        sender.submit(hash_of(late), template["height"], late)
+        sender.submit(hash_of(late), template["height"], late.encode())
         told.until(Outcome.INCONCLUSIVE, "a")
         assert sender.following() == 1
         parent = node.rpc.call("getblockheader", hash_of(late))
@@ -159,7 +159,7 @@ def test_a_block_buried_under_another_branch_is_lost(
     node.rpc.call("submitblock", build_block(_template(node), extranonce=1))
     late = build_block(template, extranonce=2)
     with sending([Node(node.url, "a")], tmp_path) as (sender, told):
-        sender.submit(hash_of(late), template["height"], late)
+        sender.submit(hash_of(late), template["height"], late.encode())
         told.until(Outcome.INCONCLUSIVE, "a")
         for _ in range(3):
             node.rpc.call("submitblock", build_block(_template(node)))
@@ -178,7 +178,7 @@ def test_b15_every_node_gets_the_block_though_the_first_is_dead_or_hangs(
         nodes = [dead, Node(hanging.url, "hanging"), Node(node.url, "good")]
         with sending(nodes, tmp_path) as (sender, told):
             began_s = time.monotonic()
-            sender.submit(hash_of(block), template["height"], block)
+            sender.submit(hash_of(block), template["height"], block.encode())
             told.until(Outcome.ACCEPTED, "good")
             assert time.monotonic() - began_s < 2
             told.until(Outcome.UNREACHABLE, "dead")
@@ -200,7 +200,7 @@ def test_a_block_that_no_node_took_is_sent_again_until_one_does(
         right = served_node.credentials
         served_node.credentials = "kench:changed"
         with sending([Node(served_node.url, "a")], tmp_path) as (sender, told):
-            sender.submit("cd" * 32, 100, "00")
+            sender.submit("cd" * 32, 100, b"00")
             told.until(Outcome.UNREACHABLE, "a")
             served_node.credentials = right
             told.until(Outcome.ACCEPTED, "a")
@@ -215,7 +215,7 @@ def test_a_block_whose_end_was_not_known_is_sent_again_after_a_crash(
     block = build_block(template)
     (port,) = free_ports(1)
     with sending([Node(f"http://u:p@127.0.0.1:{port}", "a")], tmp_path) as (sender, _):
-        sender.submit(hash_of(block), template["height"], block)
+        sender.submit(hash_of(block), template["height"], block.encode())
         _wait_for(lambda: any(tmp_path.glob("*.json")))
     with sending([Node(node.url, "a")], tmp_path) as (_, told):
         told.until(Outcome.ACCEPTED, "a")
@@ -243,7 +243,7 @@ def test_the_block_is_in_a_file_before_it_is_sent(tmp_path: Path) -> None:
         NodeThatLooksAtTheDisk() as served_node,
         sending([Node(served_node.url, "a")], tmp_path) as (sender, told),
     ):
-        sender.submit("ab" * 32, 100, "00")
+        sender.submit("ab" * 32, 100, b"00")
         told.until(Outcome.INCONCLUSIVE, "a")
     assert seen == [True]
 
@@ -254,7 +254,7 @@ def test_a_block_goes_out_though_the_disk_fails(node: served.Node, tmp_path: Pat
     block = build_block(template)
     with sending([Node(node.url, "a")], folder) as (sender, told):
         folder.rmdir()
-        sender.submit(hash_of(block), template["height"], block)
+        sender.submit(hash_of(block), template["height"], block.encode())
         told.until(Outcome.ACCEPTED, "a")
 
 
@@ -273,7 +273,7 @@ def test_a_disk_that_hangs_keeps_a_block_from_no_node(
     with NodeThatSaysOfBlocks() as served_node:
         served_node.results = ["inconclusive"]
         with sending([Node(served_node.url, "a")], tmp_path) as (sender, told):
-            sender.submit("ab" * 32, 100, "00")
+            sender.submit("ab" * 32, 100, b"00")
             told.until(Outcome.INCONCLUSIVE, "a")
             mended.set()
             _wait_for(lambda: any(tmp_path.glob("*.json")) and not sender.waiting())
@@ -285,9 +285,9 @@ def test_the_same_block_twice_is_sent_once(tmp_path: Path) -> None:
         served_node.results = ["inconclusive"]
         with sending([Node(served_node.url, "a")], tmp_path) as (sender, told):
             for _ in range(3):
-                sender.submit("ab" * 32, 100, "00")
+                sender.submit("ab" * 32, 100, b"00")
             told.until(Outcome.INCONCLUSIVE, "a")
-            sender.submit("cd" * 32, 100, "00")
+            sender.submit("cd" * 32, 100, b"00")
             _wait_for(lambda: served_node.calls.count("submitblock") == 2)
 
 
@@ -295,10 +295,10 @@ def test_b16_our_second_block_of_a_height_is_not_preferred_over_our_first(tmp_pa
     with NodeThatSaysOfBlocks() as served_node:
         served_node.results = ["inconclusive"]
         with sending([Node(served_node.url, "a")], tmp_path) as (sender, told):
-            sender.submit("ab" * 32, 100, "00")
+            sender.submit("ab" * 32, 100, b"00")
             told.until(Outcome.INCONCLUSIVE, "a")
             told.all.clear()
-            sender.submit("cd" * 32, 100, "00")
+            sender.submit("cd" * 32, 100, b"00")
             told.until(Outcome.INCONCLUSIVE, "a")
         assert served_node.calls.count("preciousblock") == 1
 
@@ -308,10 +308,10 @@ def test_a_full_queue_is_a_fault_that_is_told(
 ) -> None:
     monkeypatch.setattr(submission, "BLOCKS_WAITING_MAX", 2)
     sender = BlockSender([], tmp_path, SystemClock(), lambda *_: None)
-    sender.submit("01" * 32, 1, "00")
-    sender.submit("02" * 32, 1, "00")
+    sender.submit("01" * 32, 1, b"00")
+    sender.submit("02" * 32, 1, b"00")
     with pytest.raises(BlockQueueFullError, match="KENCH_DATA"):
-        sender.submit("03" * 32, 1, "00")
+        sender.submit("03" * 32, 1, b"00")
     assert sender.waiting() == sender.following() == 2
 
 

@@ -12,7 +12,7 @@ from kench.pool.submission_journal import (
 
 
 def _block(height: int = 7, block_hash: str = "ab" * 32) -> FoundBlock:
-    return FoundBlock(block_hash, height, "00ff", 1_700_000_000_000_000, {"worker": "1.rig"})
+    return FoundBlock(block_hash, height, b"00ff", 1_700_000_000_000_000, {"worker": "1.rig"})
 
 
 def test_a_written_block_comes_back_whole(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from kench.pool.rpc import Node
 from kench.pool.template import Template
 from kench.stratum import bodies
 from kench.stratum.blocks import FoundBlocks
-from kench.stratum.bodies import BodyFolder, BodyMissingError, body_path, read_body
+from kench.stratum.bodies import BodyFolder, BodyMissingError, body_path, whole_block
 from kench.stratum.front import Found
 from kench.stratum.maker.upstream import body_hex
 from tests.support.fake_nodes import NodeThatSaysOfBlocks
@@ -57,7 +57,7 @@ def test_jobs_of_one_template_share_a_body(tmp_path: Path) -> None:
     keep(kept, again, b"never asked for")
     assert [path.name for path in tmp_path.iterdir()] == [f"{first.key:x}"]
     for job in (first, again):
-        assert read_body(tmp_path, job, time.sleep, SystemClock()) == "aabb"
+        assert whole_block(b"f0", tmp_path, job, time.sleep, SystemClock()) == b"f0aabb"
     kept.stop()
 
 
@@ -67,7 +67,7 @@ def test_a_template_without_transactions_needs_no_file(tmp_path: Path) -> None:
     job = maker.job(small_template())
     keep(kept, job, b"")
     assert list(tmp_path.iterdir()) == []
-    assert read_body(tmp_path, job, time.sleep, SystemClock()) == ""
+    assert whole_block(b"f0", tmp_path, job, time.sleep, SystemClock()) == b"f0"
     kept.stop()
 
 
@@ -123,7 +123,7 @@ def test_a_disk_that_refuses_is_tried_again(
     job = maker.job(large())
     kept.keep(job, lambda: b"aa")
     (tmp_path / "bodies").mkdir()
-    assert read_body(tmp_path / "bodies", job, time.sleep, SystemClock()) == "aa"
+    assert whole_block(b"f0", tmp_path / "bodies", job, time.sleep, SystemClock()) == b"f0aa"
     kept.stop()
 
 
@@ -132,14 +132,14 @@ def test_a_front_waits_for_a_body_that_is_being_written_but_not_for_ever(tmp_pat
     job = maker.job(large())
     clock = ManualClock()
     with pytest.raises(BodyMissingError, match=f"{job.key:x}"):
-        read_body(tmp_path, job, clock.advance, clock)
+        whole_block(b"f0", tmp_path, job, clock.advance, clock)
     waited = threading.Event()
 
     def write_meanwhile(_seconds: float) -> None:
         body_path(tmp_path, job.key).write_text("cc")
         waited.set()
 
-    assert read_body(tmp_path, job, write_meanwhile, clock) == "cc"
+    assert whole_block(b"f0", tmp_path, job, write_meanwhile, clock) == b"f0cc"
     assert waited.is_set()
 
 
