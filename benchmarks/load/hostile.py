@@ -152,13 +152,17 @@ async def silent(crew: Crew, one: socket.socket) -> None:
     """Hold connections open and say nothing."""
     loop, source = asyncio.get_running_loop(), one.getsockname()[0]
     held = [one]
+    ends: set[asyncio.Task[bytes]] = set()
     try:
         while len(held) < HELD_EACH:
             held.append(await crew.connect(source))
             crew.begun["silent"] += 1
-        await asyncio.wait({loop.create_task(loop.sock_recv(each, 1)) for each in held},
-                           timeout=HELD_S)  # fmt: skip
+        ends = {loop.create_task(loop.sock_recv(each, 1)) for each in held}
+        await asyncio.wait(ends, timeout=HELD_S)
     finally:
+        for end in ends:
+            end.cancel()
+        await asyncio.gather(*ends, return_exceptions=True)
         for each in held:
             each.close()
 
