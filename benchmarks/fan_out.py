@@ -1,6 +1,6 @@
 """A new block on its way to thousands of miners, beside a bare loop of writes.
 
-    python -m benchmarks.fan_out [--connections 9000] [--rounds 7] [--json FILE]
+    python -m benchmarks.fan_out [--connections 9000] [--rounds 7] [--processes 1] [--json FILE]
 
 A node announces a block with a template of 3,101 transactions; the client notes when the job
 reaches its first and its last connection. In turn with it a bare server writes one prepared line
@@ -31,6 +31,17 @@ HELD_FROM = 1000
 HELD_RATIO, HELD_FIRST_MS, HELD_P99_MS = 1.5, 30.0, 100.0
 # Logging in at once, on their way together; and how long one job may take to reach all.
 OPENING, WATCH_S = 1000, 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many listen and how many of them submit, to how many new jobs, of how many fronts."""
+
+    connections: int
+    rounds: int
+    steady: int
+    rate: float
+    processes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,31 +86,31 @@ class Outcome:
         return faults
 
 
-def measure(connections: int, rounds: int, steady: int, rate: float, folder: Path) -> Outcome:
+def measure(load: Load, folder: Path) -> Outcome:
     """Send jobs to both servers in turn. Raises LoadError."""
     allow_most_files()
-    outcome = Outcome(connections, [], [])
+    outcome = Outcome(load.connections, [], [])
     with (
         RecordedNode(folder) as node,
         running_bare_pool() as bare,
-        running_stratum(folder, node.address) as pool,
-        running_crowd(bare.port, bare.pid, connections) as bare_crowd,
-        running_crowd(pool.port, pool.stratum_pid, connections, pool.login) as crowd,
+        running_stratum(folder, node.address, load.processes) as pool,
+        running_crowd(bare.port, bare.pid, load.connections) as bare_crowd,
+        running_crowd(pool.port, pool.fronts, load.connections, pool.login) as crowd,
     ):
         for each in (bare_crowd, crowd):
-            each.login(connections, OPENING)
+            each.login(load.connections, OPENING)
         spare_collector()  # the node is in this process
-        for number in range(rounds + 1):
-            bare_round = _round(bare_crowd, bare.new_job, steady, rate)
-            pool_round = _round(crowd, node.new_block, steady, rate)
+        for number in range(load.rounds + 1):
+            bare_round = _round(bare_crowd, bare.new_job, load)
+            pool_round = _round(crowd, node.new_block, load)
             if number:  # the first warms up
                 outcome.bare.append(bare_round)
                 outcome.pool.append(pool_round)
     return outcome
 
 
-def _round(crowd: Crowd, new_job: Callable[[], int], steady: int, rate: float) -> Round:
-    crowd.steady(steady, rate)
+def _round(crowd: Crowd, new_job: Callable[[], int], load: Load) -> Round:
+    crowd.steady(load.steady, load.rate)
     crowd.watch(0.2)
     crowd.begin_watch(WATCH_S, 1)
     told_ns = new_job()
@@ -120,7 +131,7 @@ def _round(crowd: Crowd, new_job: Callable[[], int], steady: int, rate: float) -
 
 
 def _median(rounds: list[Round], name: str) -> float:
-    return statistics.median(getattr(one, name) for one in rounds)
+    return float(statistics.median(getattr(one, name) for one in rounds))
 
 
 def table(outcome: Outcome) -> Table:
@@ -168,14 +179,16 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=7, help="new blocks (7)")
     parser.add_argument("--steady", type=int, default=100, help="connections that submit (100)")
     parser.add_argument("--rate", type=float, default=10.0, help="shares a second of each (10)")
+    parser.add_argument("--processes", type=int, default=1, help="front processes (1)")
     parser.add_argument("--folder", type=Path, default=BUILD, help="for data (build/benchmarks)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     given = parser.parse_args(words)
     steady = min(given.steady, given.connections)
+    load = Load(given.connections, given.rounds, steady, given.rate, given.processes)
     try:
         given.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="pool-", dir=given.folder) as folder:
-            outcome = measure(given.connections, given.rounds, steady, given.rate, Path(folder))
+            outcome = measure(load, Path(folder))
     except LoadError as fault:
         sys.stderr.write(f"fan_out: {fault}\n")
         return 1

@@ -137,7 +137,7 @@ def _storm(load: Load, port: int, pid: int, login: Login | None) -> Storm:
 
 
 def _median(storms: list[Storm], name: str) -> float:
-    return statistics.median(getattr(one, name) for one in storms)
+    return float(statistics.median(getattr(one, name) for one in storms))
 
 
 def table(outcome: Outcome) -> Table:

@@ -140,9 +140,8 @@ def run_client(
     """
     program = build_program("client")
     allow_files(cell.connections)
-    words = [port, cell.connections, cell.in_flight, phases.warm_up_s, phases.measure_s]
-    words.append(word_of(server_pids))
-    command = [str(program), *map(str, words)]
+    numbers = [port, cell.connections, cell.in_flight, phases.warm_up_s, phases.measure_s]
+    command = [str(program), *map(str, numbers), word_of(server_pids)]
     environment = dict(os.environ)
     if login is not None:
         command.append(login.user)
