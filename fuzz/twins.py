@@ -91,7 +91,7 @@ class Pair:
         """Hold everything that can be seen from outside against each other."""
         looks = [
             (
-                *(gate.names, gate.accepted, gate.refused, gate.last_accepted_us),
+                *(gate.names, gate.accepted, gate.refused),
                 *(len(records), records.next_sequence, records.full, len(table)),
                 *(table.candidates, table.tally),
             )

@@ -36,7 +36,6 @@ cdef class Gate:
     cdef readonly JobTable table
     cdef RecordBuffer records
     cdef readonly uint64_t accepted, refused, wrong, late
-    cdef readonly int64_t last_accepted_us
     cdef uint64_t uncounted, timely, tell_at
     cdef double tell_after
     cdef kench_names allowed

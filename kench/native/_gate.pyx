@@ -293,7 +293,6 @@ cdef class Gate:
         cdef int verdict = self.judge(owner, submit, now_us)
         if verdict == ACCEPTED:
             self.accepted += 1
-            self.last_accepted_us = now_us
             return ACCEPTED
         self.refused += 1
         if verdict == STALE or verdict == JOB_NOT_FOUND or verdict == DUPLICATE:

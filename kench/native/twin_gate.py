@@ -140,8 +140,7 @@ def parse_plain(line: bytes) -> _PlainSubmit | None:
 class Gate:
     """The share side of one connection: who may submit, at which difficulty, under which mask.
 
-    ``accepted``, ``refused``, its parts ``wrong`` and ``late``, and ``last_accepted_us`` run since
-    the connection began.
+    ``accepted``, ``refused``, and its parts ``wrong`` and ``late`` run since the connection began.
     """
 
     def __init__(
@@ -163,7 +162,6 @@ class Gate:
         self._refused = 0
         self._wrong = 0
         self._late = 0
-        self._last_accepted_us = 0
         self._agent = 0
         self._uncounted = 0
         self._timely = 0
@@ -204,11 +202,6 @@ class Gate:
     def late(self) -> int:
         """Of the refused, those that an honest burst brings: STALE, JOB_NOT_FOUND, DUPLICATE."""
         return self._late
-
-    @property
-    def last_accepted_us(self) -> int:
-        """When the last share was accepted, in Unix microseconds; 0 before the first."""
-        return self._last_accepted_us
 
     def allow(self, name: bytes, participant: int, worker: int) -> bool:
         """Let ``name`` submit for a worker; False when names_max are allowed already (A3.4)."""
@@ -295,7 +288,6 @@ class Gate:
         verdict = self._judge(owner, job_id, (extranonce2, ntime, nonce, version_bits), now_us)
         if verdict is Verdict.ACCEPTED:
             self._accepted += 1
-            self._last_accepted_us = now_us
         else:
             self._refused += 1
             self._late += verdict in _LATE

@@ -3,7 +3,6 @@
 import http.client
 import threading
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -24,7 +23,6 @@ from kench.pool.rpc_json import decode_json
 DEFAULT_TIMEOUT_S = 10.0
 # Core closes a connection that was idle for 30 s (rpcservertimeout); we never meet that moment.
 IDLE_LIMIT_S = 15.0
-SATOSHI_PER_BITCOIN = 100_000_000
 
 RPC_INVALID_ADDRESS_OR_KEY = -5
 RPC_CLIENT_IN_INITIAL_DOWNLOAD = -10
@@ -260,14 +258,6 @@ class NodeLine:
         if error.code in _WARMING_UP:
             return NodeWarmingUpError(f"node {self._name} is not ready: {error.message}")
         return NodeError(self._name, method, error.code, str(error.message))
-
-
-def satoshi_of(amount: Decimal | int) -> int:
-    """Return as satoshi what RPC gives in bitcoins; ValueError where it is no whole number."""
-    scaled = Decimal(amount) * SATOSHI_PER_BITCOIN
-    if scaled != scaled.to_integral_value():
-        raise ValueError(f"{amount} bitcoins are no whole number of satoshi")
-    return int(scaled)
 
 
 def _read_url(url: str) -> tuple[str, int, str, Path | None]:

@@ -364,7 +364,7 @@ class TwinMachine(RuleBasedStateMachine):
         looks = [
             (
                 *(gate.owners(), gate.names, gate.accepted, gate.refused),
-                *(gate.wrong, gate.late, gate.last_accepted_us),
+                *(gate.wrong, gate.late),
                 *(len(records), records.next_sequence, records.full, len(table)),
                 *(table.candidates, table.tally),
             )

@@ -270,7 +270,6 @@ def test_the_time_is_asked_for_once_a_turn(hall: Hall) -> None:
     hall.outbox.end_turn()
     hall.lines[0].wire.data_received(a_line(2))
     assert hall.turns == 2
-    assert hall.lines[0].bench_gate.last_accepted_us == NOW_US
 
 
 def test_a_batch_that_is_never_sent_lets_go_of_its_wires(hall: Hall) -> None:

@@ -1,7 +1,6 @@
 import socket
 import threading
 import time
-from decimal import Decimal
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,6 @@ from kench.pool.rpc import (
     NodeTimeoutError,
     NodeUnreachableError,
     NodeWarmingUpError,
-    satoshi_of,
 )
 from tests.support.fake_nodes import (
     PASSWORD,
@@ -284,20 +282,3 @@ def test_the_socket_is_closed_when_the_call_ends_badly() -> None:
             peer.settimeout(5)
             while peer.recv(65536):
                 pass
-
-
-@pytest.mark.parametrize(
-    ("amount", "sat"),
-    [
-        (Decimal("0.00000001"), 1),
-        (Decimal("20999999.9769"), 2_099_999_997_690_000),
-        (3, 300_000_000),
-    ],
-)
-def test_bitcoins_become_satoshi_exactly(amount: Decimal | int, sat: int) -> None:
-    assert satoshi_of(amount) == sat
-
-
-def test_a_part_of_a_satoshi_is_refused() -> None:
-    with pytest.raises(ValueError, match="no whole number"):
-        satoshi_of(Decimal("0.000000001"))

@@ -25,7 +25,6 @@ from kench.pool.rpc import (
     NodeFaultError,
     NodeGarbledError,
     NodeTimeoutError,
-    satoshi_of,
 )
 
 CALL_TIMEOUT_S = 5.0
@@ -89,22 +88,6 @@ class ChainView:
             ranked = self._rank()
             try:
                 return self._header(ranked, block_hash)
-            except NodeError:
-                raise
-            except NodeFaultError as fault:
-                log.warning("node left out", why=str(fault))
-        raise NoUsableNodeError("no node answered: see KENCH_NODE_URLS")
-
-    def coinbase_outputs(self, block_hash: str) -> list[tuple[int, bytes]]:
-        """Return amount in satoshi and scriptPubKey of each coinbase output of a known block.
-
-        Raises NoUsableNodeError; NodeError where the best node does not have the block.
-        """
-        for _ in self._nodes:
-            node, _tip = self._rank()[0]
-            try:
-                block = self._call(node, "getblock", block_hash, 2)
-                return _coinbase_outputs(node.name, block)
             except NodeError:
                 raise
             except NodeFaultError as fault:
@@ -190,14 +173,3 @@ class ChainView:
         except NodeFaultError as fault:
             return NodeView(node.name, None, str(fault))
         return NodeView(node.name, tip, why)
-
-
-def _coinbase_outputs(name: str, block: Any) -> list[tuple[int, bytes]]:
-    try:
-        outputs = block["tx"][0]["vout"]
-        return [
-            (satoshi_of(output["value"]), bytes.fromhex(output["scriptPubKey"]["hex"]))
-            for output in outputs
-        ]
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise NodeGarbledError(f"node {name} answers unlike Bitcoin Core: {error!r}") from error

@@ -9,7 +9,7 @@ from kench.pool.nodes.facts import NoUsableNodeError
 from kench.pool.rpc import Node, NodeError
 from tests.pool.nodes.conftest import StartNode
 from tests.support import nodes as served
-from tests.support.blocks import ANYONE_SCRIPT, build_block, hash_of, on_parent
+from tests.support.blocks import build_block, hash_of, on_parent
 from tests.support.fake_nodes import HealthyNode, NodeThatHangs, NodeWithoutPeers
 from tests.support.nodes import free_ports
 
@@ -57,17 +57,6 @@ def test_b17_a_block_that_a_longer_branch_replaced_is_off_the_chain(node: served
     clock.advance(2)
     found = view.header(lost)
     assert (found.confirmations, found.tip.hash) == (OFF_CHAIN, parent["hash"])
-
-
-def test_coinbase_outputs_are_exact_satoshi_and_scripts(node: served.Node) -> None:
-    template = node.rpc.template()
-    outputs = ChainView([Node(node.url)]).coinbase_outputs(_mine(node))
-    assert outputs[0] == (template["coinbasevalue"], ANYONE_SCRIPT)
-
-
-def test_an_unknown_block_has_no_coinbase(node: served.Node) -> None:
-    with pytest.raises(NodeError, match="not found"):
-        ChainView([Node(node.url)]).coinbase_outputs(UNKNOWN)
 
 
 def test_a_hash_that_is_none_is_objected_to(node: served.Node) -> None:
