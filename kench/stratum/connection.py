@@ -348,7 +348,9 @@ class Connection(Wire, asyncio.Protocol):
 
     def is_direct(self) -> bool:
         """Say whether bytes written to the descriptor now would be the next that the peer gets."""
-        return not self.awaiting and self.is_clear()
+        if self.awaiting or self.descriptor < 0:
+            return False
+        return not self.occupied or self.is_clear()
 
     def is_clear(self) -> bool:
         """Say whether bytes written to the descriptor would come after all that was sent before."""
