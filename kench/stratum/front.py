@@ -124,7 +124,8 @@ class Front:
         self.acknowledger = acknowledger
         self.admissions = admissions
         self.login_timeout_s = bounds.login_timeout_s
-        self.connections: set[Connection] = set()
+        # In the order in which they came, which is that of the sockets in memory too.
+        self.connections: dict[Connection, None] = {}
         self.newcomers = Newcomers()
         self.found_blocks = 0
         self.guard = Guard(bounds.costs, bounds.cost_exempt)
@@ -187,7 +188,7 @@ class Front:
             if oldest is None:
                 return None
             oldest.give_place()
-        self.connections.add(connection)
+        self.connections[connection] = None
         self.newcomers.add(connection)
         connection.door.connections += 1
         connection.door.accepted += 1
@@ -203,7 +204,7 @@ class Front:
 
     def farewell(self, connection: Connection) -> None:
         """Forget a connection; its extranonce may be resumed for a while."""
-        self.connections.discard(connection)
+        self.connections.pop(connection, None)
         self.newcomers.discard(connection)
         connection.door.connections -= 1
         self._retargets.discard(connection)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from kench.pool.job import Job
 from kench.stratum import messages
@@ -17,7 +17,7 @@ SWEEP_SLICE = 1024
 REFUSED_AGAIN_S, REFUSED_RECONNECT_S, REFUSED_DROP_S = 60.0, 120.0, 180.0
 
 
-def slices_of(connections: set[Connection], size: int) -> Iterator[tuple[Connection, ...]]:
+def slices_of(connections: Iterable[Connection], size: int) -> Iterator[tuple[Connection, ...]]:
     """Split the connections of this moment into slices for one turn of the loop each."""
     everyone = tuple(connections)
     return (everyone[start : start + size] for start in range(0, len(everyone), size))
@@ -42,7 +42,7 @@ class Sweep:
         self._work_hashes: Counter[int] = Counter()
         self.work_hashes = 0  # accepted since the start
 
-    def begin(self, connections: set[Connection]) -> None:
+    def begin(self, connections: Iterable[Connection]) -> None:
         """Look at the connections of this moment, some now and the rest in later turns."""
         self._next(slices_of(connections, SWEEP_SLICE))
 

@@ -269,7 +269,7 @@ async def test_the_registers_answer_to_a_connection_that_left_is_ignored(tmp_pat
         peer.connection.abort()
         await peer.ended()
         done(77)
-        assert desk.front.connections == set()
+        assert not desk.front.connections
 
 
 @on_loop
@@ -391,7 +391,7 @@ async def test_a_web_browser_is_closed_at_once(tmp_path: Path) -> None:
         browser.write(b"GET / HTTP/1.1\r\nHost: pool\r\n\r\n")
         assert await browser.ended() == b""
         await turns()
-        assert desk.front.connections == set()
+        assert not desk.front.connections
 
 
 @on_loop
@@ -433,5 +433,5 @@ async def test_closing_all_leaves_nobody_and_acknowledges_nothing_more(tmp_path:
         desk.front.close_all("shutting down")
         for peer in peers:
             assert await peer.ended() == b""
-        assert desk.front.connections == set()
+        assert not desk.front.connections
         assert all(peer.connection.session.state is State.CLOSED for peer in peers)

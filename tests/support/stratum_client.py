@@ -236,7 +236,7 @@ class Desk:
         if not awaited:
             return peer
         for _ in range(1000):
-            if new := self.front.connections - before:
+            if new := set(self.front.connections) - before:
                 (peer.connection,) = new
                 break
             if reader.at_eof() or len(self.front.connections) >= self.front._connections_max:

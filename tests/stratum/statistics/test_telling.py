@@ -32,7 +32,7 @@ def test_a_session_is_told_once_until_something_changes_and_when_it_ends(tmp_pat
             desk.front.teller.begin_anew(desk.front.connections)
             assert told(desk) == [second]
             desk.front.farewell(connection)
-            desk.front.connections.add(connection)
+            desk.front.connections[connection] = None
             (ended,) = decode(desk.front.teller.take())
             assert (ended.session, ended.owners) == (first.session, ())
 
