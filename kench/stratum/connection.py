@@ -353,11 +353,10 @@ class Connection(Wire, asyncio.Protocol):
         return not self.occupied or self.is_clear()
 
     def is_clear(self) -> bool:
-        """Say whether bytes written to the descriptor would come after all that was sent before."""
+        """Say whether bytes written to its descriptor would come after all that was sent before."""
         transport = self.transport
         if (
-            self.descriptor < 0
-            or transport.get_write_buffer_size()
+            transport.get_write_buffer_size()
             or transport.is_closing()
             or self.session.closing is not None
         ):
