@@ -9,7 +9,6 @@ passed what it is held to, or a connection got no job.
 """
 
 import argparse
-import statistics
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD, LoadError, allow_most_files
-from benchmarks.load.crowd import Crowd, Seen, running_crowd
+from benchmarks.load.crowd import Crowd, Load, Seen, median_of, running_crowd
 from benchmarks.load.recorded_node import RecordedNode
 from benchmarks.load.servers import running_bare_pool, running_stratum
 from kench.pool.collector import spare_collector
@@ -31,17 +30,6 @@ HELD_FROM = 1000
 HELD_RATIO, HELD_FIRST_MS, HELD_P99_MS = 1.5, 30.0, 100.0
 # Logging in at once, on their way together; and how long one job may take to reach all.
 OPENING, WATCH_S = 1000, 10.0
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How many listen and how many of them submit, to how many new jobs, of how many fronts."""
-
-    connections: int
-    rounds: int
-    steady: int
-    rate: float
-    processes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +55,7 @@ class Outcome:
     @property
     def ratio(self) -> float:
         """First to last line, medians: the pool's as a multiple of the bare server's."""
-        return _median(self.pool, "spread_ms") / max(_median(self.bare, "spread_ms"), 1e-3)
+        return median_of(self.pool, "spread_ms") / max(median_of(self.bare, "spread_ms"), 1e-3)
 
     def faults(self) -> list[str]:
         """Say what must not be."""
@@ -79,21 +67,21 @@ class Outcome:
             return faults
         if self.ratio > HELD_RATIO:
             faults.append(f"{self.ratio:.2f} times the bare loop, not {HELD_RATIO}")
-        if (first_ms := _median(self.pool, "first_ms")) > HELD_FIRST_MS:
+        if (first_ms := median_of(self.pool, "first_ms")) > HELD_FIRST_MS:
             faults.append(f"the first line after {first_ms:.0f} ms, not {HELD_FIRST_MS:.0f}")
-        if (p99_ms := _median(self.pool, "p99_ms")) > HELD_P99_MS:
+        if (p99_ms := median_of(self.pool, "p99_ms")) > HELD_P99_MS:
             faults.append(f"shares answered in {p99_ms:.0f} ms (p99), not {HELD_P99_MS:.0f}")
         return faults
 
 
-def measure(load: Load, folder: Path) -> Outcome:
-    """Send jobs to both servers in turn. Raises LoadError."""
+def measure(load: Load, processes: int, folder: Path) -> Outcome:
+    """Send jobs to both servers in turn, ours with so many fronts. Raises LoadError."""
     allow_most_files()
     outcome = Outcome(load.connections, [], [])
     with (
         RecordedNode(folder) as node,
         running_bare_pool() as bare,
-        running_stratum(folder, node.address, load.processes) as pool,
+        running_stratum(folder, node.address, processes) as pool,
         running_crowd(bare.port, bare.pid, load.connections) as bare_crowd,
         running_crowd(pool.port, pool.fronts, load.connections, pool.login) as crowd,
     ):
@@ -130,10 +118,6 @@ def _round(crowd: Crowd, new_job: Callable[[], int], load: Load) -> Round:
     )
 
 
-def _median(rounds: list[Round], name: str) -> float:
-    return float(statistics.median(getattr(one, name) for one in rounds))
-
-
 def table(outcome: Outcome) -> Table:
     """Lay the medians out for people."""
     shown = Table(title=f"a new block to {outcome.connections:,} connections")
@@ -152,13 +136,13 @@ def table(outcome: Outcome) -> Table:
         spreads = [one.spread_ms for one in rounds]
         shown.add_row(
             server,
-            f"{_median(rounds, 'first_ms'):.1f}",
+            f"{median_of(rounds, 'first_ms'):.1f}",
             f"{max(one.first_ms for one in rounds):.1f}",
-            f"{_median(rounds, 'spread_ms'):.1f}",
+            f"{median_of(rounds, 'spread_ms'):.1f}",
             f"{min(spreads):.1f}",
             f"{max(spreads):.1f}",
-            f"{_median(rounds, 'p99_ms'):.1f}",
-            f"{_median(rounds, 'cpu_ms'):.0f}",
+            f"{median_of(rounds, 'p99_ms'):.1f}",
+            f"{median_of(rounds, 'cpu_ms'):.0f}",
         )
     return shown
 
@@ -184,11 +168,11 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     given = parser.parse_args(words)
     steady = min(given.steady, given.connections)
-    load = Load(given.connections, given.rounds, steady, given.rate, given.processes)
+    load = Load(given.connections, given.rounds, steady, given.rate)
     try:
         given.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="pool-", dir=given.folder) as folder:
-            outcome = measure(load, Path(folder))
+            outcome = measure(load, given.processes, Path(folder))
     except LoadError as fault:
         sys.stderr.write(f"fan_out: {fault}\n")
         return 1

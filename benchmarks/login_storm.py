@@ -9,7 +9,6 @@ idle connection. Exit status 1: a figure passed what it is held to.
 """
 
 import argparse
-import statistics
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD, LoadError, Login, allow_most_files
-from benchmarks.load.crowd import running_crowd
+from benchmarks.load.crowd import Load, median_of, running_crowd
 from benchmarks.load.recorded_node import RecordedNode
 from benchmarks.load.servers import resident_bytes, running_bare_pool, running_stratum
 
@@ -60,7 +59,7 @@ class Outcome:
     @property
     def ratio(self) -> float:
         """Logins a second, medians: the pool's as a part of the bare server's."""
-        return _median(self.pool, "logins_per_s") / _median(self.bare, "logins_per_s")
+        return median_of(self.pool, "logins_per_s") / median_of(self.bare, "logins_per_s")
 
     @property
     def bytes_per_connection(self) -> float:
@@ -76,19 +75,9 @@ class Outcome:
             faults.append(f"{self.ratio:.2f} of the bare server in logins/s, not {HELD_RATIO}")
         if self.bytes_per_connection > HELD_BYTES:
             faults.append(f"{self.bytes_per_connection:.0f} bytes a connection, not {HELD_BYTES}")
-        if (p99_ms := _median(self.busy_pool, "p99_ms")) > HELD_P99_MS:
+        if (p99_ms := median_of(self.busy_pool, "p99_ms")) > HELD_P99_MS:
             faults.append(f"shares answered in {p99_ms:.0f} ms (p99), not {HELD_P99_MS:.0f}")
         return faults
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """How many connect, how often, and who submits meanwhile."""
-
-    connections: int
-    rounds: int
-    steady: int
-    rate: float
 
 
 def measure(load: Load, folder: Path) -> Outcome:
@@ -136,10 +125,6 @@ def _storm(load: Load, port: int, pid: int, login: Login | None) -> Storm:
     )
 
 
-def _median(storms: list[Storm], name: str) -> float:
-    return float(statistics.median(getattr(one, name) for one in storms))
-
-
 def table(outcome: Outcome) -> Table:
     """Lay the medians out for people."""
     shown = Table(title=f"{outcome.connections:,} connections at once")
@@ -155,12 +140,12 @@ def table(outcome: Outcome) -> Table:
         answered = any(storm.answered for storm in storms)
         shown.add_row(
             server,
-            f"{_median(storms, 'logins_per_s'):,.0f}",
-            f"{_median(storms, 'login_p50_ms'):,.0f}",
-            f"{_median(storms, 'login_p99_ms'):,.0f}",
-            f"{_median(storms, 'cpu_us_per_login'):.0f}",
+            f"{median_of(storms, 'logins_per_s'):,.0f}",
+            f"{median_of(storms, 'login_p50_ms'):,.0f}",
+            f"{median_of(storms, 'login_p99_ms'):,.0f}",
+            f"{median_of(storms, 'cpu_us_per_login'):.0f}",
             f"{storms[0].bytes_per_connection:,.0f}" if not answered else "",
-            f"{_median(storms, 'p99_ms'):.1f}" if answered else "",
+            f"{median_of(storms, 'p99_ms'):.1f}" if answered else "",
         )
     return shown
 

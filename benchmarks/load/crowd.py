@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import statistics
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,21 @@ from benchmarks.load.client import LoadError, Login, allow_files, build_program,
 
 # A command of the crowd has deadlines of its own, all below this.
 END_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How many connect, in how many rounds; so many of them submit, at a rate a second each."""
+
+    connections: int
+    rounds: int
+    steady: int
+    rate: float
+
+
+def median_of(rounds: Sequence[object], name: str) -> float:
+    """Return the median of one figure over all rounds."""
+    return float(statistics.median(getattr(one, name) for one in rounds))
 
 
 @dataclass(frozen=True, slots=True)
