@@ -64,12 +64,12 @@ class Load:
 
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        miners = [asyncio.create_task(self._mine()) for _ in range(self.connections)]
+        miners = asyncio.gather(*(self._mine() for _ in range(self.connections)))
         stopped = asyncio.create_task(self._stop.wait())
-        await asyncio.wait({asyncio.gather(*miners), stopped}, return_when="FIRST_COMPLETED")
-        for task in (*miners, stopped):
-            task.cancel()
-        await asyncio.gather(*miners, stopped, return_exceptions=True)
+        await asyncio.wait({miners, stopped}, return_when="FIRST_COMPLETED")
+        miners.cancel()
+        stopped.cancel()
+        await asyncio.gather(miners, stopped, return_exceptions=True)
 
     async def _mine(self) -> None:
         await self._mine_once()
