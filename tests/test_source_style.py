@@ -25,6 +25,8 @@ ARROWS = {
     "payouts": {"native", "pool"},
     "node": {"native", "pool"},
     "miner": {"native", "pool"},
+    "sale": {"native", "pool", "payouts"},
+    "venue": {"native", "pool"},
     "commands": {"native", "pool", "payouts"},
     "up": {"native", "pool", "commands"},
 }

@@ -1,0 +1,1 @@
+"""The mandatory first sale: lots, venues, screening, the planner and what carries it out."""
