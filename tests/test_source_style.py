@@ -27,7 +27,8 @@ ARROWS = {
     "miner": {"native", "pool"},
     "sale": {"native", "pool", "payouts"},
     "venue": {"native", "pool"},
-    "commands": {"native", "pool", "payouts"},
+    "screening": {"pool"},
+    "commands": {"native", "pool", "payouts", "sale"},
     "up": {"native", "pool", "commands"},
 }
 BANNED_NAMES = re.compile(r"(?:manager|helper|util)s?\b", re.IGNORECASE)

@@ -177,6 +177,15 @@ class Settings(BaseSettings):
     maturity_confirmations: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Confirmations after which a block's reward is posted."""
 
+    screening_url: str | None = None
+    """`https://host` of the AML/KYT provider that orders name; coins are held until it answers."""
+    screening_key_id: str | None = None
+    """Name of our key at that provider."""
+    screening_secret: SecretStr | None = None
+    """Secret by which requests to it are signed."""
+    screening_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
+    """A request to it is given up after this many seconds."""
+
     database_url: SecretStr | None = None
     """`postgresql://user:password@host:port/name` of a PostgreSQL 15 or later. Unset: the
     embedded one."""
