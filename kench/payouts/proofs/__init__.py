@@ -1,0 +1,1 @@
+"""Proofs: signed manifests of what blocks paid, and what each participant can check by itself."""
