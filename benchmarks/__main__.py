@@ -18,6 +18,7 @@ BENCHMARKS = (
     "login_storm",
     "hostile",
     "statistics",
+    "split",
 )
 
 

@@ -38,7 +38,8 @@ PRINTING = {"kench/pool/roots.py", "kench/pool/settings_doc.py", "kench/cli.py"}
 EXACT = {"work_of", "work_of_share"}
 LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-fuzz.lock"]
 MONEY = ["split", "rounds", "window", "ledger", "transfers", "totals", "settle", "follow",
-         "merge", "resumed", "journals", "positions", "booking"]  # fmt: skip
+         "merge", "resumed", "journals", "positions", "booking",
+         "methods/round", "methods/pplns", "methods/period"]  # fmt: skip
 
 
 def _name(path: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as everything
-from benchmarks import found_block, native_check, statistics, template_to_job
+from benchmarks import found_block, native_check, split, statistics, template_to_job
 
 
 def test_native_check_measures_both_implementations(tmp_path: Path) -> None:
@@ -23,6 +23,14 @@ def test_template_to_job_measures_each_step(tmp_path: Path) -> None:
     steps = json.loads(figures.read_text())
     assert list(steps) == ["decode_ms", "parse_ms", "make_ms", "all_ms", "loop_late_ms"]
     assert all(step["p99_ms"] >= step["p50_ms"] for step in steps.values())
+
+
+def test_split_measures_each_kind_of_work(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    split.main(["--participants", "1000", "--rounds", "1", "--json", str(figures)])
+    kinds = json.loads(figures.read_text())
+    assert len(kinds) == 4
+    assert all(kind["cpu_s"] > 0 for kind in kinds.values())
 
 
 def test_found_block_sees_whole_blocks_reach_the_node(tmp_path: Path) -> None:

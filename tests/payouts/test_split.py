@@ -18,6 +18,13 @@ SMALL_CREDITS = st.dictionaries(
     st.integers(1, 50), st.integers(0, 4), min_size=1, max_size=20
 ).filter(lambda work_hashes: sum(work_hashes.values()) > 0)
 
+VAST_CREDITS = st.dictionaries(
+    st.integers(1, 50), st.integers(2**250, 10**78 - 1), min_size=1, max_size=20
+)
+NEAR_CREDITS = st.dictionaries(
+    st.integers(1, 50), st.integers(2**200, 2**200 + 9), min_size=1, max_size=40
+)
+
 
 def test_three_equal_participants_get_the_odd_satoshi_by_lowest_id() -> None:
     assert split(312_500_000, {9: 7, 3: 7, 5: 7}) == {
@@ -82,6 +89,29 @@ def test_being_two_participants_changes_nothing_but_rounding(
         assert abs(as_two[participant_id] - as_one[participant_id]) <= 1
 
 
+def plain_split(reward_sat: int, work_hashes: dict[int, int]) -> dict[int, int]:
+    """The rule itself, one participant after the other."""
+    work_sum = sum(work_hashes.values())
+    due = {who: divmod(reward_sat * work, work_sum) for who, work in work_hashes.items()}
+    amounts = {who: whole for who, (whole, _) in due.items()}
+    for who in sorted(due, key=lambda who: (-due[who][1], who))[
+        : reward_sat - sum(amounts.values())
+    ]:
+        amounts[who] += 1
+    return amounts
+
+
+@given(REWARDS, st.one_of(CREDITS, SMALL_CREDITS, VAST_CREDITS, NEAR_CREDITS))
+def test_amounts_are_those_of_the_plain_rule(reward_sat: int, work_hashes: dict[int, int]) -> None:
+    assert split(reward_sat, work_hashes) == plain_split(reward_sat, work_hashes)
+
+
+def test_fractions_that_differ_in_their_last_bit_are_told_apart() -> None:
+    # Of two satoshi each is due 2/3, but for one part in 10**60 or so.
+    works = {7: 2**200, 8: 2**200 - 1, 9: 2**200 + 1}
+    assert split(2, works) == plain_split(2, works) == {7: 1, 8: 0, 9: 1}
+
+
 def test_no_reward_is_split_into_nothing() -> None:
     assert split(0, {1: 5, 2: 6}) == {1: 0, 2: 0}
 
@@ -92,7 +122,11 @@ def test_a_reward_that_nobody_worked_for_is_refused(work_hashes: dict[int, int])
         split(5, work_hashes)
 
 
-@pytest.mark.parametrize(("reward_sat", "work_hashes"), [(-1, {1: 1}), (1, {1: 2, 2: -1})])
-def test_negative_numbers_are_refused(reward_sat: int, work_hashes: dict[int, int]) -> None:
+@pytest.mark.parametrize(
+    ("reward_sat", "work_hashes"), [(-1, {1: 1}), (1, {1: 2, 2: -1}), (2**63, {1: 1})]
+)
+def test_numbers_that_are_no_reward_or_work_are_refused(
+    reward_sat: int, work_hashes: dict[int, int]
+) -> None:
     with pytest.raises(ValueError, match="never negative"):
         split(reward_sat, work_hashes)
