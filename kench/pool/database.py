@@ -31,6 +31,7 @@ class Role(StrEnum):
 
     STRATUM = "kench_stratum"
     SETTLE = "kench_settle"
+    SELL = "kench_sell"
     READ = "kench_read"
 
 
@@ -168,7 +169,7 @@ def check_schema(engine: sa.Engine) -> None:
     except DBAPIError as error:
         raise DatabaseUnavailableError(
             f"the user of {safe_url(engine.url)} may not work there: {_first_line(error)}; grant "
-            "it the roles kench_stratum, kench_settle and kench_read"
+            "it the roles kench_stratum, kench_settle, kench_sell and kench_read"
         ) from error
     if found != head_revision():
         _refuse_unknown(found)
