@@ -239,8 +239,9 @@ def test_no_key_and_no_place_of_somebodys_machine_is_in_the_tree() -> None:
         rb"|(?<![\w.])/(?:home|root|work)/\w|\bfiles\.pythonhosted\b"
     )
     found = {}
+    searches = {Path(__file__), ROOT / "tests" / "test_no_keys.py"}
     for name in _tracked():
         path = ROOT / name
-        if path.is_file() and path != Path(__file__) and (hits := marks.findall(path.read_bytes())):
+        if path.is_file() and path not in searches and (hits := marks.findall(path.read_bytes())):
             found[name] = hits[:3]
     assert not found

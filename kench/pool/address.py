@@ -64,6 +64,21 @@ def script_of(address: str, network: str) -> bytes:
     return describe(address, network).script
 
 
+def deposit_script_of(address: str, network: str) -> bytes:
+    """Return the script of an address that coins can be entrusted to; raises InvalidAddressError.
+
+    A witness version that no rule of Bitcoin guards yet is well spelled, and what it is paid
+    belongs to whoever takes it first: no venue deposits there.
+    """
+    destination = describe(address, network)
+    if destination.kind == "witness_unknown":
+        raise InvalidAddressError(
+            f"{address}: no rule of Bitcoin guards witness version {destination.witness_version} "
+            f"with {len(destination.program)} bytes, so anybody could spend what it is paid"
+        )
+    return destination.script
+
+
 def describe(address: str, network: str) -> Destination:
     """Read an address of `network`; raises InvalidAddressError."""
     prefixes = _prefixes(network)

@@ -11,6 +11,7 @@ from kench.pool.address import (
     InvalidAddressError,
     address_of,
     burn_address,
+    deposit_script_of,
     describe,
     script_of,
 )
@@ -47,6 +48,22 @@ VALID = [
         "main",
         "bc1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqzk5jj0",
         "512079be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
+    ),
+    # BIP86: the first receiving, the second and the first change address of its seed.
+    (
+        "main",
+        "bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr",
+        "5120a60869f0dbcf1dc659c9cecbaf8050135ea9e8cdc487053f1dc6880949dc684c",
+    ),
+    (
+        "main",
+        "bc1p4qhjn9zdvkux4e44uhx8tc55attvtyu358kutcqkudyccelu0was9fqzwh",
+        "5120a82f29944d65b86ae6b5e5cc75e294ead6c59391a1edc5e016e3498c67fc7bbb",
+    ),
+    (
+        "main",
+        "bc1p3qkhfews2uk44qtvauqyr2ttdsw7svhkl9nkm9s9c3x4ax5h60wqwruhk7",
+        "5120882d74e5d0572d5a816cef0041a96b6c1de832f6f9676d9605c44d5e9a97d3dc",
     ),
     (
         "main",
@@ -133,8 +150,7 @@ def test_kinds_have_cores_names() -> None:
         "witness_unknown",
         "witness_unknown",
         "witness_v0_scripthash",
-        "witness_v1_taproot",
-        "witness_v1_taproot",
+        *["witness_v1_taproot"] * 5,
         "pubkeyhash",
         "scripthash",
         "pubkeyhash",
@@ -161,17 +177,80 @@ def test_every_payable_script_has_an_address_that_leads_back(script: bytes, netw
     assert script_of(address, network) == script
 
 
-@given(scripts, st.data())
-def test_one_mistyped_character_is_always_noticed(script: bytes, data: st.DataObject) -> None:
-    address = address_of(script, "main")
+ALPHABETS = (
+    "qpzry9x8gf2tvdw0s3jn54khce6mua7l1",
+    "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz",
+)
+
+
+@given(scripts, st.sampled_from(NETWORKS), st.integers(1, 4), st.data())
+def test_mistyped_characters_are_always_noticed(
+    script: bytes, network: str, count: int, data: st.DataObject
+) -> None:
+    """Bech32 finds any four by its design, Base58Check by a chance of one in four billion."""
+    address = address_of(script, network)
     assert address is not None
-    place = data.draw(st.integers(0, len(address) - 1))
-    symbol = data.draw(st.characters(min_codepoint=33, max_codepoint=126))
-    mistyped = address[:place] + symbol + address[place + 1 :]
-    if mistyped == address:
+    symbols = st.one_of(
+        st.sampled_from(ALPHABETS[0 if "1q" in address or "1p" in address else 1]),
+        st.characters(min_codepoint=33, max_codepoint=126),
+    )
+    mistyped = list(address)
+    for _ in range(count):
+        mistyped[data.draw(st.integers(0, len(address) - 1))] = data.draw(symbols)
+    if "".join(mistyped) in {address, address.upper()}:
         return
     with pytest.raises(InvalidAddressError):
-        script_of(mistyped, "main")
+        script_of("".join(mistyped), network)
+
+
+@given(scripts, st.data())
+def test_a_character_left_out_put_in_or_swapped_with_the_next_is_always_noticed(
+    script: bytes, data: st.DataObject
+) -> None:
+    address = address_of(script, "main")
+    assert address is not None
+    place = data.draw(st.integers(0, len(address) - 2))
+    before, one, other, after = (
+        address[:place], address[place], address[place + 1], address[place + 2 :],
+    )  # fmt: skip
+    added = data.draw(st.sampled_from(ALPHABETS[0]))
+    for mistyped in (
+        before + other + after,
+        before + added + one + other + after,
+        before + other + one + after,
+    ):
+        if mistyped != address:
+            with pytest.raises(InvalidAddressError):
+                script_of(mistyped, "main")
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_q_before_the_last_p_of_bech32_does_not_pass(count: int) -> None:
+    """The weakness for which BIP350 gave later versions another constant."""
+    address = next(
+        address
+        for number in range(10_000)
+        if (address := address_of(b"\x00\x14" + number.to_bytes(20, "big"), "main") or "")[-1]
+        == "p"
+    )
+    with pytest.raises(InvalidAddressError, match="length"):
+        script_of(address[:-1] + "q" * count + "p", "main")
+
+
+@pytest.mark.parametrize(("network", "address", "script"), VALID)
+def test_coins_are_entrusted_to_no_script_that_anybody_can_spend_from(
+    network: str, address: str, script: str
+) -> None:
+    if describe(address, network).kind == "witness_unknown":
+        with pytest.raises(InvalidAddressError, match="anybody could spend"):
+            deposit_script_of(address, network)
+    else:
+        assert deposit_script_of(address, network).hex() == script
+
+
+def test_an_anchor_is_no_place_for_a_deposit() -> None:
+    with pytest.raises(InvalidAddressError, match="witness version 1 with 2 bytes"):
+        deposit_script_of("bc1pfeessrawgf", "main")
 
 
 @given(st.text(max_size=100), st.sampled_from(NETWORKS))

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from kench.pool.address import InvalidAddressError, script_of
+from kench.pool.address import InvalidAddressError, deposit_script_of
 from kench.pool.coinbase import MAX_TAG_BYTES, CoinbaseError, Output, coinbase_halves
 from kench.pool.errors import KenchError
 from kench.pool.orders.rules import (
@@ -260,7 +260,7 @@ def _venues(given: list[_Venue], network: str) -> tuple[ApprovedVenue, ...]:
     venues = []
     for entry in given:
         try:
-            script = script_of(entry.address, network)
+            script = deposit_script_of(entry.address, network)
         except InvalidAddressError as error:
             raise InvalidOrderError(f"venue {entry.venue}: {error}") from error
         venues.append(ApprovedVenue(entry.venue, entry.address, entry.weight, script))
