@@ -1,0 +1,1 @@
+"""Electronic signatures of persons: who signed which bytes, checked strictly."""

@@ -1,0 +1,221 @@
+"""Strict check of detached CMS signatures (RFC 5652, CAdES-BES) with pyhanko.
+
+The library accepts more than a signature of a person may be: no signed attributes at all, no
+binding to the certificate, certificates whose revocation nobody knows. What is asked beyond it is
+asked here, before and after. Nothing is fetched.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from asn1crypto import cms, core, x509
+from pyhanko.sign.validation.generic_cms import async_validate_detached_cms
+from pyhanko.sign.validation.settings import KeyUsageConstraints
+from pyhanko_certvalidator import ValidationContext
+from pyhanko_certvalidator.path import ValidationPath
+
+from kench.pool.signature.der import check_der, without_unsigned
+from kench.pool.signature.pin import InvalidPinError, PinPattern, pin_of
+from kench.pool.signature.trust import Trust, digest_of, read_crl
+from kench.pool.signature.verifier import Evidence, SignatureRefusedError, Signer
+
+SIGNATURE_BYTES_MAX = 64 * 1024
+CERTIFICATES_MAX = 8
+NAME_MAX = 200
+REQUIRED_ATTRIBUTES = ("content_type", "message_digest", "signing_certificate_v2")
+DIGESTS = frozenset({"sha256", "sha384", "sha512"})
+ALGORITHMS = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
+USAGES = frozenset({"digital_signature", "non_repudiation"})
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class CmsVerifier:
+    """Tells who signed, by the roots and lists of `trust`; not for an event loop's thread."""
+
+    def __init__(self, trust: Trust, patterns: Iterable[PinPattern]) -> None:
+        self._trust = trust
+        self._patterns = tuple(patterns)
+        self._kept_crls: dict[bytes, Any] = {}
+        # Each refused signature would leave a traceback in the log; the refusal says it all.
+        for name in ("pyhanko", "pyhanko_certvalidator"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+
+    def verify(
+        self, content: bytes, signature: bytes, moment_us: int, evidence: Evidence | None = None
+    ) -> Signer:
+        """Return who signed exactly `content`; raises SignatureRefusedError and nothing else."""
+        try:
+            return self._verify(content, signature, moment_us, evidence)
+        except SignatureRefusedError:
+            raise
+        except InvalidPinError as error:
+            raise SignatureRefusedError(str(error)) from error
+        except Exception as error:
+            # The parsers read hostile bytes lazily, and say in many ways that they cannot.
+            raise SignatureRefusedError(
+                f"the signature cannot be read ({type(error).__name__}): make a detached CMS "
+                "signature in DER"
+            ) from error
+
+    def _verify(
+        self, content: bytes, signature: bytes, moment_us: int, evidence: Evidence | None
+    ) -> Signer:
+        signed_data = _signed_data(signature)
+        moment = _EPOCH + timedelta(microseconds=moment_us)
+        crls = self._trust.crls if evidence is None else self._crls_of(evidence)
+        context = ValidationContext(
+            trust_roots=list(self._trust.roots),
+            other_certs=[],
+            crls=list(crls),
+            ocsps=[],
+            # "hard-fail" lets a certificate pass that names no list; this does not.
+            revocation_mode="require",
+            allow_fetching=False,
+            moment=moment,
+        )
+        status = asyncio.run(
+            async_validate_detached_cms(
+                content,
+                signed_data,
+                signer_validation_context=context,
+                key_usage_settings=KeyUsageConstraints(key_usage=USAGES, extd_key_usage=None),
+            )
+        )
+        if not status.intact:
+            raise SignatureRefusedError("the signature is of other bytes")
+        if not status.bottom_line:
+            raise SignatureRefusedError(_why(status, moment))
+        certificate, path = status.signing_cert, status.validation_path
+        if path is None:
+            raise SignatureRefusedError("the signer's certificate leads to no root")
+        _check_certificate(certificate)
+        return Signer(
+            pin=pin_of(_subject(certificate), self._patterns),
+            name=_name(certificate),
+            certificate_sha256=digest_of(certificate.dump()),
+            evidence=_evidence(path, crls),
+        )
+
+    def _crls_of(self, evidence: Evidence) -> list[Any]:
+        """Lists of an earlier check; one that many signatures rest on is read once."""
+        for der in evidence.crls:
+            digest = digest_of(der)
+            if digest not in self._kept_crls:
+                self._kept_crls[digest] = read_crl(der)
+        return [self._kept_crls[digest_of(der)] for der in evidence.crls]
+
+
+def _signed_data(signature: bytes) -> Any:
+    """The one signer's part of a signature that has all we ask; raises SignatureRefusedError."""
+    if len(signature) > SIGNATURE_BYTES_MAX:
+        raise SignatureRefusedError(f"a signature has {SIGNATURE_BYTES_MAX} bytes at most")
+    # Unsigned attributes (time stamps, mostly): what nobody signed is not looked at.
+    stripped = without_unsigned(signature)
+    check_der(stripped)
+    info = cms.ContentInfo.load(stripped, strict=True)
+    if info["content_type"].native != "signed_data":
+        raise SignatureRefusedError("it is no CMS signature (content type signedData)")
+    signed = info["content"]
+    encapsulated = signed["encap_content_info"]
+    if encapsulated["content_type"].native != "data":
+        raise SignatureRefusedError("the signature is not of plain data")
+    if not isinstance(encapsulated["content"], core.Void) and encapsulated["content"].native:
+        raise SignatureRefusedError("the signature holds the content: make it detached")
+    if len(signed["signer_infos"]) != 1:
+        raise SignatureRefusedError("a signature has exactly one signer; each officer signs alone")
+    if len(signed["certificates"] or ()) > CERTIFICATES_MAX:
+        raise SignatureRefusedError(f"a signature has {CERTIFICATES_MAX} certificates at most")
+    _check_signer(signed["signer_infos"][0])
+    return signed
+
+
+def _check_signer(signer: Any) -> None:
+    digest = signer["digest_algorithm"]["algorithm"].native
+    if digest not in DIGESTS:
+        raise SignatureRefusedError(f"digest {digest} is too weak or unknown: take SHA-256")
+    algorithm = signer["signature_algorithm"].signature_algo
+    if algorithm not in ALGORITHMS:
+        raise SignatureRefusedError(f"algorithm {algorithm} is not known: take RSA or ECDSA")
+    attributes = signer["signed_attrs"]
+    if isinstance(attributes, core.Void):
+        raise SignatureRefusedError("the signature has no signed attributes: make it with CAdES")
+    _check_attributes(attributes)
+
+
+def _check_attributes(attributes: Any) -> None:
+    types = [attribute["type"].native for attribute in attributes]
+    if len(set(types)) < len(types):
+        raise SignatureRefusedError("a signed attribute stands there twice")
+    for name in REQUIRED_ATTRIBUTES:
+        if name not in types:
+            raise SignatureRefusedError(
+                f"the signature has no signed attribute {name}: make it with CAdES"
+            )
+    for attribute in attributes:
+        name = attribute["type"].native
+        if name in REQUIRED_ATTRIBUTES and len(attribute["values"]) != 1:
+            raise SignatureRefusedError(f"signed attribute {name} has not exactly one value")
+        if name == "signing_certificate_v2":
+            hashes = {
+                one["hash_algorithm"]["algorithm"].native for one in attribute["values"][0]["certs"]
+            }
+            if not hashes or not hashes <= DIGESTS:
+                raise SignatureRefusedError("the certificate is bound by a weak digest")
+
+
+def _check_certificate(certificate: x509.Certificate) -> None:
+    if certificate.ca:
+        raise SignatureRefusedError("the certificate is an authority's, not a person's")
+    if certificate.key_usage_value is None:
+        raise SignatureRefusedError("the certificate does not say that it is for signing")
+
+
+def _why(status: Any, moment: datetime) -> str:
+    """The refusal's reason as the library knows it, in words."""
+    name = status.trust_problem_indic.name if status.trust_problem_indic else ""
+    certificate = status.signing_cert
+    if not status.valid:
+        return "the signature does not fit its certificate and its content"
+    if status.revoked or name.startswith("REVOKED"):
+        return "the signer's certificate, or its authority's, is revoked"
+    if not certificate.not_valid_before <= moment <= certificate.not_valid_after:
+        return "the signer's certificate is not valid at this time"
+    if name == "TRY_LATER":
+        return (
+            "no fresh revocation list of the signer's authority is there: put today's where "
+            "KENCH_SIGNATURE_CRLS says"
+        )
+    if name == "CHAIN_CONSTRAINTS_FAILURE":
+        return "the signer's certificate is not for signing, or not by who may issue one"
+    return (
+        "the signer's certificate does not lead to an authority of KENCH_SIGNATURE_ROOTS, or "
+        f"its revocation is not known (KENCH_SIGNATURE_CRLS): {name.lower().replace('_', ' ')}"
+    )
+
+
+def _subject(certificate: x509.Certificate) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for part in certificate.subject.chosen:
+        for pair in part:
+            if isinstance(pair["value"].native, str):
+                values.setdefault(pair["type"].dotted, []).append(pair["value"].native)
+    return values
+
+
+def _name(certificate: x509.Certificate) -> str:
+    """The name as the certificate has it, without what nobody can see."""
+    common = _subject(certificate).get("2.5.4.3", [])
+    text = "".join(one for one in " ".join(common) if one.isprintable()).strip()
+    return text[:NAME_MAX] or "(no name)"
+
+
+def _evidence(path: ValidationPath, crls: Iterable[Any]) -> Evidence:
+    certificates = list(path.iter_certs(include_root=True))[::-1]
+    issuers = {one.issuer.hashable for one in certificates}
+    return Evidence(
+        tuple(one.dump() for one in certificates),
+        tuple(one.dump() for one in crls if one.issuer.hashable in issuers),
+    )
