@@ -32,6 +32,7 @@ ROOTS = {
     ),
     "settle": Root("kench.payouts", "turn shares into totals, rounds and ledger entries"),
     "node": Root("kench.node", "run the development node (regtest only)"),
+    "venue": Root("kench.venue", "run the paper venue: an exchange for trials"),
     "mine": Root("kench.miner", "mine on the CPU for a pool"),
     "screening": Root("kench.screening", "run the local AML/KYT provider, for development"),
     "participant": Root(

@@ -40,6 +40,13 @@ from kench.pool.door_settings import (
     read_doors,
     words_of,
 )
+from kench.pool.venue_settings import (
+    VENUES_MAX,
+    VenueSettings,
+    check_venues,
+    fault_shares,
+    read_venues,
+)
 
 CONFIG_NAME = "kench.toml"
 """The TOML file looked for in the data folder."""
@@ -206,12 +213,47 @@ class Settings(BaseSettings):
     history_days_d: Annotated[int, Field(ge=366, le=36_600)] = 3653
     """The same by days."""
 
+    venues: Annotated[tuple[VenueSettings, ...], NoDecode, Field(max_length=VENUES_MAX)] = ()
+    """Venues that coins are sold on: see below. Unset: `kench up` sells on its own paper venue
+    where its own regtest node runs."""
+
+    venue_host: str = "127.0.0.1"
+    """Paper venue (`kench venue`): address that it listens on."""
+    venue_port: Port = 9335
+    """Paper venue: its port; 0 takes any free one."""
+    venue_key_file: Path | None = None
+    """Paper venue: private file with the key that may trade. Unset: `DATA/venue/key.json`, made
+    when there is none."""
+    venue_address: str | None = None
+    """Paper venue: its deposit address. Unset: on regtest, one that nobody can spend from."""
+    venue_confirmations: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Paper venue: confirmations after which a deposit is credited; coinbases need 100 at least."""
+    venue_price_kgs: Annotated[int, Field(ge=1000, le=10**12)] = 8_000_000
+    """Paper venue: the price of a bitcoin in KGS that its market wanders around."""
+    venue_level_sat: Annotated[int, Field(ge=100_000, le=10**12)] = 500_000_000
+    """Paper venue: the most that one price of its book takes, in satoshi."""
+    venue_fee_ppm: Annotated[int, Field(ge=0, le=100_000)] = 1_500
+    """Paper venue: what it takes of each sale, in parts per million."""
+    venue_seed: str = "kench"
+    """Paper venue: what its prices and faults are drawn from."""
+    venue_latency_ms: Annotated[int, Field(ge=0, le=60_000)] = 20
+    """Paper venue: every answer takes at least so long."""
+    venue_requests_per_s: Annotated[float, Field(gt=0, le=1_000_000)] = 50.0
+    """Paper venue: requests a second that it takes; others are told when to come again."""
+    venue_window_s: Annotated[int, Field(ge=1, le=600)] = 10
+    """Paper venue: a request signed longer ago is refused."""
+    venue_faults: Annotated[tuple[str, ...], NoDecode] = ()
+    """Paper venue: what it does wrong and how often, such as `lost-answer=0.01 reject=0.02`; also
+    `partial`, `defer`, `lost-question`, `late-answer`, `garbled`, `unavailable`."""
+
     cpu_miner: bool = True
     """`kench up` also runs a CPU miner, logged in as the demo participant."""
     cpu_miner_threads: Annotated[int, Field(ge=1, le=1024)] = 1
     """Threads of that CPU miner."""
 
-    @field_validator("node_urls", "node_zmq", "proxy_from", "cost_exempt", mode="before")
+    @field_validator(
+        "node_urls", "node_zmq", "proxy_from", "cost_exempt", "venue_faults", mode="before"
+    )
     @classmethod
     def _split_words(cls, value: object) -> object:
         """One string of the environment holds several values, apart by blanks or commas."""
@@ -221,6 +263,22 @@ class Settings(BaseSettings):
     @classmethod
     def _read_doors(cls, value: object) -> object:
         return read_doors(value)
+
+    @field_validator("venues", mode="before")
+    @classmethod
+    def _read_venues(cls, value: object) -> object:
+        return read_venues(value)
+
+    @field_validator("venues")
+    @classmethod
+    def _check_venues(cls, value: tuple[VenueSettings, ...]) -> tuple[VenueSettings, ...]:
+        return check_venues(value)
+
+    @field_validator("venue_faults")
+    @classmethod
+    def _check_venue_faults(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        fault_shares(value)
+        return value
 
     @field_validator("node_urls")
     @classmethod
@@ -259,7 +317,7 @@ class Settings(BaseSettings):
             raise ValueError(f"must be printable ASCII of at most {COINBASE_TAG_BYTES_MAX} bytes")
         return value
 
-    @field_validator("data_dir", "tls_certificate", "tls_key")
+    @field_validator("data_dir", "tls_certificate", "tls_key", "venue_key_file")
     @classmethod
     def _resolve_path(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()
@@ -321,6 +379,11 @@ class Settings(BaseSettings):
     def node_directory(self) -> Path:
         """`DATA/node`: chain and cookie of the embedded node."""
         return self.data_dir / "node"
+
+    @property
+    def venue_directory(self) -> Path:
+        """`DATA/venue`: what the paper venue remembers, and its key."""
+        return self.data_dir / "venue"
 
     @property
     def log_directory(self) -> Path:

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from kench.pool.door_settings import DoorSettings
 from kench.pool.settings import Settings
 from kench.pool.settings_file import variable_of
+from kench.pool.venue_settings import VenueSettings
 
 HEAD = """\
 # Settings
@@ -19,8 +20,9 @@ HEAD = """\
 Strongest first: flags of a command, `KENCH_...` environment variables, a TOML file, defaults.
 The file is the one that `KENCH_CONFIG` names, else `kench.toml` in the data folder; its keys are
 the names below, at its top level. A name that is not below is refused. Lists are written with
-blanks or commas between their entries in the environment, as arrays in TOML; `doors` is a JSON
-array of objects in the environment, tables `[[doors]]` at the end of the file in TOML.
+blanks or commas between their entries in the environment, as arrays in TOML; `doors` and `venues`
+are JSON arrays of objects in the environment, tables `[[doors]]` and `[[venues]]` at the end of the
+file in TOML.
 
 | setting | variable | default | range | meaning |
 |---|---|---|---|---|
@@ -28,6 +30,12 @@ array of objects in the environment, tables `[[doors]]` at the end of the file i
 DOORS = """
 Keys of an entry of `doors` (those of difficulty and host that are unset are as at the first door,
 as far as the others allow):
+
+| key | default | range | meaning |
+|---|---|---|---|
+"""
+VENUES = """
+Keys of an entry of `venues`:
 
 | key | default | range | meaning |
 |---|---|---|---|
@@ -54,8 +62,9 @@ ENDLESS = 2.0**62
 def render() -> str:
     """Return the page."""
     rows = [_row(name, field) for name, field in Settings.model_fields.items()]
-    doors = [_door_row(name, field) for name, field in DoorSettings.model_fields.items()]
-    return HEAD + "".join(rows) + DOORS + "".join(doors) + TAIL
+    doors = [_entry_row(name, field) for name, field in DoorSettings.model_fields.items()]
+    venues = [_entry_row(name, field) for name, field in VenueSettings.model_fields.items()]
+    return HEAD + "".join(rows) + DOORS + "".join(doors) + VENUES + "".join(venues) + TAIL
 
 
 def _row(name: str, field: FieldInfo) -> str:
@@ -64,7 +73,7 @@ def _row(name: str, field: FieldInfo) -> str:
     return f"| `{name}` | `{variable_of(name)}` | {default} | {bounds} | {meaning} |\n"
 
 
-def _door_row(name: str, field: FieldInfo) -> str:
+def _entry_row(name: str, field: FieldInfo) -> str:
     meaning = " ".join((field.description or "").split())
     default = "needed" if field.is_required() else _default(field.default)
     return f"| `{name}` | {default} | {_range(field)} | {meaning} |\n"

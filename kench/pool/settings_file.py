@@ -6,11 +6,12 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from kench.pool.door_settings import DoorSettings
 from kench.pool.errors import KenchError
 from kench.pool.settings import Settings
+from kench.pool.venue_settings import VenueSettings
 
 # Variables of ours that are no settings: where the file is, how the native code is chosen, and
 # secrets that go to one process only.
@@ -27,6 +28,8 @@ OTHER_VARIABLES = frozenset(
         "KENCH_UP_PID",
     }
 )
+ENTRIES: dict[str, type[BaseModel]] = {"doors": DoorSettings, "venues": VenueSettings}
+"""Settings that are lists of entries with keys of their own."""
 TEST_PREFIX = "KENCH_TEST_"
 """Variables that only the tests read."""
 
@@ -85,18 +88,20 @@ def _explain(error: ValidationError) -> str:
     if name == "KENCH_DATA":
         name = "data_dir"
     inner = [part for part in first["loc"][1:] if isinstance(part, str)]
-    if name == "doors" and len(first["loc"]) > 1:
-        return _explain_door(first["loc"][1], inner[0] if inner else "", first["type"], message)
+    if name in ENTRIES and len(first["loc"]) > 1:
+        field = inner[0] if inner else ""
+        return _explain_entry(name, first["loc"][1], field, first["type"], message)
     if first["type"] == "extra_forbidden":
         nearest = _nearest(name, Settings.model_fields)
         return f"unknown setting {name}{nearest}; docs/settings.md lists all"
     return f"setting {name} ({variable_of(name)}): {message}"
 
 
-def _explain_door(at: int | str, field: str, kind: str, message: str) -> str:
-    """Name the door by its place in the list, counted from one as people do."""
-    where = f"setting doors (KENCH_DOORS), entry {at + 1 if isinstance(at, int) else at}"
+def _explain_entry(name: str, at: int | str, field: str, kind: str, message: str) -> str:
+    """Name the entry by its place in the list, counted from one as people do."""
+    entry = at + 1 if isinstance(at, int) else at
+    where = f"setting {name} ({variable_of(name)}), entry {entry}"
     if kind == "extra_forbidden":
-        nearest = _nearest(field, DoorSettings.model_fields)
+        nearest = _nearest(field, ENTRIES[name].model_fields)
         return f"{where}: unknown key {field}{nearest}; docs/settings.md lists all"
     return f"{where}, {field}: {message}" if field else f"{where}: {message}"

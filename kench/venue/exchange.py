@@ -6,8 +6,9 @@ acknowledged. Money is whole: an amount in satoshi times a price in tyiyn for a 
 hundred-millionths of a tyiyn ("fine"); fees are whole tyiyn, rounded up.
 """
 
+import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ FINE_PER_TYIYN = 100_000_000
 MILLION = 1_000_000
 ORDERS_MAX = 1_000_000
 DEPOSITS_MAX = 1_000_000
-CLIENT_ID_MAX = 64
+CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 Event = dict[str, Any]
 
 
@@ -110,6 +111,19 @@ class Order:
     trades: list[Trade] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in the chain a deposit stands, and how deep it must be."""
+
+    height: int = 0
+    block_hash: str = ""
+    needed: int = 1
+    """Confirmations after which it is credited."""
+
+
+NOWHERE = Place()
+
+
 @dataclass(slots=True)
 class Deposit:
     """An output that paid the venue's address."""
@@ -118,6 +132,7 @@ class Deposit:
     vout: int
     amount_sat: int
     seen_us: int
+    place: Place = NOWHERE
     state: DepositState = DepositState.SEEN
     credited_us: int | None = None
     reason: str = ""
@@ -135,6 +150,8 @@ class Exchange:
         self._record = record
         self.terms = terms
         self.deposits: dict[tuple[str, int], Deposit] = {}
+        self.uncredited: dict[tuple[str, int], Deposit] = {}
+        """Those of the deposits that are seen and neither credited nor rejected."""
         self.orders: dict[str, Order] = {}
         self.trades: list[Trade] = []
         self.free_sat = 0
@@ -226,7 +243,7 @@ class Exchange:
             closed = self._match(named, order.take_sat, now_us)
             self._do({"event": "closed", "client_id": order.client_id, **closed})
 
-    def see_deposit(self, txid: str, vout: int, amount_sat: int) -> bool:
+    def see_deposit(self, txid: str, vout: int, amount_sat: int, place: Place = NOWHERE) -> bool:
         """Note an output that pays us; return whether it is news."""
         known = self.deposits.get((txid, vout))
         if known is not None and known.state is not DepositState.REJECTED:
@@ -234,7 +251,8 @@ class Exchange:
         if known is None and len(self.deposits) >= DEPOSITS_MAX:
             return False
         self._do({"event": "deposit", "txid": txid, "vout": vout, "amount_sat": amount_sat,
-                  "seen_us": known.seen_us if known else self._clock.now_us()})  # fmt: skip
+                  "seen_us": known.seen_us if known else self._clock.now_us(),
+                  "place": asdict(place)})  # fmt: skip
         return True
 
     def credit_deposit(self, txid: str, vout: int) -> bool:
@@ -256,9 +274,8 @@ class Exchange:
 
     def _refusal(self, client_id: str, amount_sat: int, limit_tyiyn: int) -> Refusal | None:
         terms = self.terms
-        printable = client_id.isascii() and client_id.isprintable() and " " not in client_id
         checks = {
-            Refusal.CLIENT_ID: not 0 < len(client_id) <= CLIENT_ID_MAX or not printable,
+            Refusal.CLIENT_ID: CLIENT_ID.fullmatch(client_id) is None,
             Refusal.DUPLICATE: client_id in self.orders,
             Refusal.AMOUNT: amount_sat <= 0 or amount_sat % terms.step_sat != 0,
             Refusal.MINIMUM: amount_sat < terms.minimum_sat,
@@ -310,17 +327,21 @@ class Exchange:
 
     def _apply_deposit(self, event: Event) -> None:
         key = (event["txid"], event["vout"])
-        self.deposits[key] = Deposit(*key, event["amount_sat"], event["seen_us"])
+        place = Place(**event["place"])
+        self.deposits[key] = Deposit(*key, event["amount_sat"], event["seen_us"], place)
+        self.uncredited[key] = self.deposits[key]
 
     def _apply_credit(self, event: Event) -> None:
         deposit = self.deposits[event["txid"], event["vout"]]
         deposit.state = DepositState.CREDITED
         deposit.credited_us = event["credited_us"]
         self.free_sat += deposit.amount_sat
+        del self.uncredited[deposit.txid, deposit.vout]
 
     def _apply_reject(self, event: Event) -> None:
         deposit = self.deposits[event["txid"], event["vout"]]
         deposit.state, deposit.reason = DepositState.REJECTED, event["reason"]
+        del self.uncredited[deposit.txid, deposit.vout]
 
     def _apply_order(self, event: Event) -> None:
         named = ("order_id", "client_id", "amount_sat", "limit_tyiyn", "at_us")

@@ -23,10 +23,15 @@ SATOSHI_MAX = 21_000_000 * SATOSHI_PER_BITCOIN
 """No amount of bitcoin is larger."""
 KGS_MAX = Decimal(10) ** 18
 """No price, cost or balance is larger: beyond it, somebody plays with exponents."""
+DIGITS_MAX = 30
+"""No sum of money has more digits after its point."""
 COST_SLACK_KGS = Decimal("0.01")
 """Venues round costs; by more than a tyiyn, price and cost of a fill contradict each other."""
 RAW_CHARACTERS_MAX = 65_536
 """Of a venue's own text so much is kept."""
+ID_CHARACTERS_MAX = 128
+TOLD_CHARACTERS_MAX = 200
+US_MAX = 2**62
 KGS = "KGS"
 BTC = "BTC"
 
@@ -117,6 +122,7 @@ class Deposit:
         _require(len(self.txid) == 64 and _is_hex(self.txid), "a deposit's txid is none")
         _require(0 < self.amount_sat <= SATOSHI_MAX, "a deposit's amount is none")
         _require(self.vout is None or 0 <= self.vout < 2**32, "a deposit's output is none")
+        _require(self.credited_us is None or _is_moment(self.credited_us), "a moment is none")
         credited = self.state is DepositState.CREDITED
         _require(credited or self.credited_us is None, "a deposit is credited and is not")
 
@@ -160,6 +166,7 @@ class Book:
     raw: str = field(repr=False)
 
     def __post_init__(self) -> None:
+        _require(_is_moment(self.at_us), "a moment is none")
         _require(_descend([level.price for level in self.bids]), "the bids are out of order")
         _require(_descend([-level.price for level in self.asks]), "the asks are out of order")
         crossed = self.bids and self.asks and self.bids[0].price >= self.asks[0].price
@@ -180,6 +187,8 @@ class OrderView:
 
     def __post_init__(self) -> None:
         _require(0 < self.amount_sat <= SATOSHI_MAX, "an order's amount is none")
+        ids = (self.client_id, self.venue_order_id)
+        _require(all(_is_id(one) for one in ids), "an order's id is none")
         _require(0 <= self.filled_sat <= self.amount_sat, "an order sold more than it had")
         whole = self.filled_sat == self.amount_sat
         _require(self.state is not OrderState.FILLED or whole, "a filled order is not full")
@@ -204,7 +213,9 @@ class Fill:
     raw: str = field(repr=False)
 
     def __post_init__(self) -> None:
-        _require(bool(self.trade_id), "a fill has no id")
+        ids = (self.trade_id, self.client_id, self.venue_order_id, self.fee_asset)
+        _require(all(_is_id(one) for one in ids), "a fill's id is none")
+        _require(_is_moment(self.at_us), "a moment is none")
         _require(0 < self.amount_sat <= SATOSHI_MAX, "a fill's amount is none")
         _require(_is_positive(self.price), "a fill's price is none")
         _require(_is_money(self.cost) and _is_money(self.fee), "a fill's money is none")
@@ -275,13 +286,21 @@ class Venue(Protocol):
         ...
 
 
+def told(text: str) -> str:
+    """Return words of a venue fit for a log and a database: printable, and not many."""
+    return "".join(sign for sign in text if sign.isprintable())[:TOLD_CHARACTERS_MAX]
+
+
 def _require(holds: bool, what: str) -> None:
     if not holds:
         raise VenueUnreadableError(f"the venue's answer cannot be true: {what}; ask the venue")
 
 
 def _is_money(amount: Decimal) -> bool:
-    return amount.is_finite() and 0 <= amount <= KGS_MAX
+    if not amount.is_finite() or not 0 <= amount <= KGS_MAX:
+        return False
+    exponent = amount.as_tuple().exponent
+    return isinstance(exponent, int) and exponent >= -DIGITS_MAX
 
 
 def _is_positive(amount: Decimal) -> bool:
@@ -290,6 +309,14 @@ def _is_positive(amount: Decimal) -> bool:
 
 def _descend(prices: Sequence[Decimal]) -> bool:
     return all(upper > lower for upper, lower in pairwise(prices))
+
+
+def _is_moment(at_us: int) -> bool:
+    return 0 <= at_us < US_MAX
+
+
+def _is_id(text: str) -> bool:
+    return 0 < len(text) <= ID_CHARACTERS_MAX and text.isascii() and text.isprintable()
 
 
 def _is_hex(text: str) -> bool:
