@@ -39,7 +39,8 @@ EXACT = {"work_of", "work_of_share"}
 LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-fuzz.lock"]
 MONEY = ["split", "rounds", "window", "ledger", "transfers", "totals", "settle", "follow",
          "merge", "resumed", "journals", "positions", "booking",
-         "methods/round", "methods/pplns", "methods/period"]  # fmt: skip
+         "methods/round", "methods/pplns", "methods/period",
+         "accounts", "postings"]  # fmt: skip
 
 
 def _name(path: Path) -> str:

@@ -7,24 +7,15 @@ state with its transfers, and is checked again by PostgreSQL when that transacti
 Refused, in this order: an unknown block, an attempt out of turn, a state that does not allow it.
 """
 
-import enum
-from collections.abc import Iterable
-from dataclasses import asdict
 from typing import NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from kench.payouts import tables
-from kench.payouts.transfers import BlockState, Kind, Transfer, account_of, transfers_of
+from kench.payouts.accounts import participant_btc
+from kench.payouts.postings import open_accounts
+from kench.payouts.transfers import BlockState, Done, Kind, Transfer, transfers_of
 from kench.pool.errors import KenchError
-
-
-class Done(enum.Enum):
-    """Whether an operation wrote transfers or found that it had been done."""
-
-    CREATED = "created"
-    EXISTS = "exists"
 
 
 class LedgerRefusedError(KenchError):
@@ -111,23 +102,13 @@ def _write(
             f"the credits of block {block_hash} do not sum to its reward: run `kench verify`"
         )
     if kind is Kind.PEND:
-        _open_accounts(connection, amounts_sat)
+        open_accounts(connection, map(participant_btc, amounts_sat))
     _insert(connection, lines)
-
-
-def _open_accounts(connection: sa.Connection, participant_ids: Iterable[int]) -> None:
-    rows = [
-        {"code": account_of(participant_id), "participant_id": participant_id}
-        for participant_id in sorted(participant_ids)
-        if participant_id
-    ]
-    if rows:
-        connection.execute(insert(tables.accounts).on_conflict_do_nothing(), rows)
 
 
 def _insert(connection: sa.Connection, lines: list[Transfer]) -> None:
     if lines:
-        connection.execute(sa.insert(tables.transfers), [asdict(line) for line in lines])
+        connection.execute(sa.insert(tables.transfers), [line.row() for line in lines])
 
 
 def _move(connection: sa.Connection, block_hash: str, **values: object) -> None:

@@ -1,4 +1,4 @@
-"""The tables of the books as SQLAlchemy Core sees them; migrations 0002 and 0003 make them.
+"""The tables of the books as SQLAlchemy Core sees them; migrations 0002, 0003 and 0007 make them.
 
 Work comes and goes as Python int: PostgreSQL keeps it as numeric(78, 0), which holds 2**256.
 """
@@ -101,7 +101,10 @@ accounts = sa.Table(
     "accounts",
     metadata,
     sa.Column("code", sa.Text, primary_key=True),
-    sa.Column("participant_id", sa.BigInteger),
+    # These three follow from the code.
+    sa.Column("class", sa.Text, sa.Computed("account_class(code)")),
+    sa.Column("asset", sa.Text, sa.Computed("account_class(code)")),
+    sa.Column("participant_id", sa.BigInteger, sa.Computed("account_class(code)")),
     sa.Column("debits_pending", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("debits_posted", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("credits_pending", sa.BigInteger, nullable=False, server_default="0"),
@@ -115,11 +118,15 @@ transfers = sa.Table(
     sa.Column("id", sa.LargeBinary, primary_key=True),
     sa.Column("kind", sa.Text, nullable=False),
     sa.Column("pending_id", sa.LargeBinary),
+    sa.Column("asset", sa.Text, nullable=False),
     sa.Column("debit_account", sa.Text, nullable=False),
     sa.Column("credit_account", sa.Text, nullable=False),
-    sa.Column("amount_sat", sa.BigInteger, nullable=False),
-    sa.Column("block_hash", sa.Text, nullable=False),
-    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("amount", sa.BigInteger, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("reference", sa.Text, nullable=False),
+    # Of lines about blocks.
+    sa.Column("block_hash", sa.Text),
+    sa.Column("attempt", sa.Integer),
     sa.Column("created_at", sa.DateTime(timezone=True), server_default=sa.func.now()),
 )
 

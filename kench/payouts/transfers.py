@@ -1,14 +1,12 @@
-"""Transfers: what one ledger line is, what it is called, and which lines a block must have."""
+"""Transfers of blocks: what one line is, what it is called, and which lines a block must have."""
 
 import enum
 import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-COINBASE_ACCOUNT = "coinbase"
-"""The pool's claim on the coins of its blocks: debited as rewards come."""
-UNASSIGNED_ACCOUNT = "unassigned"
-"""Rewards whose finder nobody knows; see `kench.payouts.rounds.NOBODY`."""
+from kench.payouts.accounts import COINBASE, Asset, participant_btc
+
 _ID_DOMAIN = b"kench transfer 1"
 
 
@@ -18,6 +16,13 @@ class Kind(enum.StrEnum):
     PEND = "pend"
     POST = "post"
     VOID = "void"
+
+
+class Done(enum.Enum):
+    """Whether an operation wrote transfers or found that it had been done."""
+
+    CREATED = "created"
+    EXISTS = "exists"
 
 
 class BlockState(enum.StrEnum):
@@ -44,10 +49,21 @@ class Transfer:
     block_hash: str
     attempt: int
 
-
-def account_of(participant_id: int) -> str:
-    """Return the account that a participant's rewards are credited to."""
-    return f"participant:{participant_id}" if participant_id else UNASSIGNED_ACCOUNT
+    def row(self) -> dict[str, object]:
+        """Return it as `transfers` has it, where lines are of more than blocks."""
+        return {
+            "id": self.id,
+            "kind": self.kind.value,
+            "pending_id": self.pending_id,
+            "asset": Asset.BTC.value,
+            "debit_account": self.debit_account,
+            "credit_account": self.credit_account,
+            "amount": self.amount_sat,
+            "subject": "block",
+            "reference": self.block_hash,
+            "block_hash": self.block_hash,
+            "attempt": self.attempt,
+        }
 
 
 def transfer_id(kind: Kind, block_hash: str, attempt: int, participant_id: int) -> bytes:
@@ -81,8 +97,8 @@ def transfers_of(
                 pending_id=None
                 if kind is Kind.PEND
                 else transfer_id(Kind.PEND, block_hash, attempt, participant_id),
-                debit_account=COINBASE_ACCOUNT,
-                credit_account=account_of(participant_id),
+                debit_account=COINBASE,
+                credit_account=participant_btc(participant_id),
                 amount_sat=amount_sat,
                 block_hash=block_hash,
                 attempt=attempt,

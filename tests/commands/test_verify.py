@@ -67,7 +67,7 @@ def test_a_stopped_pool_is_verified_with_its_own_database_and_node(stopped_pool:
     engine = open_engine(url, application_name="test")
     with engine.begin() as connection:
         connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
-        connection.execute(sa.text("UPDATE transfers SET amount_sat = amount_sat + 1"))
+        connection.execute(sa.text("UPDATE transfers SET amount = amount + 1"))
         connection.execute(sa.text("UPDATE totals SET accepted = accepted + 1"))
     engine.dispose()
     server.stop()

@@ -17,12 +17,20 @@ from hypothesis.stateful import (
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from kench.payouts import ledger, tables
-from kench.payouts.ledger import Done, LedgerRefusedError
-from kench.payouts.transfers import Kind, transfer_id
+from kench.payouts.accounts import ALWAYS_OPEN
+from kench.payouts.ledger import LedgerRefusedError
+from kench.payouts.postings import open_accounts
+from kench.payouts.transfers import Done, Kind, transfer_id
 from kench.pool.database import Role, open_engine
 from tests.payouts.books import add_block, balances, everything, ledger_check
 
 HASH = "ab" * 32
+INSERT = (
+    "INSERT INTO transfers (id, kind, pending_id, debit_account, credit_account, amount, "
+    "block_hash, attempt, asset, subject, reference) "
+)
+OF_BLOCK = f"'{HASH}', 1, 'BTC', 'block', '{HASH}'"
+LIKE = "block_hash, attempt, asset, subject, reference FROM transfers"
 
 
 @pytest.fixture
@@ -130,7 +138,7 @@ def test_ids_of_transfers_are_the_same_wherever_they_are_made() -> None:
 
 
 TAMPERING = {
-    "a transfer changed": "UPDATE transfers SET amount_sat = amount_sat + 1",
+    "a transfer changed": "UPDATE transfers SET amount = amount + 1",
     "a transfer deleted": "DELETE FROM transfers",
     "the transfers emptied": "TRUNCATE transfers CASCADE",
     "a credit changed": "UPDATE block_credits SET reward_sat = 5",
@@ -139,18 +147,31 @@ TAMPERING = {
     "an attempt without its transfers": "UPDATE blocks SET attempts = 2",
     "a reward unlike its credits": "UPDATE blocks SET reward_sat = 11",
     "a credit more": f"INSERT INTO block_credits VALUES ('{HASH}', 9, 1, 1)",
-    "a pend more": "INSERT INTO transfers VALUES (sha256('x'), 'pend', NULL, 'coinbase', "
-    f"'participant:3', 1, '{HASH}', 1)",
-    "a pend of no credit": "INSERT INTO transfers VALUES (sha256('x'), 'pend', NULL, 'coinbase', "
-    f"'unassigned', 7, '{HASH}', 2)",
-    "a post of part of the block": "INSERT INTO transfers SELECT sha256(id), 'post', id, "
-    "debit_account, credit_account, amount_sat, block_hash, attempt FROM transfers LIMIT 1",
-    "a post of another amount": "INSERT INTO transfers SELECT sha256(id), 'post', id, "
-    "debit_account, credit_account, amount_sat + 1, block_hash, attempt FROM transfers",
-    "a post of nothing pended": "INSERT INTO transfers VALUES (sha256('x'), 'post', sha256('y'), "
-    f"'coinbase', 'participant:1', 7, '{HASH}', 1)",
-    "an amount of nothing": "INSERT INTO transfers VALUES (sha256('x'), 'pend', NULL, 'coinbase', "
-    f"'participant:3', 0, '{HASH}', 1)",
+    "a pend more": f"{INSERT} VALUES (sha256('x'), 'pend', NULL, 'coinbase', "
+    f"'participant:3', 1, {OF_BLOCK})",
+    "a pend of no credit": f"{INSERT} VALUES (sha256('x'), 'pend', NULL, 'coinbase', "
+    f"'unassigned', 7, '{HASH}', 2, 'BTC', 'block', '{HASH}')",
+    "a post of part of the block": f"{INSERT} SELECT sha256(id), 'post', id, "
+    f"debit_account, credit_account, amount, {LIKE} LIMIT 1",
+    "a post of another amount": f"{INSERT} SELECT sha256(id), 'post', id, "
+    f"debit_account, credit_account, amount + 1, {LIKE}",
+    "a post of nothing pended": f"{INSERT} VALUES (sha256('x'), 'post', sha256('y'), "
+    f"'coinbase', 'participant:1', 7, {OF_BLOCK})",
+    "a post of no pend": f"{INSERT} VALUES (sha256('x'), 'post', NULL, "
+    f"'coinbase', 'participant:1', 7, {OF_BLOCK})",
+    "an amount of nothing": f"{INSERT} VALUES (sha256('x'), 'pend', NULL, 'coinbase', "
+    f"'participant:3', 0, {OF_BLOCK})",
+    "a line of another asset": f"{INSERT} VALUES (sha256('x'), 'pend', NULL, 'coinbase', "
+    f"'participant:3', 1, '{HASH}', 1, 'KGS', 'block', '{HASH}')",
+    "a line of a block with another reference": f"{INSERT} VALUES (sha256('x'), 'pend', NULL, "
+    f"'coinbase', 'participant:3', 1, '{HASH}', 1, 'BTC', 'block', 'x')",
+    "a balance moved by no transfer": "UPDATE accounts SET debits_posted = debits_posted + 1, "
+    "credits_posted = credits_posted + 1",
+    "an account deleted": "DELETE FROM accounts WHERE code = 'fee:pool'",
+    "the accounts emptied": "TRUNCATE accounts CASCADE",
+    "an account that opens with money": "INSERT INTO accounts (code, credits_posted) "
+    "VALUES ('participant:9', 1)",
+    "an account of no class": "INSERT INTO accounts (code) VALUES ('participant:0')",
 }
 
 
@@ -167,8 +188,8 @@ def test_both_a_post_and_a_void_of_one_pend_are_refused(book: sa.Engine) -> None
     with pytest.raises(IntegrityError, match="pending_id"), book.begin() as connection:
         connection.execute(
             sa.text(
-                "INSERT INTO transfers SELECT sha256(id), 'void', id, debit_account, "
-                "credit_account, amount_sat, block_hash, attempt FROM transfers WHERE kind = 'pend'"
+                f"{INSERT} SELECT sha256(id), 'void', id, debit_account, "
+                f"credit_account, amount, {LIKE} WHERE kind = 'pend'"
             )
         )
 
@@ -179,7 +200,7 @@ def test_both_a_post_and_a_void_of_one_pend_are_refused(book: sa.Engine) -> None
         "UPDATE accounts SET credits_posted = 1",
         "UPDATE blocks SET reward_sat = 1",
         "DELETE FROM totals",
-        "UPDATE transfers SET amount_sat = 1",
+        "UPDATE transfers SET amount = 1",
         "SELECT token_sha256 FROM participants",
     ],
 )
@@ -205,8 +226,8 @@ class LedgerMachine(RuleBasedStateMachine):
             connection.execute(sa.text("SET session_replication_role = replica"))
             for table in ("transfers", "block_credits", "blocks", "accounts"):
                 connection.execute(sa.text(f"DELETE FROM {table}"))
-            connection.execute(sa.text("INSERT INTO accounts VALUES ('coinbase'), ('unassigned')"))
             connection.execute(sa.text("SET session_replication_role = origin"))
+            open_accounts(connection, ALWAYS_OPEN)
 
     @rule(
         target=found,

@@ -10,7 +10,9 @@ import sqlalchemy as sa
 from sqlalchemy.exc import OperationalError
 
 from kench.payouts import tables
+from kench.payouts.accounts import ALWAYS_OPEN
 from kench.payouts.journals import CHUNK_BLOCKS, JournalSwappedError
+from kench.payouts.postings import open_accounts
 from kench.payouts.rounds import fold
 from kench.payouts.settle import Settled, Settlement, Step
 from kench.payouts.window import RoundWindow
@@ -108,7 +110,7 @@ def test_size_of_the_chunks_does_not_matter(
         connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
         for table in reversed(list(first)):
             connection.execute(sa.text(f"DELETE FROM {table}"))
-        connection.execute(sa.text("INSERT INTO accounts VALUES ('coinbase'), ('unassigned')"))
+        open_accounts(connection, ALWAYS_OPEN)
     settle_all(settle_engine, settlement_of(journal, chunk_records))
     # Thrown away and replayed: the same to the last row.
     assert everything(engine) == first

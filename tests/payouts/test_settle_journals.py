@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kench.payouts.accounts import ALWAYS_OPEN
 from kench.payouts.journals import CHUNK_BLOCKS, SILENT_US
 from kench.payouts.merge import Lane, merge
+from kench.payouts.postings import open_accounts
 from kench.payouts.rounds import FoundBlock, fold
 from kench.payouts.settle import Settled, Settlement, Step
 from kench.payouts.totals import Totals, add_totals
@@ -123,7 +125,7 @@ def empty(engine: sa.Engine) -> None:
         connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
         for table in reversed(list(everything(engine))):
             connection.execute(sa.text(f"DELETE FROM {table}"))
-        connection.execute(sa.text("INSERT INTO accounts VALUES ('coinbase'), ('unassigned')"))
+        open_accounts(connection, ALWAYS_OPEN)
 
 
 # Where a share stands is the journal's own; what it earned must be the same in any.

@@ -7,21 +7,34 @@ from typing import Any
 import sqlalchemy as sa
 
 from kench.payouts import tables
+from kench.payouts.accounts import ALWAYS_OPEN
 from kench.payouts.audit.report import Report
 from kench.payouts.booking import UNKNOWN_FINDER, time_of
 from kench.payouts.rounds import FoundBlock, Stretch
 from kench.payouts.totals import Totals, add_totals
-from kench.payouts.transfers import (
-    COINBASE_ACCOUNT,
-    UNASSIGNED_ACCOUNT,
-    BlockState,
-    Kind,
-    Transfer,
-    expected_transfers,
-)
+from kench.payouts.transfers import BlockState, Kind, Transfer, expected_transfers
 
 BLOCKS_AT_ONCE = 500
 """Blocks whose credits and transfers are read in one question."""
+# What lines about anything but blocks have moved: these are compared elsewhere, balances here.
+_OTHER_MOVES = sa.text("""
+    WITH sides AS (
+        SELECT debit_account AS code, kind, pending_id, amount AS debit, 0 AS credit
+        FROM transfers WHERE subject <> 'block'
+        UNION ALL
+        SELECT credit_account, kind, pending_id, 0, amount
+        FROM transfers WHERE subject <> 'block'
+    )
+    SELECT code,
+        sum(CASE WHEN kind = 'pend' THEN debit WHEN pending_id IS NULL THEN 0 ELSE -debit END)
+            ::bigint,
+        sum(CASE WHEN kind = 'post' THEN debit ELSE 0 END)::bigint,
+        sum(CASE WHEN kind = 'pend' THEN credit WHEN pending_id IS NULL THEN 0 ELSE -credit END)
+            ::bigint,
+        sum(CASE WHEN kind = 'post' THEN credit ELSE 0 END)::bigint,
+        count(*)
+    FROM sides GROUP BY code
+""")
 COMPARED = ("height", "instance", "sequence", "job_key", "reward_sat", "found_at", "credited")
 
 
@@ -38,6 +51,7 @@ class BooksAudit:
         self._round: dict[int, int] = {}
         self._accounts: dict[str, list[int]] = defaultdict(lambda: [0] * 5)
         self._credits = 0
+        self._block_transfers = 0
         self.blocks = {row.hash: row for row in connection.execute(sa.select(tables.blocks)).all()}
         self._unmet = set(self.blocks)
 
@@ -109,7 +123,7 @@ class BooksAudit:
         self,
         block: FoundBlock,
         row: "sa.Row[tuple[object, ...]]",
-        found: dict[bytes, Transfer],
+        found: dict[bytes, dict[str, object]],
     ) -> None:
         state = BlockState(row.state)
         if row.attempts == 0 and (block.credited or state is BlockState.MATURE):
@@ -119,13 +133,15 @@ class BooksAudit:
             for line in expected_transfers(block.hash, state, row.attempts, block.amounts_sat)
         }
         self._report.transfers += len(expected)
+        self._block_transfers += len(expected)
         for line in expected.values():
             self._move(line)
         for line_id in sorted(expected.keys() | found.keys()):
-            have, want = found.get(line_id), expected.get(line_id)
-            if have != want:
-                known = want or have
-                kind = f"{known.kind} to {known.credit_account}" if known else "transfer"
+            want = expected.get(line_id)
+            have, due = found.get(line_id), want.row() if want else None
+            if have != due:
+                known = due or have or {}
+                kind = f"{known['kind']} to {known['credit_account']}"
                 trouble = (
                     "is missing" if have is None else "is not due" if want is None else "is altered"
                 )
@@ -148,19 +164,18 @@ class BooksAudit:
             result[row.block_hash][row.participant_id] = (row.work_hashes, row.reward_sat)
         return result
 
-    def _transfers_of(self, hashes: Collection[str]) -> dict[str, dict[bytes, Transfer]]:
-        result: dict[str, dict[bytes, Transfer]] = defaultdict(dict)
+    def _transfers_of(self, hashes: Collection[str]) -> dict[str, dict[bytes, dict[str, object]]]:
+        result: dict[str, dict[bytes, dict[str, object]]] = defaultdict(dict)
         table = tables.transfers
         columns = [column for column in table.c if column.name != "created_at"]
         for row in self._connection.execute(
             sa.select(*columns).where(table.c.block_hash.in_(hashes))
         ):
             fields = row._asdict()
-            fields["kind"] = Kind(fields["kind"])
             fields["id"] = bytes(fields["id"])
             if fields["pending_id"] is not None:
                 fields["pending_id"] = bytes(fields["pending_id"])
-            result[row.block_hash][fields["id"]] = Transfer(**fields)
+            result[row.block_hash][fields["id"]] = fields
         return result
 
     def _compare_totals(self) -> None:
@@ -194,12 +209,12 @@ class BooksAudit:
             )
         )
         found = {row.code: list(row[1:]) for row in rows}
+        for row in self._connection.execute(_OTHER_MOVES):
+            of_blocks = self._accounts[row.code]
+            self._accounts[row.code] = [a + b for a, b in zip(of_blocks, row[1:], strict=True)]
         # An account may be open that nothing was due to yet; the pool's own always are.
         idle = {code for code, balances in found.items() if not any(balances)}
-        expected = {
-            code: self._accounts[code]
-            for code in {COINBASE_ACCOUNT, UNASSIGNED_ACCOUNT, *self._accounts, *idle}
-        }
+        expected = {code: self._accounts[code] for code in {*ALWAYS_OPEN, *self._accounts, *idle}}
         _compare_keyed(
             self._report,
             "debits pending and posted, credits pending and posted, transfers of account",
@@ -213,14 +228,14 @@ class BooksAudit:
 
     def _compare_counts(self) -> None:
         """Notice rows that belong to no block, which nothing above has asked for."""
-        for table, expected in (
-            (tables.transfers, self._report.transfers),
-            (tables.block_credits, self._credits),
+        of_blocks = sa.select(sa.func.count()).where(tables.transfers.c.subject == "block")
+        credited = sa.select(sa.func.count()).select_from(tables.block_credits)
+        for what, question, expected in (
+            ("transfers of blocks", of_blocks, self._block_transfers),
+            ("block_credits", credited, self._credits),
         ):
-            count = self._connection.execute(
-                sa.select(sa.func.count()).select_from(table)
-            ).scalar_one()
-            self._report.compare(f"number of rows in {table.name}", count, expected)
+            count = self._connection.execute(question).scalar_one()
+            self._report.compare(f"number of rows in {what}", count, expected)
 
 
 def _compare_keyed(

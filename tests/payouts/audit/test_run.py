@@ -190,7 +190,7 @@ FALSIFIED = {
         "rows in block_credits",
     ),
     "a transfer's amount": (
-        "UPDATE transfers SET amount_sat = amount_sat + 1 WHERE kind = 'post'",
+        "UPDATE transfers SET amount = amount + 1 WHERE kind = 'post'",
         "is altered",
     ),
     "a transfer's payee": (
@@ -206,17 +206,20 @@ FALSIFIED = {
     ),
     "an extra transfer": (
         (
-            "INSERT INTO transfers SELECT sha256(id), 'pend', NULL, debit_account, 'unassigned', "
-            "1, block_hash, 1 FROM transfers WHERE kind = 'pend' LIMIT 1"
+            "INSERT INTO transfers (id, kind, debit_account, credit_account, amount, asset, "
+            "subject, reference, block_hash, attempt) SELECT sha256(id), 'pend', debit_account, "
+            "'unassigned', 1, asset, subject, reference, block_hash, 1 FROM transfers "
+            "WHERE kind = 'pend' LIMIT 1"
         ),
         "is not due",
     ),
     "a transfer of no block": (
         (
-            "INSERT INTO transfers VALUES (sha256('x'), 'pend', NULL, 'coinbase', "
-            "'participant:1', 5, repeat('cd', 32), 1)"
+            "INSERT INTO transfers (id, kind, debit_account, credit_account, amount, asset, "
+            "subject, reference, block_hash, attempt) VALUES (sha256('x'), 'pend', 'coinbase', "
+            "'participant:1', 5, 'BTC', 'block', repeat('cd', 32), repeat('cd', 32), 1)"
         ),
-        "rows in transfers",
+        "rows in transfers of blocks",
     ),
     "a balance": (
         "UPDATE accounts SET credits_posted = credits_posted + 1 WHERE participant_id = 1",
