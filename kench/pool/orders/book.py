@@ -31,6 +31,8 @@ BEFORE_ORDERS = InForce(0, Reward("round"))
 AHEAD_BLOCKS_MAX = 52_560
 AHEAD_US_MAX = 366 * 86_400 * 1_000_000
 """A year: a point further ahead is mistyped, and would bar its section till then."""
+NOTICE_BLOCKS = 6
+"""Venues change no sooner: jobs of the next block are with miners, and pay those in force."""
 
 
 class NoOrderError(KenchError):
@@ -115,6 +117,7 @@ class OrderBook:
                     f"order {document.number} would be in force from {_said(point, by_height)}, "
                     f"more than a year ahead: draft it anew with a nearer effective.{what}"
                 )
+        self._check_notice(document, tip_height)
         for venue in document.rules.venues or ():
             if not any(
                 licence.venue == venue.venue and licence.until_us > now_us
@@ -221,6 +224,17 @@ class OrderBook:
                     f"order {number} approves venue {venue.venue}, which has no licence: add one "
                     "to its section licences"
                 )
+
+    def _check_notice(self, document: Document, tip_height: int) -> None:
+        height = document.height
+        if document.rules.venues is None or height is None:
+            return
+        if height <= tip_height + NOTICE_BLOCKS and self.in_force(Section.VENUES, height):
+            raise OrderLateError(
+                f"order {document.number} would change venues from height {height}, and miners "
+                f"work at {tip_height + 1} already: draft it anew with an effective.height above "
+                f"{tip_height + NOTICE_BLOCKS}"
+            )
 
     def _licences_with(self, document: Document) -> tuple[Licence, ...]:
         """The licences as they will be with this order."""

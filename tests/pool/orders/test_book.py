@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from kench.pool.orders.book import (
     AHEAD_BLOCKS_MAX,
     AHEAD_US_MAX,
+    NOTICE_BLOCKS,
     NoOrderError,
     OrderBook,
     OrderConflictError,
@@ -109,6 +110,18 @@ def test_an_order_for_what_is_past_or_a_year_ahead_is_refused() -> None:
     assert accepted.newest == 1
 
 
+def test_venues_change_only_with_notice_since_jobs_of_the_next_block_are_out() -> None:
+    book, now = book_of((50, VENUES | LICENCES)), MOMENT_US
+    soon = 100 + NOTICE_BLOCKS
+    for height in (101, soon):
+        with pytest.raises(OrderLateError, match=rf"work at 101 already.* above {soon}"):
+            book.accept(document(2, VENUES, height=height), tip_height=100, now_us=now)
+    assert book.accept(document(2, VENUES, height=soon + 1), tip_height=100, now_us=now)
+    assert book.accept(document(2, fee(1), height=101), tip_height=100, now_us=now)
+    first = OrderBook.of([document(1, LICENCES)])
+    assert first.accept(document(2, VENUES, height=101), tip_height=100, now_us=now)
+
+
 def test_a_venue_whose_licence_has_ended_is_not_approved_anew() -> None:
     ended = {"licences": [LICENCE | {"until": "2026-01-02"}]}
     book, now = OrderBook.of([document(1, ended)]), MOMENT_US + 2 * 86_400 * SECOND_US
@@ -181,7 +194,7 @@ def test_a_further_order_changes_nothing_before_its_point(
                          moment_us=MOMENT_US + (point + at) * SECOND_US),
                 tip_height=at, now_us=MOMENT_US + at * SECOND_US,
             )  # fmt: skip
-        except OrderConflictError:
+        except (OrderConflictError, OrderLateError):
             continue
         for section in Section:
             now = at if section.by_height else MOMENT_US + at * SECOND_US

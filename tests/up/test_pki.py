@@ -1,0 +1,54 @@
+"""The demo's officers sign as real ones do, and nobody outside the folder could."""
+
+from pathlib import Path
+
+import pytest
+
+from kench.pool.clock import ManualClock, SystemClock
+from kench.pool.signature.cms import CmsVerifier
+from kench.pool.signature.pin import read_patterns
+from kench.pool.signature.trust import read_trust
+from kench.pool.signature.verifier import SignatureRefusedError
+from kench.up.pki import DemoPki, demo_pki
+
+CONTENT = b"an order\n"
+NOW_US = SystemClock().now_us()
+
+
+def verifier(pki: DemoPki) -> CmsVerifier:
+    roots, crls = (Path(path) for path in pki.settings.values())
+    return CmsVerifier(read_trust([roots], [crls]), read_patterns([r"2.5.4.5=PNOKG-(\d{14})"]))
+
+
+def test_both_officers_sign_and_are_two_persons(tmp_path: Path) -> None:
+    pki = demo_pki(tmp_path, ManualClock(NOW_US))
+    signers = [verifier(pki).verify(CONTENT, one.sign(CONTENT), NOW_US) for one in pki.officers]
+    assert [one.pin for one in signers] == [one.pin for one in pki.officers]
+    assert [one.name for one in signers] == ["Demo Officer One", "Demo Officer Two"]
+    assert len({one.pin for one in signers}) == 2
+
+
+def test_it_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
+    clock = ManualClock(NOW_US)
+    pki = demo_pki(tmp_path, clock)
+    before = {path.name: path.read_bytes() for path in pki.folder.iterdir()}
+    assert pki.folder.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in pki.folder.iterdir()} == {0o600}
+    again = demo_pki(tmp_path, clock)
+    assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == before
+    assert "root.key" not in before
+
+
+def test_one_that_was_not_finished_is_made_anew(tmp_path: Path) -> None:
+    clock = ManualClock(NOW_US)
+    pki = demo_pki(tmp_path, clock)
+    (pki.folder / "crl.pem").unlink()
+    whole = demo_pki(tmp_path, clock)
+    assert verifier(whole).verify(CONTENT, whole.officers[0].sign(CONTENT), NOW_US)
+
+
+def test_officers_of_another_folder_are_not_trusted(tmp_path: Path) -> None:
+    clock = ManualClock(NOW_US)
+    ours, theirs = demo_pki(tmp_path / "a", clock), demo_pki(tmp_path / "b", clock)
+    with pytest.raises(SignatureRefusedError):
+        verifier(ours).verify(CONTENT, theirs.officers[0].sign(CONTENT), NOW_US)
