@@ -3,10 +3,14 @@
 import signal
 import threading
 
+import structlog
+
 from kench.native import require_compiled
 from kench.payouts.follow import ChainWatch
+from kench.payouts.proofs.evidence import EvidenceKey
+from kench.payouts.proofs.service import ManifestMaker
 from kench.payouts.service import SettlementService
-from kench.pool.clock import SystemClock
+from kench.pool.clock import Clock, SystemClock
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.errors import KenchError
 from kench.pool.nodes.chain import ChainView
@@ -17,6 +21,8 @@ from kench.pool.running import node_urls_of
 from kench.pool.settings import Settings
 
 ROLE = "settle"
+MANIFESTS_STOP_S = 1.0
+"""A manifest that takes longer is left, and made at the next start."""
 
 
 class NoNodeError(KenchError):
@@ -47,9 +53,25 @@ def main() -> None:
             ChainWatch(chain, settings.maturity_confirmations),
             clock,
         )
+        manifests = _start_manifests(settings, url, clock, stop)
         announce(ROLE, "ready")
-        service.run(stop)
+        try:
+            service.run(stop)
+        finally:
+            stop.set()
+            manifests.join(MANIFESTS_STOP_S)
         engine.dispose()
+
+
+def _start_manifests(
+    settings: Settings, url: str, clock: Clock, stop: threading.Event
+) -> threading.Thread:
+    """Begin to sign what blocks paid, with the key that is set, else one that is made here."""
+    path = settings.evidence_key
+    key = EvidenceKey.read(path) if path else EvidenceKey.make(settings.own_evidence_key)
+    structlog.get_logger(ROLE).info("manifests are signed", public_key=key.public.hex())
+    engine = open_engine(url, Role.SETTLE, application_name="kench settle manifests", pool_size=1)
+    return ManifestMaker(engine, settings.data_dir / "journal", key, clock).start(stop)
 
 
 def nodes_of(settings: Settings) -> list[Node]:

@@ -27,6 +27,7 @@ from kench.payouts.booking import (
 from kench.payouts.journals import CHUNK_RECORDS, Journals
 from kench.payouts.merge import Merged
 from kench.payouts.positions import lock_positions, move_position
+from kench.payouts.proofs.ends import write_ends
 from kench.payouts.resumed import WATCHED_MAX, Repeats, uncredit
 from kench.payouts.rounds import FoundBlock, fold
 from kench.payouts.totals import work_by_participant
@@ -126,6 +127,7 @@ class Settlement:
         names = worker_names(connection, stretch.blocks)
         for block in stretch.blocks:
             book_block(connection, block, names)
+        write_ends(connection, merged, self._journals.starts(), stretch.blocks)
         self._on_step(Step.BLOCKS)
         closed = any(block.credited for block in stretch.blocks)
         state = window.state()

@@ -246,6 +246,10 @@ class Settings(BaseSettings):
     """Paper venue: what it does wrong and how often, such as `lost-answer=0.01 reject=0.02`; also
     `partial`, `defer`, `lost-question`, `late-answer`, `garbled`, `unavailable`."""
 
+    evidence_key: Path | None = None
+    """Ed25519 key, PEM, mode 600, that signs what each block paid ([proofs.md](proofs.md)); no coin
+    depends on it. Unset: `DATA/evidence.pem`, made by `kench settle` where there is none."""
+
     cpu_miner: bool = True
     """`kench up` also runs a CPU miner, logged in as the demo participant."""
     cpu_miner_threads: Annotated[int, Field(ge=1, le=1024)] = 1
@@ -317,7 +321,7 @@ class Settings(BaseSettings):
             raise ValueError(f"must be printable ASCII of at most {COINBASE_TAG_BYTES_MAX} bytes")
         return value
 
-    @field_validator("data_dir", "tls_certificate", "tls_key", "venue_key_file")
+    @field_validator("data_dir", "tls_certificate", "tls_key", "venue_key_file", "evidence_key")
     @classmethod
     def _resolve_path(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()
@@ -384,6 +388,11 @@ class Settings(BaseSettings):
     def venue_directory(self) -> Path:
         """`DATA/venue`: what the paper venue remembers, and its key."""
         return self.data_dir / "venue"
+
+    @property
+    def own_evidence_key(self) -> Path:
+        """`DATA/evidence.pem`: the evidence key where none is set."""
+        return self.data_dir / "evidence.pem"
 
     @property
     def log_directory(self) -> Path:

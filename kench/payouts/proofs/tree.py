@@ -58,9 +58,9 @@ class Root(NamedTuple):
     hash: bytes
 
 
-def salt_of(secret: bytes, participant_id: int) -> bytes:
-    """Return a participant's salt in the tree whose secret this is."""
-    return hmac.digest(secret, participant_id.to_bytes(ID_BYTES, "little"), "sha256")
+def salt_of(source: bytes, participant_id: int) -> bytes:
+    """Return a participant's salt in a tree, from the 32 secret bytes of that tree."""
+    return hmac.digest(source, participant_id.to_bytes(ID_BYTES, "little"), "sha256")
 
 
 def digest_of_name(salt: bytes, name: str) -> bytes:

@@ -17,7 +17,7 @@ from kench.payouts.proofs.tree import Leaf, Tree, digest_of_name, salt_of
 from kench.pool.journal.format import NO_DIGEST, SegmentDigest
 
 KEY = EvidenceKey(Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
-SECRET = bytes(range(32, 64))
+SALT_SOURCE = bytes(range(32, 64))
 Amounts = dict[int, tuple[int, int]]
 """Work and satoshi by participant id."""
 
@@ -27,7 +27,7 @@ def name_of(participant_id: int) -> str:
 
 
 def leaf(participant_id: int, work_hashes: int, reward_sat: int) -> Leaf:
-    salt = salt_of(SECRET, participant_id)
+    salt = salt_of(SALT_SOURCE, participant_id)
     digest = digest_of_name(salt, name_of(participant_id))
     return Leaf(participant_id, work_hashes, reward_sat, digest)
 
@@ -68,7 +68,7 @@ def proof_of(amounts: Amounts, participant_id: int, *, key: EvidenceKey = KEY) -
         index,
         participant_id,
         name_of(participant_id),
-        salt_of(SECRET, participant_id),
+        salt_of(SALT_SOURCE, participant_id),
         *amounts[participant_id],
         tree.path(index),
         signed_manifest(tree, key=key),

@@ -1,0 +1,137 @@
+"""Manifests of what `kench settle` books, made in a thread of their own, one after the other.
+
+It has a connection of its own and takes no lock that settlement waits for. What goes wrong with a
+block is tried again, later and later, and keeps no other block waiting.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from kench.payouts import tables as books
+from kench.payouts.proofs import tables
+from kench.payouts.proofs.evidence import EvidenceKey
+from kench.payouts.proofs.making import make_manifest
+from kench.payouts.proofs.manifest import sign
+from kench.payouts.proofs.tree import HASH_BYTES, TreeError
+from kench.payouts.service import Backoff, first_line
+from kench.pool.clock import Clock
+from kench.pool.errors import KenchError
+
+IDLE_S = 1.0
+BLOCKS_AT_ONCE = 20
+"""Blocks without a manifest that are looked at in one turn."""
+FAILED_MAX = 1_000
+"""Blocks whose failures are remembered."""
+
+log = structlog.get_logger("kench.payouts")
+
+
+class ManifestMaker:
+    """Makes and keeps the manifest of each block whose reward was pended."""
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        journal_root: Path,
+        key: EvidenceKey,
+        clock: Clock,
+        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        self._engine = engine
+        self._journal_root = journal_root
+        self._key = key
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._failed: dict[str, Backoff] = {}
+
+    def start(self, stop: threading.Event) -> threading.Thread:
+        """Work in a daemon thread until `stop` is set."""
+        thread = threading.Thread(target=self._run, args=(stop,), name="manifests", daemon=True)
+        thread.start()
+        return thread
+
+    def turn(self) -> int:
+        """Make what is due, of so many blocks at most; returns how many were made.
+
+        Raises SQLAlchemy's DBAPIError where the database is away.
+        """
+        made = 0
+        with self._engine.connect() as connection:
+            for block_hash in self._due(connection):
+                try:
+                    with connection.begin():
+                        self._make(connection, block_hash)
+                except (KenchError, TreeError, OSError) as trouble:
+                    self._fail(block_hash, trouble)
+                else:
+                    made += 1
+                    self._failed.pop(block_hash, None)
+                    log.info("manifest signed", hash=block_hash)
+        return made
+
+    def _run(self, stop: threading.Event) -> None:
+        backoff = Backoff(self._clock)
+        while not stop.is_set():
+            try:
+                made = self.turn()
+            except (DBAPIError, PoolTimeoutError) as away:
+                wait_s = backoff.fail()
+                log.warning("no manifests for now", why=first_line(away), retry_s=wait_s)
+                stop.wait(wait_s)
+            else:
+                backoff.succeed()
+                if not made:
+                    stop.wait(IDLE_S)
+
+    def _due(self, connection: sa.Connection) -> list[str]:
+        """Return blocks without a manifest whose turn it is, oldest first."""
+        waiting = [hash_ for hash_, backoff in self._failed.items() if not backoff.is_due]
+        blocks = books.blocks.c
+        with connection.begin():
+            found = connection.execute(
+                sa.select(blocks.hash)
+                .where(
+                    blocks.attempts > 0,
+                    blocks.credits > 0,
+                    sa.exists().where(tables.block_ends.c.block_hash == blocks.hash),
+                    ~sa.exists().where(tables.manifests.c.block_hash == blocks.hash),
+                    blocks.hash.not_in(waiting),
+                )
+                .order_by(blocks.height, blocks.hash)
+                .limit(BLOCKS_AT_ONCE)
+            )
+            return list(found.scalars())
+
+    def _make(self, connection: sa.Connection, block_hash: str) -> None:
+        salt_source = self._random_bytes(HASH_BYTES)
+        manifest = make_manifest(
+            connection,
+            self._journal_root,
+            block_hash,
+            key=self._key.public,
+            salt_source=salt_source,
+        )
+        connection.execute(
+            insert(tables.manifests)
+            .values(
+                block_hash=block_hash,
+                content=manifest.content(),
+                signature=sign(manifest, self._key).signature,
+                salt_source=salt_source,
+            )
+            .on_conflict_do_nothing()
+        )
+
+    def _fail(self, block_hash: str, trouble: Exception) -> None:
+        if len(self._failed) >= FAILED_MAX:
+            self._failed.clear()
+        backoff = self._failed.setdefault(block_hash, Backoff(self._clock))
+        log.error("manifest not made", hash=block_hash, why=str(trouble), retry_s=backoff.fail())

@@ -1,0 +1,27 @@
+"""The tables of proofs as SQLAlchemy Core sees them."""
+
+import sqlalchemy as sa
+
+from kench.payouts.tables import metadata
+
+block_ends = sa.Table(
+    "block_ends",
+    metadata,
+    sa.Column("number", sa.BigInteger, sa.Identity(always=True), unique=True),
+    sa.Column("block_hash", sa.Text, primary_key=True),
+    sa.Column("instance", sa.Integer, primary_key=True),
+    sa.Column("end_sequence", sa.BigInteger, nullable=False),
+)
+
+manifests = sa.Table(
+    "manifests",
+    metadata,
+    sa.Column("block_hash", sa.Text, primary_key=True),
+    sa.Column("content", sa.LargeBinary, nullable=False),
+    sa.Column("signature", sa.LargeBinary, nullable=False),
+    sa.Column("salt_source", sa.LargeBinary, nullable=False),
+    sa.Column("made_at", sa.DateTime(timezone=True), server_default=sa.func.now()),
+)
+
+participants = sa.table("participants", sa.column("id", sa.Integer), sa.column("name", sa.Text))
+"""What manifests need of the register."""
