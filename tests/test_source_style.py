@@ -37,7 +37,8 @@ PRINTING = {"kench/pool/roots.py", "kench/pool/settings_doc.py", "kench/cli.py"}
 # Modules in which an amount of money or work is computed; Decimal and float have no place there.
 EXACT = {"work_of", "work_of_share"}
 LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-fuzz.lock"]
-MONEY = ["split", "rounds", "window", "ledger", "transfers", "totals", "settle", "follow",
+MONEY = ["split", "rounds", "open_work", "kept_work", "look_back", "day", "outputs",
+         "ledger", "transfers", "totals", "settle", "follow",
          "merge", "resumed", "journals", "positions", "booking",
          "methods/round", "methods/pplns", "methods/period",
          "accounts", "postings"]  # fmt: skip

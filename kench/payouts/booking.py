@@ -1,4 +1,4 @@
-"""What a chunk brings, written to the books: totals, blocks with their credits, the open round."""
+"""What a chunk brings, written to the books: totals, and blocks with what they pay."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,7 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from kench.payouts import ledger, tables
-from kench.payouts.rounds import FoundBlock
+from kench.payouts.rounds import FoundBlock, Paid
 from kench.payouts.totals import Totals
 
 UNKNOWN_FINDER = "unknown"
@@ -21,11 +21,6 @@ _ADD_TOTALS = sa.text("""
     ON CONFLICT (participant_id, worker_id) DO UPDATE SET
         accepted = totals.accepted + excluded.accepted,
         work_hashes = totals.work_hashes + excluded.work_hashes
-""")
-_SET_ROUND = sa.text("""
-    INSERT INTO open_round (participant_id, work_hashes)
-    SELECT * FROM unnest(CAST(:participants AS bigint[]), CAST(:work AS numeric[]))
-    ON CONFLICT (participant_id) DO UPDATE SET work_hashes = excluded.work_hashes
 """)
 
 
@@ -76,7 +71,7 @@ def worker_names(connection: sa.Connection, blocks: list[FoundBlock]) -> dict[in
 
 
 def book_block(connection: sa.Connection, block: FoundBlock, names: Mapping[int, str]) -> None:
-    """Write a block with its credits; a credited one is pended at once."""
+    """Write a block, with what it pays where that is known; a credited one is pended at once."""
     connection.execute(
         sa.insert(tables.blocks).values(
             hash=block.hash,
@@ -88,42 +83,47 @@ def book_block(connection: sa.Connection, block: FoundBlock, names: Mapping[int,
             finder=finder_of(block, names),
             found_at=time_of(block.time_us),
             credited=block.credited,
+            order_number=block.order,
+            method=block.method,
+            day=block.day,
+            coinbase_txid=block.coinbase_txid,
         )
     )
+    outputs = [
+        {
+            "block_hash": block.hash,
+            "vout": vout,
+            "script": output.script,
+            "amount_sat": output.amount_sat,
+        }
+        for vout, output in enumerate(block.outputs)
+        if output.amount_sat
+    ]
+    if outputs:
+        connection.execute(sa.insert(tables.block_outputs), outputs)
+    if block.paid is not None:
+        write_credits(connection, block.hash, block.paid)
+        if block.credited:
+            ledger.pend(connection, block.hash, 1)
+
+
+def write_credits(connection: sa.Connection, block_hash: str, paid: Paid) -> None:
+    """Write whom a block pays by which work, and which shares that is."""
     connection.execute(
         sa.insert(tables.block_credits),
         [
             {
-                "block_hash": block.hash,
+                "block_hash": block_hash,
                 "participant_id": participant_id,
                 "work_hashes": work,
-                "reward_sat": block.amounts_sat[participant_id],
+                "reward_sat": paid.amounts_sat[participant_id],
             }
-            for participant_id, work in sorted(block.work_hashes.items())
+            for participant_id, work in sorted(paid.work_hashes.items())
         ],
     )
-    if block.credited:
-        ledger.pend(connection, block.hash, 1)
-
-
-def read_round(connection: sa.Connection) -> dict[int, int]:
-    """Return the open round: work in hashes by participant id."""
-    columns = tables.open_round.c
-    rows = connection.execute(sa.select(columns.participant_id, columns.work_hashes))
-    return {row.participant_id: row.work_hashes for row in rows}
-
-
-def write_round(connection: sa.Connection, state: Mapping[int, int], *, afresh: bool) -> None:
-    """Write what changed of the open round, or all of it where a block began it `afresh`."""
-    if afresh:
-        connection.execute(sa.delete(tables.open_round))
-    if not state:
-        return
-    rows = sorted(state.items())
-    connection.execute(
-        _SET_ROUND,
-        {
-            "participants": [participant_id for participant_id, _ in rows],
-            "work": [Decimal(work) for _, work in rows],
-        },
-    )
+    spans = [
+        {"block_hash": block_hash, "instance": number, **span._asdict()}
+        for number, span in sorted(paid.spans.items())
+    ]
+    if spans:
+        connection.execute(sa.insert(tables.block_spans), spans)

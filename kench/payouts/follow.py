@@ -61,6 +61,8 @@ class Followed:
     state: BlockState
     attempts: int
     alarm: bool
+    awaits_day: bool = False
+    """By method `period`, and its day is not over: nobody knows yet what it pays to whom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def decide(
 
 
 def _decide_on_chain(block: Followed, confirmations: int, maturity_confirmations: int) -> Action:
+    if block.awaits_day:
+        return Action.NONE
     if block.state is BlockState.ORPHANED or not block.attempts:
         return Action.PEND
     if block.state is BlockState.PENDING:
@@ -162,18 +166,33 @@ class ChainWatch:
 
 
 def read_followed(connection: sa.Connection) -> list[Followed]:
-    """Return the blocks to ask about, oldest first, those in alarm last."""
+    """Return the blocks to ask about, oldest first, those that await their day or in alarm last."""
     columns = tables.blocks.c
     rows = connection.execute(
-        sa.select(columns.hash, columns.height, columns.state, columns.attempts, columns.alarm)
+        sa.select(
+            columns.hash,
+            columns.height,
+            columns.state,
+            columns.attempts,
+            columns.alarm,
+            awaits_day().label("awaits_day"),
+        )
         .where(columns.followed)
-        .order_by(columns.alarm, columns.height, columns.hash)
+        .order_by(columns.alarm, awaits_day(), columns.height, columns.hash)
         .limit(FOLLOWED_MAX)
     )
     return [
-        Followed(row.hash, row.height, BlockState(row.state), row.attempts, row.alarm)
+        Followed(
+            row.hash, row.height, BlockState(row.state), row.attempts, row.alarm, row.awaits_day
+        )
         for row in rows
     ]
+
+
+def awaits_day() -> sa.ColumnElement[bool]:
+    """Return the condition that a row of `blocks` pays a day which is not over."""
+    columns = tables.blocks.c
+    return sa.and_(columns.day.is_not(None), columns.credits == 0)
 
 
 def act(connection: sa.Connection, findings: Iterable[Finding]) -> None:

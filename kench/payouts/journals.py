@@ -115,6 +115,23 @@ class Journals:
         """Yield booked records of a journal among which those of a job are."""
         return self._readers[number].chunks_since(job_key, end, self._chunk_records)
 
+    def read(self, number: int, start: int, end: int) -> ShareArray:
+        """Return booked records of a journal, from one sequence up to before another."""
+        return self._readers[number].read_span(start, end)
+
+    def are_past(self, time_us: int) -> bool:
+        """Whether every record before a time was taken, and none can come any more."""
+        if self._clock.now_us() < time_us:
+            return False
+        self._complete(time_us - 1)
+        if all(
+            lane.is_drained and not len(lane.records) and lane.watermark_us >= time_us
+            for lane in self._lanes.values()
+        ):
+            return True
+        self.waits_for = self._who_is_waited_for(time_us - 1)
+        return False
+
     def take(self) -> Merged | None:
         """Return the next records of all journals, in order; None where none is due."""
         self._fill()

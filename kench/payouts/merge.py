@@ -28,10 +28,16 @@ class Merged(NamedTuple):
 
     def cut(self, length: int) -> "Merged":
         """Return the first `length` of them."""
-        numbers = self.numbers[:length]
+        return self.piece(0, length)
+
+    def piece(self, start: int, end: int) -> "Merged":
+        """Return those from one position up to before another."""
+        numbers = self.numbers[start:end]
         counts = np.bincount(numbers, minlength=max(self.counts) + 1)
         return Merged(
-            self.records[:length], numbers, {number: int(counts[number]) for number in self.counts}
+            self.records[start:end],
+            numbers,
+            {number: int(counts[number]) for number in self.counts},
         )
 
 

@@ -204,9 +204,11 @@ class SettlementService:
         self._tell_waits_for(connection, self._settlement.waits_for)
         for block in settled.blocks:
             _log_block(block)
+        if settled.paid:
+            log.info("day over: its blocks paid", blocks=settled.paid)
         if settled.repeats:
             log.warning("shares that another journal had before: not credited", n=settled.repeats)
-        return settled.records > 0
+        return not settled.is_nothing
 
     def _tell_waits_for(self, connection: sa.Connection, waits_for: str | None) -> None:
         """Log what settlement waits for when that changes, and keep it where status finds it."""

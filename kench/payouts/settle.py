@@ -1,4 +1,4 @@
-"""Settlement of all journals: records become totals, rounds and pended blocks, exactly once.
+"""Settlement of all journals: records become totals, open work and pended blocks, exactly once.
 
 Each chunk is one transaction together with the journal positions it was read up to. A settlement
 that is killed at any point leaves either all of a chunk or nothing of it, and the next one carries
@@ -8,7 +8,10 @@ that of two settlements that read the same chunk one commits.
 
 import enum
 from collections.abc import Callable
-from dataclasses import dataclass
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,68 +19,87 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from kench.payouts import tables
-from kench.payouts.booking import (
-    book_block,
-    is_booked,
-    read_round,
-    worker_names,
-    write_round,
-    write_totals,
-)
+from kench.payouts.booking import book_block, is_booked, worker_names, write_totals
+from kench.payouts.day import awaited_day, pay_day
 from kench.payouts.journals import CHUNK_RECORDS, Journals
+from kench.payouts.kept_work import read_open_work, write_open_work
+from kench.payouts.look_back import LookBack
 from kench.payouts.merge import Merged
+from kench.payouts.methods.period import end_us
+from kench.payouts.open_work import OpenWork, by_day
 from kench.payouts.positions import lock_positions, move_position
 from kench.payouts.proofs.ends import write_ends
 from kench.payouts.resumed import WATCHED_MAX, Repeats, uncredit
-from kench.payouts.rounds import FoundBlock, fold
+from kench.payouts.rounds import FoundBlock, Sources, fold
 from kench.payouts.totals import work_by_participant
-from kench.payouts.window import RoundWindow
 from kench.pool.clock import Clock
+from kench.pool.orders.book import OrderBook
 
 
 class Step(enum.Enum):
-    """Points of a chunk, in order; tests stop settlement at each of them."""
+    """Points of a transaction, in order; tests stop settlement at each of them."""
 
     BEGUN = enum.auto()
     READ = enum.auto()
     TOTALS = enum.auto()
     BLOCKS = enum.auto()
-    ROUND = enum.auto()
+    OPEN_WORK = enum.auto()
+    DAY = enum.auto()
     POSITION = enum.auto()
     COMMITTED = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What one chunk brought; `repeats` are shares that another journal had before."""
+    """What one transaction brought: a chunk of records, or blocks `paid` whose day is over.
 
-    records: int
-    repeats: int
-    blocks: list[FoundBlock]
+    `repeats` are shares that another journal had before.
+    """
+
+    records: int = 0
+    repeats: int = 0
+    blocks: list[FoundBlock] = field(default_factory=list)
+    paid: int = 0
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing was due."""
+        return not (self.records or self.paid)
 
 
-NOTHING = Settled(0, 0, [])
+NOTHING = Settled()
 
 
 def _pass_by(_step: Step) -> None:
     """Stop at no step."""
 
 
+def _no_orders(_connection: sa.Connection) -> OrderBook:
+    """Return the book of before there were orders."""
+    return OrderBook()
+
+
 class Settlement:
-    """Settles the journals under a folder, chunk by chunk, on connections that it is lent."""
+    """Settles the journals under a folder, chunk by chunk, on connections that it is lent.
+
+    `orders_on` gives the order book as a transaction sees it.
+    """
 
     def __init__(
         self,
         journal_root: Path,
         clock: Clock,
         *,
+        orders_on: Callable[[sa.Connection], OrderBook] = _no_orders,
         chunk_records: int = CHUNK_RECORDS,
         on_step: Callable[[Step], None] = _pass_by,
     ) -> None:
         self._journals = Journals(journal_root, clock, chunk_records)
+        self._orders_on = orders_on
         self._on_step = on_step
         self._repeats: Repeats | None = None
         self._is_certain = False
+        self._awaited: date | None = None
 
     @property
     def waits_for(self) -> str | None:
@@ -85,9 +107,10 @@ class Settlement:
         return self._journals.waits_for
 
     def settle_chunk(self, connection: sa.Connection) -> Settled:
-        """Book the next chunk in a transaction of its own; `records` is 0 where none is due.
+        """Book what is due next in a transaction of its own; nothing where nothing is.
 
-        Raises JournalError where a journal cannot be read, JournalSwappedError,
+        That is a chunk of records of one day, or, once that day is over, some of the blocks that
+        await it. Raises JournalError where a journal cannot be read, JournalSwappedError,
         SettledElsewhereError, and SQLAlchemy's DBAPIError.
         """
         if not self._is_certain:
@@ -98,10 +121,9 @@ class Settlement:
         merged = None
         if self._journals.all_placed:
             merged = self._journals.take()
-            if merged is None:
+            if merged is None and not self._is_over(self._awaited):
                 self._is_certain = True
                 return NOTHING
-        settled = NOTHING
         with connection.begin():
             self._on_step(Step.BEGUN)
             positions = lock_positions(connection, self._journals.numbers)
@@ -109,37 +131,72 @@ class Settlement:
                 self._repeats = None
                 merged = self._journals.take()
             self._on_step(Step.READ)
-            if merged is not None:
-                settled = self._book(connection, merged)
-                self._on_step(Step.POSITION)
-        if merged is not None:
+            settled, counts = self._settle(connection, merged)
+        if not settled.is_nothing:
             self._on_step(Step.COMMITTED)
-            self._journals.drop(merged.counts)
+            self._journals.drop(counts)
         self._is_certain = True
         return settled
 
-    def _book(self, connection: sa.Connection, merged: Merged) -> Settled:
+    def _is_over(self, day: date | None) -> bool:
+        """Whether no record of a day can come any more, now that all there are were taken."""
+        return day is not None and self._journals.are_past(end_us(day))
+
+    def _settle(
+        self, connection: sa.Connection, merged: Merged | None
+    ) -> tuple[Settled, dict[int, int]]:
+        """Pay a day that is over, else book a chunk; returns how many records of each journal."""
+        open_work = read_open_work(connection)
+        day = None
+        if merged is not None:
+            day, merged = next(by_day(merged, open_work.day))
+        self._awaited = awaited_day(connection)
+        if self._awaited is not None and (
+            self._is_over(self._awaited) if day is None else day > self._awaited
+        ):
+            ends = self._journals.starts()
+            paid = pay_day(connection, open_work.today, ends, self._record_at)
+            self._on_step(Step.DAY)
+            return Settled(paid=paid), {}
+        if merged is None or day is None:
+            return NOTHING, {}
+        settled = self._book(connection, merged, day, open_work)
+        self._on_step(Step.POSITION)
+        return settled, merged.counts
+
+    def _book(
+        self, connection: sa.Connection, merged: Merged, day: date, before: OpenWork
+    ) -> Settled:
         merged, repeats = self._without_repeats(connection, merged)
-        window = RoundWindow(read_round(connection))
-        stretch = fold(merged, window, self._journals.job, lambda one: is_booked(connection, one))
+        open_work = deepcopy(before)
+        orders = self._orders_on(connection)
+        look_back = LookBack(self._journals.read, partial(repeats_in, connection))
+        sources = Sources(
+            self._journals.job,
+            lambda block_hash: is_booked(connection, block_hash),
+            orders.reward_at,
+            look_back.window,
+        )
+        stretch = fold(merged, day, self._journals.starts(), open_work, sources)
         write_totals(connection, stretch.totals)
         self._on_step(Step.TOTALS)
         names = worker_names(connection, stretch.blocks)
         for block in stretch.blocks:
             book_block(connection, block, names)
+            self._awaited = block.day or self._awaited
         write_ends(connection, merged, self._journals.starts(), stretch.blocks)
         self._on_step(Step.BLOCKS)
-        closed = any(block.credited for block in stretch.blocks)
-        state = window.state()
-        if not closed:
-            state = {who: state[who] for who in work_by_participant(stretch.totals)}
-        write_round(connection, state, afresh=closed)
-        self._on_step(Step.ROUND)
+        write_open_work(connection, before, open_work, work_by_participant(stretch.totals))
+        self._on_step(Step.OPEN_WORK)
         for number, count in merged.counts.items():
             if count:
                 start, end = self._journals.position_after(number, count)
                 move_position(connection, number, start, end, repeats.get(number, 0))
         return Settled(len(merged.records), sum(repeats.values()), stretch.blocks)
+
+    def _record_at(self, number: int, sequence: int) -> np.void:
+        record: np.void = self._journals.read(number, sequence, sequence + 1)[0]
+        return record
 
     def _without_repeats(
         self, connection: sa.Connection, merged: Merged
@@ -152,8 +209,33 @@ class Settlement:
         before = set(repeats.watched)
         found = repeats.find(merged, self._journals.starts())
         _keep_watched(connection, before, repeats.watched)
+        write_repeats(connection, merged, found)
         numbers, counts = np.unique(merged.numbers[found], return_counts=True)
         return uncredit(merged, found), dict(zip(numbers.tolist(), counts.tolist(), strict=True))
+
+
+def write_repeats(connection: sa.Connection, merged: Merged, found: list[int]) -> None:
+    """Keep which shares are repeats, for windows that look back over them."""
+    if found:
+        numbers, sequences = merged.numbers[found], merged.records["sequence"][found]
+        connection.execute(
+            sa.insert(tables.repeats),
+            [
+                {"instance": number, "sequence": sequence}
+                for number, sequence in zip(numbers.tolist(), sequences.tolist(), strict=True)
+            ],
+        )
+
+
+def repeats_in(connection: sa.Connection, number: int, start: int, end: int) -> list[int]:
+    """Return the sequences of a journal's repeats, from one up to before another."""
+    columns = tables.repeats.c
+    rows = connection.execute(
+        sa.select(columns.sequence).where(
+            columns.instance == number, columns.sequence >= start, columns.sequence < end
+        )
+    )
+    return list(rows.scalars())
 
 
 def _keep_watched(connection: sa.Connection, before: set[int], watched: set[int]) -> None:

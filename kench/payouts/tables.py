@@ -1,4 +1,4 @@
-"""The tables of the books as SQLAlchemy Core sees them; migrations 0002, 0003 and 0007 make them.
+"""The tables of the books as SQLAlchemy Core sees them; see migrations 0002, 0003, 0007, 0010.
 
 Work comes and goes as Python int: PostgreSQL keeps it as numeric(78, 0), which holds 2**256.
 """
@@ -36,6 +36,15 @@ journal_positions = sa.Table(
     sa.Column("last_crc32", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("last_us", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("repeats", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("round_from", sa.BigInteger, server_default="0"),
+    sa.Column("day_from", sa.BigInteger, server_default="0"),
+)
+
+repeats = sa.Table(
+    "repeats",
+    metadata,
+    sa.Column("instance", sa.Integer, primary_key=True),
+    sa.Column("sequence", sa.BigInteger, primary_key=True),
 )
 
 resumed_jobs = sa.Table(
@@ -50,6 +59,7 @@ settlement = sa.Table(
     sa.Column("is_one", sa.Boolean, primary_key=True, server_default="true"),
     sa.Column("waits_for", sa.Text),
     sa.Column("since", sa.DateTime(timezone=True)),
+    sa.Column("day", sa.Date),
 )
 
 totals = sa.Table(
@@ -63,6 +73,13 @@ totals = sa.Table(
 
 open_round = sa.Table(
     "open_round",
+    metadata,
+    sa.Column("participant_id", sa.BigInteger, primary_key=True),
+    sa.Column("work_hashes", Hashes, nullable=False),
+)
+
+open_day = sa.Table(
+    "open_day",
     metadata,
     sa.Column("participant_id", sa.BigInteger, primary_key=True),
     sa.Column("work_hashes", Hashes, nullable=False),
@@ -86,6 +103,29 @@ blocks = sa.Table(
     sa.Column("alarm", sa.Boolean, nullable=False, server_default="false"),
     sa.Column("credits", sa.Integer, nullable=False, server_default="0"),
     sa.Column("transfers", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("order_number", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("method", sa.Text, nullable=False, server_default="round"),
+    sa.Column("day", sa.Date),
+    sa.Column("coinbase_txid", sa.Text),
+)
+
+block_outputs = sa.Table(
+    "block_outputs",
+    metadata,
+    sa.Column("block_hash", sa.Text, primary_key=True),
+    sa.Column("vout", sa.Integer, primary_key=True),
+    sa.Column("script", sa.LargeBinary, nullable=False),
+    sa.Column("amount_sat", sa.BigInteger, nullable=False),
+)
+
+block_spans = sa.Table(
+    "block_spans",
+    metadata,
+    sa.Column("block_hash", sa.Text, primary_key=True),
+    sa.Column("instance", sa.Integer, primary_key=True),
+    sa.Column("from_sequence", sa.BigInteger),
+    sa.Column("to_sequence", sa.BigInteger, nullable=False),
+    sa.Column("cut_hashes", Hashes),
 )
 
 block_credits = sa.Table(

@@ -10,9 +10,13 @@ from tests.payouts.journals import START_US
 TABLES = (
     tables.journal_positions,
     tables.totals,
+    tables.repeats,
     tables.open_round,
+    tables.open_day,
     tables.blocks,
     tables.block_credits,
+    tables.block_outputs,
+    tables.block_spans,
     tables.accounts,
     tables.transfers,
     tables.resumed_jobs,

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from kench.payouts.rounds import NOBODY, fold
+from kench.payouts.rounds import NOBODY
 from kench.payouts.totals import Total
-from kench.payouts.window import RoundWindow
 from kench.pool.work import work_of
+from tests.payouts.folding import Folding
 from tests.payouts.journals import EASY, JournalBuilder, merged_of
 
 WORK = work_of(EASY)
@@ -20,14 +20,11 @@ def journal(tmp_path: Path) -> JournalBuilder:
 
 def folded(journal: JournalBuilder, cut: int | None = None) -> tuple[list, dict[int, int]]:  # type: ignore[type-arg]
     """Blocks and open round, folded in one go or in two."""
-    window = RoundWindow()
-    records, known, blocks = journal.array(), set[str](), []
-    parts = [records] if cut is None else [records[:cut], records[cut:]]
-    for part in parts:
-        stretch = fold(merged_of(part), window, journal.job_of, known.__contains__)
-        blocks += stretch.blocks
-        known |= {block.hash for block in stretch.blocks}
-    return blocks, window.state()
+    folding, records = Folding(journal.job_of), journal.array()
+    for part in [records] if cut is None else [records[:cut], records[cut:]]:
+        if len(part):
+            folding.take(merged_of(part))
+    return folding.blocks, folding.round
 
 
 def test_a_block_pays_the_work_since_the_block_before_including_its_own_share(
@@ -112,5 +109,4 @@ def test_totals_do_not_count_what_was_refused(journal: JournalBuilder) -> None:
     job = journal.job(1, 101)
     journal.share(job, participant=1, worker=7)
     journal.share(job, participant=1, worker=7, block=True, uncredited=True)
-    stretch = fold(journal.merged(), RoundWindow(), journal.job_of, lambda _hash: False)
-    assert stretch.totals == {(1, 7): Total(1, WORK)}
+    assert Folding(journal.job_of).take(journal.merged()).totals == {(1, 7): Total(1, WORK)}

@@ -19,13 +19,12 @@ import sqlalchemy as sa
 
 from kench.payouts import ledger, tables
 from kench.payouts.follow import ChainWatch
-from kench.payouts.rounds import fold
 from kench.payouts.service import BooksRefusedError, SettlementService
-from kench.payouts.window import RoundWindow
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, open_engine
 from tests.payouts.books import add_block, everything
 from tests.payouts.chains import ScriptedChain
+from tests.payouts.folding import Folding
 from tests.payouts.journals import JournalBuilder
 
 DEADLINE_S = 30.0
@@ -249,12 +248,11 @@ def test_killed_again_and_again_it_ends_at_the_same_numbers(
     with settling(database, tmp_path):
         wait_until(engine, "SELECT next_sequence FROM journal_positions", 900)
     assert reached < 900, "the last kill came after the last chunk"
-    window = RoundWindow()
-    stretch = fold(builder.merged(), window, builder.job_of, lambda _hash: False)
+    folding = Folding(builder.job_of).take(builder.merged())
     books = everything(engine)
-    assert books["totals"] == {(*key, *total) for key, total in stretch.totals.items()}
+    assert books["totals"] == {(*key, *total) for key, total in folding.totals.items()}
     assert {(row[0], row[3]) for row in books["blocks"]} == {
-        (block.hash, block.sequence) for block in stretch.blocks
+        (block.hash, block.sequence) for block in folding.blocks
     }
     assert len(books["transfers"]) == 900
 

@@ -13,14 +13,13 @@ from kench.payouts import tables
 from kench.payouts.accounts import ALWAYS_OPEN
 from kench.payouts.journals import CHUNK_BLOCKS, JournalSwappedError
 from kench.payouts.postings import open_accounts
-from kench.payouts.rounds import fold
 from kench.payouts.settle import Settled, Settlement, Step
-from kench.payouts.window import RoundWindow
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, open_engine
 from kench.pool.journal.format import JobNotArchivedError, JournalCorruptError
 from kench.pool.journal.reader import JournalReader
 from tests.payouts.books import balances, everything, ledger_check
+from tests.payouts.folding import Folding
 from tests.payouts.journals import JournalBuilder
 
 
@@ -71,28 +70,28 @@ def settlement_of(journal: JournalBuilder, chunk_records: int = 7) -> Settlement
     return Settlement(journal.directory.parent, SystemClock(), chunk_records=chunk_records)
 
 
-def position_of(journal: JournalBuilder, settled: int) -> tuple[int, ...]:
+def position_of(journal: JournalBuilder, settled: int, round_from: int = 0) -> tuple[int, ...]:
     last = journal.records[settled - 1]
-    return journal.instance, settled, int(last["crc32"]), int(last["time_us"]), 0
+    where = settled, int(last["crc32"]), int(last["time_us"])
+    return journal.instance, *where, 0, round_from, 0
 
 
 def test_books_equal_the_plain_fold_of_the_journal(
     journal: JournalBuilder, settle_engine: sa.Engine
 ) -> None:
     settle_all(settle_engine, settlement_of(journal))
-    window = RoundWindow()
-    stretch = fold(journal.merged(), window, journal.job_of, lambda _hash: False)
+    folding = Folding(journal.job_of).take(journal.merged())
     books = everything(settle_engine)
-    assert books["totals"] == {(*key, *total) for key, total in stretch.totals.items()}
-    assert books["open_round"] == set(window.state().items())
-    assert books["journal_positions"] == {position_of(journal, 90)}
+    assert books["totals"] == {(*key, *total) for key, total in folding.totals.items()}
+    assert books["open_round"] == set(folding.round.items())
+    assert books["journal_positions"] == {position_of(journal, 90, round_from=90)}
     assert books["block_credits"] == {
         (block.hash, participant_id, work, block.amounts_sat[participant_id])
-        for block in stretch.blocks
+        for block in folding.blocks
         for participant_id, work in block.work_hashes.items()
     }
-    assert len(stretch.blocks) == 6
-    credited = [block for block in stretch.blocks if block.credited]
+    assert len(folding.blocks) == 6
+    credited = [block for block in folding.blocks if block.credited]
     assert len(credited) == 4
     with settle_engine.connect() as connection:
         pending = {who: sat for who, (sat, mature) in balances(connection).items() if not mature}
@@ -139,12 +138,11 @@ def test_killed_at_every_step_it_ends_at_the_same_books(
             break
         assert fuse < 500
     assert next(survivor) >= len(Step)
-    window = RoundWindow()
-    stretch = fold(journal.merged(), window, journal.job_of, lambda _hash: False)
+    folding = Folding(journal.job_of).take(journal.merged())
     books = everything(settle_engine)
-    assert books["totals"] == {(*key, *total) for key, total in stretch.totals.items()}
-    assert books["open_round"] == set(window.state().items())
-    assert {row[0] for row in books["blocks"]} == {block.hash for block in stretch.blocks}
+    assert books["totals"] == {(*key, *total) for key, total in folding.totals.items()}
+    assert books["open_round"] == set(folding.round.items())
+    assert {row[0] for row in books["blocks"]} == {block.hash for block in folding.blocks}
 
 
 def test_two_settlements_of_one_journal_book_each_share_once(

@@ -14,15 +14,15 @@ from kench.payouts.accounts import ALWAYS_OPEN
 from kench.payouts.journals import CHUNK_BLOCKS, SILENT_US
 from kench.payouts.merge import Lane, merge
 from kench.payouts.postings import open_accounts
-from kench.payouts.rounds import FoundBlock, fold
+from kench.payouts.rounds import FoundBlock
 from kench.payouts.settle import Settled, Settlement, Step
-from kench.payouts.totals import Totals, add_totals
-from kench.payouts.window import RoundWindow
+from kench.payouts.totals import Totals
 from kench.pool.clock import ManualClock
 from kench.pool.coinbase import EXTRANONCE1_COUNTER_BITS
 from kench.pool.database import Role, open_engine
 from kench.pool.journal.mark import DurableMark, Mark, read_mark
 from tests.payouts.books import everything
+from tests.payouts.folding import Folding
 from tests.payouts.journals import START_US, JournalBuilder
 
 SHARES = 60
@@ -73,9 +73,8 @@ def fate_of(blocks: list[FoundBlock]) -> list[tuple[str, bool, dict[int, int], d
 
 
 def folded_at_once(single: JournalBuilder) -> Fate:
-    window = RoundWindow()
-    stretch = fold(single.merged(), window, single.job_of, lambda _hash: False)
-    return stretch.totals, window.state(), fate_of(stretch.blocks)
+    folding = Folding(single.job_of).take(single.merged())
+    return folding.totals, folding.round, fate_of(folding.blocks)
 
 
 @settings(deadline=None, max_examples=60)
@@ -90,7 +89,7 @@ def test_any_spread_over_journals_and_any_chunks_give_one_journals_numbers(
     records = single.array()
     parts = {number: records[np.array(where) == number] for number in set(where)}
     lanes = {number: Lane(number) for number in parts}
-    window, totals, blocks, met = RoundWindow(), list[Totals](), list[FoundBlock](), set[str]()
+    folding = Folding(lambda _number, key: single.jobs[key])
     while any(lane.read_up_to < len(parts[lane.number]) for lane in lanes.values()) or any(
         len(lane.records) for lane in lanes.values()
     ):
@@ -101,13 +100,11 @@ def test_any_spread_over_journals_and_any_chunks_give_one_journals_numbers(
             lane.watermark_us = 2 * START_US
         merged = merge(list(lanes.values()))
         if merged is not None:
-            stretch = fold(merged, window, lambda _number, key: single.jobs[key], met.__contains__)
-            met |= {block.hash for block in stretch.blocks}
-            totals.append(stretch.totals)
-            blocks += stretch.blocks
+            folding.take(merged)
             for number, count in merged.counts.items():
                 lanes[number].drop(count)
-    assert (add_totals(totals), window.state(), fate_of(blocks)) == folded_at_once(single)
+    found = folding.totals, folding.round, fate_of(folding.blocks)
+    assert found == folded_at_once(single)
 
 
 def settle_all(engine: sa.Engine, settlement: Settlement) -> list[Settled]:

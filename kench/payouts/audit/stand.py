@@ -27,7 +27,14 @@ def compare_with_chain(
     for done, row in enumerate(ordered):
         progress("asking the chain", done, len(ordered))
         view = chain.header(row.hash)
-        block = Followed(row.hash, row.height, BlockState(row.state), row.attempts, row.alarm)
+        block = Followed(
+            row.hash,
+            row.height,
+            BlockState(row.state),
+            row.attempts,
+            row.alarm,
+            awaits_day=row.day is not None and not row.credits,
+        )
         action = decide(block, view.confirmations, view.tip.height, maturity_confirmations)
         stands = _stand_in_words(view.confirmations)
         if view.height not in {None, row.height}:

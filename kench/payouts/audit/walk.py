@@ -56,6 +56,10 @@ class Walk:
         """Return a job as a journal keeps it. Raises JobNotArchivedError."""
         return self._audits[number].jobs.job(job_key)
 
+    def read(self, number: int, start: int, end: int) -> Records:
+        """Return records of a journal that were walked over."""
+        return self._readers[number].read_span(start, end)
+
     def read_back(self, number: int, job_key: int, end: int) -> Iterator[Records]:
         """Yield records of a journal before `end` among which those of a job are."""
         return self._readers[number].chunks_since(job_key, end, CHUNK_RECORDS)

@@ -103,6 +103,17 @@ class JournalReader:
             )
         return np.empty(0, SHARE)
 
+    def read_span(self, start: int, end: int) -> ShareArray:
+        """Return the records from one sequence up to before another, which are durable.
+
+        Raises JournalCorruptError where a record is not what was written, or is missing.
+        """
+        parts = [np.empty(0, SHARE)]
+        while start < end:
+            parts.append(self.read_within(start, end - start, end))
+            start += len(parts[-1])
+        return np.concatenate(parts)
+
     def job(self, job_key: int) -> ArchivedJob:
         """Return the job with this key; raises JobNotArchivedError where none is kept."""
         if len(self._jobs) > JOBS_KEPT_MAX:
