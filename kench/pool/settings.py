@@ -234,7 +234,7 @@ class Settings(BaseSettings):
     """Paper venue: the most that one price of its book takes, in satoshi."""
     venue_fee_ppm: Annotated[int, Field(ge=0, le=100_000)] = 1_500
     """Paper venue: what it takes of each sale, in parts per million."""
-    venue_seed: str = "kench"
+    venue_draw: str = "kench"
     """Paper venue: what its prices and faults are drawn from."""
     venue_latency_ms: Annotated[int, Field(ge=0, le=60_000)] = 20
     """Paper venue: every answer takes at least so long."""

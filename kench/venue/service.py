@@ -54,7 +54,7 @@ class VenueService:
         self._nodes = nodes
         self._settings = settings
         market = WanderingMarket(
-            settings.venue_seed, settings.venue_price_kgs * 100, most_sat=settings.venue_level_sat
+            settings.venue_draw, settings.venue_price_kgs * 100, most_sat=settings.venue_level_sat
         )
         self._file = EventFile(settings.venue_directory / EVENTS_NAME)
         self._exchange = Exchange(
@@ -68,7 +68,7 @@ class VenueService:
             self._desk,
             Doorkeeper(clock, {key.key: key.secret}, window_s),
             Pace(clock, settings.venue_requests_per_s),
-            FaultPlan(fault_shares(settings.venue_faults), settings.venue_seed),
+            FaultPlan(fault_shares(settings.venue_faults), settings.venue_draw),
             settings.venue_latency_ms / 1000,
         )
         self._said = ""
