@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from kench.pool.settings import Settings
+from kench.pool.venue_settings import VenueKind, VenueSettings
 
 RECORD_NAME = "up.json"
 NODES_NAME = "nodes.json"
+PAPER_NAME = "paper"
+"""Name of the paper venue in the orders that `kench up` makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Running:
     """`http://HOST:PORT` of `/metrics`, `/healthz`, `/status`."""
     doors: dict[str, str] = field(default_factory=dict)
     """Each door's name and URL; the first is that of `stratum_url`."""
+    venue_url: str | None = None
+    """`http://127.0.0.1:PORT` of the paper venue; None where others are sold on."""
 
 
 def write_running(run_directory: Path, running: Running) -> None:
@@ -81,6 +86,21 @@ def node_urls_of(settings: Settings) -> list[str]:
         running = read_running(settings.run_directory)
         urls = [running.node_url] if running and running.node_url else []
     return urls
+
+
+def venues_of(settings: Settings) -> tuple[VenueSettings, ...]:
+    """Return the venues that a pool sells on: those of the settings, else a running paper venue."""
+    if settings.venues:
+        return settings.venues
+    running = read_running(settings.run_directory)
+    if running is None or running.venue_url is None:
+        return ()
+    return (paper_venue(running.venue_url, settings.venue_key_path),)
+
+
+def paper_venue(url: str, key_file: Path) -> VenueSettings:
+    """Return the entry of `venues` for a paper venue."""
+    return VenueSettings(name=PAPER_NAME, kind=VenueKind.PAPER, url=url, key_file=key_file)
 
 
 def forget_running(run_directory: Path) -> None:

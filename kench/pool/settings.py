@@ -395,6 +395,11 @@ class Settings(BaseSettings):
         return self.data_dir / "evidence.pem"
 
     @property
+    def venue_key_path(self) -> Path:
+        """Where the key of the paper venue is."""
+        return self.venue_key_file or self.venue_directory / "key.json"
+
+    @property
     def log_directory(self) -> Path:
         """`DATA/logs`: one file for each role that `kench up` runs."""
         return self.data_dir / "logs"

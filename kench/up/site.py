@@ -1,4 +1,4 @@
-"""The parts of one machine in their order: database, node, settlement, stratum, CPU miner.
+"""The parts of one machine in their order: database, node, market, settlement, stratum, miner.
 
 They start in this order and stop in the other, so that a part finds what it needs and no share is
 taken that cannot be carried to its end.
@@ -18,6 +18,7 @@ from kench.pool.settings import Settings
 from kench.up.database import KeptDatabase
 from kench.up.demo import demo_login
 from kench.up.environment import base_environment
+from kench.up.market import plan_market
 from kench.up.part import Part
 from kench.up.preflight import free_port
 from kench.up.supervisor import Supervisor
@@ -32,7 +33,14 @@ TICK_S = 0.2
 LOOPBACK = "127.0.0.1"
 MINER_NICE = 10
 # Together with the database's they stay below the ten seconds that a stop may take.
-STOP_S = {"mine": 0.5, "stratum": 2.5, "settle": 2.5, "node": 2.0}
+STOP_S = {
+    "mine": 0.5,
+    "stratum": 2.5,
+    "settle": 2.0,
+    "screening": 0.5,
+    "venue": 0.5,
+    "node": 1.5,
+}
 
 
 class PartNotReadyError(KenchError):
@@ -63,6 +71,7 @@ class Site:
             update={"stratum_port": ports.stratum, "metrics_port": ports.metrics}
         )
         self._clock = clock
+        self._market = plan_market(settings)
         self._database = KeptDatabase(settings) if settings.database_url is None else None
         self._supervisor = Supervisor(clock, say)
         self._engine: Engine | None = None
@@ -96,9 +105,11 @@ class Site:
         }
         stratum = self._part("stratum", self._data_flag(), self._variables)
         settle = self._part("settle", self._data_flag(), self._variables)
-        for part in (settle, stratum):
+        market = self._market.parts(self._variables, settings)
+        for part in (*market, settle, stratum):
             self._supervisor.start(part, stop_s=STOP_S[part.role])
-        self._await_ready(stratum, stop)
+        for part in (stratum, *market):
+            self._await_ready(part, stop)
         if stop.is_set():
             return
         self._record(node_url, node_zmq)
@@ -171,7 +182,8 @@ class Site:
         doors = {plan.name: plan.url() for plan in settings.all_doors}
         stratum = next(iter(doors.values()))
         metrics = f"http://{settings.metrics_host}:{settings.metrics_port}"
-        record = Running(os.getpid(), node_url, node_zmq, stratum, metrics, doors)
+        venue = self._market.venue_url
+        record = Running(os.getpid(), node_url, node_zmq, stratum, metrics, doors, venue)
         write_running(settings.run_directory, record)
 
     def _part(self, role: str, arguments: list[str], environment: dict[str, str]) -> Part:

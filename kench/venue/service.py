@@ -3,7 +3,6 @@
 import socket
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import structlog
 import uvicorn
@@ -27,11 +26,10 @@ from kench.venue.signing import AHEAD_US, Doorkeeper
 
 EVENTS_NAME = "events.jsonl"
 PLACE_NAME = "read.json"
-KEY_NAME = "key.json"
 BACKLOG = 128
 CONNECTIONS_MAX = 256
 LOOK_S = 1.0
-JOIN_S = 5.0
+JOIN_S = 0.3
 STOP_S = 1
 
 log = structlog.get_logger("venue")
@@ -39,11 +37,6 @@ log = structlog.get_logger("venue")
 
 class VenueSetupError(KenchError):
     """The paper venue cannot start with these settings."""
-
-
-def venue_key_path(settings: Settings) -> Path:
-    """Return where the key of the paper venue is."""
-    return settings.venue_key_file or settings.venue_directory / KEY_NAME
 
 
 class VenueService:
@@ -61,7 +54,7 @@ class VenueService:
             clock, market, Terms(fee_ppm=settings.venue_fee_ppm), self._file.append
         )
         self._exchange.replay(self._file.read())
-        key = keep_api_key(venue_key_path(settings))
+        key = keep_api_key(settings.venue_key_path)
         window_s = settings.venue_window_s
         self._desk = Desk(self._exchange, clock, window_s + AHEAD_US // 1_000_000)
         self._counter = Counter(
@@ -109,7 +102,6 @@ class VenueService:
         finally:
             self._stop.set()
             self._watching.join(JOIN_S)
-            self._file.close()
 
     def _watch(self) -> None:
         """Read the chain until the end; a node that does not answer is asked again."""
