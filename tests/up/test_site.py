@@ -26,6 +26,7 @@ READY_S = 60.0
 STOP_S = 10.0
 WAIT_S = 30.0
 ANY_PORTS = ["--stratum-port", "0", "--metrics-port", "0"]
+ROLES = {"node", "venue", "screening", "settle", "stratum", "mine"}
 KENCH = [sys.executable, str(Path(sys.executable).parent / "kench")]
 
 
@@ -157,14 +158,14 @@ def test_it_gets_ready_serves_stops_in_time_and_carries_on(
 def test_each_part_that_is_killed_comes_back(start: Callable[..., RunningUp]) -> None:
     up = start()
     up.await_ready()
-    _await(lambda: len(up.parts()) == 4)
-    for role in ("mine", "settle", "node", "stratum"):
+    _await(lambda: up.parts().keys() >= ROLES)
+    for role in ("mine", "settle", "venue", "screening", "node", "stratum"):
         _kill_and_await_successor(up, role)
     before = up.accepted()
     _await(lambda: up.accepted() > before + 20)
     assert up.stop() < STOP_S
     restarts = [line for line in up.said if "starting it again" in line]
-    assert len(restarts) >= 4
+    assert len(restarts) >= 6
     assert up.said.count("kench: ready") == 1
 
 
@@ -189,7 +190,7 @@ def test_killed_outright_it_leaves_no_part_and_the_next_start_carries_on(
 ) -> None:
     first = start()
     first.await_ready()
-    _await(lambda: len(first.parts()) == 4)
+    _await(lambda: first.parts().keys() >= ROLES)
     parts = list(first.parts().values())
     first.process.kill()
     first.process.wait()
