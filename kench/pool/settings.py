@@ -60,6 +60,9 @@ COINBASE_TAG_BYTES_MAX = 32
 NETWORKS = ("main", "test", "testnet4", "signet", "regtest")
 """Networks by the names that getblockchaininfo uses."""
 
+SIGNATURE_PIN_PATTERNS = (r"2.5.4.5=PNOKG-(\d{14})", r"2.5.4.5=(\d{14})")
+"""In serialNumber, with the prefix of ETSI EN 319 412-1 or plain."""
+
 
 Cost = Annotated[float, Field(gt=0, le=1e9)]
 
@@ -193,6 +196,16 @@ class Settings(BaseSettings):
     screening_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
     """A request to it is given up after this many seconds."""
 
+    signature_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Certificates of the authorities whose signatures count, files or folders, PEM or DER. Unset:
+    none, but for the demo's own on regtest."""
+    signature_crls: Annotated[tuple[Path, ...], NoDecode] = ()
+    """Their revocation lists, files or folders, PEM or DER: a list of every authority between a
+    signer and its root, fresh when somebody signs. Nothing is fetched: renew them on a timer."""
+    signature_pin_patterns: Annotated[tuple[str, ...], NoDecode] = SIGNATURE_PIN_PATTERNS
+    """Where a certificate's subject has its owner's personal number: `OID=expression` with one
+    group around it; the first that fits decides."""
+
     database_url: SecretStr | None = None
     """`postgresql://user:password@host:port/name` of a PostgreSQL 15 or later. Unset: the
     embedded one."""
@@ -256,7 +269,9 @@ class Settings(BaseSettings):
     """Threads of that CPU miner."""
 
     @field_validator(
-        "node_urls", "node_zmq", "proxy_from", "cost_exempt", "venue_faults", mode="before"
+        *("node_urls", "node_zmq", "proxy_from", "cost_exempt", "venue_faults"),
+        *("signature_roots", "signature_crls", "signature_pin_patterns"),
+        mode="before",
     )
     @classmethod
     def _split_words(cls, value: object) -> object:
@@ -313,6 +328,11 @@ class Settings(BaseSettings):
         if value is not None and value not in NETWORKS:
             raise ValueError(f"must be one of {', '.join(NETWORKS)}")
         return value
+
+    @field_validator("signature_roots", "signature_crls")
+    @classmethod
+    def _resolve_paths(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
+        return tuple(path.expanduser().resolve() for path in value)
 
     @field_validator("coinbase_tag")
     @classmethod
@@ -408,6 +428,11 @@ class Settings(BaseSettings):
     def run_directory(self) -> Path:
         """`DATA/run`: lock, ports and the demo participant's token, while `kench up` runs."""
         return self.data_dir / "run"
+
+    @property
+    def demo_pki_directory(self) -> Path:
+        """`DATA/run/pki`: the demo's authority and officers, where `kench up` made them."""
+        return self.run_directory / "pki"
 
     @classmethod
     def settings_customise_sources(

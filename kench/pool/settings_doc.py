@@ -82,6 +82,8 @@ def _entry_row(name: str, field: FieldInfo) -> str:
 def _default(value: object) -> str:
     if value is None or value in {(), ""}:
         return "unset"
+    if isinstance(value, tuple):
+        return " ".join(f"`{one}`" for one in value)
     if isinstance(value, bool):
         return "`true`" if value else "`false`"
     if isinstance(value, SecretStr):

@@ -94,8 +94,10 @@ class OrderBook:
             )
         return OrderBook((*self.documents, document), MappingProxyType(lines))
 
-    def accept(self, document: Document, *, tip_height: int, now_us: int) -> "OrderBook":
+    def accept(self, document: Document, *, tip_height: int | None, now_us: int) -> "OrderBook":
         """Book with an order accepted at that moment, when the chain was so high.
+
+        A height that nobody knows (None) does where no section is bound to one.
 
         Raises OrderRefusedError as `followed_by` does, and for an order that is late.
         """
@@ -105,6 +107,11 @@ class OrderBook:
         ):
             if point is None:
                 continue
+            if now is None:
+                raise OrderRefusedError(
+                    f"order {document.number} needs a height, and how high the chain is nobody "
+                    "knows: a node must answer"
+                )
             by_height = what == "height"
             if point <= now:
                 raise OrderLateError(
@@ -117,7 +124,8 @@ class OrderBook:
                     f"order {document.number} would be in force from {_said(point, by_height)}, "
                     f"more than a year ahead: draft it anew with a nearer effective.{what}"
                 )
-        self._check_notice(document, tip_height)
+        if tip_height is not None:
+            self._check_notice(document, tip_height)
         for venue in document.rules.venues or ():
             if not any(
                 licence.venue == venue.venue and licence.until_us > now_us

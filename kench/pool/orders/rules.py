@@ -154,7 +154,11 @@ def moment_us(moment: datetime) -> int:
     return since // timedelta(microseconds=1)
 
 
+def at_moment(at_us: int) -> datetime:
+    """The moment of so many Unix microseconds, exactly."""
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
+
+
 def moment_text(at_us: int) -> str:
     """The moment as people in the Republic read it: RFC 3339 with Bishkek's offset."""
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return (epoch + timedelta(microseconds=at_us)).astimezone(BISHKEK).isoformat()
+    return at_moment(at_us).astimezone(BISHKEK).isoformat()
