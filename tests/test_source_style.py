@@ -41,7 +41,7 @@ MONEY = ["split", "rounds", "open_work", "kept_work", "look_back", "day", "outpu
          "ledger", "transfers", "totals", "settle", "follow",
          "merge", "resumed", "journals", "positions", "booking",
          "methods/round", "methods/pplns", "methods/period",
-         "accounts", "postings"]  # fmt: skip
+         "accounts", "postings", "proceeds/settlement", "proceeds/write"]  # fmt: skip
 
 
 def _name(path: Path) -> str:

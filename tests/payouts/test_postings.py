@@ -4,7 +4,6 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from kench.payouts import ledger
 from kench.payouts.accounts import (
     CLIENTS_BANK,
     COINBASE,
@@ -18,25 +17,31 @@ from kench.payouts.accounts import (
     venue_kgs,
 )
 from kench.payouts.postings import Posting, PostingConflictError, Subject, posting_id, write
+from kench.payouts.proceeds.write import Lot, settle_lot
 from kench.payouts.transfers import Done, Kind
 from kench.pool.database import Role, open_engine
-from tests.payouts.books import add_block, everything, ledger_check
+from tests.payouts.books import everything, ledger_check
+from tests.payouts.sold import (
+    AT,
+    ORDERS,
+    add_fill,
+    add_lot,
+    add_mature_block,
+    move,
+    part,
+    reference_of,
+)
 
-HASH = "ab" * 32
-LOT = f"{'cd' * 32}:0"
-DEPOSIT = Posting.direct(Subject.LOT, LOT, venue_btc("paper"), COINBASE, 100)
+LOT = Lot("ab" * 32, 0)
+FILL = part(LOT, 0, 100, 5000, 20)
+DEPOSIT = Posting.direct(Subject.LOT, reference_of(LOT), venue_btc("paper"), COINBASE, 100)
 SALE = [
-    Posting.direct(Subject.FILL, "paper:1", TRADE_BTC, venue_btc("paper"), 100),
-    Posting.direct(Subject.FILL, "paper:1", venue_kgs("paper"), TRADE_KGS, 5000),
-    Posting.direct(Subject.FILL, "paper:1", venue_fee("paper"), venue_kgs("paper"), 20),
-]
-SETTLED = [
-    Posting.direct(Subject.SETTLEMENT, LOT, participant_btc(1), TRADE_BTC, 70),
-    Posting.direct(Subject.SETTLEMENT, LOT, participant_btc(2), TRADE_BTC, 30),
-    Posting.direct(Subject.SETTLEMENT, LOT, TRADE_KGS, participant_kgs(1), 3416),
-    Posting.direct(Subject.SETTLEMENT, LOT, TRADE_KGS, participant_kgs(2), 1464),
-    Posting.direct(Subject.SETTLEMENT, LOT, TRADE_KGS, POOL_FEE, 100),
-    Posting.direct(Subject.SETTLEMENT, LOT, TRADE_KGS, venue_fee("paper"), 20),
+    Posting.direct(Subject.FILL, f"paper:{FILL.trade_id}", debit, credit, amount)
+    for debit, credit, amount in (
+        (TRADE_BTC, venue_btc("paper"), 100),
+        (venue_kgs("paper"), TRADE_KGS, 5000),
+        (venue_fee("paper"), venue_kgs("paper"), 20),
+    )
 ]
 AT_BANK = Posting.direct(Subject.BANK, "B-1", CLIENTS_BANK, venue_kgs("paper"), 4980)
 PAYOUT = Posting.pend(Subject.PAYOUT, "E-1", participant_kgs(1), CLIENTS_BANK, 3416)
@@ -44,18 +49,31 @@ PAYOUT = Posting.pend(Subject.PAYOUT, "E-1", participant_kgs(1), CLIENTS_BANK, 3
 
 @pytest.fixture
 def book(engine: sa.Engine) -> sa.Engine:
-    """A mature block of 100 satoshi for participants 1 and 2."""
+    """A lot of 100 satoshi of participants 1 and 2 and its fill, of which nothing is posted."""
     with engine.begin() as connection:
-        add_block(connection, HASH, {1: 70, 2: 30})
-        ledger.pend(connection, HASH, 1)
-        ledger.post(connection, HASH, 1)
+        add_mature_block(connection, LOT.block_hash, {1: 70, 2: 30})
+        add_lot(connection, LOT, {1: 70, 2: 30})
+        move(connection, LOT, "screening", "cleared", "selling")
+        add_fill(connection, LOT, FILL, 0)
+        move(connection, LOT, "sold")
     return engine
 
 
-def book_all(engine: sa.Engine) -> None:
-    for lines in ([DEPOSIT], SALE, SETTLED, [AT_BANK], [PAYOUT], [PAYOUT.post()]):
+def book_sale(engine: sa.Engine) -> None:
+    """Deposit, sale, settlement, and the money at the bank."""
+    for lines in ([DEPOSIT], SALE, [], [AT_BANK]):
         with engine.begin() as connection:
-            assert write(connection, lines) is Done.CREATED
+            if lines:
+                write(connection, lines)
+            else:
+                settle_lot(connection, LOT, ORDERS, AT)
+
+
+def book_all(engine: sa.Engine) -> None:
+    book_sale(engine)
+    for line in (PAYOUT, PAYOUT.post()):
+        with engine.begin() as connection:
+            assert write(connection, [line]) is Done.CREATED
 
 
 def account(engine: sa.Engine, code: str) -> tuple[int, int, int]:
@@ -90,15 +108,15 @@ def test_written_again_it_exists_and_nothing_changes(book: sa.Engine) -> None:
     book_all(book)
     before = everything(book)
     with book.begin() as connection:
-        for lines in ([DEPOSIT], SALE, SETTLED, [AT_BANK], [PAYOUT, PAYOUT.post()], []):
+        for lines in ([DEPOSIT], SALE, [AT_BANK], [PAYOUT, PAYOUT.post()], []):
             assert write(connection, lines) is Done.EXISTS
     assert everything(book) == before
 
 
 def test_a_pend_reserves_and_a_void_gives_back(book: sa.Engine) -> None:
-    for lines in ([DEPOSIT], SALE, SETTLED, [AT_BANK], [PAYOUT]):
-        with book.begin() as connection:
-            write(connection, lines)
+    book_sale(book)
+    with book.begin() as connection:
+        write(connection, [PAYOUT])
     assert account(book, participant_kgs(1)) == (3416, 0, 3416)
     assert account(book, CLIENTS_BANK) == (4980, 0, 3416)
     again = Posting.pend(Subject.PAYOUT, "E-2", participant_kgs(1), CLIENTS_BANK, 1)
@@ -112,17 +130,17 @@ def test_a_pend_reserves_and_a_void_gives_back(book: sa.Engine) -> None:
 
 
 def test_the_same_line_with_another_amount_is_a_conflict(book: sa.Engine) -> None:
-    other = Posting.direct(Subject.LOT, LOT, venue_btc("paper"), COINBASE, 99)
+    other = Posting.direct(*_parts(DEPOSIT), 99)
     with book.begin() as connection:
         write(connection, [DEPOSIT])
     with pytest.raises(PostingConflictError, match="kench audit"), book.begin() as connection:
         write(connection, [other])
     with pytest.raises(PostingConflictError), book.begin() as connection:
         write(connection, [SALE[0], Posting.direct(*_parts(SALE[0]), 1)])
+    book_sale(book)
     direct = Posting.direct(*_parts(PAYOUT), PAYOUT.amount)
-    for lines in (SALE, SETTLED, [AT_BANK], [PAYOUT, PAYOUT.post()]):
-        with book.begin() as connection:
-            write(connection, lines)
+    with book.begin() as connection:
+        write(connection, [PAYOUT, PAYOUT.post()])
     with pytest.raises(PostingConflictError), book.begin() as connection:
         write(connection, [direct])
 
@@ -177,7 +195,9 @@ REFUSED = {
     "a balance changed": "UPDATE accounts SET credits_posted = credits_posted + 1",
     "an id of another content": f"{INSERT} VALUES (sha256('x'), 'post', NULL, 'KGS', "
     "'venue:paper:kgs', 'trade:kgs', 1, 'fill', 'x')",
-    "the same thing twice": line("fill", "venue:paper:kgs", "trade:kgs", reference="paper:1"),
+    "the same thing twice": line(
+        "fill", "venue:paper:kgs", "trade:kgs", reference=f"paper:{FILL.trade_id}"
+    ),
     "assets mixed": line("fill", "venue:paper:kgs", "trade:btc"),
     "another asset than the accounts'": line("fill", "venue:paper:kgs", "trade:kgs", asset="BTC"),
     "more coins than the venue holds": line("fill", "trade:btc", "venue:paper:btc", 1, "BTC"),
@@ -219,7 +239,7 @@ def test_the_sale_writes_no_lines_of_blocks_and_settlement_no_others(
     of_block = (
         "INSERT INTO transfers (id, kind, asset, debit_account, credit_account, amount, subject, "
         "reference, block_hash, attempt) VALUES (sha256('x'), 'pend', 'BTC', 'coinbase', "
-        f"'participant:1', 1, 'block', '{HASH}', '{HASH}', 2)"
+        f"'participant:1', 1, 'block', '{LOT.block_hash}', '{LOT.block_hash}', 2)"
     )
     refused = "row-level security"
     sell = open_engine(database, Role.SELL, application_name="test")

@@ -102,7 +102,8 @@ BEGIN
     END IF;
     IF OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL THEN
         UPDATE lots SET open_sat = open_sat - (NEW.amount_sat - NEW.filled_sat)
-        WHERE (block_hash, vout) = (NEW.block_hash, NEW.vout);
+        WHERE (block_hash, vout) = (NEW.block_hash, NEW.vout)
+            AND NEW.amount_sat > NEW.filled_sat;
     END IF;
     RETURN NEW;
 END $$;
