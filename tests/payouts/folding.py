@@ -39,7 +39,7 @@ class Folding:
         self.seen += zip(merged.numbers.tolist(), merged.records, strict=True)
         for number in merged.counts:
             self.ends.setdefault(number, 0)
-        sources = Sources(self.job_of, self.found.__contains__, self.reward_at, self._window)
+        sources = Sources(self.job_of, self.found.__contains__, self.reward_at, self.window)
         for day, piece in by_day(merged, self.open_work.day):
             if day != self.open_work.day:
                 self.end_day()
@@ -71,7 +71,7 @@ class Folding:
         """The open day."""
         return self.open_work.today.work.work_hashes()
 
-    def _window(
+    def window(
         self, ends: Mapping[int, int], window_hashes: int
     ) -> tuple[dict[int, int], dict[int, Span]]:
         """Fill a window record by record, from the newest before `ends` on."""

@@ -1,13 +1,14 @@
 """Real journals for the payout tests: shares with true hashes, flags and CRCs."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from kench.native import RECORD_SIZE, crc32
-from kench.payouts.merge import Merged
+from kench.payouts.merge import Lane, Merged, merge
 from kench.pool.bitcoin import hash_le
 from kench.pool.coinbase import EXTRANONCE2_SIZE, Output, coinbase_halves
 from kench.pool.journal.archive import ArchivedJob
@@ -181,3 +182,14 @@ class JournalBuilder:
 def merged_of(records: np.ndarray, number: int = 0) -> Merged:  # type: ignore[type-arg]
     """Records of one journal as the pool's order has them."""
     return Merged(records, np.full(len(records), number, np.uint32), {number: len(records)})
+
+
+def merged_journals(builders: Sequence[JournalBuilder]) -> Merged:
+    """Everything appended to several journals, in the order of the pool."""
+    lanes = []
+    for builder in builders:
+        lanes.append(Lane(builder.instance, is_drained=True, watermark_us=2**63))
+        lanes[-1].extend(builder.array())
+    merged = merge(lanes)
+    assert merged is not None
+    return merged
