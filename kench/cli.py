@@ -38,6 +38,8 @@ ROOTS = {
     "participant": Root(
         "kench.commands.participant", "add, list, suspend, resume or remove participants"
     ),
+    "officer": Root("kench.commands.officer", "say whose signatures make an order"),
+    "order": Root("kench.commands.order", "draft, propose, sign and show orders of the rules"),
     "migrate": Root("kench.commands.migrate", "bring the database's schema to this version"),
     "status": Root("kench.commands.status", "show what the pool holds and does"),
     "top": Root("kench.commands.top", "watch the pool and its workers live"),

@@ -110,7 +110,7 @@ class OrderBook:
             if now is None:
                 raise OrderRefusedError(
                     f"order {document.number} needs a height, and how high the chain is nobody "
-                    "knows: a node must answer"
+                    "knows: a node must answer (KENCH_NODE_URLS, or `kench up` beside this)"
                 )
             by_height = what == "height"
             if point <= now:

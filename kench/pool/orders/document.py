@@ -171,7 +171,7 @@ def canonical(order: Mapping[str, Any]) -> bytes:
 def read_document(content: bytes) -> Document:
     """Read an order from its bytes; raises InvalidOrderError."""
     try:
-        order = msgspec.convert(_parsed(content), _Order)
+        order = msgspec.convert(parse_json(content), _Order)
     except msgspec.ValidationError as error:
         raise InvalidOrderError(f"the order is not in the form that docs/orders.md gives: {error}")\
             from error  # fmt: skip
@@ -192,7 +192,8 @@ def read_document(content: bytes) -> Document:
     )
 
 
-def _parsed(content: bytes) -> object:
+def parse_json(content: bytes) -> object:
+    """Read JSON in which nothing can be read in two ways; raises InvalidOrderError."""
     if len(content) > DOCUMENT_BYTES_MAX:
         raise InvalidOrderError(f"an order has {DOCUMENT_BYTES_MAX} bytes at most")
 

@@ -80,18 +80,19 @@ def load_orders(
         .join_from(tables.acceptances, tables.orders)
         .order_by(tables.acceptances.c.number)
     ).all()
-    checked = {document.sha256 for document in known.documents} if known else set()
-    signed = _signatures(connection, [row.id for row in rows if row.content_sha256 not in checked])
+    before = {document.content: document for document in known.documents} if known else {}
+    signed = _signatures(connection, [row.id for row in rows if bytes(row.content) not in before])
     book = OrderBook()
     for row in rows:
         try:
-            document = read_document(row.content)
+            document = before.get(bytes(row.content))
+            if document is None:
+                document = read_document(bytes(row.content))
+                _check_signatures(document, row.accepted_at, signed[row.id], verifier)
             if document.sha256 != bytes(row.content_sha256):
                 raise OrderUnsoundError("its bytes have not the digest that was kept")
             if document.number != row.number:
                 raise OrderUnsoundError(f"its bytes say that it is order {document.number}")
-            if document.sha256 not in checked:
-                _check_signatures(document, row.accepted_at, signed[row.id], verifier)
             book = book.accept(
                 document, tip_height=row.tip_height, now_us=moment_us(row.accepted_at)
             )
@@ -150,9 +151,9 @@ def sign(  # noqa: PLR0913 - the facts of a signature
     Raises OrderSignatureError, SignatureRefusedError, OrderRefusedError (it came too late).
     """
     _take_turns(connection)
+    row = _waiting(connection, number)
+    document = read_document(bytes(row.content))
     book = load_orders(connection, verifier)
-    row = _waiting(connection, book, number)
-    document = read_document(row.content)
     book.accept(document, tip_height=tip_height, now_us=now_us)
     signer = verifier.verify(document.content, signature, now_us)
     officer = in_service(connection, signer.pin)
@@ -179,6 +180,11 @@ def sign(  # noqa: PLR0913 - the facts of a signature
             )
         )
     return Signed(document, officer, max(0, SIGNATURES_NEEDED - counted))
+
+
+def waiting(connection: sa.Connection, number: int) -> Document:
+    """The order of that number that officers may sign; raises OrderSignatureError."""
+    return read_document(bytes(_waiting(connection, number).content))
 
 
 def list_orders(connection: sa.Connection) -> list[Entry]:
@@ -220,7 +226,7 @@ def _take_turns(connection: sa.Connection) -> None:
     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(REGISTER_LOCK)))
 
 
-def _waiting(connection: sa.Connection, book: OrderBook, number: int) -> Any:
+def _waiting(connection: sa.Connection, number: int) -> Any:
     """The last proposal under that number, if it waits for signatures."""
     row = connection.execute(
         sa.select(tables.orders)
@@ -232,7 +238,8 @@ def _waiting(connection: sa.Connection, book: OrderBook, number: int) -> Any:
         raise OrderSignatureError(
             f"there is no order {number}: enter it with `kench order propose FILE`"
         )
-    if number <= book.newest:
+    accepted = sa.select(tables.acceptances.c.number).where(tables.acceptances.c.number == number)
+    if connection.scalar(accepted) is not None:
         raise OrderSignatureError(f"order {number} is accepted already")
     return row
 
