@@ -4,15 +4,10 @@ from collections.abc import Iterable
 
 from kench.pool.api_key import read_api_key
 from kench.pool.clock import Clock
-from kench.pool.errors import KenchError
 from kench.pool.venue_settings import VenueKind, VenueSettings
 from kench.sale.venues.paper import PaperVenue
 from kench.sale.venues.port import Venue
 from kench.sale.venues.web import Web
-
-
-class VenueKindError(KenchError):
-    """Nothing here speaks to such a venue."""
 
 
 def open_venue(settings: VenueSettings, clock: Clock) -> Venue:
@@ -23,7 +18,10 @@ def open_venue(settings: VenueSettings, clock: Clock) -> Venue:
         if settings.url is None:
             raise AssertionError("settings see to the url of a paper venue")
         return PaperVenue(settings.name, settings.url, key, web, clock)
-    raise VenueKindError(f"venue {settings.name}: kind {settings.kind} has no adapter")
+    # Half a second and many megabytes, which a pool without such a venue need not have.
+    from kench.sale.venues.ccxt_venue import CcxtVenue  # noqa: PLC0415
+
+    return CcxtVenue(settings, key, web, clock)
 
 
 def open_venues(entries: Iterable[VenueSettings], clock: Clock) -> dict[str, Venue]:
