@@ -5,15 +5,14 @@ What it commits reaches the running front ends by itself, within two seconds.
 
 import argparse
 import json
-import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
 import sqlalchemy as sa
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
+from kench.commands.showing import action_of, table_text
 from kench.pool.database import one_transaction
 from kench.pool.errors import KenchError
 from kench.pool.postgres import database_url
@@ -31,8 +30,6 @@ from kench.pool.settings import Settings
 
 ROLE = "participant"
 ID_DIGITS_MAX = 10
-WIDTH = 160
-"""Columns of a table that no terminal shows."""
 
 
 class ParticipantError(KenchError):
@@ -80,32 +77,17 @@ def _parser() -> argparse.ArgumentParser:
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
 
-    def action(name: str, summary: str, example: str) -> argparse.ArgumentParser:
-        added = actions.add_parser(
-            name,
-            help=summary,
-            description=f"{summary[0].upper()}{summary[1:]}.",
-            epilog=f"example:\n  {example}",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        # Either place will do: before the action or after it.
-        added.add_argument(
-            "--data",
-            dest="data_dir",
-            metavar="DIR",
-            default=argparse.SUPPRESS,
-            help="folder of everything kept (default: data; KENCH_DATA)",
-        )
-        return added
-
-    add = action("add", "enter a participant and print its id and token", "kench participant add X")
+    add = action_of(
+        actions, "add", "enter a participant and print its id and token", "kench participant add X"
+    )
     add.add_argument("name", metavar="NAME", help="who it is, 1 to 200 characters")
     add.add_argument("--json", action="store_true", help='print {"id": ..., "token": ...}')
-    show = action("list", "show every participant ever entered", "kench participant list --json")
+    show = action_of(
+        actions, "list", "show every participant ever entered", "kench participant list --json"
+    )
     show.add_argument("--json", action="store_true", help="print a JSON array")
     for name, step in STEPS.items():
-        changing = action(name, step.summary, f"kench participant {name} 3")
+        changing = action_of(actions, name, step.summary, f"kench participant {name} 3")
         changing.add_argument("id", metavar="ID", help="number of the participant")
     return parser
 
@@ -142,10 +124,7 @@ def _list(connection: sa.Connection, *, as_json: bool) -> str:
             str(entry.id), entry.name, entry.state, str(entry.workers),
             entry.created_at.strftime("%Y-%m-%d %H:%M"),
         )  # fmt: skip
-    console = Console(markup=False, width=None if sys.stdout.isatty() else WIDTH)
-    with console.capture() as capture:
-        console.print(table)
-    return capture.get().rstrip("\n")
+    return table_text(table)
 
 
 def change_state(connection: sa.Connection, action: str, given: str) -> str:

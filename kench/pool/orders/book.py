@@ -28,6 +28,8 @@ from kench.pool.orders.rules import (
 
 BEFORE_ORDERS = InForce(0, Reward("round"))
 """How blocks were split before the first order about it."""
+# Orders that were accepted are accepted again at each loading, so rules of acceptance may be
+# loosened, never tightened, without a version in the document that says by which it was taken.
 AHEAD_BLOCKS_MAX = 52_560
 AHEAD_US_MAX = 366 * 86_400 * 1_000_000
 """A year: a point further ahead is mistyped, and would bar its section till then."""
