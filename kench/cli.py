@@ -43,6 +43,8 @@ ROOTS = {
     "migrate": Root("kench.commands.migrate", "bring the database's schema to this version"),
     "status": Root("kench.commands.status", "show what the pool holds and does"),
     "top": Root("kench.commands.top", "watch the pool and its workers live"),
+    "proof": Root("kench.commands.proof", "prove what a participant has in a block"),
+    "check-proof": Root("kench.commands.check_proof", "check such a proof, with nothing else"),
     "verify": Root("kench.commands.verify", "recompute everything from journal and chain"),
 }
 

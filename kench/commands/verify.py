@@ -68,8 +68,10 @@ def _tell(report: Report) -> int:
     if unsaid:
         print(f"and {unsaid} more")
     what = (
-        f"{report.shares} shares, {report.blocks} blocks, {report.transfers} transfers checked; "
-        f"{report.unsettled_shares} shares and {report.waiting_blocks} blocks wait for settlement"
+        f"{report.shares} shares, {report.blocks} blocks, {report.transfers} transfers, "
+        f"{report.manifests} manifests checked; {report.unsettled_shares} shares and "
+        f"{report.waiting_blocks} blocks wait for settlement, {report.waiting_manifests} manifests "
+        "to be signed"
     )
     found = "nothing differs" if report.is_clean else f"{report.differences_count} differences"
     print(f"kench verify: {found} ({what})")

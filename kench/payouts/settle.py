@@ -28,7 +28,6 @@ from kench.payouts.merge import Merged
 from kench.payouts.methods.period import end_us
 from kench.payouts.open_work import OpenWork, by_day
 from kench.payouts.positions import lock_positions, move_position
-from kench.payouts.proofs.ends import write_ends
 from kench.payouts.resumed import WATCHED_MAX, Repeats, uncredit
 from kench.payouts.rounds import FoundBlock, Sources, fold
 from kench.payouts.totals import work_by_participant
@@ -74,7 +73,7 @@ def _pass_by(_step: Step) -> None:
     """Stop at no step."""
 
 
-def _no_orders(_connection: sa.Connection) -> OrderBook:
+def no_orders(_connection: sa.Connection) -> OrderBook:
     """Return the book of before there were orders."""
     return OrderBook()
 
@@ -90,7 +89,7 @@ class Settlement:
         journal_root: Path,
         clock: Clock,
         *,
-        orders_on: Callable[[sa.Connection], OrderBook] = _no_orders,
+        orders_on: Callable[[sa.Connection], OrderBook] = no_orders,
         chunk_records: int = CHUNK_RECORDS,
         on_step: Callable[[Step], None] = _pass_by,
     ) -> None:
@@ -184,7 +183,6 @@ class Settlement:
         for block in stretch.blocks:
             book_block(connection, block, names)
             self._awaited = block.day or self._awaited
-        write_ends(connection, merged, self._journals.starts(), stretch.blocks)
         self._on_step(Step.BLOCKS)
         write_open_work(connection, before, open_work, work_by_participant(stretch.totals))
         self._on_step(Step.OPEN_WORK)

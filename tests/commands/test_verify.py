@@ -60,7 +60,7 @@ def test_a_stopped_pool_is_verified_with_its_own_database_and_node(stopped_pool:
     result = verify(stopped_pool)
     assert (result.returncode, result.stderr) == (0, "")
     assert len(result.stdout.splitlines()) == 1
-    assert "nothing differs (21 shares, 1 blocks, 3 transfers checked" in result.stdout
+    assert "nothing differs (21 shares, 1 blocks, 3 transfers, 0 manifests checked" in result.stdout
     # Changed as an owner can who puts the triggers to sleep.
     server = EmbeddedPostgres(stopped_pool)
     url = server.start()

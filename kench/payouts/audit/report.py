@@ -21,6 +21,8 @@ class Report:
     blocks: int = 0
     waiting_blocks: int = 0
     transfers: int = 0
+    manifests: int = 0
+    waiting_manifests: int = 0
 
     def differ(self, words: str) -> None:
         """Take note of a difference."""

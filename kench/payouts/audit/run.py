@@ -9,12 +9,15 @@ import sqlalchemy as sa
 
 from kench.payouts import tables
 from kench.payouts.audit.books import BooksAudit
+from kench.payouts.audit.manifests import ManifestsAudit
 from kench.payouts.audit.report import Progress, Report
 from kench.payouts.audit.stand import compare_with_chain
 from kench.payouts.audit.walk import Walk
 from kench.payouts.follow import Chain
 from kench.payouts.look_back import LookBack
 from kench.payouts.open_work import OpenWork, by_day
+from kench.payouts.proofs.making import Source
+from kench.payouts.proofs.segments import SegmentDigester
 from kench.payouts.resumed import Repeats, uncredit
 from kench.payouts.rounds import Sources, fold
 from kench.pool.journal.reader import JournalReader
@@ -37,7 +40,7 @@ def audit(  # noqa: PLR0913 - what there is to compare
     `chain_of` is called only where blocks were booked. The chain is asked first, while the
     snapshot is fresh. Raises what the chain and the database raise.
     """
-    report = Report()
+    report, orders = Report(), orders or OrderBook()
     positions = {
         row.instance: row for row in connection.execute(sa.select(tables.journal_positions))
     }
@@ -55,7 +58,7 @@ def audit(  # noqa: PLR0913 - what there is to compare
     folded = _fold_all(
         walk,
         books,
-        orders or OrderBook(),
+        orders,
         lambda: progress("hashing shares", report.shares, shares_due),
     )
     if walk.is_broken:
@@ -64,6 +67,8 @@ def audit(  # noqa: PLR0913 - what there is to compare
     _compare_positions(walk, positions, folded, report)
     progress("comparing the books", shares_due, shares_due)
     books.finish()
+    source = Source(connection, journal_root, SegmentDigester(), orders)
+    ManifestsAudit(source, report).finish()
     return report
 
 

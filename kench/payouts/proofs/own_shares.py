@@ -1,9 +1,9 @@
 """A participant's own shares of a window: its proof, then batches of records and their jobs.
 
-Each line is JSON. The first is the proof; others hold records of one journal, in order, as base64,
-with the jobs that they were made on, so that each can be checked without the lines before. The last
-line signs all before it, by the manifest's key. Every record is hashed again, and the work of all
-of them must be what the leaf says.
+Each line is JSON. The first is the proof; others hold records of one journal, as base64, with the
+jobs that they were made on, so that each can be checked without the lines before; those of one
+journal are in order. The last line signs all before it, by the manifest's key. Every record is
+hashed again, and the work of all of them must be what the leaf says.
 """
 
 import base64
@@ -82,18 +82,30 @@ def write_file(
     job_of: Callable[[int, int], ArchivedJob],
     key: EvidenceKey,
 ) -> int:
-    """Write a proof and its shares, which come by journal and in order; returns how many."""
+    """Write a proof and its shares, those of each journal in order; returns how many.
+
+    Few at a time are gathered until they fill a line.
+    """
     digest, shares = hashlib.sha256(), 0
+    waiting: dict[int, list[Records]] = {}
 
     def put(line: bytes) -> None:
         digest.update(line)
         file.write(line)
 
-    put(proof.line())
-    for instance, records in own:
+    def put_waiting(instance: int) -> None:
+        records = np.concatenate(waiting.pop(instance))
         for line in _batch_lines(instance, records, partial(job_of, instance)):
             put(line)
+
+    put(proof.line())
+    for instance, records in own:
+        waiting.setdefault(instance, []).append(records)
         shares += len(records)
+        if sum(map(len, waiting[instance])) >= BATCH_RECORDS:
+            put_waiting(instance)
+    for instance in sorted(waiting):
+        put_waiting(instance)
     end = {"kench_shares": 1, "sha256": digest.hexdigest(), "shares": shares}
     file.write(encode({**end, "signature": key.sign(encode(end)).hex()}) + b"\n")
     return shares
@@ -148,7 +160,7 @@ class _SharesCheck:
         self.shares = 0
         self._proof = proof
         self._bounds = proof.manifest.bounds()
-        self._last = (-1, -1)
+        self._last: dict[int, int] = {}
         self._work_hashes = 0
         self._known = bytearray()
         self._holds_the_refused = False
@@ -219,11 +231,11 @@ class _SharesCheck:
             share = f"share {sequence} of journal {instance}"
             if checksum != crc32(record[4:]) or reserved:
                 raise ProofRefusedError(f"{share} is not what was written")
-            if not start <= sequence < end:
+            if not start <= sequence < end and not flags & Flag.UNCREDITED:
                 raise ProofRefusedError(f"{share} is outside the window {start} to {end - 1}")
-            if (instance, sequence) <= self._last:
+            if sequence <= self._last.get(instance, -1):
                 raise ProofRefusedError(f"{share} is not behind the share before it")
-            self._last = instance, sequence
+            self._last[instance] = sequence
             if participant != self._proof.participant_id:
                 raise ProofRefusedError(f"{share} is participant {participant}'s")
             job = jobs.get(job_key)

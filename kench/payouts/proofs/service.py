@@ -18,12 +18,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from kench.payouts import tables as books
 from kench.payouts.proofs import tables
 from kench.payouts.proofs.evidence import EvidenceKey
-from kench.payouts.proofs.making import make_manifest
+from kench.payouts.proofs.making import Source, has_manifest_to_come, make_manifest
 from kench.payouts.proofs.manifest import sign
+from kench.payouts.proofs.segments import SegmentDigester
 from kench.payouts.proofs.tree import HASH_BYTES, TreeError
 from kench.payouts.service import Backoff, first_line
+from kench.payouts.settle import no_orders
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
+from kench.pool.orders.book import OrderBook
 
 IDLE_S = 1.0
 BLOCKS_AT_ONCE = 20
@@ -37,19 +40,23 @@ log = structlog.get_logger("kench.payouts")
 class ManifestMaker:
     """Makes and keeps the manifest of each block whose reward was pended."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works on, and where its chance comes from
         self,
         engine: sa.Engine,
         journal_root: Path,
         key: EvidenceKey,
         clock: Clock,
+        *,
+        orders_on: Callable[[sa.Connection], OrderBook] = no_orders,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._engine = engine
         self._journal_root = journal_root
         self._key = key
         self._clock = clock
+        self._orders_on = orders_on
         self._random_bytes = random_bytes
+        self._digester = SegmentDigester()
         self._failed: dict[str, Backoff] = {}
 
     def start(self, stop: threading.Event) -> threading.Thread:
@@ -98,27 +105,16 @@ class ManifestMaker:
         with connection.begin():
             found = connection.execute(
                 sa.select(blocks.hash)
-                .where(
-                    blocks.attempts > 0,
-                    blocks.credits > 0,
-                    sa.exists().where(tables.block_ends.c.block_hash == blocks.hash),
-                    ~sa.exists().where(tables.manifests.c.block_hash == blocks.hash),
-                    blocks.hash.not_in(waiting),
-                )
-                .order_by(blocks.height, blocks.hash)
+                .where(has_manifest_to_come(), blocks.hash.not_in(waiting))
+                .order_by(blocks.found_at, blocks.hash)
                 .limit(BLOCKS_AT_ONCE)
             )
             return list(found.scalars())
 
     def _make(self, connection: sa.Connection, block_hash: str) -> None:
         salt_source = self._random_bytes(HASH_BYTES)
-        manifest = make_manifest(
-            connection,
-            self._journal_root,
-            block_hash,
-            key=self._key.public,
-            salt_source=salt_source,
-        )
+        source = Source(connection, self._journal_root, self._digester, self._orders_on(connection))
+        manifest = make_manifest(source, block_hash, key=self._key.public, salt_source=salt_source)
         connection.execute(
             insert(tables.manifests)
             .values(

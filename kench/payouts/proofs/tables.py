@@ -4,15 +4,6 @@ import sqlalchemy as sa
 
 from kench.payouts.tables import metadata
 
-block_ends = sa.Table(
-    "block_ends",
-    metadata,
-    sa.Column("number", sa.BigInteger, sa.Identity(always=True), unique=True),
-    sa.Column("block_hash", sa.Text, primary_key=True),
-    sa.Column("instance", sa.Integer, primary_key=True),
-    sa.Column("end_sequence", sa.BigInteger, nullable=False),
-)
-
 manifests = sa.Table(
     "manifests",
     metadata,

@@ -9,10 +9,12 @@ from kench.payouts.proofs.service import ManifestMaker
 from kench.payouts.settle import Settlement
 from kench.pool.clock import SystemClock
 from kench.pool.register import add_participant
-from tests.payouts.journals import START_US, JournalBuilder
+from tests.payouts.journals import EASY, START_US, JournalBuilder
 from tests.payouts.proofs.samples import KEY, name_of
 
 PARTICIPANTS = 5
+HARDER = 2.0**-29
+"""One hash in eight meets it."""
 REWARD_SAT = 5_000_000_001
 
 
@@ -45,7 +47,8 @@ class ProvenPool:
         for index in range(shares):
             who = 1 + (index * height) % PARTICIPANTS
             time_us = START_US + height * 1000 + index
-            finder.share(job, who, who * 10, time_us=time_us)
+            difficulty = EASY if index % 3 else HARDER
+            finder.share(job, who, who * 10, time_us=time_us, difficulty=difficulty)
             if index % 2:
                 other.share(other_job, who, who * 10, time_us=time_us)
         last_us = START_US + height * 1000 + shares

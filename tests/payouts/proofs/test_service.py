@@ -7,12 +7,19 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from kench.payouts import ledger
-from kench.payouts.proofs.making import coinbase_txid_of, make_manifest, read_kept, read_tree
+from kench.payouts.proofs.making import (
+    NoManifestError,
+    Source,
+    make_manifest,
+    read_kept,
+    read_tree,
+)
 from kench.payouts.proofs.manifest import Manifest, SignedManifest
-from kench.pool.bitcoin import hash_le
+from kench.payouts.proofs.segments import SegmentDigester
 from kench.pool.clock import ManualClock
 from kench.pool.journal.format import HEADER_SIZE, SegmentDigest, digest_path, jobs_path
 from kench.pool.journal.reader import JournalReader
+from kench.pool.orders.book import OrderBook
 from tests.payouts.journals import START_US
 from tests.payouts.proofs.pools import PARTICIPANTS, REWARD_SAT, ProvenPool
 from tests.payouts.proofs.samples import KEY
@@ -102,22 +109,9 @@ def test_what_was_made_while_a_segment_was_open_is_the_same_when_it_is_closed(
     pool.rotate()
     with pool.engine.connect() as connection:
         before = read_kept(connection, block_hash)
-        again = make_manifest(
-            connection, pool.root, block_hash, key=KEY.public, salt_source=before.salt_source
-        )
+        source = Source(connection, pool.root, SegmentDigester(), OrderBook())
+        again = make_manifest(source, block_hash, key=KEY.public, salt_source=before.salt_source)
     assert again.content() == before.signed.manifest.content()
-
-
-def test_the_coinbase_is_the_blocks_own(pool: ProvenPool) -> None:
-    pool.round(100)
-    pool.settle()
-    txid = coinbase_txid_of(pool.root, 0, len(pool.journals[0].records) - 1)
-    job = pool.journals[0].jobs[100]
-    record = pool.journals[0].records[-1]
-    raw = (
-        job.coinb1 + record["extranonce1"].tobytes() + record["extranonce2"].tobytes() + job.coinb2
-    )
-    assert hashlib.sha256(hashlib.sha256(raw).digest()).digest() == hash_le(txid)
 
 
 def test_a_refused_candidate_has_a_manifest_only_when_its_reward_is_pended(
@@ -152,35 +146,37 @@ def test_a_block_whose_journal_cannot_be_read_keeps_no_other_waiting(pool: Prove
     assert pool.maker.turn() == 1
 
 
-def test_the_round_after_blocks_without_ends_begins_by_time(pool: ProvenPool) -> None:
-    """As after an upgrade: what was booked before has no ends, and no manifest."""
-    for height in (101, 102, 103):
-        pool.round(height)
+def test_what_was_booked_before_spans_were_kept_is_passed_over(pool: ProvenPool) -> None:
+    first = pool.round(101)
+    second = pool.round(102)
     pool.settle()
-    pool.maker.turn()
-    known = manifest_of(pool, pool.block_hashes[2]).bounds()
     with pool.engine.begin() as connection:
         connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
-        for table in ("manifests", "block_ends"):
-            connection.execute(
-                sa.text(f"DELETE FROM {table} WHERE block_hash <> :last"),
-                {"last": pool.block_hashes[2]},
-            )
-        connection.execute(sa.text("DELETE FROM manifests"))
+        connection.execute(
+            sa.text("UPDATE block_spans SET from_sequence = NULL WHERE block_hash = :hash"),
+            {"hash": first},
+        )
     assert pool.maker.turn() == 1
-    assert manifest_of(pool, pool.block_hashes[2]).bounds() == known
+    assert manifest_of(pool, second)
+    with pool.engine.connect() as connection:
+        source = Source(connection, pool.root, SegmentDigester(), OrderBook())
+        with pytest.raises(NoManifestError, match="it has none"):
+            make_manifest(source, first, key=KEY.public, salt_source=bytes(32))
 
 
 def test_nobody_can_change_what_was_signed(pool: ProvenPool) -> None:
     pool.round(101)
     pool.settle()
     pool.maker.turn()
-    for table in ("manifests", "block_ends"):
-        for statement in (f"DELETE FROM {table}", f"TRUNCATE {table}"):
-            with pytest.raises(DBAPIError, match="append-only"), pool.engine.begin() as connection:
-                connection.execute(sa.text(statement))
-            with pytest.raises(DBAPIError), pool.settle_engine.begin() as connection:
-                connection.execute(sa.text(statement))
+    for statement in (
+        "DELETE FROM manifests",
+        "TRUNCATE manifests",
+        "UPDATE manifests SET content = '{}'",
+    ):
+        with pytest.raises(DBAPIError, match="append-only"), pool.engine.begin() as connection:
+            connection.execute(sa.text(statement))
+        with pytest.raises(DBAPIError), pool.settle_engine.begin() as connection:
+            connection.execute(sa.text(statement))
 
 
 def test_a_tree_without_its_journal_is_that_of_the_books(pool: ProvenPool) -> None:
