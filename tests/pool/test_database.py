@@ -96,7 +96,7 @@ def test_open_rounds_of_several_journals_become_one_round(empty_database: str) -
         positions = connection.execute(sa.text("SELECT * FROM journal_positions ORDER BY 1")).all()
     engine.dispose()
     assert [tuple(map(int, row)) for row in rounds] == [(1, 16), (2, 7)]
-    assert [tuple(row) for row in positions] == [(0, 9, 77, 0, 0), (3, 4, 88, 0, 0)]
+    assert [tuple(row)[:5] for row in positions] == [(0, 9, 77, 0, 0), (3, 4, 88, 0, 0)]
 
 
 def test_a_schema_of_a_newer_kench_is_refused_by_migrate_and_by_check(
