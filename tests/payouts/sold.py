@@ -8,8 +8,16 @@ from decimal import Decimal
 import sqlalchemy as sa
 
 from kench.payouts import ledger
-from kench.payouts.accounts import COINBASE, TRADE_BTC, TRADE_KGS, venue_btc, venue_fee, venue_kgs
-from kench.payouts.postings import Posting, Subject, write
+from kench.payouts.accounts import (
+    ALWAYS_OPEN,
+    COINBASE,
+    TRADE_BTC,
+    TRADE_KGS,
+    venue_btc,
+    venue_fee,
+    venue_kgs,
+)
+from kench.payouts.postings import Posting, Subject, open_accounts, write
 from kench.payouts.proceeds.settlement import SoldPart
 from kench.payouts.proceeds.write import Lot
 from kench.payouts.transfers import Done
@@ -67,16 +75,43 @@ def book_fill(connection: sa.Connection, fill: SoldPart) -> Done:
     )
 
 
+BOOKS = (
+    "transfers", "lot_settlement_lines", "lot_settlements", "fills", "venue_orders",
+    "lot_carries", "lot_remainders", "lot_events", "lot_shares", "lots", "payouts",
+    "payout_batches", "bank_accounts", "block_outputs", "block_credits", "blocks", "accounts",
+)  # fmt: skip
+
+
+def clear(connection: sa.Connection) -> None:
+    """Empty the books with the owner's hand, as they are append-only for all others."""
+    connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
+    for table in BOOKS:
+        connection.execute(sa.text(f"DELETE FROM {table}"))
+    open_accounts(connection, ALWAYS_OPEN)
+
+
 def hash_of(*parts: object) -> str:
     """A hash in hexadecimal that belongs to these parts."""
     return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
+def add_outputs(connection: sa.Connection, block_hash: str, outputs_sat: Sequence[int]) -> None:
+    """Say what a block's coinbase pays."""
+    connection.execute(
+        sa.text("INSERT INTO block_outputs VALUES (:block_hash, :vout, 'x', :sat)"),
+        [
+            {"block_hash": block_hash, "vout": vout, "sat": output_sat}
+            for vout, output_sat in enumerate(outputs_sat)
+        ],
+    )
+
+
 def add_mature_block(
     connection: sa.Connection, block_hash: str, amounts_sat: dict[int, int], *, sequence: int = 0
 ) -> None:
-    """Book a block that is mature."""
+    """Book a block that is mature, of one output."""
     add_block(connection, block_hash, amounts_sat, sequence=sequence)
+    add_outputs(connection, block_hash, [sum(amounts_sat.values())])
     ledger.pend(connection, block_hash, 1)
     ledger.post(connection, block_hash, 1)
 

@@ -246,6 +246,7 @@ CREATE CONSTRAINT TRIGGER check_settled AFTER UPDATE OF state ON lots
 
 GRANTS = """
 GRANT SELECT ON lot_settlements, lot_settlement_lines TO kench_sell, kench_settle, kench_read;
+GRANT SELECT ON block_outputs TO kench_sell;
 GRANT INSERT ON lot_settlements, lot_settlement_lines TO kench_sell;
 """
 
