@@ -280,7 +280,7 @@ BEGIN
             USING ERRCODE = 'check_violation';
     ELSIF NEW.state IN ('sold', 'written_off')
         AND (NEW.open_sat <> 0 OR NEW.sold_sat + NEW.left_sat <> NEW.amount_sat
-             OR (NEW.sold_sat = 0) <> (NEW.state = 'written_off')) THEN
+             OR (NEW.sold_sat <> 0 AND NEW.state = 'written_off')) THEN
         RAISE EXCEPTION 'a lot is % with % of % sat sold, % left over, % on offer',
             NEW.state, NEW.sold_sat, NEW.amount_sat, NEW.left_sat, NEW.open_sat
             USING ERRCODE = 'check_violation';

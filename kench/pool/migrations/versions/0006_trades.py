@@ -100,7 +100,7 @@ BEGIN
         RAISE EXCEPTION 'what a venue order is, and how it ended, never changes'
             USING ERRCODE = 'restrict_violation';
     END IF;
-    IF OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL THEN
+    IF OLD.ended_at IS NULL AND NEW.ended_at IS NOT NULL AND NEW.filled_sat < NEW.amount_sat THEN
         UPDATE lots SET open_sat = open_sat - (NEW.amount_sat - NEW.filled_sat)
         WHERE (block_hash, vout) = (NEW.block_hash, NEW.vout)
             AND NEW.amount_sat > NEW.filled_sat;

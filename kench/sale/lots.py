@@ -1,0 +1,226 @@
+"""Lots as rows: reading them, locking one, moving one; each move is one version and one event."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+
+from kench.payouts.split import split
+from kench.pool.errors import KenchError
+from kench.sale import tables
+from kench.sale.machine import FINAL, STUCK, Actor, LotState, check_way
+
+LOTS_MAX = 10_000
+"""So many unfinished lots are worked on at a time, lowest first."""
+REASON_CHARACTERS_MAX = 500
+SELL = "kench sell"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class LotKey(NamedTuple):
+    """Which lot: an output of a block's coinbase."""
+
+    block_hash: str
+    vout: int
+
+
+class LotMovedError(KenchError):
+    """Somebody else moved the lot in between; it is read again and goes on from there."""
+
+
+class NoLotError(KenchError):
+    """There is no such lot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lot:
+    """A lot as its row was when it was read."""
+
+    block_hash: str
+    vout: int
+    coinbase_txid: str
+    height: int
+    venue: str
+    address: str
+    output_sat: int
+    carried_sat: int
+    amount_sat: int
+    venues_order: int
+    made_at: datetime
+    state: LotState
+    reason: str
+    who: str
+    order_number: int | None
+    version: int
+    changed_at: datetime
+    credited_at: datetime | None
+    sold_sat: int
+    open_sat: int
+    left_sat: int
+
+    @property
+    def key(self) -> LotKey:
+        """Its block's hash and the number of the output."""
+        return LotKey(self.block_hash, self.vout)
+
+    @property
+    def reference(self) -> str:
+        """`txid:vout`, as the chain, the venue and the ledger know it."""
+        return f"{self.coinbase_txid}:{self.vout}"
+
+    @property
+    def unsold_sat(self) -> int:
+        """What could still be offered."""
+        return self.amount_sat - self.sold_sat - self.open_sat - self.left_sat
+
+
+_COLUMNS = [tables.lots.c[field.name] for field in fields(Lot)]
+
+
+def lot_of(row: Any) -> Lot:
+    """Return the lot of a row with the columns of `lots`."""
+    values = {field.name: getattr(row, field.name) for field in fields(Lot)}
+    return Lot(**values | {"state": LotState(values["state"])})
+
+
+def read_unfinished(connection: sa.Connection) -> list[tuple[Lot, bool]]:
+    """Return lots that are not at an end, lowest first, each with whether its block is orphaned."""
+    block_alarm = sa.text("blocks.alarm")
+    found = connection.execute(
+        sa.select(*_COLUMNS, block_alarm)
+        .select_from(tables.lots)
+        .join(sa.text("blocks"), sa.text("blocks.hash = lots.block_hash"))
+        .where(tables.lots.c.state.not_in([state.value for state in FINAL]))
+        .order_by(tables.lots.c.height, tables.lots.c.block_hash, tables.lots.c.vout)
+        .limit(LOTS_MAX)
+    )
+    return [(lot_of(row), bool(row.alarm)) for row in found]
+
+
+def read_lot(connection: sa.Connection, key: LotKey, *, lock: bool = False) -> Lot:
+    """Return a lot; with `lock` nobody else changes it before the transaction ends."""
+    query = sa.select(*_COLUMNS).where(
+        tables.lots.c.block_hash == key.block_hash, tables.lots.c.vout == key.vout
+    )
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise NoLotError(f"there is no lot {key.block_hash}:{key.vout}: see `kench lot list`")
+    return lot_of(row)
+
+
+def lock_as_read(connection: sa.Connection, lot: Lot) -> Lot:
+    """Lock a lot that was read before; raises LotMovedError where it has moved since."""
+    now = read_lot(connection, lot.key, lock=True)
+    if now.version != lot.version:
+        raise LotMovedError(
+            f"lot {lot.block_hash}:{lot.vout} went from {lot.state} to {now.state} meanwhile: "
+            "look at it again with `kench lot show`"
+        )
+    return now
+
+
+def move(  # noqa: PLR0913 - an event has so many facts
+    connection: sa.Connection,
+    lot: Lot,
+    goes_to: LotState,
+    why: str,
+    at_us: int,
+    *,
+    order_number: int | None = None,
+    actor: Actor = Actor.KENCH,
+    who: str = SELL,
+    credited_us: int | None = None,
+) -> None:
+    """Move a lot from the state in which it was read; raises WayError and LotMovedError."""
+    check_way(lot.state, goes_to, actor)
+    values: dict[str, Any] = {
+        "state": goes_to.value,
+        "reason": why[:REASON_CHARACTERS_MAX],
+        "who": who,
+        "order_number": order_number,
+        "version": lot.version + 1,
+        "changed_at": moment_of(at_us),
+    }
+    if credited_us is not None and lot.credited_at is None:
+        values["credited_at"] = moment_of(credited_us)
+    done = connection.execute(
+        sa.update(tables.lots)
+        .where(
+            tables.lots.c.block_hash == lot.block_hash,
+            tables.lots.c.vout == lot.vout,
+            tables.lots.c.version == lot.version,
+        )
+        .values(values)
+    )
+    if done.rowcount != 1:
+        raise LotMovedError(f"lot {lot.block_hash}:{lot.vout} moved meanwhile: look at it again")
+
+
+def came_from(connection: sa.Connection, lot: Lot) -> LotState | None:
+    """Return the state that a lot was in before the one it is in."""
+    events = tables.lot_events.c
+    return LotState(
+        connection.execute(
+            sa.select(events.came_from).where(
+                events.block_hash == lot.block_hash,
+                events.vout == lot.vout,
+                events.version == lot.version,
+            )
+        ).scalar_one()
+    )
+
+
+def leave_rest(connection: sa.Connection, lot: Lot, kind: str) -> int:
+    """Write what is unsold of a lot as its remainder, split by its shares; return the satoshi."""
+    rest_sat = lot.unsold_sat
+    if rest_sat:
+        shares = read_shares(connection, lot.key)
+        left = split(rest_sat, shares)
+        connection.execute(
+            sa.insert(tables.lot_remainders),
+            [
+                {
+                    "block_hash": lot.block_hash,
+                    "vout": lot.vout,
+                    "participant_id": participant_id,
+                    "amount_sat": amount_sat,
+                    "kind": kind,
+                }
+                for participant_id, amount_sat in sorted(left.items())
+                if amount_sat
+            ],
+        )
+    return rest_sat
+
+
+def read_shares(connection: sa.Connection, key: LotKey) -> Mapping[int, int]:
+    """Return the satoshi of each participant in a lot."""
+    shares = tables.lot_shares.c
+    rows = connection.execute(
+        sa.select(shares.participant_id, shares.amount_sat).where(
+            shares.block_hash == key.block_hash, shares.vout == key.vout
+        )
+    )
+    return {row.participant_id: row.amount_sat for row in rows}
+
+
+def count_stuck(connection: sa.Connection) -> dict[LotState, int]:
+    """Return how many lots people must look at, by state."""
+    rows = connection.execute(
+        sa.select(tables.lots.c.state, sa.func.count().label("lots"))
+        .where(tables.lots.c.state.in_([state.value for state in STUCK]))
+        .group_by(tables.lots.c.state)
+    )
+    return {LotState(row.state): row.lots for row in rows}
+
+
+def moment_of(at_us: int) -> datetime:
+    """Return Unix microseconds as PostgreSQL takes them."""
+    return _EPOCH + timedelta(microseconds=at_us)
+
+
+def us_of(moment: datetime) -> int:
+    """Return a moment of PostgreSQL as Unix microseconds."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)

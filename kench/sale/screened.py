@@ -1,0 +1,120 @@
+"""Lots before their AML provider: asked, polled, decided; whatever is not certain holds."""
+
+import sqlalchemy as sa
+
+from kench.pool.orders.book import NoOrderError
+from kench.sale import tables
+from kench.sale.desk import SECOND_US, Desk
+from kench.sale.lots import Lot, moment_of, move, us_of
+from kench.sale.machine import LotState
+from kench.sale.screening.decide import Decision, Reason, Verdict, decide, no_answer
+from kench.sale.screening.port import ScreeningUncertainError, Transfer
+
+POLL_S = 5.0
+"""Between two looks at a check that goes on."""
+PATIENCE_S = 600.0
+"""A check that has no end after so long holds its lot."""
+HOLD_S = 300.0
+"""A lot that is held without an officer's case is asked about again after this, then twice, …"""
+HOLD_MAX_S = 6 * 3600.0
+RAW_CHARACTERS_MAX = 20_000
+OFFICERS_CASE = Verdict.OFFICER.value
+
+
+def screen(desk: Desk, lot: Lot) -> float:
+    """Ask about a lot and decide; return after how many seconds to look again."""
+    now_us = desk.now_us()
+    try:
+        rule = desk.orders().screening_at(now_us)
+    except NoOrderError as missing:
+        _hold(desk, lot, str(missing))
+        return HOLD_S
+    transfer = Transfer(lot.coinbase_txid, lot.vout, lot.address, lot.output_sat)
+    provider = desk.screenings.get(rule.rule.provider)
+    check_id = None
+    if provider is None:
+        words = f"provider {rule.rule.provider} is not set up here"
+        decision = no_answer(words, rule.rule, rule.order)
+    else:
+        try:
+            check_id = provider.register(transfer)
+            decision = decide(provider.get(check_id), transfer, rule.rule, rule.order)
+        except ScreeningUncertainError as trouble:
+            decision = no_answer(str(trouble), rule.rule, rule.order)
+    waited_us = now_us - us_of(lot.changed_at)
+    if decision.reason is Reason.NOT_CHECKED_YET and waited_us < PATIENCE_S * SECOND_US:
+        return POLL_S
+    _record(desk, lot, decision, check_id)
+    return 0.0
+
+
+def ask_again(desk: Desk, lot: Lot) -> float:
+    """Bring a held lot before its provider again when its time has come; seconds till then."""
+    with desk.transact() as connection:
+        last = connection.execute(
+            sa.select(tables.screenings.c.attempt, tables.screenings.c.decision)
+            .where(
+                tables.screenings.c.block_hash == lot.block_hash,
+                tables.screenings.c.vout == lot.vout,
+            )
+            .order_by(tables.screenings.c.attempt.desc())
+            .limit(1)
+        ).one_or_none()
+        if last is not None and last.decision == OFFICERS_CASE:
+            return HOLD_MAX_S
+        attempt = int(last.attempt) if last else 1
+        wait_s = min(HOLD_S * 2.0 ** min(attempt - 1, 16), HOLD_MAX_S)
+        due_us = us_of(lot.changed_at) + round(wait_s * SECOND_US)
+        now_us = desk.now_us()
+        if now_us < due_us:
+            return (due_us - now_us) / SECOND_US
+        move(connection, lot, LotState.SCREENING, "the provider is asked again", now_us)
+    return 0.0
+
+
+def _record(desk: Desk, lot: Lot, decision: Decision, check_id: str | None) -> None:
+    """Keep a decision and what follows from it, in one transaction."""
+    now_us = desk.now_us()
+    attempts = tables.screenings.c
+    with desk.transact() as connection:
+        attempt = connection.execute(
+            sa.select(sa.func.coalesce(sa.func.max(attempts.attempt), 0) + 1).where(
+                attempts.block_hash == lot.block_hash, attempts.vout == lot.vout
+            )
+        ).scalar_one()
+        connection.execute(
+            sa.insert(tables.screenings),
+            {
+                "block_hash": lot.block_hash,
+                "vout": lot.vout,
+                "attempt": attempt,
+                "check_id": check_id,
+                "provider": decision.provider,
+                "provider_ref": decision.provider_ref,
+                "score_bp": decision.score_bp,
+                "level": decision.level,
+                "decision": decision.verdict.value,
+                "reason": f"{decision.reason}: {decision.words}"[:500],
+                "raw": decision.raw[:RAW_CHARACTERS_MAX],
+                "raw_sha256": decision.raw_sha256 or None,
+                "refuse_over_bp": decision.refuse_over_bp,
+                "officer_over_bp": decision.officer_over_bp,
+                "order_number": decision.order,
+                "at": moment_of(now_us),
+            },
+        )
+        goes_to = _STATE_OF[decision.verdict]
+        move(connection, lot, goes_to, decision.words, now_us, order_number=decision.order)
+
+
+_STATE_OF = {
+    Verdict.CLEAR: LotState.CLEARED,
+    Verdict.OFFICER: LotState.HELD,
+    Verdict.HOLD: LotState.HELD,
+    Verdict.REFUSE: LotState.REFUSED,
+}
+
+
+def _hold(desk: Desk, lot: Lot, why: str) -> None:
+    with desk.transact() as connection:
+        move(connection, lot, LotState.HELD, why, desk.now_us())
