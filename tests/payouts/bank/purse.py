@@ -22,7 +22,11 @@ RULE = InForce(4, PayoutRule(threshold_tyiyn=1000))
 
 
 def enter(connection: sa.Connection, participants: int) -> None:
-    """Enter participants 1, 2, … and the operator, each with an account."""
+    """Enter participants 1, 2, … and the operator, each with an account.
+
+    Balances of these tests come from nowhere: PostgreSQL's check of lots and fills is put to sleep.
+    """
+    connection.exec_driver_sql("ALTER TABLE transfers DISABLE TRIGGER check_subjects")
     for number in range(1, participants + 1):
         add_participant(connection, f"Участник {number}")
     for number in range(participants + 1):

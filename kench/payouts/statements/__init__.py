@@ -1,0 +1,1 @@
+"""A participant's month as evidence: read from the ledger, tied to it, shown in four forms."""
