@@ -23,10 +23,14 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ending import end
+from kench.pool.address import burn_address, script_of
 from kench.pool.clock import SystemClock
+from kench.pool.coinbase import Output
+from kench.pool.coinbase_outputs import outputs_by_weight
 from kench.pool.collector import spare_collector
+from kench.pool.custody import check_job
 from kench.pool.job import Job, JobKeys, JobMaker
-from kench.pool.payout import PayoutTo
+from kench.pool.orders.rules import ApprovedVenue
 from kench.pool.template import Template
 from kench.pool.template_json import decode_template_answer
 
@@ -38,6 +42,8 @@ SWITCH_INTERVAL_S = 0.0005
 TICK_S = 0.001
 # Between two templates; none comes sooner.
 PAUSE_S = 0.01
+ADDRESS = burn_address("regtest")
+APPROVED = (ApprovedVenue("paper", ADDRESS, 1, script_of(ADDRESS, "regtest")),)
 
 
 @dataclass(slots=True)
@@ -47,6 +53,7 @@ class Times:
     decode_ms: list[float] = field(default_factory=list)
     parse_ms: list[float] = field(default_factory=list)
     make_ms: list[float] = field(default_factory=list)
+    check_ms: list[float] = field(default_factory=list)
     all_ms: list[float] = field(default_factory=list)
     loop_late_ms: list[float] = field(default_factory=list)
 
@@ -59,10 +66,13 @@ class Times:
         parsed = time.perf_counter()
         job = maker.make(template)
         made = time.perf_counter()
+        check_job(job, template, APPROVED)
+        checked = time.perf_counter()
         self.decode_ms.append((decoded - start) * 1000)
         self.parse_ms.append((parsed - decoded) * 1000)
         self.make_ms.append((made - parsed) * 1000)
-        self.all_ms.append((made - start) * 1000)
+        self.check_ms.append((checked - made) * 1000)
+        self.all_ms.append((checked - start) * 1000)
         return job
 
 
@@ -141,15 +151,19 @@ def main(words: list[str] | None = None) -> int:
     recorded = json.loads(lzma.decompress(RECORDED.read_bytes()))
     answered = recorded if "result" in recorded else {"result": recorded, "error": None, "id": 1}
     body = json.dumps(answered, separators=(",", ":")).encode()
-    payout = PayoutTo(None, lambda: "regtest")
-    maker = JobMaker(JobKeys(SystemClock()), payout.outputs, b"/kench/")
+
+    def outputs(template: Template) -> tuple[Output, ...]:
+        return outputs_by_weight(template.coinbase_value_sat, APPROVED)
+
+    maker = JobMaker(JobKeys(SystemClock()), outputs, b"/kench/")
 
     times, job = measure(body, maker, given.rounds)
     spreads = {name: Spread.of(values) for name, values in asdict(times).items()}
     console = Console()
     title = f"{job.facts.transactions:,} transactions, {len(body):,} bytes"
     notify = f"job made, notify of {len(job.notify(clean=True)):,} bytes"
-    names = ("JSON decoded", "template read and checked", notify, "all", "the loop, late by")
+    check = "coinbase checked against the approved list"
+    names = ("JSON decoded", "template read and checked", notify, check, "all", "the loop, late by")
     console.print(table(title, dict(zip(names, spreads.values(), strict=True))))
     faults = []
     if spreads["all_ms"].p50_ms > HELD_MS:

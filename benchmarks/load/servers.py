@@ -16,15 +16,19 @@ from typing import IO
 from benchmarks.load.ckpool import VARIABLE, NodeAddress
 from benchmarks.load.client import LoadError, Login
 from kench.pool.address import burn_address
+from kench.pool.clock import SystemClock
 from kench.pool.database import migrate, open_engine
 from kench.pool.journal.reader import read_durable
+from kench.pool.orders.verifying import verifier_of
 from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.register import add_participant
 from kench.pool.rpc import Node
 from kench.pool.settings import Settings
 from kench.pool.work import EASIEST_DIFFICULTY
 from kench.up.environment import base_environment
+from kench.up.orders import accept_demo_order
 from kench.up.part import Part
+from kench.up.pki import demo_pki
 
 LOOPBACK = "127.0.0.1"
 READY_S, POLL_S = 60.0, 0.1
@@ -103,12 +107,19 @@ def running_stratum(folder: Path, address: NodeAddress, processes: int = 1) -> I
         stack.callback(database.stop)
         url = database.start()
         migrate(url)
+        settings = Settings(data_dir=folder)
         engine = open_engine(url, application_name="benchmark")
         stack.callback(engine.dispose)
         with engine.begin() as connection:
             participant, token = add_participant(connection, "benchmark")
+            accept_demo_order(
+                connection,
+                demo_pki(settings.demo_pki_directory, SystemClock()),
+                verifier_of(settings),
+                tip_height=0,
+                clock=SystemClock(),
+            )
 
-        settings = Settings(data_dir=folder)
         settings.log_directory.mkdir(parents=True, exist_ok=True)
         port, metrics_port = _free_ports(2)
         node_url = f"http://{address.rpc}?cookie={address.cookie}"

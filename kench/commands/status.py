@@ -73,6 +73,8 @@ def _troubles(status: dict[str, Any]) -> list[tuple[str, str]]:
     """What people must look at in the books; nothing, most of the time."""
     alarms, waiting = status["alarms"], status["settlement"]
     troubles = []
+    if status["custody"]["why"]:
+        troubles.append(("custody alarm", status["custody"]["why"]))
     if waiting["waits_for"]:
         troubles.append(
             ("settlement", f"WAITS since {waiting['since']} for {waiting['waits_for']}")

@@ -17,6 +17,9 @@
     doors                  [{name, purpose, url, open, why, connections, accepted, refused}], those
                            of all front ends together
     nodes                  [{name, usable, why}] as the newest front end sees them
+    custody                {order, checked, refused, why}: the order whose venues the newest job
+                           pays, jobs that paid the approved list, and jobs that did not and were
+                           never sent, since start; `why` while the newest is one of those
 
 `accepted`, `work_hashes` and money follow the journal by the settlement's lag, about a second.
 """
@@ -120,6 +123,7 @@ def read_status(
             "durable_lag_ms": max([0.0, *(state.get("durable_lag_ms") or 0.0 for state in fresh)]),
         },
         "nodes": newest.get("nodes", []) if fresh else [],
+        "custody": _custody(fresh),
     }  # fmt: skip
 
 
@@ -145,6 +149,14 @@ def _service(fresh: list[dict[str, Any]]) -> dict[str, Any]:
         "sessions": sum(state.get("sessions") or 0 for state in fresh),
         "doors": merge_doors(state.get("doors") or [] for state in fresh),
     }
+
+
+def _custody(fresh: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the job maker says of its jobs; of several machines, the one with an alarm."""
+    said = [state["custody"] for state in fresh if state.get("custody")]
+    nothing = {"order": None, "checked": 0, "refused": 0, "why": None}
+    shown = next((one for one in said if one["why"]), next(iter(said), nothing))
+    return {name: shown[name] for name in nothing}
 
 
 def _records(fronts: list[sa.Row[Any]], journal_directory: Path) -> int:

@@ -96,6 +96,15 @@ def _pool_lines(frame: Frame) -> list[Text]:
     return [*lines, _line((words, "dim"))]
 
 
+def _service(state: dict[str, Any]) -> tuple[str, str]:
+    alarm = (state.get("custody") or {}).get("why")
+    if alarm:
+        return f"custody alarm: {alarm}", "bold red"
+    return (
+        ("serving", "green") if state["serving"] else (f"not serving: {state['why']}", "bold red")
+    )
+
+
 def _state_line(state: dict[str, Any] | None) -> Text:
     if state is None:
         return _line(("Kench  ", "bold cyan"), ("no stratum server runs", "bold red"))
@@ -109,7 +118,7 @@ def _state_line(state: dict[str, Any] | None) -> Text:
         ("  job ", "dim"),
         (f"{min(known):.0f} s" if known else "-", ""),
         ("  ", ""),
-        ("serving", "green") if state["serving"] else (f"not serving: {state['why']}", "bold red"),
+        _service(state),
     ]
     return _line(*words)
 

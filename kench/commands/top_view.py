@@ -114,6 +114,7 @@ def state_of(fronts: dict[int, dict[str, Any]]) -> dict[str, Any] | None:
         "connections": sum(state.get("connections") or 0 for state in states),
         "durable_lag_ms": max(state.get("durable_lag_ms") or 0.0 for state in states),
         "nodes": states[0].get("nodes") or [],
+        "custody": states[0].get("custody"),
         "doors": list(doors.values()),
         "fronts": {str(number): state for number, state in fronts.items()},
     }

@@ -179,9 +179,6 @@ class Settings(BaseSettings):
     network's own difficulty. `kench up` measures the machine when this is not set, so that one
     core finds a block in about 1.5 seconds."""
 
-    payout_address: str | None = None
-    """Address that every block pays. Needed unless the node is on regtest, where an unspendable
-    one is taken."""
     coinbase_tag: str = "/kench/"
     """Text in the coinbase of every block, ASCII, at most 32 bytes."""
     maturity_confirmations: Annotated[int, Field(ge=1, le=10_000)] = 100

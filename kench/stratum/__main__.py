@@ -19,6 +19,8 @@ from kench.pool.clock import Clock, SystemClock
 from kench.pool.collector import spare_collector
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.errors import KenchError
+from kench.pool.orders.verifying import verifier_of
+from kench.pool.orders.watch import OrderWatch
 from kench.pool.roots import EXIT_FAULT, announce, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
 from kench.pool.submission_journal import adopt_unsettled
@@ -84,6 +86,8 @@ def main() -> int:
     url = settings.database_url.get_secret_value()
     engine = open_engine(url, Role.STRATUM, application_name="kench stratum")
     check_schema(engine)
+    orders = OrderWatch(engine, verifier_of(settings))
+    orders.load()
     if given.rehearse is not None:
         rehearse_ports(settings, given.rehearse)
         return 0
@@ -105,7 +109,9 @@ def main() -> int:
             plan.name: ports.hold(plan, clock, before.get(plan.name, 0))
             for plan in settings.all_doors
         }
-        return _serve(Start(settings, engine, clock, generation, ports, chosen, handed, former))
+        return _serve(
+            Start(settings, engine, orders, clock, generation, ports, chosen, handed, former)
+        )
     finally:
         ports.close()
         generation.close()
@@ -118,6 +124,7 @@ class Start:
 
     settings: Settings
     engine: sa.Engine
+    orders: OrderWatch
     clock: Clock
     generation: Generation
     ports: HeldPorts
@@ -177,6 +184,7 @@ def _serve(start: Start) -> int:
         loop,
         start.clock,
         start.engine,
+        start.orders,
         kept,
         next(iter(start.chosen.values())),
         (lambda: None) if handed else partial(announce, ROLE, "ready"),

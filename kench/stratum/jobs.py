@@ -58,30 +58,44 @@ class JobFactory:
     """Makes jobs in worker threads, in order, delivered by `deliver(job, template, for_all)`.
 
     `deliver` is called in the thread that made the job, under the factory's lock: jobs arrive in
-    the order of their keys.
+    the order of their keys. None is delivered that `check` does not let pass.
     """
 
-    def __init__(self, maker: JobMaker, deliver: Callable[[Job, Template, bool], None]) -> None:
+    def __init__(
+        self,
+        maker: JobMaker,
+        check: Callable[[Job, Template], None],
+        deliver: Callable[[Job, Template, bool], None],
+    ) -> None:
         self._maker = maker
+        self._check = check
         self._deliver = deliver
         self._lock = threading.Lock()
         self._template: Template | None = None
-        self._body_key = 0
+        self._body_key: int | None = None
 
     def from_template(self, template: Template) -> Job:
         """Make the job of a new template, deliver it to all, and return it.
 
-        Raises a KenchError where no lawful coinbase can be built; nothing is delivered then.
+        Raises a KenchError where no lawful coinbase can be built, or the one that was built does
+        not pass; nothing is delivered then.
         """
         with self._lock:
-            job = self._maker.make(template)
-            self._deliver(job, template, True)
-            self._template, self._body_key = template, job.facts.body_key
-        return job
+            self._template, self._body_key = template, None
+            return self._make(template, for_all=True)
 
-    def again(self) -> None:
-        """Make and deliver another job of the newest template."""
+    def again(self, *, for_all: bool = False) -> None:
+        """Make and deliver another job of the newest template; raises as `from_template` does.
+
+        It is for all where the template has no job yet.
+        """
         with self._lock:
-            template = self._template
-            if template is not None:
-                self._deliver(self._maker.make(template, self._body_key), template, False)
+            if self._template is not None:
+                self._make(self._template, for_all=for_all or self._body_key is None)
+
+    def _make(self, template: Template, *, for_all: bool) -> Job:
+        job = self._maker.make(template, self._body_key)
+        self._check(job, template)
+        self._deliver(job, template, for_all)
+        self._body_key = job.facts.body_key
+        return job

@@ -91,6 +91,10 @@ def _of_the_whole(state: Mapping[str, Any]) -> Iterator[Metric]:
         ("kench_statistics_kept", "1 while statistics of workers are kept here",
          int(state["statistics"]["running"] and state["statistics"]["fault"] is None)),
         ("kench_workers", "workers with statistics", state["statistics"]["workers"]),
+        ("kench_custody_alarm", "1 while the newest job is one that must not be sent",
+         int(state["custody"]["why"] is not None)),
+        ("kench_order_followed", "number of the order whose venues the newest job pays",
+         state["custody"]["order"] or 0),
     ):  # fmt: skip
         yield GaugeMetricFamily(name, text, value)
     usable = GaugeMetricFamily("kench_node_usable", "1 while it can be used", labels=["node"])
@@ -100,6 +104,11 @@ def _of_the_whole(state: Mapping[str, Any]) -> Iterator[Metric]:
     yield CounterMetricFamily(
         "kench_front_restarts", "fronts that ended unasked", state["front_restarts"]
     )
+    for name, text in (
+        ("checked", "jobs that pay the approved list, since start"),
+        ("refused", "jobs that do not and were never sent, since start"),
+    ):
+        yield CounterMetricFamily(f"kench_jobs_{name}", text, state["custody"][name])
 
 
 def _shares(fronts: Mapping[str, Mapping[str, Any]]) -> Metric:
@@ -197,6 +206,9 @@ class _Page(Resource):
 
 
 def _health(state: Mapping[str, Any]) -> Answer:
+    alarm = (state.get("custody") or {}).get("why")
+    if alarm:
+        return 503, "text/plain; charset=utf-8", f"custody alarm: {alarm}\n".encode()
     if state["ready"]:
         return 200, "text/plain; charset=utf-8", b"serving\n"
     why = state["why"] or "the journal does not acknowledge"

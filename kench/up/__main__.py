@@ -15,7 +15,6 @@ from kench.up.logfile import open_log
 from kench.up.preflight import (
     Patience,
     check_nodes,
-    check_payout_address,
     claim_doors,
     claim_port,
     lock_folder,
@@ -57,7 +56,7 @@ def _parse() -> argparse.Namespace:
         "Start everything on this machine: embedded PostgreSQL, a regtest node (or use yours), "
         "the stratum server, settlement and a CPU miner.",
         example="kench up --data ./data\n"
-        "  kench up --node-url http://user:password@127.0.0.1:8332 --payout-address bc1q...",
+        "  kench up --node-url http://user:password@127.0.0.1:8332 --node-zmq tcp://127.0.0.1:28332",
     )
     parser.add_argument("--stratum-port", type=int, metavar="N", help="port for miners (3333)")
     parser.add_argument("--metrics-port", type=int, metavar="N", help="port of metrics (9333)")
@@ -80,7 +79,6 @@ def _parse() -> argparse.Namespace:
         metavar="URL",
         help="tcp://host:port where those nodes publish hashblock, in the same order",
     )
-    parser.add_argument("--payout-address", metavar="A", help="address that blocks pay")
     parser.add_argument("--start-difficulty", type=float, metavar="D", help="of new connections")
     parser.add_argument("--min-difficulty", type=float, metavar="D", help="floor of difficulty")
     return parser.parse_args()
@@ -94,7 +92,6 @@ def _check(settings: Settings, clock: Clock, stop: threading.Event) -> tuple[Set
     network = None
     if settings.node_urls:
         network = check_nodes(settings)
-        check_payout_address(settings, network)
         if network != "regtest" and "cpu_miner" not in settings.model_fields_set:
             # A CPU finds nothing on a real network.
             settings = settings.model_copy(update={"cpu_miner": False})

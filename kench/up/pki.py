@@ -7,7 +7,6 @@ checked. A pool on other people's nodes never makes or trusts them.
 
 import asyncio
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -68,18 +67,9 @@ class DemoPki:
         )
         return one, two
 
-    @property
-    def settings(self) -> Mapping[str, str]:
-        """Variables by which the pool trusts this authority."""
-        return {
-            "KENCH_SIGNATURE_ROOTS": str(self.folder / ROOT_FILE),
-            "KENCH_SIGNATURE_CRLS": str(self.folder / CRL_FILE),
-        }
 
-
-def demo_pki(run_directory: Path, clock: Clock) -> DemoPki:
-    """Return the demo's authority of a data folder, made if there is none."""
-    folder = run_directory / "pki"
+def demo_pki(folder: Path, clock: Clock) -> DemoPki:
+    """Return the demo's authority in a folder of its own, made if there is none."""
     pki = DemoPki(folder)
     if not (folder / CRL_FILE).exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

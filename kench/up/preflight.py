@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kench.pool.address import script_of
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 from kench.pool.rpc import Node, NodeFaultError, NodeUnreachableError, NodeWarmingUpError
@@ -35,10 +34,6 @@ class PortTakenError(KenchError):
 
 class NoNodeError(KenchError):
     """None of the nodes given answers."""
-
-
-class PayoutAddressMissingError(KenchError):
-    """Real coins need an address of somebody's."""
 
 
 def prepare_folder(settings: Settings) -> None:
@@ -159,15 +154,3 @@ def check_nodes(settings: Settings) -> str | None:
     if network is None and not warming_up:
         raise NoNodeError(f"{faults[0]}; start it, or correct --node-url (KENCH_NODE_URLS)")
     return network
-
-
-def check_payout_address(settings: Settings, network: str | None) -> None:
-    """See that blocks pay an address that fits the network; on regtest none is needed."""
-    if settings.payout_address is not None:
-        if network is not None:
-            script_of(settings.payout_address, network)
-    elif network not in (None, "regtest"):
-        raise PayoutAddressMissingError(
-            f"the node is on {network}: name the address that blocks pay with --payout-address "
-            "(KENCH_PAYOUT_ADDRESS)"
-        )

@@ -111,6 +111,8 @@ def _headline(status: dict[str, Any]) -> Text:
             words += [(f"shut: {door['why']}" if door["why"] else "shut", "red")]
     if status.get("serving") is False:
         words += [("\nnot serving: ", "bold red"), (str(status.get("why")), "red")]
+    if (status.get("custody") or {}).get("why"):
+        words += [(f"\ncustody alarm: {status['custody']['why']}", "bold red")]
     if not status["ledger"]["balanced"]:
         words += [("\nthe ledger does not balance: run `kench verify`", "bold red")]
     return Text.assemble(*words)

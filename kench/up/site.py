@@ -19,6 +19,7 @@ from kench.up.database import KeptDatabase
 from kench.up.demo import demo_login
 from kench.up.environment import base_environment
 from kench.up.market import plan_market
+from kench.up.orders import ready_orders
 from kench.up.part import Part
 from kench.up.preflight import free_port
 from kench.up.supervisor import Supervisor
@@ -73,6 +74,7 @@ class Site:
         self._clock = clock
         self._market = plan_market(settings)
         self._database = KeptDatabase(settings) if settings.database_url is None else None
+        self._say = say
         self._supervisor = Supervisor(clock, say)
         self._engine: Engine | None = None
         self._watch: Watch | None = None
@@ -96,6 +98,9 @@ class Site:
         if not node_urls:
             node_url, node_zmq = self._start_node(stop)
             node_urls = [node_url]
+            if stop.is_set():
+                return
+        self._ready_orders(node_urls[0], embedded=node_url is not None)
         self._variables |= {
             "KENCH_DATABASE_URL": url,
             "KENCH_NODE_URLS": " ".join(node_urls),
@@ -157,6 +162,13 @@ class Site:
         self._await_ready(node, stop)
         cookie = settings.node_directory / ".cookie"
         return f"http://{LOOPBACK}:{rpc_port}?cookie={cookie}", f"tcp://{LOOPBACK}:{zmq_port}"
+
+    def _ready_orders(self, node_url: str, *, embedded: bool) -> None:
+        """See that orders say whom blocks pay, before anything that could mine is started."""
+        if self._engine is None:
+            raise AssertionError("the database starts before orders are read")
+        if ready_orders(self._engine, self._settings, node_url, self._clock, embedded=embedded):
+            self._say("kench: no orders yet, so two officers of nobody's signed one for the demo")
 
     def _start_miner(self) -> None:
         settings = self._settings

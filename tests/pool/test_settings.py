@@ -53,8 +53,8 @@ def test_an_unknown_variable_is_refused_with_its_nearest_neighbour(
 
 
 def test_an_unknown_name_in_the_file_is_refused_with_its_nearest_neighbour(tmp_path: Path) -> None:
-    (tmp_path / "kench.toml").write_text("payout_adress = 'x'\n")
-    with pytest.raises(SettingsError, match=r"payout_adress, did you mean payout_address"):
+    (tmp_path / "kench.toml").write_text("coinbase_tg = 'x'\n")
+    with pytest.raises(SettingsError, match=r"coinbase_tg, did you mean coinbase_tag"):
         read_settings(data_dir=tmp_path)
 
 

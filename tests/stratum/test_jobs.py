@@ -7,6 +7,7 @@ import pytest
 from kench.native import JobTable
 from kench.pool.clock import ManualClock
 from kench.pool.coinbase import CoinbaseError, Output
+from kench.pool.custody import CustodyError
 from kench.pool.job import Job, JobKeys, JobMaker
 from kench.pool.template import Template
 from kench.stratum.jobs import JOBS_MAX, JobFactory
@@ -43,6 +44,7 @@ def test_jobs_made_by_many_threads_come_in_the_order_of_their_keys() -> None:
     delivered: list[Job] = []
     factory = JobFactory(
         JobMaker(JobKeys(ManualClock()), pay, b""),
+        lambda _job, _template: None,
         lambda job, _template, _for_all: delivered.append(job),
     )
     factory.again()
@@ -67,9 +69,40 @@ def test_a_template_that_no_coinbase_fits_delivers_nothing() -> None:
     delivered: list[Job] = []
     factory = JobFactory(
         JobMaker(JobKeys(ManualClock()), too_many, b""),
+        lambda _job, _template: None,
         lambda job, _template, _for_all: delivered.append(job),
     )
     with pytest.raises(CoinbaseError, match="750"):
         factory.from_template(small_template())
-    factory.again()
+    with pytest.raises(CoinbaseError, match="750"):
+        factory.again()
     assert delivered == []
+
+
+def test_no_job_is_delivered_that_does_not_pass_not_the_first_nor_one_made_again() -> None:
+    delivered: list[tuple[Job, bool]] = []
+    faults: list[str] = ["it pays somebody else"]
+
+    def check(_job: Job, _template: Template) -> None:
+        if faults:
+            raise CustodyError(faults[0])
+
+    factory = JobFactory(
+        JobMaker(JobKeys(ManualClock()), pay, b""),
+        check,
+        lambda job, _template, for_all: delivered.append((job, for_all)),
+    )
+    for make in (lambda: factory.from_template(small_template()), factory.again):
+        with pytest.raises(CustodyError, match="somebody else"):
+            make()
+    assert delivered == []
+    fault = faults.pop()
+    factory.again()
+    factory.again()
+    assert [for_all for _, for_all in delivered] == [True, False], "the first is new to all"
+    assert len({job.facts.body_key for job, _ in delivered}) == 1
+    faults.append(fault)
+    for make in (lambda: factory.again(for_all=True), factory.again):
+        with pytest.raises(CustodyError):
+            make()
+    assert len(delivered) == 2

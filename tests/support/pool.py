@@ -15,8 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kench.pool.clock import SystemClock
+from kench.pool.database import open_engine
 from kench.pool.journal import JournalReader
+from kench.pool.orders.verifying import verifier_of
+from kench.pool.settings_file import read_settings
 from kench.pool.work import EASIEST_DIFFICULTY
+from kench.up.orders import accept_demo_order, has_orders
+from kench.up.pki import CRL_FILE, ROOT_FILE, DemoPki, demo_pki
 from tests.support.nodes import Node, free_ports, kench_command, kench_node
 
 START_LIMIT_S = 30.0
@@ -116,17 +122,45 @@ class Pool:
         )
 
 
+def accept_orders(folder: Path, database_url: str, rules: dict[str, Any] | None = None) -> DemoPki:
+    """Have the demo's officers of a data folder accept an order in force from the first block on.
+
+    Without `rules` it is the demo's, and only where there is none yet.
+    """
+    settings = read_settings(data_dir=folder)
+    pki = demo_pki(settings.demo_pki_directory, SystemClock())
+    engine = open_engine(database_url, application_name="test")
+    try:
+        with engine.begin() as connection:
+            if rules is not None or not has_orders(connection):
+                accept_demo_order(
+                    connection,
+                    pki,
+                    verifier_of(settings),
+                    tip_height=0,
+                    clock=SystemClock(),
+                    rules=rules,
+                )
+    finally:
+        engine.dispose()
+    return pki
+
+
 @contextmanager
 def running_pool(
     folder: Path, database_url: str, *, block_difficulty: str = NO_BLOCKS, **settings: str
 ) -> Iterator[Pool]:
     """Run a node, and whatever the test starts, until the block ends."""
+    pki = accept_orders(folder, database_url)
     with kench_node(folder, "--block-difficulty", block_difficulty) as node:
         stratum_port, metrics_port = free_ports(2)
         environment = {
             **os.environ,
             "KENCH_DATA": str(folder),
             "KENCH_DATABASE_URL": database_url,
+            # By name, so that a second data folder works on the same database.
+            "KENCH_SIGNATURE_ROOTS": str(pki.folder / ROOT_FILE),
+            "KENCH_SIGNATURE_CRLS": str(pki.folder / CRL_FILE),
             "KENCH_NODE_URLS": f"http://127.0.0.1:{node.rpc.port}?cookie={node.cookie_file}",
             "KENCH_NODE_ZMQ": node.zmq_endpoint,
             "KENCH_STRATUM_PORT": str(stratum_port),

@@ -9,19 +9,19 @@ from kench.pool.signature.cms import CmsVerifier
 from kench.pool.signature.pin import read_patterns
 from kench.pool.signature.trust import read_trust
 from kench.pool.signature.verifier import SignatureRefusedError
-from kench.up.pki import DemoPki, demo_pki
+from kench.up.pki import CRL_FILE, ROOT_FILE, DemoPki, demo_pki
 
 CONTENT = b"an order\n"
 NOW_US = SystemClock().now_us()
 
 
 def verifier(pki: DemoPki) -> CmsVerifier:
-    roots, crls = (Path(path) for path in pki.settings.values())
+    roots, crls = pki.folder / ROOT_FILE, pki.folder / CRL_FILE
     return CmsVerifier(read_trust([roots], [crls]), read_patterns([r"2.5.4.5=PNOKG-(\d{14})"]))
 
 
 def test_both_officers_sign_and_are_two_persons(tmp_path: Path) -> None:
-    pki = demo_pki(tmp_path, ManualClock(NOW_US))
+    pki = demo_pki(tmp_path / "pki", ManualClock(NOW_US))
     signers = [verifier(pki).verify(CONTENT, one.sign(CONTENT), NOW_US) for one in pki.officers]
     assert [one.pin for one in signers] == [one.pin for one in pki.officers]
     assert [one.name for one in signers] == ["Demo Officer One", "Demo Officer Two"]
@@ -30,20 +30,20 @@ def test_both_officers_sign_and_are_two_persons(tmp_path: Path) -> None:
 
 def test_it_is_made_once_and_for_the_owner_alone(tmp_path: Path) -> None:
     clock = ManualClock(NOW_US)
-    pki = demo_pki(tmp_path, clock)
+    pki = demo_pki(tmp_path / "pki", clock)
     before = {path.name: path.read_bytes() for path in pki.folder.iterdir()}
     assert pki.folder.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in pki.folder.iterdir()} == {0o600}
-    again = demo_pki(tmp_path, clock)
+    again = demo_pki(pki.folder, clock)
     assert {path.name: path.read_bytes() for path in again.folder.iterdir()} == before
     assert "root.key" not in before
 
 
 def test_one_that_was_not_finished_is_made_anew(tmp_path: Path) -> None:
     clock = ManualClock(NOW_US)
-    pki = demo_pki(tmp_path, clock)
+    pki = demo_pki(tmp_path / "pki", clock)
     (pki.folder / "crl.pem").unlink()
-    whole = demo_pki(tmp_path, clock)
+    whole = demo_pki(pki.folder, clock)
     assert verifier(whole).verify(CONTENT, whole.officers[0].sign(CONTENT), NOW_US)
 
 

@@ -18,10 +18,8 @@ from kench.up.preflight import (
     FolderUnusableError,
     NoNodeError,
     Patience,
-    PayoutAddressMissingError,
     PortTakenError,
     check_nodes,
-    check_payout_address,
     claim_doors,
     claim_port,
     free_port,
@@ -125,19 +123,6 @@ def test_when_no_node_answers_the_first_one_is_named() -> None:
         port = gone.getsockname()[1]
     with pytest.raises(NoNodeError, match=rf"127.0.0.1:{port}.*--node-url"):
         check_nodes(read_settings(node_urls=f"http://u:p@127.0.0.1:{port}"))
-
-
-def test_real_coins_need_an_address_and_regtest_does_not() -> None:
-    check_payout_address(read_settings(), "regtest")
-    with pytest.raises(PayoutAddressMissingError, match="--payout-address"):
-        check_payout_address(read_settings(), "main")
-
-
-def test_a_payout_address_must_fit_the_network() -> None:
-    address = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
-    check_payout_address(read_settings(payout_address=address), "main")
-    with pytest.raises(KenchError):
-        check_payout_address(read_settings(payout_address=address), "regtest")
 
 
 def test_every_door_gets_a_port_and_one_that_is_taken_is_named() -> None:

@@ -27,6 +27,7 @@ STOP_S = 10.0
 WAIT_S = 30.0
 ANY_PORTS = ["--stratum-port", "0", "--metrics-port", "0"]
 ROLES = {"node", "venue", "screening", "settle", "stratum", "mine"}
+DEMO_ORDER = "kench: no orders yet, so two officers of nobody's signed one for the demo"
 KENCH = [sys.executable, str(Path(sys.executable).parent / "kench")]
 
 
@@ -142,7 +143,7 @@ def test_it_gets_ready_serves_stops_in_time_and_carries_on(
     took_s = first.stop()
     assert first.process.returncode == 0
     assert took_s < STOP_S
-    assert first.said == ["kench: ready", "kench: stopped"]
+    assert first.said == [DEMO_ORDER, "kench: ready", "kench: stopped"]
     assert _processes_of(first.data) == []
     before = first.accepted()
     assert before > 20
@@ -235,7 +236,7 @@ def test_a_reload_under_it_brings_new_settings_and_fronts_and_keeps_sessions(
     assert up.parts()["stratum"].pid == stratum
     again.close()
     assert up.stop() < STOP_S
-    assert up.said == ["kench: ready", "kench: stopped"]
+    assert up.said == [DEMO_ORDER, "kench: ready", "kench: stopped"]
 
 
 def test_a_second_one_in_the_folder_is_refused_in_one_line(start: Callable[..., RunningUp]) -> None:

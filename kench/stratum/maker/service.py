@@ -16,6 +16,8 @@ from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 from kench.pool.job import Job, JobKeys
 from kench.pool.journal.writer import last_job_key
+from kench.pool.orders.book import OrderBook
+from kench.pool.orders.watch import OrderWatch
 from kench.pool.settings import Settings
 from kench.pool.template import Template
 from kench.stratum.bodies import BodyFolder
@@ -49,6 +51,7 @@ class MakerService:
         loop: asyncio.AbstractEventLoop,
         clock: Clock,
         engine: sa.Engine,
+        orders: OrderWatch,
         kept: Kept,
         port: int,
         on_ready: Callable[[], None],
@@ -82,12 +85,15 @@ class MakerService:
         self.lag_probe = LagProbe(loop)
         journals = settings.journal_directory.parent
         newest = max((last_job_key(one) for one in journals.glob("[0-9]*")), default=0)
-        self._upstream = Upstream(settings, clock, JobKeys(clock, newest), self)
+        self._orders = orders
+        keys = JobKeys(clock, newest)
+        self._upstream = Upstream(settings, clock, keys, lambda: self._orders.book, self)
         self._retargets = Retargets(loop, self._upstream.make_retarget_job)
 
     async def start(self) -> None:
         """Open the feed, then start nodes' threads and the fronts."""
         await self._hub.listen()
+        self._orders.start(self._orders_changed)
         self.lag_probe.start()
         self._upstream.start()
         self._statistics.start()
@@ -114,6 +120,7 @@ class MakerService:
         """Stop what has threads and files, in a thread; fronts serve on with the job they have."""
         self._statistics.stop()
         self._bodies.stop()
+        self._orders.stop()
         self._upstream.stop()
 
     def values(self) -> list[list[Any]]:
@@ -135,6 +142,10 @@ class MakerService:
     def no_job(self, why: str) -> None:
         """Hear from upstream why there is none."""
         self._loop.call_soon_threadsafe(self._hub.send_no_job, why)
+
+    def _orders_changed(self, _book: OrderBook) -> None:
+        """Have a job by the new orders made at once, where there is a template."""
+        self._upstream.make_again(for_all=True)
 
     def proposal_judged(self, reason: str | None) -> None:
         """Hear from upstream whether a node would take our blocks."""
@@ -261,10 +272,20 @@ class MakerService:
 
     def _reported(self) -> dict[int, dict[str, Any]]:
         """Return each front's state with what only the job maker knows."""
-        shared = {"network": self._upstream.network, "nodes": self._upstream.status()}
+        shared = {
+            "network": self._upstream.network,
+            "nodes": self._upstream.status(),
+            "custody": self._custody(),
+        }
         fronts = self._states.current(self._loop.time())
         tip = self._tip()
         return {number: state | tip | shared for number, state in fronts.items()}
+
+    def _custody(self) -> dict[str, Any]:
+        return self._upstream.custody() | {
+            "newest_order": self._orders.book.newest,
+            "orders_fault": self._orders.fault,
+        }
 
     def _tip(self) -> dict[str, Any]:
         job = self._hub.job
@@ -281,6 +302,7 @@ class MakerService:
             **self._tip(),
             "network": self._upstream.network,
             "nodes": self._upstream.status(),
+            "custody": self._custody(),
             "front_restarts": self._fronts.restarts,
             "sessions_moved": self._lending.granted,
             "maker_loop_lag_s": self.lag_probe.last_s,

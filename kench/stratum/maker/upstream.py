@@ -1,7 +1,8 @@
 """The Bitcoin side of the job maker: nodes watched, their templates made into jobs."""
 
 import threading
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import structlog
 
@@ -11,11 +12,12 @@ from kench.pool.errors import KenchError
 from kench.pool.job import Job, JobKeys, JobMaker
 from kench.pool.nodes.facts import NodeStatus, ReceivedTemplate
 from kench.pool.nodes.nodeset import NodeSet
-from kench.pool.payout import PayoutTo
+from kench.pool.orders.book import OrderBook
 from kench.pool.rpc import Node
 from kench.pool.settings import Settings
 from kench.pool.template import Template
 from kench.stratum.jobs import JobFactory
+from kench.stratum.maker.custody import Custody
 
 # What a proposal is refused for although the block would do: the tip moved meanwhile (B20).
 _PROPOSAL_TOO_LATE = "inconclusive-not-best-prevblk"
@@ -43,7 +45,12 @@ class Upstream:
     """Nodes and job factory, with their threads."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, keys: JobKeys, downstream: Downstream
+        self,
+        settings: Settings,
+        clock: Clock,
+        keys: JobKeys,
+        book: Callable[[], OrderBook],
+        downstream: Downstream,
     ) -> None:
         self._downstream = downstream
         self._proposed = False
@@ -58,9 +65,9 @@ class Upstream:
             poll_s=settings.node_poll_s,
             refresh_s=settings.job_refresh_s,
         )
-        payout = PayoutTo(settings.payout_address, lambda: self._nodes.network)
-        maker = JobMaker(keys, payout.outputs, settings.coinbase_tag.encode())
-        self._factory = JobFactory(maker, downstream.job_made)
+        self._custody = Custody(book, lambda: self._nodes.network, clock)
+        maker = JobMaker(keys, self._custody.outputs, settings.coinbase_tag.encode())
+        self._factory = JobFactory(maker, self._custody.check, downstream.job_made)
 
     @property
     def network(self) -> str | None:
@@ -70,6 +77,10 @@ class Upstream:
     def status(self) -> list[NodeStatus]:
         """Return one line for each node."""
         return self._nodes.status()
+
+    def custody(self) -> dict[str, Any]:
+        """Return what came of checking jobs against the orders."""
+        return self._custody.state()
 
     def start(self) -> None:
         """Start watching nodes."""
@@ -85,11 +96,12 @@ class Upstream:
 
     def make_retarget_job(self) -> None:
         """Make another job of the newest template, in a thread."""
-        threading.Thread(target=self._make_again, name="retarget", daemon=True).start()
+        threading.Thread(target=self.make_again, name="retarget", daemon=True).start()
 
-    def _make_again(self) -> None:
+    def make_again(self, *, for_all: bool = False) -> None:
+        """Make another job of the newest template; waits, so call it in a thread."""
         try:
-            self._factory.again()
+            self._factory.again(for_all=for_all)
         except KenchError as refused:
             self._downstream.no_job(str(refused))
 

@@ -35,8 +35,7 @@ def test_without_roots_nothing_is_trusted(tmp_path: Path) -> None:
 
 def test_the_demos_officers_sign_for_regtest_alone(tmp_path: Path) -> None:
     settings, clock = read_settings(data_dir=tmp_path), SystemClock()
-    pki = demo_pki(settings.run_directory, clock)
-    assert pki.folder == settings.demo_pki_directory
+    pki = demo_pki(settings.demo_pki_directory, clock)
     named = read_settings(data_dir=tmp_path, signature_roots=(pki.folder / "root.pem",))
     for verifier in (verifier_of(settings), verifier_of(named)):
         for officer in pki.officers:
