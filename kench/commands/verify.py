@@ -15,10 +15,12 @@ from sqlalchemy.exc import DBAPIError
 
 from kench.payouts.audit.report import Progress, Report
 from kench.payouts.audit.run import audit
+from kench.payouts.orders import OrdersInForce
 from kench.pool.clock import SystemClock
 from kench.pool.database import DatabaseUnavailableError, Role, check_schema, open_engine
 from kench.pool.errors import KenchError
 from kench.pool.nodes.chain import ChainView
+from kench.pool.orders.verifying import verifier_of
 from kench.pool.postgres import database_url
 from kench.pool.roots import command, run_root, settings_of, start_logging
 from kench.pool.rpc import Node
@@ -57,6 +59,7 @@ def main() -> int:
             ),
             settings.maturity_confirmations,
             progress,
+            orders=OrdersInForce(lambda: verifier_of(settings)).on(connection),
         )
     return _tell(report)
 

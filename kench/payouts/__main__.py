@@ -7,6 +7,7 @@ import structlog
 
 from kench.native import require_compiled
 from kench.payouts.follow import ChainWatch
+from kench.payouts.orders import OrdersInForce
 from kench.payouts.proofs.evidence import EvidenceKey
 from kench.payouts.proofs.service import ManifestMaker
 from kench.payouts.service import SettlementService
@@ -14,6 +15,7 @@ from kench.pool.clock import Clock, SystemClock
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.errors import KenchError
 from kench.pool.nodes.chain import ChainView
+from kench.pool.orders.verifying import verifier_of
 from kench.pool.postgres import database_url
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
 from kench.pool.rpc import Node
@@ -43,6 +45,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     clock = SystemClock()
+    orders = OrdersInForce(lambda: verifier_of(settings))
     chain = ChainView(nodes_of(settings), clock, settings.network)
     with database_url(settings) as url:
         engine = open_engine(url, Role.SETTLE, application_name="kench settle", pool_size=1)
@@ -52,6 +55,7 @@ def main() -> None:
             settings.data_dir / "journal",
             ChainWatch(chain, settings.maturity_confirmations),
             clock,
+            orders_on=orders.on,
         )
         manifests = _start_manifests(settings, url, clock, stop)
         announce(ROLE, "ready")

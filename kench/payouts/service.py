@@ -28,7 +28,7 @@ from kench.payouts.follow import (
 from kench.payouts.journals import CHUNK_RECORDS, JournalSwappedError
 from kench.payouts.positions import SettledElsewhereError
 from kench.payouts.rounds import FoundBlock
-from kench.payouts.settle import Settlement
+from kench.payouts.settle import OrdersOn, Settlement, no_orders
 from kench.payouts.waiting import write_waits_for
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
@@ -123,19 +123,22 @@ class Lookout:
 class SettlementService:
     """Settles every journal under `journal_root` and follows its blocks until told to stop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it works on, and how
         self,
         engine: sa.Engine,
         journal_root: Path,
         watch: ChainWatch,
         clock: Clock,
         *,
+        orders_on: OrdersOn = no_orders,
         chunk_records: int = CHUNK_RECORDS,
     ) -> None:
         self._engine = engine
         self._journal_root = journal_root
         self._clock = clock
-        self._settlement = Settlement(journal_root, clock, chunk_records=chunk_records)
+        self._settlement = Settlement(
+            journal_root, clock, orders_on=orders_on, chunk_records=chunk_records
+        )
         self._journals_backoff = Backoff(clock)
         self._waits_for: str | None = None
         self._waits_for_known = False

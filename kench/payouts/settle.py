@@ -73,6 +73,10 @@ def _pass_by(_step: Step) -> None:
     """Stop at no step."""
 
 
+OrdersOn = Callable[[sa.Connection], OrderBook]
+"""The order book as a transaction sees it."""
+
+
 def no_orders(_connection: sa.Connection) -> OrderBook:
     """Return the book of before there were orders."""
     return OrderBook()
@@ -89,7 +93,7 @@ class Settlement:
         journal_root: Path,
         clock: Clock,
         *,
-        orders_on: Callable[[sa.Connection], OrderBook] = no_orders,
+        orders_on: OrdersOn = no_orders,
         chunk_records: int = CHUNK_RECORDS,
         on_step: Callable[[Step], None] = _pass_by,
     ) -> None:

@@ -34,7 +34,7 @@ AHEAD_BLOCKS_MAX = 52_560
 AHEAD_US_MAX = 366 * 86_400 * 1_000_000
 """A year: a point further ahead is mistyped, and would bar its section till then."""
 NOTICE_BLOCKS = 6
-"""Venues change no sooner: jobs of the next block are with miners, and pay those in force."""
+"""Venues and reward change no sooner: miners work at the next block, which may be found already."""
 
 
 class NoOrderError(KenchError):
@@ -237,14 +237,15 @@ class OrderBook:
 
     def _check_notice(self, document: Document, tip_height: int) -> None:
         height = document.height
-        if document.rules.venues is None or height is None:
+        if height is None or height > tip_height + NOTICE_BLOCKS:
             return
-        if height <= tip_height + NOTICE_BLOCKS and self.in_force(Section.VENUES, height):
-            raise OrderLateError(
-                f"order {document.number} would change venues from height {height}, and miners "
-                f"work at {tip_height + 1} already: draft it anew with an effective.height above "
-                f"{tip_height + NOTICE_BLOCKS}"
-            )
+        for section in (Section.VENUES, Section.REWARD):
+            if section in document.rules.held() and self.in_force(section, height):
+                raise OrderLateError(
+                    f"order {document.number} would change {section} from height {height}, and "
+                    f"miners work at {tip_height + 1} already: draft it anew with an "
+                    f"effective.height above {tip_height + NOTICE_BLOCKS}"
+                )
 
     def _licences_with(self, document: Document) -> tuple[Licence, ...]:
         """The licences as they will be with this order."""

@@ -110,16 +110,22 @@ def test_an_order_for_what_is_past_or_a_year_ahead_is_refused() -> None:
     assert accepted.newest == 1
 
 
-def test_venues_change_only_with_notice_since_jobs_of_the_next_block_are_out() -> None:
-    book, now = book_of((50, VENUES | LICENCES)), MOMENT_US
+REWARD = {"reward": {"method": "period"}}
+
+
+@pytest.mark.parametrize("rules", [VENUES, REWARD])
+def test_venues_and_reward_change_only_with_notice_since_miners_work_at_the_next_block(
+    rules: dict[str, Any],
+) -> None:
+    book, now = book_of((50, VENUES | LICENCES | REWARD)), MOMENT_US
     soon = 100 + NOTICE_BLOCKS
     for height in (101, soon):
         with pytest.raises(OrderLateError, match=rf"work at 101 already.* above {soon}"):
-            book.accept(document(2, VENUES, height=height), tip_height=100, now_us=now)
-    assert book.accept(document(2, VENUES, height=soon + 1), tip_height=100, now_us=now)
+            book.accept(document(2, rules, height=height), tip_height=100, now_us=now)
+    assert book.accept(document(2, rules, height=soon + 1), tip_height=100, now_us=now)
     assert book.accept(document(2, fee(1), height=101), tip_height=100, now_us=now)
     first = OrderBook.of([document(1, LICENCES)])
-    assert first.accept(document(2, VENUES, height=101), tip_height=100, now_us=now)
+    assert first.accept(document(2, rules, height=101), tip_height=100, now_us=now)
 
 
 def test_a_venue_whose_licence_has_ended_is_not_approved_anew() -> None:

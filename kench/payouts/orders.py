@@ -1,0 +1,30 @@
+"""The order book as settlement sees it: read again in the transaction where orders have come."""
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from kench.pool.orders import tables
+from kench.pool.orders.book import OrderBook
+from kench.pool.orders.register import load_orders
+from kench.pool.signature.verifier import Verifier
+
+
+class OrdersInForce:
+    """Keeps the book that was loaded last; its orders are never taken back.
+
+    Where there are no orders nobody's signature is asked for, and no authority needs to be set.
+    """
+
+    def __init__(self, verifier_of: Callable[[], Verifier]) -> None:
+        self._verifier_of = verifier_of
+        self._book = OrderBook()
+
+    def on(self, connection: sa.Connection) -> OrderBook:
+        """Return all orders accepted so far; raises OrderUnsoundError."""
+        newest = connection.execute(
+            sa.select(sa.func.coalesce(sa.func.max(tables.acceptances.c.number), 0))
+        ).scalar_one()
+        if newest != self._book.newest:
+            self._book = load_orders(connection, self._verifier_of(), self._book)
+        return self._book
