@@ -75,7 +75,9 @@ def _start_manifests(
     key = EvidenceKey.read(path) if path else EvidenceKey.make(settings.own_evidence_key)
     structlog.get_logger(ROLE).info("manifests are signed", public_key=key.public.hex())
     engine = open_engine(url, Role.SETTLE, application_name="kench settle manifests", pool_size=1)
-    return ManifestMaker(engine, settings.data_dir / "journal", key, clock).start(stop)
+    orders = OrdersInForce(lambda: verifier_of(settings))
+    journals = settings.data_dir / "journal"
+    return ManifestMaker(engine, journals, key, clock, orders_on=orders.on).start(stop)
 
 
 def nodes_of(settings: Settings) -> list[Node]:
