@@ -23,6 +23,7 @@ INSTRUMENTED = [
     "kench.pool.template",
     "kench.pool.template_json",
     "kench.pool.journal",
+    "kench.pool.orders",
 ]
 
 

@@ -16,4 +16,5 @@ TARGETS = (
     "template",
     "feed",
     "journal",
+    "order",
 )

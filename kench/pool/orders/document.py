@@ -207,16 +207,19 @@ def parse_json(content: bytes) -> object:
         raise InvalidOrderError(f"{text} is no whole number, and all numbers in an order are")
 
     try:
-        return json.loads(
+        parsed = json.loads(
             content.decode("utf-8"),
             object_pairs_hook=keys_once,
             parse_float=no_fraction,
             parse_constant=no_fraction,
         )
-    except UnicodeDecodeError as error:
+        # An escape may name half a character, which is no text.
+        json.dumps(parsed, ensure_ascii=False).encode()
+    except UnicodeError as error:
         raise InvalidOrderError("an order is UTF-8 text") from error
     except (ValueError, RecursionError) as error:
         raise InvalidOrderError(f"an order is JSON: {error}") from error
+    return parsed
 
 
 def _effective(given: _Effective, rules: Rules) -> tuple[int | None, int | None]:
