@@ -45,6 +45,9 @@ ROOTS = {
     "top": Root("kench.commands.top", "watch the pool and its workers live"),
     "proof": Root("kench.commands.proof", "prove what a participant has in a block"),
     "check-proof": Root("kench.commands.check_proof", "check such a proof, with nothing else"),
+    "audit": Root(
+        "kench.commands.audit", "print the trial balance and whose money it is; say what differs"
+    ),
     "verify": Root("kench.commands.verify", "recompute everything from journal and chain"),
 }
 

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Callable
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 
 from kench.payouts import tables
 from kench.payouts.audit.books import BooksAudit
+from kench.payouts.audit.invariants import differences, recompute
 from kench.payouts.audit.manifests import ManifestsAudit
 from kench.payouts.audit.report import Progress, Report
 from kench.payouts.audit.stand import compare_with_chain
@@ -40,7 +42,10 @@ def audit(  # noqa: PLR0913 - what there is to compare
     `chain_of` is called only where blocks were booked. The chain is asked first, while the
     snapshot is fresh. Raises what the chain and the database raise.
     """
-    report, orders = Report(), orders or OrderBook()
+    report = Report()
+    for words in chain(differences(connection), recompute(connection, orders)):
+        report.differ(words)
+    orders = orders or OrderBook()
     positions = {
         row.instance: row for row in connection.execute(sa.select(tables.journal_positions))
     }

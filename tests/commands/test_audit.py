@@ -1,0 +1,64 @@
+"""`kench audit` prints what there is, whose it is, and what does not agree."""
+
+import json
+
+import pytest
+import sqlalchemy as sa
+
+from kench.commands import audit
+from kench.payouts.proceeds.write import Lot, settle_lot
+from tests.payouts.sold import AT, ORDERS, add_sold_lot, part
+
+LOT = Lot("ab" * 32, 0)
+
+
+@pytest.fixture
+def books(engine: sa.Engine, database: str, monkeypatch: pytest.MonkeyPatch) -> sa.Engine:
+    with engine.begin() as connection:
+        add_sold_lot(connection, LOT, {1: 60, 2: 40}, [part(LOT, 0, 100, 5000, 20)])
+        settle_lot(connection, LOT, ORDERS, AT)
+    monkeypatch.setenv("KENCH_DATABASE_URL", database)
+    return engine
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["kench audit", *arguments])
+    return audit.main()
+
+
+def test_sound_books_are_told_and_nothing_differs(
+    books: sa.Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch) == 0
+    text = capsys.readouterr().out
+    assert "Trial balance, BTC in satoshi" in text
+    assert "participant:kgs (2)" in text
+    assert text.splitlines()[-1].startswith("kench audit: nothing differs")
+    assert run(monkeypatch, "--all") == 0
+    assert "participant:2:kgs" in capsys.readouterr().out
+
+
+def test_json_has_every_account_and_each_assets_money(
+    books: sa.Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--json") == 0
+    told = json.loads(capsys.readouterr().out)
+    accounts = {one["account"]: one for one in told["accounts"]}
+    assert accounts["participant:kgs (2)"]["balance"] == 4880
+    assert accounts["fee:pool"]["holder"] == "operator"
+    assert [one["difference"] for one in told["client_money"]] == [0, 0]
+    assert told["differences"] == []
+
+
+def test_a_difference_is_named_and_the_exit_status_says_so(
+    books: sa.Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with books.begin() as connection:
+        connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
+        connection.execute(
+            sa.text("UPDATE accounts SET credits_posted = 7 WHERE code = 'fee:pool'")
+        )
+    assert run(monkeypatch) == 1
+    text = capsys.readouterr().out
+    assert "account fee:pool is not what its transfers make it" in text
+    assert "KGS: 93 tyiyn more are had than owed" in text
