@@ -17,4 +17,5 @@ TARGETS = (
     "feed",
     "journal",
     "order",
+    "proof",
 )
