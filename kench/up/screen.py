@@ -14,9 +14,9 @@ from rich.text import Text
 
 from kench.commands.figures import hashrate_text
 from kench.pool.clock import Clock
+from kench.up.sale_screen import bitcoin_text, lots_table, proceeds_table, sale_words
 
 LINE_PERIOD_S = 30.0
-SATOSHI_PER_BITCOIN = 100_000_000
 PARTICIPANTS_SHOWN = 10
 BLOCK_STATES = ("pending", "mature", "orphaned")
 
@@ -63,7 +63,13 @@ def picture(status: dict[str, Any]) -> RenderableType:
     return Group(
         Panel(_headline(status), title="Kench", title_align="left", border_style="cyan"),
         Columns(
-            [_shares_table(status), _blocks_table(status), _last_blocks_table(status)],
+            [
+                _shares_table(status),
+                _blocks_table(status),
+                _last_blocks_table(status),
+                lots_table(status),
+                proceeds_table(status),
+            ],
             padding=(0, 2),
         ),
         _participants_table(status),
@@ -77,20 +83,13 @@ def summary_line(status: dict[str, Any]) -> str:
     return (
         f"kench: {hashrate_text(pool_hashrate(status))}, "
         f"shares {shares['accepted']} accepted {sum(shares['refused'].values())} refused, "
-        f"blocks {counts}, height {status['height']}"
+        f"blocks {counts}, height {status['height']}{sale_words(status)}"
     )
 
 
 def pool_hashrate(status: dict[str, Any]) -> float:
     """Return hashes a second of all participants, as the stratum server estimates them."""
     return float(sum((status.get("hashrate") or {}).values()))
-
-
-def bitcoin_text(amount_sat: int) -> str:
-    """Write satoshi as bitcoins with all eight digits."""
-    sign = "-" if amount_sat < 0 else ""
-    whole, rest = divmod(abs(amount_sat), SATOSHI_PER_BITCOIN)
-    return f"{sign}{whole}.{rest:08d}"
 
 
 def _headline(status: dict[str, Any]) -> Text:

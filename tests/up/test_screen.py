@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 
 from kench.pool.clock import ManualClock
-from kench.up.screen import LINE_PERIOD_S, Screen, bitcoin_text, summary_line
+from kench.up.sale_screen import bitcoin_text, kgs_text
+from kench.up.screen import LINE_PERIOD_S, Screen, summary_line
 
 STATUS: dict[str, Any] = {
     "network": "regtest",
@@ -35,6 +36,15 @@ STATUS: dict[str, Any] = {
     "block_counts": {"pending": 98, "mature": 21, "orphaned": 4},
     "ledger": {"balanced": True, "transfers": 5},
     "journal": {"records": 4570, "durable_lag_ms": 0.2},
+    "sale": {
+        "lots": {"settled": 17, "selling": 3, "halted": 2},
+        "stuck": 2,
+        "lots_sat": 110_000_000_000,
+        "sold_sat": 85_000_000_123,
+        "sold_today_sat": 12_000_000_000,
+        "gross_tyiyn": 680_000_000_099,
+        "net_tyiyn": 660_000_000_000,
+    },
 }
 
 
@@ -120,3 +130,27 @@ def test_a_line_is_never_broken() -> None:
 )
 def test_bitcoins_have_all_eight_digits(amount_sat: int, text: str) -> None:
     assert bitcoin_text(amount_sat) == text
+
+
+def test_the_sale_is_shown_from_lots_to_som() -> None:
+    drawn = _drawn(STATUS)
+    for words in ("settled", "17", "selling", "halted", "850.00000123", "120.00000000",
+                  "6 800 000 000.99", "6 600 000 000.00"):  # fmt: skip
+        assert words in drawn
+    line = summary_line(STATUS)
+    assert "sold 850.00000123 BTC for 6 800 000 000.99 KGS in 22 lots" in line
+    assert "2 lots wait for people" in line
+
+
+def test_before_there_are_lots_nothing_is_said_of_them() -> None:
+    status = {name: value for name, value in STATUS.items() if name != "sale"}
+    assert "sold" not in summary_line(status)
+    assert "First sale" in _drawn(status)
+
+
+@pytest.mark.parametrize(
+    ("tyiyn", "text"),
+    [(0, "0.00"), (5, "0.05"), (-123_456, "-1 234.56"), (10**11, "1 000 000 000.00")],
+)
+def test_som_are_written_with_both_digits_of_their_tyiyn(tyiyn: int, text: str) -> None:
+    assert kgs_text(tyiyn) == text
