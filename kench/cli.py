@@ -35,6 +35,9 @@ ROOTS = {
     "venue": Root("kench.venue", "run the paper venue: an exchange for trials"),
     "mine": Root("kench.miner", "mine on the CPU for a pool"),
     "screening": Root("kench.screening", "run the local AML/KYT provider, for development"),
+    "sell": Root("kench.sale", "sell the coins of mature blocks at licensed venues"),
+    "lot": Root("kench.commands.lot", "show lots on their way to sale, decide about them"),
+    "reconcile": Root("kench.commands.reconcile", "compare chain, lots and fills with the venues"),
     "participant": Root(
         "kench.commands.participant", "add, list, suspend, resume or remove participants"
     ),

@@ -12,6 +12,7 @@ from kench.commands.status_view import read_status
 from kench.pool.database import Role, one_transaction
 from kench.pool.postgres import database_url
 from kench.pool.roots import command, run_root, settings_of, start_logging
+from kench.sale.figures import sale_lines
 
 ROLE = "status"
 BLOCKS_SHOWN = 10
@@ -58,6 +59,7 @@ def _show(status: dict[str, Any], console: Console) -> None:
         ("blocks", counts),
         ("ledger", f"{balance}, {ledger['transfers']} transfers"),
         ("journal", f"{status['journal']['records']} shares on disk"),
+        *sale_lines(status["sale"]),
         *_troubles(status),
         *((f"door {door['name']}", _door(door)) for door in status["doors"]),
         *((f"node {node['name']}", _node(node)) for node in status["nodes"]),

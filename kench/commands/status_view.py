@@ -10,6 +10,8 @@
     alarms                 [{height, hash}]: posted blocks that have left the chain
     settlement             {waits_for, since}: what holds settlement up; nulls where nothing does
     ledger                 {balanced, transfers}
+    sale                   {lots: {state: count}, stuck, lots_sat, sold_sat, sold_today_sat,
+                           gross_tyiyn, net_tyiyn, licences, reconciliations}
     journal                {records: accepted shares on disk, durable_lag_ms}
     serving, why           whether miners are served now, and if not, why
     hashrate               {participant id: hashes a second}, sums of the front ends' estimates
@@ -30,8 +32,10 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kench.pool.clock import SystemClock
 from kench.pool.door_status import merge_doors
 from kench.pool.journal import JournalReader
+from kench.sale.figures import read_sale
 
 BLOCKS_MAX = 100_000
 FRESH_S = 5
@@ -117,6 +121,7 @@ def read_status(
             "since": waiting.since and waiting.since.isoformat(),
         },
         "ledger": {"balanced": bool(ledger.balanced), "transfers": int(ledger.transfers)},
+        "sale": read_sale(connection, SystemClock().now_us()),
         "journal": {
             "records": _records(fronts, journal_directory)
             - int(connection.execute(_UNCREDITED).scalar_one()),

@@ -1,0 +1,65 @@
+"""Root of `kench sell`: sells the coins of mature blocks at licensed venues, as orders say."""
+
+import signal
+import threading
+
+from kench.pool.clock import SystemClock
+from kench.pool.database import Role, check_schema, open_engine
+from kench.pool.errors import KenchError
+from kench.pool.orders.book import OrderBook
+from kench.pool.orders.register import load_orders
+from kench.pool.orders.verifying import verifier_of
+from kench.pool.postgres import database_url
+from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+from kench.pool.running import venues_of
+from kench.sale.desk import Desk
+from kench.sale.executor import Executor
+from kench.sale.screening.registry import open_screenings
+from kench.sale.service import OrdersKept, SaleService
+from kench.sale.settling import settle
+from kench.sale.venues.registry import open_venues
+
+ROLE = "sell"
+
+
+class NoVenueError(KenchError):
+    """No venue is set and none of `kench up` runs."""
+
+
+def main() -> None:
+    """Sell until SIGTERM or Ctrl-C."""
+    parser = command(
+        ROLE,
+        "Make lots of mature blocks, have them screened, sell them at licensed venues by the order "
+        "in\nforce, and settle what they brought. Several may run: one sells, the others stand by.",
+        example="KENCH_DATABASE_URL=postgresql://... kench sell --data /var/lib/kench",
+    )
+    settings = settings_of(parser.parse_args())
+    start_logging(ROLE)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    clock = SystemClock()
+    venues = open_venues(venues_of(settings), clock)
+    if not venues:
+        raise NoVenueError("no venue is known: set KENCH_VENUES, or start `kench up` first")
+    verifier = verifier_of(settings)
+    with database_url(settings) as url:
+        engine = open_engine(url, Role.SELL, application_name="kench sell", pool_size=2)
+        check_schema(engine)
+
+        def read_orders(known: OrderBook | None) -> OrderBook:
+            with engine.begin() as connection:
+                return load_orders(connection, verifier, known)
+
+        orders = OrdersKept(read_orders, clock)
+        screenings = open_screenings(settings, orders, clock)
+        desk = Desk(engine.begin, clock, orders, venues, screenings)
+        service = SaleService(engine, desk, lambda: Executor(desk, settle(orders, clock)), orders)
+        announce(ROLE, "ready")
+        service.run(stop)
+        engine.dispose()
+
+
+if __name__ == "__main__":
+    run_root(ROLE, main)

@@ -1,0 +1,206 @@
+"""Reconciliation: coinbase outputs = deposits = lots = fills + remainder, and venues' word on ours.
+
+What an open order may have changed already is no difference. Everything else is one, in words; it
+is kept with the venue's own balance, and never mended by itself.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+import structlog
+
+from kench.payouts.accounts import venue_btc, venue_kgs
+from kench.sale import tables
+from kench.sale.desk import SECOND_US, Desk
+from kench.sale.lots import moment_of
+from kench.sale.venues.port import Balance, Deposit, DepositState, Fill, Venue
+
+LOOK_BACK_S = 60 * 86_400
+"""Trades and deposits of so long ago and since are compared."""
+DIFFERENCES_MAX = 1000
+"""So many are listed; the last says how many more there are."""
+KGS_STEP = Decimal("0.01")
+RAW_CHARACTERS_MAX = 20_000
+
+log = structlog.get_logger("kench.sale")
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciliation:
+    """What was compared, and what differs."""
+
+    differences: list[str]
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Ours:
+    """What the books say about a venue."""
+
+    outputs: Sequence[sa.Row[Any]]
+    lots: dict[tuple[str, int], sa.Row[Any]]
+    fills: dict[str, sa.Row[Any]]
+    open_ids: frozenset[str]
+    open_sat: int
+    btc_sat: int
+    kgs_tyiyn: int
+
+
+def reconcile(desk: Desk, venue: Venue) -> Reconciliation:
+    """Compare the books with the chain's outputs and with a venue's word; writes nothing."""
+    since_us = max(0, desk.now_us() - LOOK_BACK_S * SECOND_US)
+    with desk.transact() as connection:
+        before = _read(connection, venue.name)
+    deposits = venue.deposits(since_us)
+    trades = venue.fills_since(since_us)
+    balance = venue.balance()
+    differences = [
+        *_chain(before),
+        *_lots(before),
+        *_deposits(before, deposits),
+        *_trades(before, trades, since_us),
+        *_balance(before, balance),
+    ]
+    unsaid = len(differences) - DIFFERENCES_MAX
+    if unsaid > 0:
+        differences[DIFFERENCES_MAX:] = [f"and {unsaid} more"]
+    return Reconciliation(differences, balance.raw[:RAW_CHARACTERS_MAX])
+
+
+def write_reconciliation(desk: Desk, venue: str, found: Reconciliation) -> None:
+    """Keep what was found, and say what differs."""
+    with desk.transact() as connection:
+        connection.execute(
+            sa.insert(tables.reconciliations),
+            {
+                "venue": venue,
+                "at": moment_of(desk.now_us()),
+                "differences": found.differences,
+                "raw": found.raw,
+            },
+        )
+    if found.differences:
+        log.critical("reconciliation differs: see `kench reconcile`", venue=venue,
+                     differences=len(found.differences), first=found.differences[0])  # fmt: skip
+    else:
+        log.info("reconciled", venue=venue)
+
+
+def _read(connection: sa.Connection, venue: str) -> _Ours:
+    outputs = connection.execute(
+        sa.text("""
+            SELECT outputs.block_hash, outputs.vout, outputs.amount_sat
+            FROM block_outputs AS outputs JOIN blocks ON blocks.hash = outputs.block_hash
+            WHERE blocks.state = 'mature' AND NOT EXISTS (SELECT FROM lots
+                WHERE (lots.block_hash, lots.vout, lots.output_sat)
+                    = (outputs.block_hash, outputs.vout, outputs.amount_sat))
+        """)
+    ).all()
+    lots = connection.execute(
+        sa.text("""
+            SELECT lots.*, (SELECT coalesce(sum(amount_sat), 0) FROM fills
+                WHERE (fills.block_hash, fills.vout) = (lots.block_hash, lots.vout)) AS filled_sat
+            FROM lots WHERE venue = :venue
+        """),
+        {"venue": venue},
+    ).all()
+    fills = connection.execute(sa.select(tables.fills).where(tables.fills.c.venue == venue)).all()
+    orders = connection.execute(
+        sa.text("""
+            SELECT client_id, amount_sat - filled_sat AS sat FROM venue_orders
+            WHERE venue = :venue AND ended_at IS NULL
+        """),
+        {"venue": venue},
+    ).all()
+    return _Ours(
+        outputs=outputs,
+        lots={(row.coinbase_txid, row.vout): row for row in lots},
+        fills={row.trade_id: row for row in fills},
+        open_ids=frozenset(row.client_id for row in orders),
+        open_sat=sum(row.sat for row in orders),
+        btc_sat=_account(connection, venue_btc(venue)),
+        kgs_tyiyn=_account(connection, venue_kgs(venue)),
+    )
+
+
+def _chain(ours: _Ours) -> Iterator[str]:
+    """Yield outputs of mature blocks, of all venues, that are no lots."""
+    for row in ours.outputs:
+        yield f"output {row.vout} of block {row.block_hash}, {row.amount_sat} sat, is no lot"
+
+
+def _lots(ours: _Ours) -> Iterator[str]:
+    for (txid, vout), lot in ours.lots.items():
+        if lot.filled_sat != lot.sold_sat:
+            yield f"lot {txid}:{vout} counts {lot.sold_sat} sat sold, its fills {lot.filled_sat}"
+        left_sat = lot.amount_sat - lot.sold_sat - lot.left_sat - lot.open_sat
+        if left_sat and lot.state in {"sold", "settled", "written_off"}:
+            yield f"lot {txid}:{vout} is {lot.state} with {left_sat} sat unsold"
+
+
+def _deposits(ours: _Ours, told: Sequence[Deposit]) -> Iterator[str]:
+    by_outpoint = {(deposit.txid, deposit.vout): deposit for deposit in told}
+    for (txid, vout), lot in ours.lots.items():
+        if lot.credited_at is None:
+            continue
+        deposit = by_outpoint.get((txid, vout)) or by_outpoint.get((txid, None))
+        if deposit is None or deposit.state is not DepositState.CREDITED:
+            yield f"lot {txid}:{vout} was credited and the venue does not say so"
+        elif deposit.amount_sat != lot.output_sat:
+            yield (
+                f"lot {txid}:{vout} is {lot.output_sat} sat, the venue credited "
+                f"{deposit.amount_sat} sat"
+            )
+    txids = {txid for txid, _ in ours.lots}
+    for deposit in told:
+        known = (deposit.txid, deposit.vout) in ours.lots or (
+            deposit.vout is None and deposit.txid in txids
+        )
+        if deposit.state is DepositState.CREDITED and not known:
+            yield f"the venue credited {deposit.txid}:{deposit.vout}, which is no lot of ours"
+
+
+def _trades(ours: _Ours, told: Sequence[Fill], since_us: int) -> Iterator[str]:
+    seen: dict[str, Fill] = {}
+    for trade in told:
+        if trade.trade_id in seen:
+            yield f"the venue tells trade {trade.trade_id} twice"
+        seen[trade.trade_id] = trade
+        fill = ours.fills.get(trade.trade_id)
+        if fill is None:
+            if trade.client_id not in ours.open_ids:
+                yield (
+                    f"the venue has trade {trade.trade_id} of {trade.amount_sat} sat of order "
+                    f"{trade.client_id}, which we have not booked"
+                )
+        elif (fill.client_id, fill.amount_sat, fill.price, fill.cost, fill.fee) != (
+            trade.client_id, trade.amount_sat, trade.price, trade.cost, trade.fee
+        ):  # fmt: skip
+            yield f"trade {trade.trade_id} is booked with another content than the venue tells"
+    since = moment_of(since_us)
+    for trade_id, fill in ours.fills.items():
+        if trade_id not in seen and fill.at >= since:
+            yield f"we have booked trade {trade_id} of {fill.amount_sat} sat, unknown to the venue"
+
+
+def _balance(ours: _Ours, told: Balance) -> Iterator[str]:
+    told_sat = told.free_sat + told.held_sat
+    if not ours.btc_sat - ours.open_sat <= told_sat <= ours.btc_sat:
+        yield f"the venue holds {told_sat} sat for us, by our books {ours.btc_sat} sat"
+    # A lot's cost is floored and its fee rounded up to whole tyiyn: less than one of each.
+    ours_kgs, slack_kgs = ours.kgs_tyiyn * KGS_STEP, 2 * len(ours.lots) * KGS_STEP
+    told_kgs = told.free_kgs + told.held_kgs
+    is_more = told_kgs > ours_kgs + slack_kgs and not ours.open_ids
+    if told_kgs < ours_kgs or is_more:
+        yield f"the venue holds {told_kgs} KGS for us, by our books {ours_kgs} KGS"
+
+
+def _account(connection: sa.Connection, code: str) -> int:
+    found = connection.execute(
+        sa.text("SELECT debits_posted - credits_posted FROM accounts WHERE code = :code"),
+        {"code": code},
+    ).scalar_one_or_none()
+    return int(found or 0)

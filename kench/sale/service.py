@@ -1,0 +1,133 @@
+"""The sale's loop: one process of a database sells, others stand by; orders are read again."""
+
+import threading
+from collections.abc import Callable
+
+import sqlalchemy as sa
+import structlog
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from kench.pool.clock import Clock
+from kench.pool.errors import KenchError
+from kench.pool.orders.book import OrderBook
+from kench.sale.desk import Desk
+from kench.sale.executor import Executor
+from kench.sale.licences import warn_of_licences
+from kench.sale.planner import day_begin_us
+from kench.sale.reconcile import reconcile, write_reconciliation
+from kench.sale.venues.port import VenueError
+
+SALE_LOCK = 0x6B656E63685F6C
+"""Key of the advisory lock that the one sale of a database holds ("kench_l" in ASCII)."""
+IDLE_S = 0.5
+"""Wait between two turns."""
+RELOAD_S = 2.0
+"""Between two looks for new orders."""
+WATCH_S = 3600.0
+"""Between two looks at what licences have left, and at whether a reconciliation is due."""
+RETRY_MIN_S = 0.5
+RETRY_MAX_S = 30.0
+
+log = structlog.get_logger("kench.sale")
+
+
+class OrdersKept:
+    """The orders in force, read again every RELOAD_S; the last good book stays where one is bad."""
+
+    def __init__(self, read: Callable[[OrderBook | None], OrderBook], clock: Clock) -> None:
+        """Read them for the first time; raises what `read` raises."""
+        self._read = read
+        self._clock = clock
+        self._book = read(None)
+        self._read_s = clock.monotonic()
+
+    def __call__(self) -> OrderBook:
+        """Return the book."""
+        return self._book
+
+    def refresh(self) -> None:
+        """Read the orders again if it is time."""
+        if self._clock.monotonic() - self._read_s < RELOAD_S:
+            return
+        self._read_s = self._clock.monotonic()
+        try:
+            book = self._read(self._book)
+        except KenchError as unsound:
+            log.critical("orders not sound: those known before stay in force", why=str(unsound))
+            return
+        if book.newest != self._book.newest:
+            log.info("orders read", newest=book.newest)
+        self._book = book
+
+
+class SaleService:
+    """Turns of the executor for as long as this process is the one that sells."""
+
+    def __init__(
+        self, engine: sa.Engine, desk: Desk, executor: Callable[[], Executor], orders: OrdersKept
+    ) -> None:
+        self._engine = engine
+        self._desk = desk
+        self._executor = executor
+        self._orders = orders
+        self._watched_s = float("-inf")
+        self._reconciled_us: dict[str, int] = {}
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; lost connections are made again."""
+        wait_s = RETRY_MIN_S
+        while not stop.is_set():
+            try:
+                with self._engine.connect() as connection:
+                    try:
+                        if self._hold(connection, stop):
+                            wait_s = RETRY_MIN_S
+                    finally:
+                        # The lock ends with the connection: it must not be used again.
+                        connection.invalidate()
+            except IntegrityError as refusal:
+                log.critical("PostgreSQL refused what the sale wrote: run `kench audit`",
+                             why=str(refusal.orig), retry_s=RETRY_MAX_S)  # fmt: skip
+                wait_s = RETRY_MAX_S
+            except (DBAPIError, PoolTimeoutError) as away:
+                log.warning("database away", why=str(away), retry_s=wait_s)
+            stop.wait(wait_s)
+            wait_s = min(wait_s * 2, RETRY_MAX_S)
+
+    def _hold(self, connection: sa.Connection, stop: threading.Event) -> bool:
+        """Become the one sale of this database and work for as long as that lasts."""
+        with connection.begin():
+            got = connection.execute(sa.select(sa.func.pg_try_advisory_lock(SALE_LOCK)))
+            if not got.scalar_one():
+                log.warning("another sale is at work, standing by")
+                return False
+        log.info("selling", venues=sorted(self._desk.venues))
+        executor = self._executor()
+        while not stop.is_set():
+            with connection.begin():
+                connection.execute(sa.text("SELECT 1"))  # the lock's connection still lives
+            self._orders.refresh()
+            executor.turn()
+            self._watch()
+            stop.wait(IDLE_S)
+        return True
+
+    def _watch(self) -> None:
+        """Warn of licences that end, and reconcile each venue once a day."""
+        now_s = self._desk.clock.monotonic()
+        if now_s - self._watched_s < WATCH_S:
+            return
+        self._watched_s = now_s
+        warn_of_licences(self._desk)
+        today_us = day_begin_us(self._desk.now_us())
+        for name, venue in self._desk.venues.items():
+            if self._reconciled_us.get(name) == today_us:
+                continue
+            try:
+                found = reconcile(self._desk, venue)
+            except VenueError as trouble:
+                log.warning("not reconciled", venue=name, why=str(trouble))
+                continue
+            write_reconciliation(self._desk, name, found)
+            self._reconciled_us[name] = today_us
