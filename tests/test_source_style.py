@@ -216,7 +216,7 @@ def test_what_an_operator_reads_is_there() -> None:
     pages = ["README.md", "CHANGELOG.md"]
     pages += [
         f"docs/{page}.md"
-        for page in ("architecture", "settings", "operations", "decisions", "ledger")
+        for page in ("architecture", "settings", "operations", "decisions", "ledger", "security")
     ]
     assert not [page for page in pages if not (ROOT / page).is_file()]
 

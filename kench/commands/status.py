@@ -77,6 +77,8 @@ def _troubles(status: dict[str, Any]) -> list[tuple[str, str]]:
     troubles = []
     if status["custody"]["why"]:
         troubles.append(("custody alarm", status["custody"]["why"]))
+    if status["custody"]["orders_fault"]:
+        troubles.append(("orders alarm", status["custody"]["orders_fault"]))
     if waiting["waits_for"]:
         troubles.append(
             ("settlement", f"WAITS since {waiting['since']} for {waiting['waits_for']}")

@@ -19,9 +19,10 @@
     doors                  [{name, purpose, url, open, why, connections, accepted, refused}], those
                            of all front ends together
     nodes                  [{name, usable, why}] as the newest front end sees them
-    custody                {order, checked, refused, why}: the order whose venues the newest job
-                           pays, jobs that paid the approved list, and jobs that did not and were
-                           never sent, since start; `why` while the newest is one of those
+    custody                {order, checked, refused, why, orders_fault}: the order whose venues the
+                           newest job pays, jobs that paid the approved list, and jobs that did not
+                           and were never sent, since start; `why` while the newest is one of those,
+                           `orders_fault` while the orders in the database are not sound
 
 `accepted`, `work_hashes` and money follow the journal by the settlement's lag, about a second.
 """
@@ -159,9 +160,10 @@ def _service(fresh: list[dict[str, Any]]) -> dict[str, Any]:
 def _custody(fresh: list[dict[str, Any]]) -> dict[str, Any]:
     """What the job maker says of its jobs; of several machines, the one with an alarm."""
     said = [state["custody"] for state in fresh if state.get("custody")]
-    nothing = {"order": None, "checked": 0, "refused": 0, "why": None}
-    shown = next((one for one in said if one["why"]), next(iter(said), nothing))
-    return {name: shown[name] for name in nothing}
+    nothing = {"order": None, "checked": 0, "refused": 0, "why": None, "orders_fault": None}
+    alarming = [one for one in said if one["why"] or one.get("orders_fault")]
+    shown = next(iter([*alarming, *said]), nothing)
+    return {name: shown.get(name) for name in nothing}
 
 
 def _records(fronts: list[sa.Row[Any]], journal_directory: Path) -> int:

@@ -93,6 +93,8 @@ def _of_the_whole(state: Mapping[str, Any]) -> Iterator[Metric]:
         ("kench_workers", "workers with statistics", state["statistics"]["workers"]),
         ("kench_custody_alarm", "1 while the newest job is one that must not be sent",
          int(state["custody"]["why"] is not None)),
+        ("kench_orders_sound", "1 while the database holds the orders that were accepted",
+         int(state["custody"]["orders_fault"] is None)),
         ("kench_order_followed", "number of the order whose venues the newest job pays",
          state["custody"]["order"] or 0),
     ):  # fmt: skip

@@ -103,17 +103,18 @@ def accept_demo_order(  # noqa: PLR0913 - who signs, what, and when
     tip_height: int,
     clock: Clock,
     rules: dict[str, Any] | None = None,
+    height: int | None = None,
 ) -> None:
     """Have the demo's officers sign an order for the block after the tip, and accept it.
 
-    `rules` are others than the demo's, for tests and benchmarks.
+    `rules` are others than the demo's, and `height` another, for tests.
     """
     now_us = clock.now_us()
     for officer in pki.officers:
         if in_service(connection, officer.pin) is None:
             add_officer(connection, officer.pin, officer.name, "demo", now_us)
     number = 1 + sum(entry.accepted_at is not None for entry in list_orders(connection))
-    content = demo_order(number, tip_height + 1, now_us, rules)
+    content = demo_order(number, height or tip_height + 1, now_us, rules)
     propose(connection, verifier, content, tip_height=tip_height, now_us=now_us)
     for officer in pki.officers:
         signature = officer.sign(content)

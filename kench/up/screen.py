@@ -110,8 +110,10 @@ def _headline(status: dict[str, Any]) -> Text:
             words += [(f"shut: {door['why']}" if door["why"] else "shut", "red")]
     if status.get("serving") is False:
         words += [("\nnot serving: ", "bold red"), (str(status.get("why")), "red")]
-    if (status.get("custody") or {}).get("why"):
-        words += [(f"\ncustody alarm: {status['custody']['why']}", "bold red")]
+    for name, text in (("why", "custody"), ("orders_fault", "orders")):
+        alarm = (status.get("custody") or {}).get(name)
+        if alarm:
+            words += [(f"\n{text} alarm: {alarm}", "bold red")]
     if not status["ledger"]["balanced"]:
         words += [("\nthe ledger does not balance: run `kench verify`", "bold red")]
     return Text.assemble(*words)

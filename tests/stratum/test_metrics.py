@@ -28,7 +28,9 @@ def state(**changed: Any) -> dict[str, Any]:
         "front_restarts": 2, "maker_loop_lag_s": 0.1, "maker_loop_lag_max_s": 0.2,
         "refused_by_agent": [("stale", "x/1", 3)], "certificate": None,
         "statistics": {"running": True, "fault": None, "workers": 3},
-        "custody": {"order": 4, "checked": 9, "refused": 2, "why": None},
+        "custody": {
+            "order": 4, "checked": 9, "refused": 2, "why": None, "orders_fault": None,
+        },
     }  # fmt: skip
     running = {
         "job_age_s": 1.0, "feed_lag_s": 0.5, "loop_lag_s": 0.01, "loop_lag_max_s": 0.02,
@@ -82,8 +84,11 @@ def test_a_job_that_must_not_be_sent_is_an_alarm_and_bad_health() -> None:
     calm = scraped(state())
     assert (calm["kench_jobs_checked_total"], calm["kench_jobs_refused_total"]) == (9, 2)
     assert (calm["kench_custody_alarm"], calm["kench_order_followed"]) == (0, 4)
-    alarmed = state() | {"custody": {"order": 4, "checked": 9, "refused": 3, "why": "it pays x"}}
+    assert calm["kench_orders_sound"] == 1
+    custody = {"order": 4, "checked": 9, "refused": 3, "why": "it pays x", "orders_fault": "y"}
+    alarmed = state() | {"custody": custody}
     assert scraped(alarmed)["kench_custody_alarm"] == 1
+    assert scraped(alarmed)["kench_orders_sound"] == 0
     page: Any = site_root(lambda: alarmed).children[b"healthz"]
     status, _, body = page._answer()
     assert (status, body) == (503, b"custody alarm: it pays x\n")

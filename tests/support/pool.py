@@ -22,7 +22,7 @@ from kench.pool.orders.verifying import verifier_of
 from kench.pool.settings_file import read_settings
 from kench.pool.work import EASIEST_DIFFICULTY
 from kench.up.orders import accept_demo_order, has_orders
-from kench.up.pki import CRL_FILE, ROOT_FILE, DemoPki, demo_pki
+from kench.up.pki import CRL_FILE, ROOT_FILE, demo_pki
 from tests.support.nodes import Node, free_ports, kench_command, kench_node
 
 START_LIMIT_S = 30.0
@@ -50,6 +50,14 @@ class Pool:
 
     def start(self, role: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start a root and wait for its ready line."""
+        process = self.spawn(role, *arguments, **environment)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line == f"kench {role}: ready\n", (line, (self.folder / f"{role}.log").read_text())
+        return process
+
+    def spawn(self, role: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        """Start a root, which may get ready later or never."""
         log = (self.folder / f"{role}.log").open("a")
         with log:
             process = subprocess.Popen(
@@ -60,9 +68,6 @@ class Pool:
                 env={**self.environment, **environment},
             )
         self.processes[role] = process
-        assert process.stdout is not None
-        line = process.stdout.readline()
-        assert line == f"kench {role}: ready\n", (line, (self.folder / f"{role}.log").read_text())
         return process
 
     def end(self, role: str, number: int = signal.SIGTERM) -> int:
@@ -122,8 +127,13 @@ class Pool:
         )
 
 
-def accept_orders(folder: Path, database_url: str, rules: dict[str, Any] | None = None) -> DemoPki:
-    """Have the demo's officers of a data folder accept an order in force from the first block on.
+def accept_orders(
+    folder: Path,
+    database_url: str,
+    rules: dict[str, Any] | None = None,
+    height: int | None = None,
+) -> None:
+    """Have the demo's officers of a data folder accept an order in force from `height` (1) on.
 
     Without `rules` it is the demo's, and only where there is none yet.
     """
@@ -140,18 +150,28 @@ def accept_orders(folder: Path, database_url: str, rules: dict[str, Any] | None 
                     tip_height=0,
                     clock=SystemClock(),
                     rules=rules,
+                    height=height,
                 )
     finally:
         engine.dispose()
-    return pki
 
 
 @contextmanager
 def running_pool(
-    folder: Path, database_url: str, *, block_difficulty: str = NO_BLOCKS, **settings: str
+    folder: Path,
+    database_url: str,
+    *,
+    block_difficulty: str = NO_BLOCKS,
+    orders: bool = True,
+    **settings: str,
 ) -> Iterator[Pool]:
-    """Run a node, and whatever the test starts, until the block ends."""
-    pki = accept_orders(folder, database_url)
+    """Run a node, and whatever the test starts, until the block ends.
+
+    The demo's order is in force from the first block on, unless `orders` is False.
+    """
+    if orders:
+        accept_orders(folder, database_url)
+    pki = demo_pki(read_settings(data_dir=folder).demo_pki_directory, SystemClock())
     with kench_node(folder, "--block-difficulty", block_difficulty) as node:
         stratum_port, metrics_port = free_ports(2)
         environment = {

@@ -20,7 +20,8 @@ import msgspec
 from msgspec import Meta
 
 from kench.pool.address import InvalidAddressError, deposit_script_of
-from kench.pool.coinbase import MAX_TAG_BYTES, CoinbaseError, Output, coinbase_halves
+from kench.pool.coinbase import CoinbaseError
+from kench.pool.coinbase_outputs import check_coinbase_fits
 from kench.pool.errors import KenchError
 from kench.pool.orders.rules import (
     BASIS_POINTS,
@@ -48,9 +49,6 @@ WINDOW_PPM_MAX = 1000 * PPM
 COINS_SAT_MAX = 21_000_000 * 100_000_000
 WEIGHT_MAX = 1_000_000
 DAY_S = 86_400
-_WITNESS_COMMITMENT_BYTES = 38
-_FLAGS_ROOM = 40
-"""Bytes that the nodes may add to a coinbase's script beside ours, of the 100 that it may have."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
 _YEARS = frozenset(map(str, range(2000, 2200)))
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -279,16 +277,9 @@ def _venues(given: list[_Venue], network: str) -> tuple[ApprovedVenue, ...]:
 def check_fits(venues: list[ApprovedVenue]) -> None:
     """Raise InvalidOrderError where a coinbase could become too long for miners (A7.8)."""
     try:
-        coinbase_halves(
-            HEIGHT_MAX,
-            [Output(one.script, 1) for one in venues],
-            bytes(_WITNESS_COMMITMENT_BYTES),
-            0,
-            tag=bytes(MAX_TAG_BYTES),
-            flags=bytes(_FLAGS_ROOM),
-        )
+        check_coinbase_fits([one.script for one in venues])
     except CoinbaseError as error:
-        raise InvalidOrderError(f"{len(venues)} venues are too many: {error}") from error
+        raise InvalidOrderError(str(error)) from error
 
 
 def _licences(given: list[_Licence]) -> tuple[Licence, ...]:

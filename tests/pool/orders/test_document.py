@@ -125,7 +125,7 @@ MISTAKES: list[tuple[Change, str]] = [
     (put("rules.venues.0.address", burn_address("regtest")[:-1] + "q"), "checksum"),
     (put("rules.venues", [*venues(1), *venues(1)]), "one name"),
     (put("rules.venues", [venues(1)[0], venues(1)[0] | {"venue": "w"}]), "one address"),
-    (put("rules.venues", venues(14)), "too many"),
+    (put("rules.venues", venues(14)), "fewer venues"),
     (put("rules.licences.0.until", "2025-12-31"), "ends before it begins"),
     (put("rules.licences.0.from", "soon"), "licences.from"),
     (put("rules.licences", [LICENCE, LICENCE | {"from": "2027-12-31", "number": "2"}]), "overlap"),
