@@ -4,6 +4,7 @@ import itertools
 import json
 from typing import Any
 
+import sqlalchemy as sa
 from rich import box
 from rich.table import Table
 
@@ -11,6 +12,7 @@ from kench.commands.showing import table_text
 from kench.payouts.accounts import Asset
 from kench.payouts.audit.balance import Account, ClientMoney, client_money, read_accounts
 from kench.payouts.audit.invariants import INVARIANTS, differences, recompute
+from kench.payouts.proceeds.trace import NoLineError, lot_of, trace
 from kench.pool.database import Role, one_transaction
 from kench.pool.postgres import database_url
 from kench.pool.roots import command, run_root, settings_of, start_logging
@@ -40,6 +42,12 @@ def main() -> int:
     parser.add_argument(
         "--all", action="store_true", dest="each", help="one line for each participant"
     )
+    parser.add_argument(
+        "--trace",
+        nargs=2,
+        metavar=("PARTICIPANT", "LOT"),
+        help="print instead, as JSON, what a participant's money for lot TXID:VOUT follows from",
+    )
     arguments = parser.parse_args()
     settings = settings_of(arguments)
     start_logging(ROLE)
@@ -50,6 +58,9 @@ def main() -> int:
         # One snapshot for all questions: the pool may be at work.
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+        if arguments.trace:
+            print(_trace(connection, *arguments.trace))
+            return 0
         accounts = read_accounts(connection, each=arguments.each)
         found = list(
             itertools.islice(
@@ -68,6 +79,13 @@ def main() -> int:
     else:
         _show(accounts, money, found)
     return 1 if found else 0
+
+
+def _trace(connection: sa.Connection, participant: str, reference: str) -> str:
+    if not participant.isdecimal():
+        raise NoLineError(f"{participant!r} is no participant's number: see `kench participant`")
+    traced = trace(connection, int(participant), lot_of(connection, reference))
+    return json.dumps(traced.as_object(), ensure_ascii=False, indent=2)
 
 
 def _object(accounts: list[Account], money: list[ClientMoney], found: list[str]) -> dict[str, Any]:

@@ -6,8 +6,9 @@ import pytest
 import sqlalchemy as sa
 
 from kench.commands import audit
+from kench.payouts.proceeds.trace import NoLineError
 from kench.payouts.proceeds.write import Lot, settle_lot
-from tests.payouts.sold import AT, ORDERS, add_sold_lot, part
+from tests.payouts.sold import AT, ORDERS, add_sold_lot, part, reference_of
 
 LOT = Lot("ab" * 32, 0)
 
@@ -48,6 +49,19 @@ def test_json_has_every_account_and_each_assets_money(
     assert accounts["fee:pool"]["holder"] == "operator"
     assert [one["difference"] for one in told["client_money"]] == [0, 0]
     assert told["differences"] == []
+
+
+def test_a_participants_money_is_traced_to_its_work(
+    books: sa.Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(monkeypatch, "--trace", "2", reference_of(LOT)) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["line"] == {"amount_sat": 40, "net_tyiyn": 1952}
+    assert told["block"]["hash"] == LOT.block_hash
+    with pytest.raises(NoLineError, match="no participant's number"):
+        run(monkeypatch, "--trace", "x", reference_of(LOT))
+    with pytest.raises(NoLineError, match="there is no lot"):
+        run(monkeypatch, "--trace", "2", "x:0")
 
 
 def test_a_difference_is_named_and_the_exit_status_says_so(
