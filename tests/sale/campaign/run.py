@@ -16,6 +16,7 @@ from kench.sale.acts import Act, Approval, ResolutionError, carry_out, document_
 from kench.sale.executor import Executor
 from kench.sale.lots import LotMovedError
 from kench.sale.machine import LotState
+from kench.sale.reconcile import reconcile
 from kench.sale.venues.port import Venue
 from kench.venue.exchange import FINE_PER_TYIYN, PLAIN, Whim
 from tests.sale.campaign.faults import (
@@ -25,7 +26,9 @@ from tests.sale.campaign.faults import (
     LyingVenue,
     crashing_transaction,
 )
-from tests.sale.world import World
+from tests.sale.world import VenueRig, World
+from tests.support.orders import MOMENT_US
+from tests.support.paper_venue import PaperRig
 from tests.support.venues import Fault, FaultyVenue
 
 OPEN_LOTS_MAX = 24
@@ -78,6 +81,17 @@ class Campaign(World):
             lying = LyingVenue(faulty, self.fates)
             made[name] = CrashingVenue(lying, self.fates)  # type: ignore[assignment]
         return made
+
+    def over_http(self, http: PaperRig) -> None:
+        """Put the paper venue behind its own server; its clock and book become this world's."""
+        rig = self.rigs["paper"]
+        rig.clock = self.clock = self.rigs["other"].clock = http.clock
+        http.clock.step((MOMENT_US + 1_000_000 - http.clock.now_us()) / 1e6)
+        rig.exchange, rig.market = http.exchange, http.market
+        rig.venue = http.venue  # type: ignore[assignment]
+        rig.quote("8000000")
+        self.rigs["other"] = VenueRig("other", self.clock, whims=self.whim)
+        self.restart()
 
     def restart(self) -> None:
         super().restart()
@@ -267,7 +281,23 @@ def check_end(world: Campaign) -> None:
             lots = len(world.hashes)
             # Each lot's cost is floored and its fee rounded up: less than a tyiyn of each.
             assert tyiyn - 2 * lots <= held_tyiyn <= tyiyn
+            assert reconcile(world.executor._desk, rig.venue).differences == []
         check_lots(connection)
+
+
+def check_lies(world: Campaign) -> None:
+    """A lie may get into the books where a venue keeps to it; then reconciliation lists it."""
+    for name, rig in world.rigs.items():
+        found = reconcile(world.executor._desk, world.rigs[name].venue).differences
+        with world.owner.connect() as connection:
+            booked = {
+                (row.trade_id, row.amount_sat, row.cost)
+                for row in connection.execute(
+                    sa.text("SELECT * FROM fills WHERE venue = :venue"), {"venue": name}
+                )
+            }
+        traded = {(fill.trade_id, fill.amount_sat, fill.cost) for fill in rig.venue.fills_since(0)}
+        assert bool(found) == (booked != traded), f"seed {world.seed}: {found}"
 
 
 def check_lots(connection: sa.Connection) -> None:

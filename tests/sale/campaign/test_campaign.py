@@ -17,10 +17,11 @@ from kench.sale.executor import Executor
 from kench.sale.lots import Lot
 from kench.sale.trading import IntentState
 from tests.conftest import execute, url_of_database
-from tests.sale.campaign.run import Campaign, check_end, check_lots
+from tests.sale.campaign.run import Campaign, check_end, check_lies, check_lots
 from tests.sale.world import quick_engine
+from tests.support.paper_venue import paper_rig
 
-RUNS = int(os.environ.get("KENCH_CAMPAIGN_RUNS", "400"))
+RUNS = int(os.environ.get("KENCH_CAMPAIGN_RUNS", "1000"))
 LOTS_OF_A_WORLD = 100
 LIARS = 5
 """One world in so many has venues that lie."""
@@ -70,8 +71,7 @@ def test_nothing_is_sold_twice_and_nothing_is_lost(
 ) -> None:
     with world_of(postgres_url, template_name, seed, lots, is_honest=is_honest) as world:
         world.go()
-        if is_honest:
-            check_end(world)
+        (check_end if is_honest else check_lies)(world)
         with world.owner.connect() as connection:
             check_lots(connection)
         assert world.seen["crashes"] or lots < LOTS_OF_A_WORLD
@@ -97,3 +97,15 @@ def test_an_executor_that_resends_blindly_is_caught(postgres_url: str, template_
         world.go()
         with pytest.raises(AssertionError, match=r"trades of \w+ are not our fills"):
             check_end(world)
+
+
+def test_a_venue_over_http_changes_nothing(postgres_url: str, template_name: str) -> None:
+    """A sample of the runs over the paper venue's own HTTP, with its own way of failing."""
+    with (
+        paper_rig() as http,
+        world_of(postgres_url, template_name, "http", 12, is_honest=True) as world,
+    ):
+        world.over_http(http)
+        world.go()
+        check_end(world)
+        assert world.seen["crashes"]

@@ -1,0 +1,89 @@
+"""One process sells, others stand by; a service that is told to stop stops, and goes on later."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from kench.pool.clock import ManualClock
+from kench.pool.database import Role, open_engine
+from kench.pool.errors import KenchError
+from kench.pool.orders.book import OrderBook
+from kench.sale.licences import days_warned, warn_of_licences
+from kench.sale.service import SALE_LOCK, OrdersKept, SaleService
+from tests.sale.world import World, book_of, quick_engine, rules
+
+LIMIT_S = 60.0
+
+
+@pytest.fixture
+def world(database: str) -> Iterator[World]:
+    owner = quick_engine(database)
+    seller = open_engine(database, Role.SELL, application_name="kench sell", pool_size=2)
+    yield World(owner, seller)
+    owner.dispose()
+    seller.dispose()
+
+
+def wait_for(world: World, states: list[str]) -> None:
+    gate = threading.Event()
+    for _ in range(round(LIMIT_S / 0.1)):
+        if [lot.state.value for lot in world.lots()] == states:
+            return
+        world.clock.advance(30)
+        gate.wait(0.1)
+    pytest.fail(f"lots are {[lot.state for lot in world.lots()]}")
+
+
+def test_the_one_that_holds_the_lock_sells_and_the_next_takes_over(world: World) -> None:
+    world.block({1: 10**7}, weights={"paper": 10**7})
+    orders = OrdersKept(lambda _known: world.orders, world.clock)
+    service = SaleService(world.engine, world.desk(), lambda: world.executor, orders)
+    stop = threading.Event()
+    with world.owner.connect() as first:
+        first.execute(sa.select(sa.func.pg_advisory_lock(SALE_LOCK)))
+        thread = threading.Thread(target=service.run, args=[stop])
+        thread.start()
+        try:
+            threading.Event().wait(0.3)
+            first.execute(sa.select(sa.func.pg_advisory_unlock(SALE_LOCK)))
+            first.commit()
+            first.close()
+            wait_for(world, ["settled"])
+        finally:
+            stop.set()
+            thread.join(LIMIT_S)
+    assert not thread.is_alive()
+    with world.owner.connect() as connection:
+        rows = connection.execute(sa.text("SELECT venue, differences FROM reconciliations")).all()
+    assert sorted(row.venue for row in rows) == ["other", "paper"]
+
+
+def test_unsound_orders_leave_those_known_in_force() -> None:
+    clock, answers = ManualClock(), [book_of((1, rules()))]
+
+    def read(_known: OrderBook | None) -> OrderBook:
+        if not answers:
+            raise KenchError("not sound")
+        return answers.pop()
+
+    orders = OrdersKept(read, clock)
+    known = orders()
+    clock.advance(3)
+    orders.refresh()
+    assert orders() is known
+
+
+def test_a_licence_that_ends_is_warned_of_thrice_and_once_each(world: World) -> None:
+    licence = next(one for one in world.orders.licences_at(world.clock.now_us()).rule)
+    day_us = 86_400_000_000
+    left = {31: None, 30: 30, 8: 30, 7: 7, 2: 7, 1: 1}
+    for days, warned in left.items():
+        assert days_warned(licence, licence.until_us - days * day_us) == warned
+    assert days_warned(licence, licence.until_us) is None
+    given = []
+    for days in (40, 30, 29, 7, 6, 1, 0.5):
+        world.clock.step((licence.until_us - days * day_us - world.clock.now_us()) / 1e6)
+        given.append(warn_of_licences(world.desk()))
+    assert given == [0, 2, 0, 2, 0, 2, 0]
