@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as everything
-from benchmarks import found_block, native_check, split, statistics, template_to_job
+from benchmarks import found_block, native_check, proofs, split, statistics, template_to_job
 
 
 def test_native_check_measures_both_implementations(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_template_to_job_measures_each_step(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     template_to_job.main(["--rounds", "2", "--json", str(figures)])
     steps = json.loads(figures.read_text())
-    assert list(steps) == ["decode_ms", "parse_ms", "make_ms", "all_ms", "loop_late_ms"]
+    assert list(steps) == ["decode_ms", "parse_ms", "make_ms", "check_ms", "all_ms", "loop_late_ms"]
     assert all(step["p99_ms"] >= step["p50_ms"] for step in steps.values())
 
 
@@ -31,6 +31,14 @@ def test_split_measures_each_kind_of_work(tmp_path: Path) -> None:
     kinds = json.loads(figures.read_text())
     assert len(kinds) == 4
     assert all(kind["cpu_s"] > 0 for kind in kinds.values())
+
+
+def test_proofs_measures_tree_proof_and_shares(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    words = ["--participants", "300", "--shares", "5000", "--json", str(figures)]
+    proofs.main(words)
+    found = json.loads(figures.read_text())
+    assert all(found[name] > 0 for name in ("leaves_s", "root_s", "check_s", "check_shares_s"))
 
 
 def test_found_block_sees_whole_blocks_reach_the_node(tmp_path: Path) -> None:
