@@ -43,6 +43,8 @@ ROOTS = {
     ),
     "officer": Root("kench.commands.officer", "say whose signatures make an order"),
     "order": Root("kench.commands.order", "draft, propose, sign and show orders of the rules"),
+    "payout": Root("kench.commands.payout", "pay participants by the bank, and take its answers"),
+    "statement": Root("kench.commands.statement", "write a participant's month as evidence"),
     "migrate": Root("kench.commands.migrate", "bring the database's schema to this version"),
     "status": Root("kench.commands.status", "show what the pool holds and does"),
     "top": Root("kench.commands.top", "watch the pool and its workers live"),

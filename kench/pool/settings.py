@@ -7,6 +7,7 @@ A composition root reads the settings and hands each component its own values, n
 """
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -193,6 +194,18 @@ class Settings(BaseSettings):
     screening_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
     """A request to it is given up after this many seconds."""
 
+    bank_holder: str | None = None
+    """Name on the clients' account at the bank, from which participants are paid."""
+    bank_account: str | None = None
+    """Number of the clients' account; the operator's own money is on another."""
+    bank_code: str | None = None
+    """Its bank: BIC, or the six digits of the Republic's clearing."""
+    bank_account_pattern: str = "[0-9]{16}"
+    """What numbers of accounts look like, a regular expression."""
+    bank_venue_accounts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Number of the account that each venue pays proceeds from, `venue=number`: credits from there
+    are booked as that venue's."""
+
     signature_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     """Certificates of the authorities whose signatures count, files or folders, PEM or DER. Unset:
     none, but for the demo's own on regtest."""
@@ -268,6 +281,7 @@ class Settings(BaseSettings):
     @field_validator(
         *("node_urls", "node_zmq", "proxy_from", "cost_exempt", "venue_faults"),
         *("signature_roots", "signature_crls", "signature_pin_patterns"),
+        "bank_venue_accounts",
         mode="before",
     )
     @classmethod
@@ -343,6 +357,23 @@ class Settings(BaseSettings):
     def _resolve_path(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()
 
+    @field_validator("bank_account_pattern")
+    @classmethod
+    def _check_pattern(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from error
+        return value
+
+    @field_validator("bank_venue_accounts")
+    @classmethod
+    def _check_venue_accounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        numbers = [entry.partition("=")[2] for entry in value]
+        if not all(numbers) or len(set(numbers)) < len(numbers):
+            raise ValueError("each must look like venue=number, and no number stands twice")
+        return value
+
     @model_validator(mode="after")
     def _check_relations(self) -> Self:
         if not self.min_difficulty <= self.start_difficulty <= self.max_difficulty:
@@ -395,6 +426,11 @@ class Settings(BaseSettings):
     def bodies_directory(self) -> Path:
         """`DATA/run/bodies`: the transactions of the templates that are mined on."""
         return self.run_directory / "bodies"
+
+    @property
+    def bank_directory(self) -> Path:
+        """`DATA/bank`: files for the bank in `out`."""
+        return self.data_dir / "bank"
 
     @property
     def node_directory(self) -> Path:
