@@ -196,3 +196,41 @@ def test_a_wait_for_a_lock_has_a_bound(database: str, engine: sa.Engine) -> None
             waiter.execute(sa.text("SELECT count(*) FROM participants"))
     assert isinstance(caught.value.orig, psycopg2.errors.LockNotAvailable)
     impatient.dispose()
+
+
+def test_a_ledger_of_one_asset_goes_on_in_two(empty_database: str) -> None:
+    engine = open_engine(empty_database, application_name="test")
+    block = "ab" * 32
+    with engine.begin() as connection:
+        config = _alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0006")
+        for statement in (
+            f"INSERT INTO blocks VALUES ('{block}', 101, 0, 0, 1, 10, '1.rig', now(), true)",
+            f"INSERT INTO block_credits VALUES ('{block}', 1, 1, 7), ('{block}', 0, 1, 3)",
+            "INSERT INTO accounts VALUES ('participant:1', 1)",
+            (
+                "INSERT INTO transfers SELECT sha256(code::bytea), 'pend', NULL, 'coinbase', code, "
+                f"sat, '{block}', 1 FROM (VALUES ('participant:1', 7), ('unassigned', 3)) "
+                "AS due (code, sat)"
+            ),
+            "UPDATE blocks SET attempts = 1",
+        ):
+            connection.execute(sa.text(statement))
+    migrate(empty_database)
+    with engine.begin() as connection:
+        rows = connection.execute(
+            sa.text("SELECT DISTINCT asset, subject, reference, kind FROM transfers")
+        ).all()
+        balances = connection.execute(
+            sa.text("SELECT participant_id, pending_sat, mature_sat FROM participant_balances")
+        ).all()
+        check = connection.execute(sa.text("SELECT * FROM ledger_check")).one()
+        codes = connection.execute(sa.text("SELECT count(*) FROM accounts")).scalar_one()
+    with pytest.raises(DBAPIError, match="append-only"), engine.begin() as connection:
+        connection.execute(sa.text("UPDATE transfers SET asset = 'KGS'"))
+    engine.dispose()
+    assert [tuple(row) for row in rows] == [("BTC", "block", block, "pend")]
+    assert [tuple(row) for row in balances] == [(1, 7, 0)]
+    assert tuple(check) == (True, 2)
+    assert codes == 9

@@ -3,6 +3,7 @@
 import itertools
 from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -86,6 +87,21 @@ def test_the_odd_tyiyn_goes_to_the_largest_fraction_and_then_to_the_lower_id() -
     assert {who: line.net_tyiyn for who, line in done.lines.items()} == {3: 250, 5: 250, 9: 499}
     done = settle(parts_of([(3, 100, 0)]), {5: 1, 3: 1, 9: 1}, InForce(3, Fee(0)))
     assert {who: line.net_tyiyn for who, line in done.lines.items()} == {3: 34, 5: 33, 9: 33}
+
+
+def test_the_example_of_the_docs_is_true() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "ledger.md").read_text()
+    fills = parts_of(
+        [(212_500_000, 1_700_000_000, 3_400_000), (100_000_000, 810_000_000, 1_620_000)]
+    )
+    done = settle(fills, {7: 187_500_000, 9: 125_000_000}, FEE)
+    for amount in (
+        done.pool_fee_tyiyn,
+        done.venue_fee_tyiyn,
+        *(line.net_tyiyn for line in done.lines.values()),
+        done.gross_tyiyn - done.venue_fee_tyiyn,
+    ):
+        assert f"{amount:,} tyiyn".replace(",", " ") in page
 
 
 def test_fees_never_take_more_than_there_is() -> None:
