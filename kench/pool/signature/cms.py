@@ -28,7 +28,17 @@ NAME_MAX = 200
 REQUIRED_ATTRIBUTES = ("content_type", "message_digest", "signing_certificate_v2")
 DIGESTS = frozenset({"sha256", "sha384", "sha512"})
 ALGORITHMS = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
+KEY_BITS_MIN = {"rsa": 2048, "rsassa_pss": 2048, "ec": 256}
+KEY_BITS_UNKNOWN = 2**31
 USAGES = frozenset({"digital_signature", "non_repudiation"})
+REASONS = {
+    "TRY_LATER": "no fresh revocation list of the signer's authority is there: put today's where "
+    "KENCH_SIGNATURE_CRLS says",
+    "CRYPTO_CONSTRAINTS_FAILURE": "a key or a digest on the way to the root is too weak",
+    "CHAIN_CONSTRAINTS_FAILURE": "the signer's certificate is not for signing, or not by who may "
+    "issue one",
+}
+"""What the library's indications mean."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -92,6 +102,7 @@ class CmsVerifier:
         if path is None:
             raise SignatureRefusedError("the signer's certificate leads to no root")
         _check_certificate(certificate)
+        _check_keys(path)
         return Signer(
             pin=pin_of(_subject(certificate), self._patterns),
             name=_name(certificate),
@@ -173,6 +184,16 @@ def _check_certificate(certificate: x509.Certificate) -> None:
         raise SignatureRefusedError("the certificate does not say that it is for signing")
 
 
+def _check_keys(path: ValidationPath) -> None:
+    """Each key of the way but the root's, which is trusted as it is, must be long enough."""
+    for certificate in path.iter_certs(include_root=False):
+        key = certificate.public_key
+        if key.bit_size < KEY_BITS_MIN.get(key.algorithm, KEY_BITS_UNKNOWN):
+            raise SignatureRefusedError(
+                f"a key of {key.bit_size} bits ({key.algorithm}) is too weak or of a kind unknown"
+            )
+
+
 def _why(status: Any, moment: datetime) -> str:
     """The refusal's reason as the library knows it, in words."""
     name = status.trust_problem_indic.name if status.trust_problem_indic else ""
@@ -183,14 +204,7 @@ def _why(status: Any, moment: datetime) -> str:
         return "the signer's certificate, or its authority's, is revoked"
     if not certificate.not_valid_before <= moment <= certificate.not_valid_after:
         return "the signer's certificate is not valid at this time"
-    if name == "TRY_LATER":
-        return (
-            "no fresh revocation list of the signer's authority is there: put today's where "
-            "KENCH_SIGNATURE_CRLS says"
-        )
-    if name == "CHAIN_CONSTRAINTS_FAILURE":
-        return "the signer's certificate is not for signing, or not by who may issue one"
-    return (
+    return REASONS.get(name) or (
         "the signer's certificate does not lead to an authority of KENCH_SIGNATURE_ROOTS, or "
         f"its revocation is not known (KENCH_SIGNATURE_CRLS): {name.lower().replace('_', ' ')}"
     )

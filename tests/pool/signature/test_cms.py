@@ -2,22 +2,26 @@
 
 import random
 import socket
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from asn1crypto import cms, core, parser
+from asn1crypto import core, parser
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kench.pool.signature.cms import SIGNATURE_BYTES_MAX, CmsVerifier
+from kench.pool.signature.der import elements
 from kench.pool.signature.verifier import SignatureRefusedError, Signer
 from tests.support.pki import (
     NOW_US,
     PIN,
     SECOND_PIN,
     Authority,
+    Key,
     Person,
     der,
     key_of,
@@ -123,6 +127,20 @@ def test_a_signature_that_lacks_something_is_refused(
     options: tuple[str, ...], said: str, verifier: CmsVerifier, person: Person
 ) -> None:
     refused(verifier, person.sign(CONTENT, *options), said)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        lambda: rsa.generate_private_key(65_537, 1024),
+        lambda: ec.generate_private_key(ec.SECP192R1()),
+        lambda: ec.generate_private_key(ec.SECP224R1()),
+    ],
+)
+def test_a_key_that_is_too_weak_is_refused(
+    key: Callable[[], Key], root: Authority, verifier: CmsVerifier
+) -> None:
+    refused(verifier, root.person(key=key()).sign(CONTENT), "too weak")
 
 
 def test_two_signers_in_one_signature_are_refused(
@@ -242,21 +260,32 @@ def test_no_address_in_a_certificate_is_called(root: Authority, verifier: CmsVer
 
 
 def test_unsigned_attributes_count_for_nothing(verifier: CmsVerifier, good: bytes) -> None:
+    """Time stamps are signatures too, which may be stamped in turn."""
     stamped = good
-    for depth in range(6):
-        info = cms.ContentInfo.load(good)
-        info["content"]["signer_infos"][0]["unsigned_attrs"] = cms.CMSAttributes.load(
-            attributes(stamped)
-        )
-        stamped = info.dump()
-        assert verifier.verify(CONTENT, stamped, NOW_US).pin == PIN, depth
+    for _ in range(6):
+        stamped = with_unsigned(good, stamped)
+        assert verifier.verify(CONTENT, stamped, NOW_US).pin == PIN
 
 
-def attributes(value: bytes) -> bytes:
-    """A set of one attribute, a time stamp, with that value."""
-    values = parser.emit(0, 1, 17, value)
-    kind = core.ObjectIdentifier("1.2.840.113549.1.9.16.2.14").dump()
-    return bytes(parser.emit(0, 1, 17, parser.emit(0, 1, 16, kind + values)))
+def with_unsigned(signature: bytes, value: bytes) -> bytes:
+    """The signature with one unsigned attribute of its signer, a time stamp of that value.
+
+    By bytes: asn1crypto may take minutes to write what is nested so.
+    """
+
+    def put(data: bytes, way: list[int]) -> bytes:
+        parts = [one[3] + one[4] for one in elements(data)]
+        if not way:
+            kind = core.ObjectIdentifier("1.2.840.113549.1.9.16.2.14").dump()
+            attribute = parser.emit(0, 1, 16, kind + parser.emit(0, 1, 17, value))
+            return b"".join(parts) + bytes(parser.emit(2, 1, 1, attribute))
+        at, *rest = way
+        class_, method, tag, _, contents, _ = elements(data)[at]
+        parts[at] = bytes(parser.emit(class_, method, tag, put(contents, rest)))
+        return b"".join(parts)
+
+    # ContentInfo, its content, SignedData, the signers behind all else there, the only signer.
+    return put(signature, [0, 1, 0, -1, 0])
 
 
 def test_deep_nesting_and_indefinite_lengths_are_refused_at_once(
