@@ -37,6 +37,7 @@ MINER_NICE = 10
 STOP_S = {
     "mine": 0.5,
     "stratum": 2.5,
+    "sell": 1.0,
     "settle": 2.0,
     "screening": 0.5,
     "venue": 0.5,
@@ -111,7 +112,7 @@ class Site:
         stratum = self._part("stratum", self._data_flag(), self._variables)
         settle = self._part("settle", self._data_flag(), self._variables)
         market = self._market.parts(self._variables, settings)
-        for part in (*market, settle, stratum):
+        for part in (*market, settle, *self._sale(), stratum):
             self._supervisor.start(part, stop_s=STOP_S[part.role])
         for part in (stratum, *market):
             self._await_ready(part, stop)
@@ -182,6 +183,13 @@ class Site:
         environment = {**base_environment(), "KENCH_MINE_PASSWORD": login.password}
         miner = self._part("mine", [url, login.user, "-", *flags], environment)
         self._supervisor.start(miner, stop_s=STOP_S["mine"])
+
+    def _sale(self) -> list[Part]:
+        """Return the part that sells, where there is a venue to sell on."""
+        if not self._market.sells:
+            return []
+        told = self._variables | self._market.variables(self._settings)
+        return [self._part("sell", self._data_flag(), told)]
 
     def _start_watch(self, url: str) -> None:
         engine = open_engine(url, role=Role.READ, application_name="kench up")

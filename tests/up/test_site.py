@@ -26,7 +26,7 @@ READY_S = 60.0
 STOP_S = 10.0
 WAIT_S = 30.0
 ANY_PORTS = ["--stratum-port", "0", "--metrics-port", "0"]
-ROLES = {"node", "venue", "screening", "settle", "stratum", "mine"}
+ROLES = {"node", "venue", "screening", "settle", "sell", "stratum", "mine"}
 DEMO_ORDER = "kench: no orders yet, so two officers of nobody's signed one for the demo"
 KENCH = [sys.executable, str(Path(sys.executable).parent / "kench")]
 
@@ -160,13 +160,13 @@ def test_each_part_that_is_killed_comes_back(start: Callable[..., RunningUp]) ->
     up = start()
     up.await_ready()
     _await(lambda: up.parts().keys() >= ROLES)
-    for role in ("mine", "settle", "venue", "screening", "node", "stratum"):
+    for role in ("mine", "settle", "sell", "venue", "screening", "node", "stratum"):
         _kill_and_await_successor(up, role)
     before = up.accepted()
     _await(lambda: up.accepted() > before + 20)
     assert up.stop() < STOP_S
     restarts = [line for line in up.said if "starting it again" in line]
-    assert len(restarts) >= 6
+    assert len(restarts) >= 7
     assert up.said.count("kench: ready") == 1
 
 
