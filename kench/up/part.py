@@ -48,6 +48,8 @@ class Part:
         self._log_path = log
         self._words: deque[str] = deque(maxlen=WORDS_KEPT)
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked: subprocess.Popen[bytes] | None = None
+        """The process that was asked to end."""
         self._reader: threading.Thread | None = None
 
     @property
@@ -86,13 +88,19 @@ class Part:
         """Return the exit status once it has ended (negative: the signal), else None."""
         return self._process.poll() if self._process else None
 
+    def ask_to_end(self) -> None:
+        """Ask it to end, once, and do not wait."""
+        if self._process is not None and self._asked is not self._process:
+            self._asked = self._process
+            self._process.terminate()
+
     def stop(self, timeout_s: float) -> bool:
         """Ask it to end, wait, then kill it; return whether it ended by itself in time."""
         if self._process is None:
             return True
         in_time = True
         if self._process.poll() is None:
-            self._process.terminate()
+            self.ask_to_end()
             try:
                 self._process.wait(timeout_s)
             except subprocess.TimeoutExpired:

@@ -37,11 +37,11 @@ MINER_NICE = 10
 STOP_S = {
     "mine": 0.5,
     "stratum": 2.5,
-    "sell": 1.0,
-    "settle": 2.0,
-    "screening": 0.5,
-    "venue": 0.5,
-    "node": 1.5,
+    "sell": 2.5,
+    "settle": 2.5,
+    "screening": 2.5,
+    "venue": 2.5,
+    "node": 2.0,
 }
 
 
@@ -112,8 +112,9 @@ class Site:
         stratum = self._part("stratum", self._data_flag(), self._variables)
         settle = self._part("settle", self._data_flag(), self._variables)
         market = self._market.parts(self._variables, settings)
-        for part in (*market, settle, *self._sale(), stratum):
-            self._supervisor.start(part, stop_s=STOP_S[part.role])
+        for group in ([*market, settle], [*self._sale(), stratum]):
+            for at, part in enumerate(group):
+                self._supervisor.start(part, stop_s=STOP_S[part.role], beside=at > 0)
         for part in (stratum, *market):
             self._await_ready(part, stop)
         if stop.is_set():

@@ -25,6 +25,7 @@ class _Kept:
     part: Part
     stop_s: float
     started_s: float
+    beside: bool
     backoff: Backoff = field(default_factory=Backoff)
     start_due_s: float | None = None
     ends: int = 0
@@ -44,9 +45,12 @@ class Supervisor:
         """The parts that are kept alive."""
         return [kept.part for kept in self._kept]
 
-    def start(self, part: Part, *, stop_s: float) -> None:
-        """Start a part and keep it alive; at the end it gets `stop_s` seconds to stop."""
-        self._kept.append(_Kept(part, stop_s, self._clock.monotonic()))
+    def start(self, part: Part, *, stop_s: float, beside: bool = False) -> None:
+        """Start a part and keep it alive; at the end it gets `stop_s` seconds to stop.
+
+        A part `beside` the one started before it needs nothing of it: they stop at the same time.
+        """
+        self._kept.append(_Kept(part, stop_s, self._clock.monotonic(), beside))
         part.start()
 
     def tick(self) -> None:
@@ -71,11 +75,24 @@ class Supervisor:
 
     def stop(self) -> list[str]:
         """End every part, the last started first; return the roles that had to be killed."""
-        killed = [
-            kept.part.role for kept in reversed(self._kept) if not kept.part.stop(kept.stop_s)
-        ]
+        groups: list[list[_Kept]] = []
+        for kept in self._kept:
+            if kept.beside and groups:
+                groups[-1].append(kept)
+            else:
+                groups.append([kept])
         self._kept.clear()
-        return killed
+        return [role for group in reversed(groups) for role in self._stop_together(group)]
+
+    def _stop_together(self, group: list[_Kept]) -> list[str]:
+        began_s = self._clock.monotonic()
+        for kept in group:
+            kept.part.ask_to_end()
+        return [
+            kept.part.role
+            for kept in sorted(group, key=lambda kept: kept.stop_s)
+            if not kept.part.stop(max(0.0, began_s + kept.stop_s - self._clock.monotonic()))
+        ]
 
     def _see_end(self, kept: _Kept, status: int, now: float) -> None:
         part = kept.part

@@ -91,6 +91,7 @@ class VenueService:
             loop="uvloop",
             http="h11",
             log_config=None,
+            log_level="warning",
             access_log=False,
             limit_concurrency=CONNECTIONS_MAX,
             timeout_graceful_shutdown=STOP_S,

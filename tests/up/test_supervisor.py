@@ -33,6 +33,9 @@ class ScriptedPart(Part):
     def poll(self) -> int | None:
         return self.status
 
+    def ask_to_end(self) -> None:
+        self._stops.append(f"ask {self.role}")
+
     def stop(self, timeout_s: float) -> bool:
         self._stops.append(self.role)
         return self._listens
@@ -50,9 +53,9 @@ class Scene:
         self.stops: list[str] = []
         self.supervisor = Supervisor(self.clock, self.said.append)
 
-    def part(self, role: str, *, listens: bool = True) -> ScriptedPart:
+    def part(self, role: str, *, listens: bool = True, beside: bool = False) -> ScriptedPart:
         part = ScriptedPart(role, self.stops, listens=listens)
-        self.supervisor.start(part, stop_s=1)
+        self.supervisor.start(part, stop_s=1, beside=beside)
         return part
 
     def end(self, part: ScriptedPart, status: int, after_s: float = 0.0) -> None:
@@ -116,6 +119,18 @@ def test_parts_stop_in_the_order_opposite_to_their_start() -> None:
     for role in ("node", "settle", "stratum", "mine"):
         scene.part(role, listens=role != "settle")
     assert scene.supervisor.stop() == ["settle"]
-    assert scene.stops == ["mine", "stratum", "settle", "node"]
+    assert [line for line in scene.stops if not line.startswith("ask")] == [
+        "mine", "stratum", "settle", "node",
+    ]  # fmt: skip
+
+
+def test_parts_beside_each_other_are_asked_to_end_together() -> None:
+    scene = Scene()
+    for role, beside in (("node", False), ("sell", False), ("stratum", True), ("mine", False)):
+        scene.part(role, beside=beside)
+    assert scene.supervisor.stop() == []
+    assert scene.stops == [
+        "ask mine", "mine", "ask sell", "ask stratum", "sell", "stratum", "ask node", "node",
+    ]  # fmt: skip
     scene.supervisor.tick()
     assert scene.said == []
