@@ -24,6 +24,7 @@ SOURCES = {
     "_arithmetic": [*SHA256, "crc32"],
     "_table": [*SHA256, "crc32", "hash_set", "job"],
     "_sending": [],
+    "_counting": ["crc32", "counting"],
     "_gate": [*SHA256, "crc32", "hash_set", "job", "names", "submit_line"],
     "_wire": [],
 }

@@ -20,6 +20,7 @@ BENCHMARKS = (
     "statistics",
     "split",
     "proofs",
+    "totals",
 )
 
 

@@ -1,4 +1,4 @@
-"""Arithmetic, share records, the share gate, wires, sending: compiled, or the plain-Python twin.
+"""Arithmetic, share records and their counting, gate, wires, sending: compiled, or the twin.
 
 The twin is the specification; the compiled code equals it on every input. Which one serves is
 chosen once, here: KENCH_NATIVE_DISABLE=1 takes the twin, KENCH_NATIVE_REQUIRE=1 refuses it, and
@@ -23,6 +23,7 @@ __all__ = [
     "Outbox",
     "RecordBuffer",
     "Replies",
+    "ShareCounts",
     "Verdict",
     "Wire",
     "crc32",
@@ -34,6 +35,7 @@ __all__ = [
     "send_to_each",
     "sha256_backend",
     "sha256d",
+    "whole_records",
 ]
 
 
@@ -74,6 +76,7 @@ if TYPE_CHECKING or IMPLEMENTATION == "cython":
         sha256_backend,
         sha256d,
     )
+    from kench.native._counting import ShareCounts, whole_records
     from kench.native._gate import Gate, reply
     from kench.native._sending import send_to_each
     from kench.native._table import Job, JobTable, RecordBuffer
@@ -87,6 +90,7 @@ else:
         sha256_backend,
         sha256d,
     )
+    from kench.native.twin_counting import ShareCounts, whole_records
     from kench.native.twin_gate import Gate, reply
     from kench.native.twin_sending import send_to_each
     from kench.native.twin_table import Job, JobTable, RecordBuffer

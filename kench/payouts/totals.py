@@ -1,7 +1,7 @@
 """Work totals: arrays of share records summed by participant and worker, in exact integers.
 
-numpy counts how many shares each (participant, worker, difficulty) has; the few distinct
-difficulties then meet Python's unbounded integers, so that no work passes through a float.
+Native code counts how many shares each (participant, worker, difficulty) has, doubles told apart by
+their bits; the counts then meet Python's unbounded integers: no work passes through a float.
 """
 
 from collections.abc import Iterable
@@ -10,8 +10,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kench.pool.journal.format import SHARE, Flag, JournalCorruptError
+from kench.native import ShareCounts
+from kench.pool.journal.format import SHARE, JournalCorruptError
 from kench.pool.work import work_of
+
+ROWS_MAX = 1_000_000
+"""Counts kept before they become totals; native code takes four times as many."""
+_ROW = np.dtype([("worker", "<u4"), ("participant", "<u4"), ("difficulty", "<f8"),
+                 ("count", "<u8")])  # fmt: skip
 
 Records = npt.NDArray[np.void]
 Totals = dict[tuple[int, int], "Total"]
@@ -31,30 +37,35 @@ def totals_of(records: Records) -> Totals:
     """
     if records.dtype != SHARE:
         raise TypeError("totals are made of SHARE records")
-    credited = records[(records["flags"] & Flag.UNCREDITED) == 0]
-    if not len(credited):
-        return {}
-    pairs = (credited["participant"].astype(np.uint64) << np.uint64(32)) | credited["worker"]
-    # Doubles are compared by their bits: one that was sent is one difficulty, whatever its value.
-    difficulties = np.ascontiguousarray(credited["difficulty"]).view(np.uint64)
-    order = np.lexsort((difficulties, pairs))
-    pairs, difficulties = pairs[order], difficulties[order]
-    changed = (pairs[1:] != pairs[:-1]) | (difficulties[1:] != difficulties[:-1])
-    starts = np.concatenate(([0], np.flatnonzero(changed) + 1))
-    counts = np.diff(np.concatenate((starts, [len(pairs)])))
+    return totals_of_all([records])
+
+
+def totals_of_all(parts: Iterable[Records]) -> Totals:
+    """Sum many arrays of SHARE records as `totals_of` does one, none of them kept."""
     totals: Totals = {}
-    for pair, difficulty, count in zip(
-        pairs[starts].tolist(),
-        difficulties[starts].view(np.float64).tolist(),
-        counts.tolist(),
-        strict=True,
-    ):
-        key = (pair >> 32, pair & 0xFFFF_FFFF)
-        before = totals.get(key, Total(0, 0))
-        totals[key] = Total(
-            before.accepted + count, before.work_hashes + work_of_share(difficulty) * count
-        )
+    counts = ShareCounts()
+    for records in parts:
+        counts.add(records.tobytes())
+        if len(counts) > ROWS_MAX:
+            _add_counts(totals, counts)
+            counts = ShareCounts()
+    _add_counts(totals, counts)
     return totals
+
+
+def _add_counts(totals: Totals, counts: ShareCounts) -> None:
+    rows = np.frombuffer(counts.rows(), _ROW)
+    # Each difficulty once: there can be more of them than work_of remembers.
+    works = {one: work_of_share(one) for one in set(rows["difficulty"].tolist())}
+    for worker, participant, difficulty, count in rows.tolist():
+        key = (participant, worker)
+        work = works[difficulty] * count
+        before = totals.get(key)
+        totals[key] = (
+            Total(before.accepted + count, before.work_hashes + work)
+            if before
+            else Total(count, work)
+        )
 
 
 def work_of_share(difficulty: float) -> int:

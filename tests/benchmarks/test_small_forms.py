@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from benchmarks import __main__ as everything
-from benchmarks import found_block, native_check, proofs, split, statistics, template_to_job
+from benchmarks import (
+    found_block,
+    native_check,
+    proofs,
+    split,
+    statistics,
+    template_to_job,
+    totals,
+)
 
 
 def test_native_check_measures_both_implementations(tmp_path: Path) -> None:
@@ -39,6 +47,13 @@ def test_proofs_measures_tree_proof_and_shares(tmp_path: Path) -> None:
     proofs.main(words)
     found = json.loads(figures.read_text())
     assert all(found[name] > 0 for name in ("leaves_s", "root_s", "check_s", "check_shares_s"))
+
+
+def test_totals_count_each_record_in_memory_and_from_the_journal(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    words = ["--records", "5000", "--workers", "100", "--folder", str(tmp_path)]
+    totals.main([*words, "--json", str(figures)])
+    assert set(json.loads(figures.read_text())) == {"in memory", "read and checked"}
 
 
 def test_found_block_sees_whole_blocks_reach_the_node(tmp_path: Path) -> None:

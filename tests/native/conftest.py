@@ -6,8 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 _MODULES = {
-    "python": ("twin", "twin_table", "twin_gate", "twin_sending", "twin_wire"),
-    "cython": ("_arithmetic", "_table", "_gate", "_sending", "_wire"),
+    "python": ("twin", "twin_table", "twin_gate", "twin_sending", "twin_wire", "twin_counting"),
+    "cython": ("_arithmetic", "_table", "_gate", "_sending", "_wire", "_counting"),
 }
 
 

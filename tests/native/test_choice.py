@@ -62,7 +62,7 @@ def test_disabling_and_requiring_contradict_each_other() -> None:
 def test_each_cython_source_is_in_setup_and_was_loaded() -> None:
     setup = (ROOT / "setup.py").read_text(encoding="utf-8")
     sources = {path.stem for path in NATIVE.glob("*.pyx")}
-    assert sources == {"_arithmetic", "_table", "_gate", "_sending", "_wire"}
+    assert sources == {"_arithmetic", "_table", "_gate", "_sending", "_wire", "_counting"}
     for name in sources:
         assert f'"{name}":' in setup
         assert (NATIVE / f"{name}.pyi").exists()

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kench.native import RECORD_SIZE, crc32
+from kench.native import RECORD_SIZE, whole_records
 from kench.pool.journal.archive import ArchivedJob
 from kench.pool.journal.format import (
     HEADER_SIZE,
@@ -108,11 +108,12 @@ class JournalReader:
 
         Raises JournalCorruptError where a record is not what was written, or is missing.
         """
-        parts = [np.empty(0, SHARE)]
+        parts: list[ShareArray] = []
         while start < end:
             parts.append(self.read_within(start, end - start, end))
             start += len(parts[-1])
-        return np.concatenate(parts)
+        # One segment is the rule, and needs no copy.
+        return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, SHARE), *parts])
 
     def job(self, job_key: int) -> ArchivedJob:
         """Return the job with this key; raises JobNotArchivedError where none is kept."""
@@ -191,13 +192,4 @@ def _read_segment(segment: Segment, from_sequence: int, count: int) -> ShareArra
 
 def count_whole_records(raw: bytes, first_sequence: int) -> int:
     """Return how many records at the start of `raw` are whole: CRC right, sequences unbroken."""
-    shares = np.frombuffer(raw, SHARE, count=len(raw) // RECORD_SIZE)
-    expected = np.arange(first_sequence, first_sequence + len(shares), dtype=np.uint64)
-    misplaced = np.flatnonzero(shares["sequence"] != expected)
-    limit = int(misplaced[0]) if len(misplaced) else len(shares)
-    crcs = shares["crc32"]
-    for index in range(limit):
-        start = index * RECORD_SIZE
-        if crc32(raw[start + 4 : start + RECORD_SIZE]) != crcs[index]:
-            return index
-    return limit
+    return whole_records(raw[: len(raw) - len(raw) % RECORD_SIZE], first_sequence)
