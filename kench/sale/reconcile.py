@@ -43,6 +43,8 @@ class _Ours:
     outputs: Sequence[sa.Row[Any]]
     lots: dict[tuple[str, int], sa.Row[Any]]
     fills: dict[str, sa.Row[Any]]
+    coming: dict[tuple[str, int], int]
+    """Outputs of our blocks that pay somebody and are no credited lots yet: satoshi."""
     open_ids: frozenset[str]
     open_sat: int
     btc_sat: int
@@ -62,7 +64,7 @@ def reconcile(desk: Desk, venue: Venue) -> Reconciliation:
         *_lots(before),
         *_deposits(before, deposits),
         *_trades(before, trades, since_us),
-        *_balance(before, balance),
+        *_balance(before, balance, _arrived(before, deposits)),
     ]
     unsaid = len(differences) - DIFFERENCES_MAX
     if unsaid > 0:
@@ -90,11 +92,15 @@ def write_reconciliation(desk: Desk, venue: str, found: Reconciliation) -> None:
 
 
 def _read(connection: sa.Connection, venue: str) -> _Ours:
+    """Read the books as of one moment; the sale may go on meanwhile."""
+    connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     outputs = connection.execute(
         sa.text("""
             SELECT outputs.block_hash, outputs.vout, outputs.amount_sat
             FROM block_outputs AS outputs JOIN blocks ON blocks.hash = outputs.block_hash
-            WHERE blocks.state = 'mature' AND NOT EXISTS (SELECT FROM lots
+            WHERE blocks.state = 'mature'
+                AND blocks.height < coalesce((SELECT max(height) FROM lots), blocks.height + 1)
+                AND NOT EXISTS (SELECT FROM lots
                 WHERE (lots.block_hash, lots.vout, lots.output_sat)
                     = (outputs.block_hash, outputs.vout, outputs.amount_sat))
         """)
@@ -106,6 +112,16 @@ def _read(connection: sa.Connection, venue: str) -> _Ours:
             FROM lots WHERE venue = :venue
         """),
         {"venue": venue},
+    ).all()
+    coming = connection.execute(
+        sa.text("""
+            SELECT blocks.coinbase_txid, outputs.vout, outputs.amount_sat
+            FROM block_outputs AS outputs JOIN blocks ON blocks.hash = outputs.block_hash
+            LEFT JOIN lots USING (block_hash, vout)
+            -- Two blocks may have one coinbase; only one of them is on the chain.
+            WHERE blocks.coinbase_txid IS NOT NULL AND blocks.state <> 'orphaned'
+                AND lots.credited_at IS NULL
+        """)
     ).all()
     fills = connection.execute(sa.select(tables.fills).where(tables.fills.c.venue == venue)).all()
     orders = connection.execute(
@@ -119,6 +135,7 @@ def _read(connection: sa.Connection, venue: str) -> _Ours:
         outputs=outputs,
         lots={(row.coinbase_txid, row.vout): row for row in lots},
         fills={row.trade_id: row for row in fills},
+        coming={(row.coinbase_txid, row.vout): row.amount_sat for row in coming},
         open_ids=frozenset(row.client_id for row in orders),
         open_sat=sum(row.sat for row in orders),
         btc_sat=_account(connection, venue_btc(venue)),
@@ -127,7 +144,7 @@ def _read(connection: sa.Connection, venue: str) -> _Ours:
 
 
 def _chain(ours: _Ours) -> Iterator[str]:
-    """Yield outputs of mature blocks, of all venues, that are no lots."""
+    """Yield outputs of mature blocks, of all venues, that were passed over when lots were made."""
     for row in ours.outputs:
         yield f"output {row.vout} of block {row.block_hash}, {row.amount_sat} sat, is no lot"
 
@@ -154,13 +171,28 @@ def _deposits(ours: _Ours, told: Sequence[Deposit]) -> Iterator[str]:
                 f"lot {txid}:{vout} is {lot.output_sat} sat, the venue credited "
                 f"{deposit.amount_sat} sat"
             )
-    txids = {txid for txid, _ in ours.lots}
+    known = ours.lots.keys() | ours.coming.keys()
+    txids = {txid for txid, _ in known}
     for deposit in told:
-        known = (deposit.txid, deposit.vout) in ours.lots or (
+        is_ours = (deposit.txid, deposit.vout) in known or (
             deposit.vout is None and deposit.txid in txids
         )
-        if deposit.state is DepositState.CREDITED and not known:
-            yield f"the venue credited {deposit.txid}:{deposit.vout}, which is no lot of ours"
+        if deposit.state is DepositState.CREDITED and not is_ours:
+            yield f"the venue credited {deposit.txid}:{deposit.vout}, which no block of ours pays"
+
+
+def _arrived(ours: _Ours, told: Sequence[Deposit]) -> int:
+    """Satoshi that the venue credited and the sale has not taken up yet, as it soon will."""
+    coming = {txid: sat for (txid, _), sat in ours.coming.items()}
+    return sum(
+        deposit.amount_sat
+        for deposit in told
+        if deposit.state is DepositState.CREDITED
+        and (
+            (deposit.txid, deposit.vout) in ours.coming
+            or (deposit.vout is None and deposit.txid in coming)
+        )
+    )
 
 
 def _trades(ours: _Ours, told: Sequence[Fill], since_us: int) -> Iterator[str]:
@@ -186,10 +218,11 @@ def _trades(ours: _Ours, told: Sequence[Fill], since_us: int) -> Iterator[str]:
             yield f"we have booked trade {trade_id} of {fill.amount_sat} sat, unknown to the venue"
 
 
-def _balance(ours: _Ours, told: Balance) -> Iterator[str]:
-    told_sat = told.free_sat + told.held_sat
+def _balance(ours: _Ours, told: Balance, arrived_sat: int) -> Iterator[str]:
+    told_sat = told.free_sat + told.held_sat - arrived_sat
     if not ours.btc_sat - ours.open_sat <= told_sat <= ours.btc_sat:
-        yield f"the venue holds {told_sat} sat for us, by our books {ours.btc_sat} sat"
+        whole_sat = ours.btc_sat + arrived_sat
+        yield (f"the venue holds {told_sat + arrived_sat} sat for us, by our books {whole_sat} sat")
     # A lot's cost is floored and its fee rounded up to whole tyiyn: less than one of each.
     ours_kgs, slack_kgs = ours.kgs_tyiyn * KGS_STEP, 2 * len(ours.lots) * KGS_STEP
     told_kgs = told.free_kgs + told.held_kgs

@@ -195,8 +195,19 @@ def test_a_venue_that_tells_what_is_not_so_is_found_by_reconciliation(world: Wor
     rig.exchange.credit_deposit("ab" * 32, 3)
     words = "\n".join(reconcile(world.executor._desk, rig.venue).differences)
     assert "unknown to the venue" in words
-    assert "is no lot of ours" in words
+    assert "no block of ours pays" in words
     assert "by our books 0 sat" in words
+
+
+def test_a_deposit_that_the_sale_has_not_taken_up_yet_is_no_difference(world: World) -> None:
+    one_lot(world)
+    desk, venue = world.executor._desk, world.rigs["paper"].venue
+    (words,) = reconcile(desk, venue).differences
+    assert "is no lot" in words
+    world.executor._make_lots()
+    assert reconcile(desk, venue).differences == []
+    world.run()
+    assert reconcile(desk, venue).differences == []
 
 
 def test_postgresql_holds_the_sale_against_whoever_writes(world: World) -> None:
