@@ -1,5 +1,6 @@
-"""The pool's evidence key: Ed25519, signs manifests and nothing else; no coin depends on it."""
+"""The pool's evidence key: Ed25519, signs manifests and files of shares; no coin depends on it."""
 
+import hashlib
 import os
 import re
 from pathlib import Path
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 from kench.payouts.proofs.errors import ProofRefusedError
 from kench.pool.errors import KenchError
 
+_SALTS = b"kench salts 1\0"
 _PEM_BYTES_MAX = 16_384
 
 
@@ -35,6 +37,13 @@ class EvidenceKey:
     def sign(self, content: bytes) -> bytes:
         """Return the 64-byte signature of these bytes."""
         return self._secret.sign(content)
+
+    def salt_source(self, block_hash: str) -> bytes:
+        """Return what the salts of a block's tree are made from: 32 bytes that the key alone gives.
+
+        The same each time, so that a manifest made again from the journal alone is the same one.
+        """
+        return hashlib.sha256(self.sign(_SALTS + bytes.fromhex(block_hash))).digest()
 
     @classmethod
     def read(cls, path: Path) -> "EvidenceKey":

@@ -4,7 +4,6 @@ It has a connection of its own and takes no lock that settlement waits for. What
 block is tried again, later and later, and keeps no other block waiting.
 """
 
-import secrets
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,8 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import SQLAlchemyError
 
 from kench.payouts import tables as books
 from kench.payouts.proofs import tables
@@ -21,7 +19,7 @@ from kench.payouts.proofs.evidence import EvidenceKey
 from kench.payouts.proofs.making import Source, has_manifest_to_come, make_manifest
 from kench.payouts.proofs.manifest import sign
 from kench.payouts.proofs.segments import SegmentDigester
-from kench.payouts.proofs.tree import HASH_BYTES, TreeError
+from kench.payouts.proofs.tree import TreeError
 from kench.payouts.service import Backoff, first_line
 from kench.payouts.settle import no_orders
 from kench.pool.clock import Clock
@@ -40,7 +38,7 @@ log = structlog.get_logger("kench.payouts")
 class ManifestMaker:
     """Makes and keeps the manifest of each block whose reward was pended."""
 
-    def __init__(  # noqa: PLR0913 - what it works on, and where its chance comes from
+    def __init__(
         self,
         engine: sa.Engine,
         journal_root: Path,
@@ -48,14 +46,12 @@ class ManifestMaker:
         clock: Clock,
         *,
         orders_on: Callable[[sa.Connection], OrderBook] = no_orders,
-        random_bytes: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._engine = engine
         self._journal_root = journal_root
         self._key = key
         self._clock = clock
         self._orders_on = orders_on
-        self._random_bytes = random_bytes
         self._digester = SegmentDigester()
         self._failed: dict[str, Backoff] = {}
 
@@ -68,7 +64,7 @@ class ManifestMaker:
     def turn(self) -> int:
         """Make what is due, of so many blocks at most; returns how many were made.
 
-        Raises SQLAlchemy's DBAPIError where the database is away.
+        Raises SQLAlchemyError where the database is away.
         """
         made = 0
         with self._engine.connect() as connection:
@@ -89,7 +85,7 @@ class ManifestMaker:
         while not stop.is_set():
             try:
                 made = self.turn()
-            except (DBAPIError, PoolTimeoutError) as away:
+            except SQLAlchemyError as away:
                 wait_s = backoff.fail()
                 log.warning("no manifests for now", why=first_line(away), retry_s=wait_s)
                 stop.wait(wait_s)
@@ -112,7 +108,7 @@ class ManifestMaker:
             return list(found.scalars())
 
     def _make(self, connection: sa.Connection, block_hash: str) -> None:
-        salt_source = self._random_bytes(HASH_BYTES)
+        salt_source = self._key.salt_source(block_hash)
         source = Source(connection, self._journal_root, self._digester, self._orders_on(connection))
         manifest = make_manifest(source, block_hash, key=self._key.public, salt_source=salt_source)
         connection.execute(

@@ -164,6 +164,18 @@ def test_what_was_booked_before_spans_were_kept_is_passed_over(pool: ProvenPool)
             make_manifest(source, first, key=KEY.public, salt_source=bytes(32))
 
 
+def test_books_made_anew_from_the_journals_have_the_same_manifests(pool: ProvenPool) -> None:
+    block_hash = pool.round(101)
+    pool.settle()
+    pool.maker.turn()
+    before = kept(pool, block_hash)
+    with pool.engine.begin() as connection:
+        connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
+        connection.execute(sa.text("DELETE FROM manifests"))
+    pool.maker.turn()
+    assert kept(pool, block_hash) == before
+
+
 def test_nobody_can_change_what_was_signed(pool: ProvenPool) -> None:
     pool.round(101)
     pool.settle()
