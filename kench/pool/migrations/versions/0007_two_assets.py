@@ -250,10 +250,11 @@ CREATE TRIGGER stay_balanced AFTER UPDATE ON accounts
 
 # A post takes from the pending column, where it was pended, and adds to the posted one; a void only
 # takes. Accounts are locked in the order of their codes, so that two writers never wait for each
-# other.
+# other. Plans are kept from a session's first use, when the tables may be all but empty: they must
+# go by indexes then already, or the first large block scans whole tables for each of its lines.
 APPLY_TRANSFERS = """
 CREATE OR REPLACE FUNCTION apply_transfers() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = public, pg_temp AS $$
+SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     wrong record;
 BEGIN

@@ -92,7 +92,7 @@ END;
 
 CHECK_LINES = """
 CREATE FUNCTION check_subjects() RETURNS trigger LANGUAGE plpgsql
-SECURITY DEFINER SET search_path = public, pg_temp AS $$
+SECURITY DEFINER SET search_path = public, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     named text;
 BEGIN
