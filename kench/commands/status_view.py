@@ -2,7 +2,7 @@
 
     network, height, tip   of the newest front end; null until one has run
     participants           [{id, name, state, workers, accepted, refused, work_hashes (decimal
-                           string), pending_sat, mature_sat}] by id
+                           string), pending_sat, mature_sat, due_tyiyn}] by id
     shares                 {accepted, refused: {reason: count}}, those of unknown workers too
     blocks                 [{height, hash, state, reward_sat, finder, credited, found_at, alarm}],
                            newest first, at most `blocks_max`
@@ -50,7 +50,8 @@ _PARTICIPANTS = sa.text("""
         coalesce(r.refused, 0) AS refused,
         coalesce(t.work_hashes, 0) AS work_hashes,
         coalesce(b.pending_sat, 0) AS pending_sat,
-        coalesce(b.mature_sat, 0) AS mature_sat
+        coalesce(b.mature_sat, 0) AS mature_sat,
+        coalesce(b.due_tyiyn, 0) AS due_tyiyn
     FROM participants AS p
     LEFT JOIN (SELECT participant_id, count(*) AS workers FROM workers GROUP BY 1) AS w
         ON w.participant_id = p.id
@@ -135,7 +136,7 @@ def read_status(
 
 def _participant(row: sa.Row[Any]) -> dict[str, Any]:
     """Integers as integers; work as text, since 2^53 is where many readers of JSON lose count."""
-    numbers = ("workers", "accepted", "refused", "pending_sat", "mature_sat")
+    numbers = ("workers", "accepted", "refused", "pending_sat", "mature_sat", "due_tyiyn")
     entry = row._asdict() | {name: int(row._mapping[name]) for name in numbers}
     return entry | {"work_hashes": str(int(row.work_hashes))}
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from kench.commands.figures import hashrate_text
 from kench.pool.clock import Clock
-from kench.up.sale_screen import bitcoin_text, lots_table, proceeds_table, sale_words
+from kench.up.sale_screen import bitcoin_text, kgs_text, lots_table, proceeds_table, sale_words
 
 LINE_PERIOD_S = 30.0
 PARTICIPANTS_SHOWN = 10
@@ -67,11 +67,10 @@ def picture(status: dict[str, Any]) -> RenderableType:
                 _shares_table(status),
                 _blocks_table(status),
                 _last_blocks_table(status),
-                lots_table(status),
-                proceeds_table(status),
             ],
             padding=(0, 2),
         ),
+        Columns([lots_table(status), proceeds_table(status)], padding=(0, 2)),
         _participants_table(status),
     )
 
@@ -161,9 +160,10 @@ def _participants_table(status: dict[str, Any]) -> Table:
     # Names are Text: as plain strings, square brackets in them would be read as markup.
     rates = status.get("hashrate") or {}
     table = Table(title="Ledger", title_justify="left")
-    table.add_column("participant")
+    table.add_column("id")
     table.add_column("name")
-    for heading in ("workers", "hashrate", "accepted", "refused", "pending BTC", "mature BTC"):
+    for heading in ("workers", "hashrate", "accepted", "pending BTC", "mature BTC",
+                    "due KGS"):  # fmt: skip
         table.add_column(heading, justify="right")
     for row in status["participants"][:PARTICIPANTS_SHOWN]:
         table.add_row(
@@ -172,9 +172,9 @@ def _participants_table(status: dict[str, Any]) -> Table:
             str(row["workers"]),
             hashrate_text(float(rates.get(str(row["id"]), 0))),
             str(row["accepted"]),
-            str(row["refused"]),
             bitcoin_text(row["pending_sat"]),
             bitcoin_text(row["mature_sat"]),
+            kgs_text(row.get("due_tyiyn", 0)),
         )
     hidden = len(status["participants"]) - PARTICIPANTS_SHOWN
     if hidden > 0:

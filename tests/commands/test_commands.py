@@ -118,7 +118,7 @@ def test_status_json_is_the_object_of_the_contract(run: Run, tmp_path: Path) -> 
     (entry,) = status["participants"]
     assert {
         "id": 1, "workers": 0, "accepted": 0, "refused": 0,
-        "work_hashes": "0", "pending_sat": 0, "mature_sat": 0,
+        "work_hashes": "0", "pending_sat": 0, "mature_sat": 0, "due_tyiyn": 0,
     }.items() <= entry.items()  # fmt: skip
     assert status["shares"] == {"accepted": 0, "refused": {}}
     assert status["ledger"] == {"balanced": True, "transfers": 0}

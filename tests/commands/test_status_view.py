@@ -124,11 +124,11 @@ def test_every_number_of_the_contract_comes_from_its_source(
     assert status["participants"] == [
         {
             "id": 1, "name": "Бир", "state": "active", "workers": 2, "accepted": 7, "refused": 3,
-            "work_hashes": str(WORK + 7), "pending_sat": 60, "mature_sat": 60,
+            "work_hashes": str(WORK + 7), "pending_sat": 60, "mature_sat": 60, "due_tyiyn": 0,
         },
         {
             "id": 2, "name": "Эки", "state": "suspended", "workers": 0, "accepted": 1,
-            "refused": 0, "work_hashes": "1", "pending_sat": 40, "mature_sat": 40,
+            "refused": 0, "work_hashes": "1", "pending_sat": 40, "mature_sat": 40, "due_tyiyn": 0,
         },
     ]  # fmt: skip
     assert status["shares"] == {"accepted": 8, "refused": {"stale": 3, "unauthorized": 4}}

@@ -27,6 +27,7 @@ STATUS: dict[str, Any] = {
             "work_hashes": "12345",
             "pending_sat": 512_345_678_901,
             "mature_sat": 1,
+            "due_tyiyn": 98_765_432,
         }
     ],
     "shares": {"accepted": 4567, "refused": {"low_difficulty": 2, "stale": 7}},
@@ -135,7 +136,7 @@ def test_bitcoins_have_all_eight_digits(amount_sat: int, text: str) -> None:
 def test_the_sale_is_shown_from_lots_to_som() -> None:
     drawn = _drawn(STATUS)
     for words in ("settled", "17", "selling", "halted", "850.00000123", "120.00000000",
-                  "6 800 000 000.99", "6 600 000 000.00"):  # fmt: skip
+                  "6 800 000 000.99", "6 600 000 000.00", "987 654.32"):  # fmt: skip
         assert words in drawn
     line = summary_line(STATUS)
     assert "sold 850.00000123 BTC for 6 800 000 000.99 KGS in 22 lots" in line
