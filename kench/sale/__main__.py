@@ -1,5 +1,6 @@
 """Root of `kench sell`: sells the coins of mature blocks at licensed venues, as orders say."""
 
+import logging
 import signal
 import threading
 
@@ -36,6 +37,7 @@ def main() -> None:
     )
     settings = settings_of(parser.parse_args())
     start_logging(ROLE)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
