@@ -157,13 +157,17 @@ def audited(
 
 @pytest.mark.parametrize("chunk_records", [1, 1000])
 def test_books_equal_the_plain_rule_and_the_audit_agrees(
-    journals: list[JournalBuilder], settle_engine: sa.Engine, orders: OrderBook, chunk_records: int
+    journals: list[JournalBuilder],
+    settle_engine: sa.Engine,
+    engine: sa.Engine,
+    orders: OrderBook,
+    chunk_records: int,
 ) -> None:
     settle_all(settle_engine, settlement_of(journals, orders, chunk_records))
     expected = folded(journals, orders)
     assert len(expected.blocks) == 10
     check_books(settle_engine, expected)
-    assert audited(settle_engine, journals, orders, ScriptedChain()) == []
+    assert audited(engine, journals, orders, ScriptedChain()) == []
 
 
 def test_killed_at_every_step_it_ends_at_the_same_books(
@@ -206,21 +210,21 @@ def test_two_settlements_pay_a_day_once(
 
 
 def test_a_day_is_paid_when_it_is_over_and_not_before(
-    journals: list[JournalBuilder], settle_engine: sa.Engine
+    journals: list[JournalBuilder], settle_engine: sa.Engine, engine: sa.Engine
 ) -> None:
     orders, clock = BOOKS["period"], ManualClock(end_us(TOMORROW) - 1)
     settlement = settlement_of(journals, orders, clock=clock)
     settle_all(settle_engine, settlement)
     # The first day is over, for there are shares after it; the second is still open.
     check_books(settle_engine, folded(journals, orders, over=False))
-    assert audited(settle_engine, journals, orders, ScriptedChain()) == []
+    assert audited(engine, journals, orders, ScriptedChain()) == []
     clock.step(1e-6)
     settle_all(settle_engine, settlement)
     check_books(settle_engine, folded(journals, orders))
 
 
 def test_blocks_that_await_their_day_are_followed_and_neither_pended_nor_posted(
-    journals: list[JournalBuilder], settle_engine: sa.Engine
+    journals: list[JournalBuilder], settle_engine: sa.Engine, engine: sa.Engine
 ) -> None:
     orders, chain = BOOKS["period"], ScriptedChain()
     clock = ManualClock(end_us(TOMORROW) - 1)
@@ -264,14 +268,14 @@ def test_blocks_that_await_their_day_are_followed_and_neither_pended_nor_posted(
     clock.step(1e-6)
     settle_all(settle_engine, settlement)
     assert states() == [("pending", 1), ("orphaned", 0), ("orphaned", 0)]
-    assert audited(settle_engine, journals, orders, chain) == []
+    assert audited(engine, journals, orders, chain) == []
     follow()
     assert states() == [("mature", 1), ("orphaned", 0), ("orphaned", 0)]
     chain.bring_back(fallen)
     chain.mine()
     follow()
     assert states() == [("mature", 1), ("mature", 1), ("mature", 1)]
-    assert audited(settle_engine, journals, orders, chain) == []
+    assert audited(engine, journals, orders, chain) == []
 
 
 def test_a_journal_that_hangs_over_midnight_holds_the_day_up_and_is_named(
@@ -294,7 +298,7 @@ def test_a_journal_that_hangs_over_midnight_holds_the_day_up_and_is_named(
 
 @pytest.mark.parametrize("method", ["pplns", "period"])
 def test_a_refused_candidate_before_all_work_is_its_finders(
-    tmp_path: Path, settle_engine: sa.Engine, method: str
+    tmp_path: Path, settle_engine: sa.Engine, engine: sa.Engine, method: str
 ) -> None:
     builder = JournalBuilder(tmp_path / "journal" / "0")
     builder.share(builder.job(1, 101), participant=4, block=True, uncredited=True)
@@ -303,12 +307,12 @@ def test_a_refused_candidate_before_all_work_is_its_finders(
     books = everything(settle_engine)
     assert {row[1:] for row in books["block_credits"]} == {(4, work_of(EASY), 5_000_000_000)}
     assert books["transfers"] == set()
-    assert audited(settle_engine, [builder], BOOKS[method], ScriptedChain()) == []
+    assert audited(engine, [builder], BOOKS[method], ScriptedChain()) == []
 
 
 @pytest.mark.parametrize(("method", "paid"), [("pplns", {1}), ("period", {1, 3})])
 def test_a_refused_candidate_pays_as_its_method_says_once_the_chain_holds_it(
-    tmp_path: Path, settle_engine: sa.Engine, method: str, paid: set[int]
+    tmp_path: Path, settle_engine: sa.Engine, engine: sa.Engine, method: str, paid: set[int]
 ) -> None:
     builder = JournalBuilder(tmp_path / "journal" / "0")
     job = builder.job(1, 101)
@@ -328,7 +332,7 @@ def test_a_refused_candidate_pays_as_its_method_says_once_the_chain_holds_it(
             followed = read_followed(connection)
         act(connection, ChainWatch(chain, MATURITY).look(followed))
     assert len(everything(settle_engine)["transfers"]) == len(paid)
-    assert audited(settle_engine, [builder], BOOKS[method], chain) == []
+    assert audited(engine, [builder], BOOKS[method], chain) == []
 
 
 @pytest.mark.parametrize(
