@@ -78,7 +78,8 @@ def book_fill(connection: sa.Connection, fill: SoldPart) -> Done:
 BOOKS = (
     "transfers", "lot_settlement_lines", "lot_settlements", "fills", "venue_orders",
     "lot_carries", "lot_remainders", "lot_events", "lot_shares", "lots", "payouts",
-    "payout_batches", "bank_accounts", "block_outputs", "block_credits", "blocks", "accounts",
+    "payout_batches", "bank_accounts", "bank_entries", "bank_files", "block_outputs",
+    "block_credits", "blocks", "accounts",
 )  # fmt: skip
 
 
@@ -216,3 +217,48 @@ def add_sold_lot(
     add_lot(connection, lot, shares_sat)
     credit(connection, lot, sum(shares_sat.values()))
     sell(connection, lot, fills)
+
+
+def tell_credit(connection: sa.Connection, reference: str, tyiyn: int) -> None:
+    """Keep that the bank told of a venue's money; its line has to be in the same transaction."""
+    values = {"reference": reference, "tyiyn": tyiyn, "at": AT}
+    for statement in (
+        (
+            "INSERT INTO bank_files VALUES (sha256('x'), 'camt.053', 'x.xml', 'x', :at) "
+            "ON CONFLICT DO NOTHING"
+        ),
+        (
+            "INSERT INTO bank_entries VALUES (sha256(convert_to(:reference, 'UTF8')), "
+            "sha256('x'), 'venue_credited', 'credit', :reference, '', :tyiyn, 'KGS', '', '', "
+            "'', :at)"
+        ),
+    ):
+        connection.execute(sa.text(statement), values)
+
+
+def add_payout(connection: sa.Connection, name: str, who: int, tyiyn: int, batch: int = 1) -> None:
+    """Add a payout in a batch of its own; its pend has to be in the same transaction."""
+    values = {"name": name, "who": who, "tyiyn": tyiyn, "batch": batch, "at": AT}
+    for statement in (
+        (
+            "INSERT INTO bank_accounts VALUES (:who, 1, 'h', '1', '109018', NULL, :at) "
+            "ON CONFLICT DO NOTHING"
+        ),
+        (
+            "INSERT INTO payout_batches VALUES (:batch, 'clients', 'M-' || :batch, "
+            ":at, 1, 1, :tyiyn, 'x', sha256('x'))"
+        ),
+        (
+            "INSERT INTO payouts (end_to_end_id, participant_id, amount_tyiyn, batch, "
+            "account_version, changed_at) VALUES (:name, :who, :tyiyn, :batch, 1, :at)"
+        ),
+    ):
+        connection.execute(sa.text(statement), values)
+
+
+def move_payout(connection: sa.Connection, name: str, state: str) -> None:
+    """Say what became of a payout; its line has to be in the same transaction."""
+    connection.execute(
+        sa.text("UPDATE payouts SET state = :state WHERE end_to_end_id = :name"),
+        {"state": state, "name": name},
+    )

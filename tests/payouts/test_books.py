@@ -47,12 +47,15 @@ from tests.payouts.sold import (
     add_fill,
     add_lot,
     add_outputs,
+    add_payout,
     book_deposit,
     book_fill,
     clear,
     hash_of,
     move,
+    move_payout,
     part,
+    tell_credit,
     txid_of,
 )
 
@@ -289,10 +292,14 @@ class BooksMachine(RuleBasedStateMachine):
         self.serial += 1
         if everything:
             tyiyn = max(min(tyiyn, self.model.free(venue_kgs(VENUE))), 1)
-        line = Posting.direct(
-            Subject.BANK, f"B-{self.serial}", CLIENTS_BANK, venue_kgs(VENUE), tyiyn
-        )
-        self._try(line, tyiyn <= self.model.free(venue_kgs(VENUE)), self.model.post)
+        name = f"B-{self.serial}"
+        line = Posting.direct(Subject.BANK, name, CLIENTS_BANK, venue_kgs(VENUE), tyiyn)
+        allowed = tyiyn <= self.model.free(venue_kgs(VENUE))
+
+        def told(connection: sa.Connection) -> None:
+            tell_credit(connection, name, tyiyn)
+
+        self._try(line, allowed, self.model.post, told)
 
     @rule(
         target=pended, who=st.integers(1, 3), tyiyn=st.integers(1, 10**5), everything=st.booleans()
@@ -303,7 +310,12 @@ class BooksMachine(RuleBasedStateMachine):
         free = min(self.model.free(participant_kgs(who)), self.model.free(CLIENTS_BANK))
         tyiyn = max(free, 1) if everything else tyiyn
         line = Posting.pend(Subject.PAYOUT, name, participant_kgs(who), CLIENTS_BANK, tyiyn)
-        if not self._try(line, tyiyn <= free, self.model.pend, self._payout_row(name, who, tyiyn)):
+        batch = self.serial
+
+        def ordered(connection: sa.Connection) -> None:
+            add_payout(connection, name, who, tyiyn, batch)
+
+        if not self._try(line, tyiyn <= free, self.model.pend, ordered):
             return multiple()
         self.payouts[name] = (who, tyiyn)
         return name
@@ -316,7 +328,7 @@ class BooksMachine(RuleBasedStateMachine):
 
         def act(connection: sa.Connection) -> None:
             write(connection, [line])
-            self._payout_state(connection, name, outcome)
+            move_payout(connection, name, outcome)
 
         try:
             self.do(self.sell, act)
@@ -336,7 +348,7 @@ class BooksMachine(RuleBasedStateMachine):
 
         def act(connection: sa.Connection) -> None:
             write(connection, [line])
-            self._payout_state(connection, name, "returned")
+            move_payout(connection, name, "returned")
 
         try:
             self.do(self.sell, act)
@@ -356,10 +368,10 @@ class BooksMachine(RuleBasedStateMachine):
         line: Posting,
         allowed: bool,
         moved: Callable[[str, str, int], None],
-        more: Callable[[sa.Connection], None] = lambda _connection: None,
+        row: Callable[[sa.Connection], None],
     ) -> bool:
         def act(connection: sa.Connection) -> None:
-            more(connection)
+            row(connection)
             write(connection, [line])
 
         if not allowed:
@@ -370,35 +382,6 @@ class BooksMachine(RuleBasedStateMachine):
         self.last = (self.sell, lambda connection: write(connection, [line]))
         moved(line.debit_account, line.credit_account, line.amount)
         return True
-
-    def _payout_row(self, name: str, who: int, tyiyn: int) -> Callable[[sa.Connection], None]:
-        batch = self.serial
-
-        def act(connection: sa.Connection) -> None:
-            values = {"name": name, "who": who, "tyiyn": tyiyn, "batch": batch, "at": AT}
-            for statement in (
-                (
-                    "INSERT INTO bank_accounts VALUES (:who, 1, 'h', '1', '109018', NULL, :at) "
-                    "ON CONFLICT DO NOTHING"
-                ),
-                (
-                    "INSERT INTO payout_batches VALUES (:batch, 'clients', 'M-' || :batch, "
-                    ":at, 1, 1, :tyiyn, 'x', sha256('x'))"
-                ),
-                (
-                    "INSERT INTO payouts (end_to_end_id, participant_id, amount_tyiyn, batch, "
-                    "account_version, changed_at) VALUES (:name, :who, :tyiyn, :batch, 1, :at)"
-                ),
-            ):
-                connection.execute(sa.text(statement), values)
-
-        return act
-
-    def _payout_state(self, connection: sa.Connection, name: str, state: str) -> None:
-        connection.execute(
-            sa.text("UPDATE payouts SET state = :state WHERE end_to_end_id = :name"),
-            {"state": state, "name": name},
-        )
 
     @invariant()
     def accounts_are_those_of_the_model(self) -> None:

@@ -27,9 +27,12 @@ from tests.payouts.sold import (
     add_fill,
     add_lot,
     add_mature_block,
+    add_payout,
     move,
+    move_payout,
     part,
     reference_of,
+    tell_credit,
 )
 
 LOT = Lot("ab" * 32, 0)
@@ -61,19 +64,24 @@ def book(engine: sa.Engine) -> sa.Engine:
 
 def book_sale(engine: sa.Engine) -> None:
     """Deposit, sale, settlement, and the money at the bank."""
-    for lines in ([DEPOSIT], SALE, [], [AT_BANK]):
+    for lines in ([DEPOSIT], SALE):
         with engine.begin() as connection:
-            if lines:
-                write(connection, lines)
-            else:
-                settle_lot(connection, LOT, ORDERS, AT)
+            write(connection, lines)
+    with engine.begin() as connection:
+        settle_lot(connection, LOT, ORDERS, AT)
+    with engine.begin() as connection:
+        tell_credit(connection, AT_BANK.reference, AT_BANK.amount)
+        write(connection, [AT_BANK])
 
 
 def book_all(engine: sa.Engine) -> None:
     book_sale(engine)
-    for line in (PAYOUT, PAYOUT.post()):
-        with engine.begin() as connection:
-            assert write(connection, [line]) is Done.CREATED
+    with engine.begin() as connection:
+        add_payout(connection, PAYOUT.reference, 1, PAYOUT.amount)
+        assert write(connection, [PAYOUT]) is Done.CREATED
+    with engine.begin() as connection:
+        move_payout(connection, PAYOUT.reference, "booked")
+        assert write(connection, [PAYOUT.post()]) is Done.CREATED
 
 
 def account(engine: sa.Engine, code: str) -> tuple[int, int, int]:
@@ -116,6 +124,7 @@ def test_written_again_it_exists_and_nothing_changes(book: sa.Engine) -> None:
 def test_a_pend_reserves_and_a_void_gives_back(book: sa.Engine) -> None:
     book_sale(book)
     with book.begin() as connection:
+        add_payout(connection, PAYOUT.reference, 1, PAYOUT.amount)
         write(connection, [PAYOUT])
     assert account(book, participant_kgs(1)) == (3416, 0, 3416)
     assert account(book, CLIENTS_BANK) == (4980, 0, 3416)
@@ -123,7 +132,9 @@ def test_a_pend_reserves_and_a_void_gives_back(book: sa.Engine) -> None:
     with pytest.raises(IntegrityError, match="never_below_zero"), book.begin() as connection:
         write(connection, [again])
     with book.begin() as connection:
+        move_payout(connection, PAYOUT.reference, "rejected")
         assert write(connection, [PAYOUT.void()]) is Done.CREATED
+        add_payout(connection, "E-2", 1, 1, batch=2)
         assert write(connection, [again]) is Done.CREATED
     with pytest.raises(IntegrityError, match="pending_id"), book.begin() as connection:
         write(connection, [PAYOUT.post()])
@@ -140,6 +151,8 @@ def test_the_same_line_with_another_amount_is_a_conflict(book: sa.Engine) -> Non
     book_sale(book)
     direct = Posting.direct(*_parts(PAYOUT), PAYOUT.amount)
     with book.begin() as connection:
+        add_payout(connection, PAYOUT.reference, 1, PAYOUT.amount)
+        move_payout(connection, PAYOUT.reference, "booked")
         write(connection, [PAYOUT, PAYOUT.post()])
     with pytest.raises(PostingConflictError), book.begin() as connection:
         write(connection, [direct])
@@ -230,6 +243,45 @@ def test_raw_sql_breaks_no_rule_as_any_role(book: sa.Engine, statement: str) -> 
                 connection.execute(sa.text(f"SET LOCAL ROLE {role}"))
             with pytest.raises(DBAPIError if role else IntegrityError):
                 connection.execute(sa.text(statement))
+    assert everything(book) == before
+
+
+OF_NOTHING = {
+    "money to a participant": line(
+        "payout", "participant:2:kgs", "bank:clients", kind="pend", reference="E-9"
+    ),
+    "money past the bank": line("payout", "participant:2:kgs", "bank:clients", reference="E-9"),
+    "fees": line("payout", "fee:pool", "bank:clients", reference="E-9"),
+    "a return": line("payout", "bank:clients", "participant:2:kgs", reference="E-9"),
+    "a second return": line("payout", "bank:clients", "participant:1:kgs", reference="E-1"),
+    "a return to another": line("payout", "bank:clients", "participant:2:kgs", reference="E-1"),
+    "proceeds at the bank": line("bank", "bank:clients", "venue:paper:kgs", reference="B-9"),
+    "proceeds gone back": line("bank", "venue:paper:kgs", "bank:clients", reference="B-1"),
+    "proceeds to be": line("bank", "bank:clients", "venue:paper:kgs", kind="pend", reference="B-1"),
+    "proceeds without a line": "INSERT INTO bank_entries VALUES (sha256('y'), sha256('x'), "
+    "'venue_credited', 'credit', 'B-9', '', 1, 'KGS', '', '', '', now())",
+    "proceeds told twice": "INSERT INTO bank_entries VALUES (sha256('y'), sha256('x'), "
+    "'venue_credited', 'credit', 'B-1', '', 4980, 'KGS', '', '', '', now())",
+}
+
+
+@pytest.mark.parametrize("statement", OF_NOTHING.values(), ids=OF_NOTHING.keys())
+def test_no_money_moves_at_the_bank_without_a_payout_or_an_entry_of_it(
+    book: sa.Engine, database: str, statement: str
+) -> None:
+    book_all(book)
+    with book.begin() as connection:
+        # So that no account falls below zero by the statement, whatever else becomes of it.
+        more = Posting.direct(Subject.FILL, "paper:more", venue_kgs("paper"), TRADE_KGS, 10)
+        connection.exec_driver_sql("ALTER TABLE transfers DISABLE TRIGGER check_subjects")
+        write(connection, [more])
+        connection.exec_driver_sql("ALTER TABLE transfers ENABLE TRIGGER check_subjects")
+    before = everything(book)
+    sell = open_engine(database, Role.SELL, application_name="test")
+    refused = r"there is none|say otherwise|entries of"
+    with pytest.raises(IntegrityError, match=refused), sell.begin() as connection:
+        connection.execute(sa.text(statement))
+    sell.dispose()
     assert everything(book) == before
 
 

@@ -175,6 +175,18 @@ _LINES = {
             CASE WHEN state IN ('booked', 'returned') THEN amount_tyiyn ELSE 0 END,
             CASE WHEN state = 'rejected' THEN amount_tyiyn ELSE 0 END,
             CASE WHEN state = 'returned' THEN amount_tyiyn ELSE 0 END)""",
+    "proceeds at the bank = lines": """
+        WITH told AS (
+            SELECT reference, amount_tyiyn FROM bank_entries WHERE outcome = 'venue_credited'
+        ), booked AS (
+            SELECT reference, CASE WHEN kind = 'post' AND debit_account = 'bank:clients'
+                THEN amount END AS amount_tyiyn
+            FROM transfers WHERE subject = 'bank'
+        )
+        SELECT 'reference ' || reference || ' of the bank is not in the ledger as told' FROM (
+            (SELECT * FROM told EXCEPT ALL SELECT * FROM booked)
+            UNION (SELECT * FROM booked EXCEPT ALL SELECT * FROM told)
+        ) AS odd GROUP BY reference""",
 }
 _SETTLED = {
     "settled lots = settlements": """

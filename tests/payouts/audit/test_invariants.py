@@ -22,10 +22,12 @@ from tests.payouts.sold import (
     add_fill,
     add_lot,
     add_mature_block,
+    add_payout,
     add_sold_lot,
     book_fill,
     credit,
     part,
+    tell_credit,
 )
 
 SETTLED, SELLING = Lot("ab" * 32, 0), Lot("cd" * 32, 0)
@@ -47,18 +49,8 @@ def books(postgres_url: str, template_name: str) -> Iterator[sa.Engine]:
         fill = part(SELLING, 0, 300, 9000, 45)
         add_fill(connection, SELLING, fill, 0)
         book_fill(connection, fill)
-        for statement in (
-            "INSERT INTO bank_accounts VALUES (1, 1, 'h', '1', '109018', NULL, now())",
-            (
-                "INSERT INTO payout_batches VALUES (1, 'clients', 'M', now(), 1, 1, 500, 'x', "
-                "sha256('x'))"
-            ),
-            (
-                "INSERT INTO payouts (end_to_end_id, participant_id, amount_tyiyn, batch, "
-                "account_version, changed_at) VALUES ('E-1', 1, 500, 1, 1, now())"
-            ),
-        ):
-            connection.execute(sa.text(statement))
+        add_payout(connection, "E-1", 1, 500)
+        tell_credit(connection, "B-1", 30_000)
         paid = Posting.pend(Subject.PAYOUT, "E-1", participant_kgs(1), CLIENTS_BANK, 500)
         bank = Posting.direct(Subject.BANK, "B-1", CLIENTS_BANK, venue_kgs("paper"), 30_000)
         write(connection, [bank, paid])
@@ -90,6 +82,7 @@ BROKEN = {
     "settlements = lines": "UPDATE lot_settlement_lines SET net_tyiyn = net_tyiyn + 1 "
     "WHERE participant_id = 1",
     "payouts = lines": "DELETE FROM payouts",
+    "proceeds at the bank = lines": "DELETE FROM bank_entries",
     "settled lots = settlements": "UPDATE lots SET state = 'settled'",
     "no satoshi is sold twice": "UPDATE lot_settlement_lines SET amount_sat = amount_sat * 9",
     "satoshi of participants = rewards - sold": "UPDATE block_credits SET "

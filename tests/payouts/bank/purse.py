@@ -13,6 +13,7 @@ from kench.payouts.postings import Posting, Subject, write
 from kench.pool.orders.rules import InForce, PayoutRule
 from kench.pool.register import add_participant
 from tests.payouts.bank.files import ACCOUNT
+from tests.payouts.sold import tell_credit
 
 AT = datetime(2026, 11, 23, 5, 0, tzinfo=UTC)
 DEBTOR = BankAccount("ОАО Кенч", ACCOUNT, "109018")
@@ -63,6 +64,7 @@ def earn(connection: sa.Connection, reference: str, tyiyn: dict[int, int], fee: 
 
 def arrive(connection: sa.Connection, reference: str, tyiyn: int) -> None:
     """Let the venue's money be at the bank."""
+    tell_credit(connection, reference, tyiyn)
     write(
         connection,
         [Posting.direct(Subject.BANK, reference, CLIENTS_BANK, venue_kgs("paper"), tyiyn)],

@@ -6,10 +6,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from kench.payouts.accounts import CLIENTS_BANK, venue_kgs
 from kench.payouts.bank.account import BankAccount
 from kench.payouts.bank.directory import set_account
-from kench.payouts.postings import Posting, Subject, write
 from kench.payouts.proceeds.write import Lot, settle_lot
 from kench.payouts.statements.read import read_statement
 from kench.payouts.statements.statement import (
@@ -25,7 +23,7 @@ from kench.payouts.statements.statement import (
 from kench.pool.database import Role, open_engine
 from kench.pool.register import add_participant
 from tests.payouts.bank.files import Line, camt
-from tests.payouts.bank.purse import AT, make, taken
+from tests.payouts.bank.purse import AT, arrive, make, taken
 from tests.payouts.sold import AT as SOLD_AT
 from tests.payouts.sold import ORDERS, add_sold_lot, hash_of, part, reference_of
 
@@ -41,11 +39,6 @@ def settle(connection: sa.Connection, number: int) -> None:
     fills = [part(lot, 0, 40, 4001, 3), part(lot, 1, 60, 6007, 5)]
     add_sold_lot(connection, lot, {1: 70, 2: 30}, fills, sequence=number)
     settle_lot(connection, lot, ORDERS, SOLD_AT)
-
-
-def arrive(connection: sa.Connection, reference: str, tyiyn: int) -> None:
-    line = Posting.direct(Subject.BANK, reference, CLIENTS_BANK, venue_kgs("paper"), tyiyn)
-    write(connection, [line])
 
 
 @pytest.fixture

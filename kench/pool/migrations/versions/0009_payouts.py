@@ -4,7 +4,8 @@ Rules that the database itself holds, whoever writes:
   - accounts, batches, files and entries of the bank are never changed or taken back;
   - a payment goes from pended to booked or rejected, from booked to returned, and no other way;
   - the payments of a batch sum to it, and its digest is that of its document;
-  - at commit a payment and its lines in the ledger say the same (`check_payout`).
+  - at commit a payment and its lines in the ledger say the same (`check_payout`), and so do what
+    the bank told of a venue's proceeds and their line (`check_bank`): no line without a row.
 """
 
 from alembic import op
@@ -130,7 +131,8 @@ BEGIN
         = CASE WHEN TG_TABLE_NAME = 'payouts' THEN to_jsonb(NEW) ->> 'end_to_end_id'
           ELSE to_jsonb(NEW) ->> 'reference' END;
     IF NOT FOUND THEN
-        RETURN NULL;
+        RAISE EXCEPTION 'a line names payout %, and there is none', to_jsonb(NEW) ->> 'reference'
+            USING ERRCODE = 'check_violation';
     END IF;
     account := CASE payout.participant_id WHEN 0 THEN 'fee:pool'
         ELSE 'participant:' || payout.participant_id || '\\:kgs' END;
@@ -167,6 +169,34 @@ CREATE CONSTRAINT TRIGGER check_payout AFTER INSERT ON transfers
     EXECUTE FUNCTION check_payout();
 """
 
+# From either end: what the bank said, or a line about it. A reference is booked once, to one venue.
+CHECK_BANK = """
+CREATE FUNCTION check_bank() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    told record;
+    booked record;
+BEGIN
+    SELECT count(*) AS entries, sum(amount_tyiyn) AS tyiyn INTO told
+    FROM bank_entries WHERE reference = NEW.reference AND outcome = 'venue_credited';
+    SELECT count(*) AS lines,
+        sum(amount) FILTER (WHERE kind = 'post' AND debit_account = 'bank:clients') AS tyiyn
+    INTO booked FROM transfers WHERE subject = 'bank' AND reference = NEW.reference;
+    IF told.entries <> 1 OR booked.lines <> 1 OR told.tyiyn IS DISTINCT FROM booked.tyiyn THEN
+        RAISE EXCEPTION 'reference % of the bank: % entries of % tyiyn, % lines of % tyiyn',
+            NEW.reference, told.entries, told.tyiyn, booked.lines, booked.tyiyn
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER check_bank AFTER INSERT ON bank_entries
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.outcome = 'venue_credited')
+    EXECUTE FUNCTION check_bank();
+CREATE CONSTRAINT TRIGGER check_bank AFTER INSERT ON transfers
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (NEW.subject = 'bank')
+    EXECUTE FUNCTION check_bank();
+"""
+
 GRANTS = """
 GRANT SELECT ON bank_accounts, payout_batches, payouts, bank_files, bank_entries
     TO kench_sell, kench_read;
@@ -178,7 +208,7 @@ GRANT UPDATE (state, reason, bank_reference, return_reference, changed_at) ON pa
 
 def upgrade() -> None:
     """Make the tables of payouts."""
-    for statements in (TABLES, GUARDS, CHECK_PAYOUT, GRANTS):
+    for statements in (TABLES, GUARDS, CHECK_PAYOUT, CHECK_BANK, GRANTS):
         op.execute(statements)
 
 
