@@ -23,7 +23,7 @@ from kench.sale import tables
 from kench.sale.acts import DOCUMENT_BYTES_MAX, Act, carry_out, document_of, read_document
 from kench.sale.lots import Lot, LotKey, NoLotError, lot_of, read_lot
 from kench.sale.machine import STUCK, Actor, LotState, ways_out
-from kench.sale.officers import approvals_of, resolution_verifier
+from kench.sale.officers import approvals_of
 
 ROLE = "lot"
 SIGNATURE_BYTES_MAX = 65_536
@@ -123,9 +123,9 @@ def _act(connection: sa.Connection, settings: Settings, arguments: argparse.Name
     signatures = [_read(path, SIGNATURE_BYTES_MAX) for path in arguments.signature]
     book = load_orders(connection, verifier_of(settings))
     now_us = SystemClock().now_us()
-    first, second = approvals_of(
-        connection, resolution_verifier(settings, book), document, signatures, now_us
-    )
+    # A resolution names a lot and no network: its coins are those of the orders.
+    verifier = verifier_of(settings, lambda _document: book.network)
+    first, second = approvals_of(connection, verifier, document, signatures, now_us)
     after = carry_out(connection, document, first, second, now_us)
     return f"lot {after.block_hash}:{after.vout} went from {lot.state} to {after.state}"
 

@@ -5,36 +5,16 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from kench.pool.errors import KenchError
-from kench.pool.orders.book import OrderBook
 from kench.pool.orders.officers import in_service
 from kench.pool.orders.rules import at_moment
-from kench.pool.settings import Settings
-from kench.pool.signature.cms import CmsVerifier
-from kench.pool.signature.pin import read_patterns
-from kench.pool.signature.trust import read_trust
 from kench.pool.signature.verifier import Verifier
 from kench.sale.acts import Approval
 
 SIGNATURES_NEEDED = 2
-DEMO_NETWORK = "regtest"
 
 
 class ApprovalError(KenchError):
     """The signatures are not those of two officers in service."""
-
-
-def resolution_verifier(settings: Settings, book: OrderBook) -> Verifier:
-    """Return what signatures over resolutions are checked by; the demo's officers on regtest."""
-    patterns = read_patterns(settings.signature_pin_patterns)
-    roots, crls = settings.signature_roots, settings.signature_crls
-    demo = settings.demo_pki_directory
-    if not roots and (demo / "root.pem").exists():
-        if book.network != DEMO_NETWORK:
-            raise ApprovalError(
-                "the demo's officers decide about regtest alone: set KENCH_SIGNATURE_ROOTS"
-            )
-        roots, crls = (demo / "root.pem",), (demo / "crl.pem",)
-    return CmsVerifier(read_trust(roots, crls), patterns)
 
 
 def approvals_of(

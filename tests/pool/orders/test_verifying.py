@@ -44,3 +44,18 @@ def test_the_demos_officers_sign_for_regtest_alone(tmp_path: Path) -> None:
         other = canonical(content_of(1, FEE, network="main"))
         with pytest.raises(SignatureRefusedError, match="regtest alone"):
             verifier.verify(other, pki.officers[0].sign(other), clock.now_us())
+
+
+@pytest.mark.parametrize("network", ["main", None])
+def test_nor_do_they_sign_documents_without_a_network_about_other_coins(
+    tmp_path: Path, network: str | None
+) -> None:
+    settings, clock = read_settings(data_dir=tmp_path), SystemClock()
+    officer = demo_pki(settings.demo_pki_directory, clock).officers[0]
+    signature = officer.sign(b"sell it")
+    demo = verifier_of(settings, lambda _document: "regtest")
+    assert demo.verify(b"sell it", signature, clock.now_us()).pin == officer.pin
+    with pytest.raises(SignatureRefusedError, match="regtest alone"):
+        verifier_of(settings, lambda _document: network).verify(
+            b"sell it", signature, clock.now_us()
+        )
