@@ -27,6 +27,8 @@ from kench.sale.officers import approvals_of
 
 ROLE = "lot"
 SIGNATURE_BYTES_MAX = 65_536
+SHOWN_MAX = 20
+"""Moves and fills of a lot shown, the newest; `--json` has all."""
 _LOT = re.compile(r"([0-9a-f]{64}):([0-9]{1,9})")
 WAYS = """\
 Officers decide about a lot in three steps:
@@ -77,7 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     listing.add_argument("--stuck", action="store_true", help="only those that need people")
     listing.add_argument("--json", action="store_true", help="print a JSON array")
     showing = action_of(
-        actions, "show", "show a lot, its way, its fills and what can be done",
+        actions, "show", "show a lot, its way, its newest fills and what can be done",
         "kench lot show LOT",
     )  # fmt: skip
     showing.add_argument("lot", metavar="LOT")
@@ -187,15 +189,21 @@ def _show(connection: sa.Connection, name: str, *, as_json: bool) -> str:
         return json.dumps(record, default=_plain, ensure_ascii=False)
     lines = [f"{key:14} {value}" for key, value in _record(lot).items()]
     lines += ["", "way:"]
-    lines += [f"  {event['at']}  {event['goes_to']:16} {event['who']}: {event['why']}"
-              for event in record["events"]]  # fmt: skip
+    lines += _newest([f"  {event['at']}  {event['goes_to']:16} {event['who']}: {event['why']}"
+                      for event in record["events"]])  # fmt: skip
     lines += ["", f"fills: {len(record['fills'])}, orders: {len(record['orders'])}"]
-    lines += [f"  {fill['at']}  {fill['amount_sat']} sat at {fill['price']} KGS, "
-              f"trade {fill['trade_id']}" for fill in record["fills"]]  # fmt: skip
+    lines += _newest([f"  {fill['at']}  {fill['amount_sat']} sat at {fill['price']} KGS, "
+                      f"trade {fill['trade_id']}" for fill in record["fills"]])  # fmt: skip
     lines += ["", "officers may:", *(f"  {words}" for words in record["officers_may"])]
     if lot.state is LotState.HALTED and lot.open_sat:
         lines.append(f"  {lot.open_sat} sat are on offer, the venue has not told of them yet")
     return "\n".join(lines)
+
+
+def _newest(lines: list[str]) -> list[str]:
+    """Return the last lines, after one that says how many came before."""
+    unsaid = len(lines) - SHOWN_MAX
+    return lines if unsaid <= 0 else [f"  {unsaid} more before: --json", *lines[-SHOWN_MAX:]]
 
 
 def _rows(

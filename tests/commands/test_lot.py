@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from kench.commands.lot import SHOWN_MAX
 from kench.pool.database import Role
-from tests.sale.world import World, quick_engine
+from tests.sale.world import World, book_of, quick_engine, rules
 from tests.support.registers import accept_orders, officers, trust_settings
 
 
@@ -63,3 +64,22 @@ def test_two_officers_resume_a_halted_sale(world: World, database: str, tmp_path
     status = json.loads(kench(database, tmp_path, "status", "--json").stdout)
     assert status["sale"]["lots"] == {"selling": 1}
     assert status["sale"]["sold_sat"] == world.lot(block).sold_sat > 0
+
+
+def test_of_many_fills_the_newest_are_shown_and_json_has_all(
+    world: World, database: str, tmp_path: Path
+) -> None:
+    slices = SHOWN_MAX + 3
+    world.orders = book_of((1, rules(slice_sat=1_000_000)))
+    block = world.block({1: slices * 1_000_000}, weights={"paper": slices * 1_000_000})
+    world.run()
+    assert world.lot(block).state == "settled"
+    fills = json.loads(kench(database, tmp_path, "lot", "show", f"{block}:0", "--json").stdout)[
+        "fills"
+    ]
+    assert len(fills) == slices
+    shown = kench(database, tmp_path, "lot", "show", f"{block}:0").stdout
+    assert f"fills: {slices}, orders: {slices}\n  3 more before: --json\n" in shown
+    assert [f"trade {fill['trade_id']}\n" in shown for fill in fills] == (
+        [False] * 3 + [True] * SHOWN_MAX
+    )
