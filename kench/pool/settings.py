@@ -253,7 +253,7 @@ class Settings(BaseSettings):
     """Paper venue: confirmations after which a deposit is credited; coinbases need 100 at least."""
     venue_price_kgs: Annotated[int, Field(ge=1000, le=10**12)] = 8_000_000
     """Paper venue: the price of a bitcoin in KGS that its market wanders around."""
-    venue_level_sat: Annotated[int, Field(ge=100_000, le=10**12)] = 500_000_000
+    venue_level_sat: Annotated[int, Field(ge=100_000, le=10**12)] = 1_000_000_000
     """Paper venue: the most that one price of its book takes, in satoshi."""
     venue_fee_ppm: Annotated[int, Field(ge=0, le=100_000)] = 1_500
     """Paper venue: what it takes of each sale, in parts per million."""

@@ -32,9 +32,10 @@ _RULES: dict[str, Any] = {
     "fee": {"pool_ppm": 20_000},
     "venues": [{"venue": "paper", "address": burn_address(REGTEST), "weight": 1}],
     "screening": {"provider": "local", "refuse_over_bp": 7500, "officer_over_bp": 5000},
+    # A block's coins are one slice, one each second: the demo mines no faster for long.
     "sale": {
-        "slice_sat": 1_000_000_000, "interval_s": 5, "deviation_bp": 500, "quote_age_s": 30,
-        "depth_bp": 5000, "daily_cap_sat": 100_000_000_000_000, "minimum_sat": 10_000,
+        "slice_sat": 10_000_000_000, "interval_s": 1, "deviation_bp": 500, "quote_age_s": 30,
+        "depth_bp": 9000, "daily_cap_sat": 100_000_000_000_000, "minimum_sat": 10_000,
         "deposit_overdue_s": 86_400,
     },
     "payout": {"threshold_tyiyn": 100_000},

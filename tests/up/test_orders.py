@@ -1,21 +1,25 @@
 """What `kench up` wants of orders before it starts anything that could mine."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from kench.pool.clock import SystemClock
-from kench.pool.orders.book import NoOrderError
+from kench.pool.orders.book import NoOrderError, OrderBook
 from kench.pool.orders.document import read_document
 from kench.pool.orders.register import OrderUnsoundError, load_orders
 from kench.pool.orders.verifying import verifier_of
 from kench.pool.settings import Settings
 from kench.pool.settings_file import read_settings
+from kench.sale.planner import Progress, Slice, plan
+from kench.sale.venues.port import Book, Capabilities, Level
 from kench.up.orders import OrderNetworkError, OrdersMissingError, demo_order, ready_orders
 from kench.up.pki import demo_pki
+from kench.venue.market import WanderingMarket
 from tests.support.fake_nodes import HealthyNode
-from tests.support.orders import DEMO_RULES
+from tests.support.orders import DEMO_RULES, MOMENT_US
 from tests.support.registers import accept_orders, trust_settings
 
 CLOCK = SystemClock()
@@ -117,3 +121,27 @@ def test_the_demos_order_is_lawful_whenever_it_is_made() -> None:
         assert document.height == 5
         assert document.moment_us is not None
         assert now_us < document.moment_us <= now_us + 1_000_000
+
+
+def test_the_demo_sells_a_blocks_coins_in_one_slice_at_almost_any_second() -> None:
+    settings, reward_sat = Settings(), 5_000_000_000
+    document = read_document(demo_order(1, 1, MOMENT_US))
+    rule = OrderBook.of([document]).sale_at(MOMENT_US + 2_000_000).rule
+    assert rule.interval_s == 1
+    assert rule.daily_cap_sat >= 300 * reward_sat  # regtest will never have more
+    market = WanderingMarket(settings.venue_draw, settings.venue_price_kgs * 100,
+                             most_sat=settings.venue_level_sat)  # fmt: skip
+    can = Capabilities(
+        minimum_sat=10_000, step_sat=1, price_step=Decimal("0.01"), client_ids=True,
+        immediate_or_cancel=True, deposits=True, request_window_s=10,
+    )  # fmt: skip
+    slices = []
+    for tick in range(0, 86_400, 86):
+        depth = market.depth(tick)
+        bids, asks = ([Level(Decimal(quote.price_tyiyn) / 100, quote.amount_sat) for quote in side]
+                      for side in depth)  # fmt: skip
+        progress = Progress(reward_sat, None, 0, None)
+        step = plan(progress, rule, can, Book(tuple(bids), tuple(asks), 0, ""), 0)
+        assert isinstance(step, Slice)
+        slices.append(step.amount_sat)
+    assert slices.count(reward_sat) > 0.98 * len(slices)
