@@ -56,7 +56,8 @@ def main() -> None:
 
         orders = OrdersKept(read_orders, clock)
         screenings = open_screenings(settings, orders, clock)
-        desk = Desk(engine.begin, clock, orders, venues, screenings)
+        plain = engine.execution_options(isolation_level="AUTOCOMMIT")
+        desk = Desk(engine.begin, clock, orders, venues, screenings, plain.connect)
         service = SaleService(engine, desk, lambda: Executor(desk, settle(orders, clock)), orders)
         announce(ROLE, "ready")
         service.run(stop)

@@ -33,13 +33,13 @@ def deposit_of(lot: Lot, deposits: Deposits) -> Deposit | None:
     return exact or deposits.get((lot.coinbase_txid, None))
 
 
-def receive(desk: Desk, lot: Lot, deposits: Deposits, overdue_s: int) -> bool:
-    """Take a lot as far as its deposit allows; return whether it moved."""
+def receive(desk: Desk, lot: Lot, deposits: Deposits, overdue_s: int) -> Lot | None:
+    """Take a lot as far as its deposit allows; return it where it moved."""
     told = deposit_of(lot, deposits)
     now_us = desk.now_us()
     goes_to, why = judge(lot, told, now_us, overdue_s)
     if goes_to is None or goes_to is lot.state:
-        return False
+        return None
     with desk.transact() as connection:
         if told is not None:
             _keep(connection, lot, told, now_us)
@@ -47,8 +47,7 @@ def receive(desk: Desk, lot: Lot, deposits: Deposits, overdue_s: int) -> bool:
         if goes_to is LotState.SCREENING and told is not None:
             credited_us = now_us if told.credited_us is None else told.credited_us
             postings.write(connection, deposit_lines(lot))
-        move(connection, lot, goes_to, why, now_us, credited_us=credited_us)
-    return True
+        return move(connection, lot, goes_to, why, now_us, credited_us=credited_us)
 
 
 def judge(

@@ -36,7 +36,13 @@ class Desk:
     orders: Callable[[], OrderBook]
     venues: Mapping[str, Venue]
     screenings: Mapping[str, Screening]
+    look: Callable[[], AbstractContextManager[sa.Connection]] | None = None
+    """For what is one query: a connection without a transaction around it."""
     _capabilities: dict[str, tuple[float, Capabilities]] = field(default_factory=dict)
+
+    def read(self) -> AbstractContextManager[sa.Connection]:
+        """Return what one query is asked through; a transaction where there is nothing lighter."""
+        return (self.look or self.transact)()
 
     def now_us(self) -> int:
         """Return Unix microseconds."""

@@ -20,6 +20,7 @@ from kench.sale.lots import (
     Lot,
     LotKey,
     LotMovedError,
+    Step,
     came_from,
     move,
     read_lot,
@@ -115,7 +116,7 @@ class Executor:
     def turn(self) -> int:
         """Look at every lot that is due; return how many there were to look at."""
         self._make_lots()
-        with self._desk.transact() as connection:
+        with self._desk.read() as connection:
             found = read_unfinished(connection)
         self._schedule.keep({lot.key: lot for lot, _ in found})
         due = [lot for lot, _ in found if self._schedule.is_due(lot)]
@@ -131,10 +132,10 @@ class Executor:
         """Take one lot step by step for as long as it moves."""
         current = lot
         for _ in range(STEPS_MAX):
-            if not self._guarded(current, seen):
+            moved = self._guarded(current, seen)
+            if moved is None:
                 return
-            with self._desk.transact() as connection:
-                current = read_lot(connection, lot.key)
+            current = moved
             if current.state not in HOLDS_VENUE and seen.holders.get(lot.venue) == lot.key:
                 del seen.holders[lot.venue]
             if current.state in FINAL:
@@ -175,15 +176,15 @@ class Executor:
                 log.warning("deposits not told", venue=venue, why=str(trouble))
         return answers
 
-    def _guarded(self, lot: Lot, seen: _Seen) -> bool:
-        """Advance a lot and return whether it can go on at once.
+    def _guarded(self, lot: Lot, seen: _Seen) -> Lot | None:
+        """Advance a lot and return it as it is now, where it can go on at once.
 
         What a venue, a provider or an officer does meanwhile is expected.
         """
         try:
-            wait_s = self._advance(lot, seen)
+            step = self._advance(lot, seen)
         except LotMovedError:
-            return False  # it is due at once, as its version is another
+            return None  # it is due at once, as its version is another
         except VenueBusyError as busy:
             self._schedule.failed(lot, min(busy.retry_after_s, RETRY_MAX_S))
         except (VenueError, ScreeningUncertainError, NoOrderError) as trouble:
@@ -191,25 +192,28 @@ class Executor:
             log.warning("lot waits", lot=lot.reference, state=lot.state, why=str(trouble),
                         retry_s=wait_s)  # fmt: skip
         else:
-            self._schedule.later(lot, wait_s)
-            return wait_s <= 0
-        return False
+            if isinstance(step, Lot):
+                return step
+            self._schedule.later(lot, step)
+            if step <= 0:
+                with self._desk.read() as connection:
+                    return read_lot(connection, lot.key)
+        return None
 
-    def _advance(self, lot: Lot, seen: _Seen) -> float:
-        """Take one step with a lot; return after how many seconds the next look is due."""
+    def _advance(self, lot: Lot, seen: _Seen) -> Step:
+        """Take one step with a lot."""
         if lot.key in seen.orphans and (lot.state, LotState.ORPHANED) in WAYS:
-            self._move(lot, LotState.ORPHANED, "its block left the best chain after it was mature")
-            return 0.0
+            why = "its block left the best chain after it was mature"
+            return self._move(lot, LotState.ORPHANED, why)
         if lot.open_sat and lot.venue in self._desk.venues:
             return self._resolve(lot)
         if lot.state in STANDING:
             fault = self._desk.fault(lot)
             if fault is not None:
-                self._move(lot, fault.state, fault.words, fault.order_number)
-                return 0.0
+                return self._move(lot, fault.state, fault.words, fault.order_number)
         return self._step(lot, seen)
 
-    def _step(self, lot: Lot, seen: _Seen) -> float:
+    def _step(self, lot: Lot, seen: _Seen) -> Step:
         match lot.state:
             case LotState.SCREENING:
                 return screen(self._desk, lot)
@@ -221,7 +225,7 @@ class Executor:
             return self._receive(lot, seen.deposits)
         return self._end_or_mend(lot, seen)
 
-    def _trade(self, lot: Lot, seen: _Seen) -> float:
+    def _trade(self, lot: Lot, seen: _Seen) -> Step:
         """Sell the one lot whose turn it is at its venue."""
         holder = seen.holders.setdefault(lot.venue, lot.key)
         if holder != lot.key:
@@ -230,27 +234,25 @@ class Executor:
             return self._seller.begin(lot)
         return self._seller.sell(lot)
 
-    def _end_or_mend(self, lot: Lot, seen: _Seen) -> float:
+    def _end_or_mend(self, lot: Lot, seen: _Seen) -> Step:
         if lot.state is LotState.SOLD:
             self._pay(lot)
         elif lot.state is LotState.ORPHANED and lot.key not in seen.orphans:
-            self._come_back(lot)
+            return self._come_back(lot)
         elif lot.state in FAULTS and self._desk.fault(lot) is None:
-            self._mend(lot)
-        else:
-            return LOOK_S
-        return 0.0
+            return self._mend(lot)
+        return LOOK_S
 
-    def _receive(self, lot: Lot, deposits: Mapping[str, Deposits]) -> float:
+    def _receive(self, lot: Lot, deposits: Mapping[str, Deposits]) -> Step:
         if lot.venue not in deposits:
             return RETRY_MIN_S
         rule = self._desk.orders().sale_at(self._desk.now_us()).rule
         moved = receive(self._desk, lot, deposits[lot.venue], rule.deposit_overdue_s)
-        return 0.0 if moved else LOOK_S
+        return moved or LOOK_S
 
-    def _resolve(self, lot: Lot) -> float:
+    def _resolve(self, lot: Lot) -> Step:
         """Find out about an open order, whatever its lot's state is."""
-        with self._desk.transact() as connection:
+        with self._desk.read() as connection:
             order = trading.open_order(connection, lot)
         if order is None:
             return 0.0
@@ -266,18 +268,20 @@ class Executor:
                      self._desk.now_us())  # fmt: skip
         log.info("lot settled", lot=lot.reference)
 
-    def _come_back(self, lot: Lot) -> None:
+    def _come_back(self, lot: Lot) -> Lot:
         credited = lot.credited_at is not None
         goes_to = LotState.SCREENING if credited else LotState.AWAITING_DEPOSIT
-        self._move(lot, goes_to, "its block is back on the best chain")
+        return self._move(lot, goes_to, "its block is back on the best chain")
 
-    def _mend(self, lot: Lot) -> None:
+    def _mend(self, lot: Lot) -> Lot:
         with self._desk.transact() as connection:
             before = came_from(connection, lot) or LotState.AWAITING_DEPOSIT
-            move(connection, lot, before, "venue and licence are in force again",
-                 self._desk.now_us())  # fmt: skip
+            return move(connection, lot, before, "venue and licence are in force again",
+                        self._desk.now_us())  # fmt: skip
 
-    def _move(self, lot: Lot, goes_to: LotState, why: str, order_number: int | None = None) -> None:
+    def _move(self, lot: Lot, goes_to: LotState, why: str, order_number: int | None = None) -> Lot:
+        now_us = self._desk.now_us()
         with self._desk.transact() as connection:
-            move(connection, lot, goes_to, why, self._desk.now_us(), order_number=order_number)
+            moved = move(connection, lot, goes_to, why, now_us, order_number=order_number)
         log.warning("lot moved", lot=lot.reference, came_from=lot.state, goes_to=goes_to, why=why)
+        return moved

@@ -1,8 +1,9 @@
 """Lots as rows: reading them, locking one, moving one; each move is one version and one event."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -76,38 +77,59 @@ class Lot:
         return self.amount_sat - self.sold_sat - self.open_sat - self.left_sat
 
 
-_COLUMNS = [tables.lots.c[field.name] for field in fields(Lot)]
+Step = Lot | float
+"""What a step of a lot leads to: the lot as it moved, to go on with at once, or the seconds until
+the next look is due; 0 is at once too, after the lot is read again."""
+_NAMES = tuple(field.name for field in fields(Lot))
+_STATE = _NAMES.index("state")
+_COLUMNS = [tables.lots.c[name] for name in _NAMES]
+_VALUES = attrgetter(*_NAMES)
+# Statements are built once: what a lot is read and moved by runs with each of its steps.
+_IS_LOT = (
+    tables.lots.c.block_hash == sa.bindparam("key_hash"),
+    tables.lots.c.vout == sa.bindparam("key_vout"),
+)
+_READ = sa.select(*_COLUMNS).where(*_IS_LOT)
+_LOCK = _READ.with_for_update()
+_MOVE = (
+    sa.update(tables.lots)
+    .where(*_IS_LOT, tables.lots.c.version == sa.bindparam("key_version"))
+    .returning(*_COLUMNS)
+)
+_UNFINISHED = (
+    sa.select(*_COLUMNS, sa.text("blocks.alarm"))
+    .select_from(tables.lots)
+    .join(sa.text("blocks"), sa.text("blocks.hash = lots.block_hash"))
+    .where(tables.lots.c.state.not_in([state.value for state in FINAL]))
+    .order_by(tables.lots.c.height, tables.lots.c.block_hash, tables.lots.c.vout)
+    .limit(LOTS_MAX)
+)
 
 
 def lot_of(row: Any) -> Lot:
     """Return the lot of a row with the columns of `lots`."""
-    values = {field.name: getattr(row, field.name) for field in fields(Lot)}
-    return Lot(**values | {"state": LotState(values["state"])})
+    return _lot_of(_VALUES(row))
+
+
+def _lot_of(values: Sequence[Any]) -> Lot:
+    facts = list(values)
+    facts[_STATE] = LotState(facts[_STATE])
+    return Lot(*facts)
 
 
 def read_unfinished(connection: sa.Connection) -> list[tuple[Lot, bool]]:
     """Return lots that are not at an end, lowest first, each with whether its block is orphaned."""
-    block_alarm = sa.text("blocks.alarm")
-    found = connection.execute(
-        sa.select(*_COLUMNS, block_alarm)
-        .select_from(tables.lots)
-        .join(sa.text("blocks"), sa.text("blocks.hash = lots.block_hash"))
-        .where(tables.lots.c.state.not_in([state.value for state in FINAL]))
-        .order_by(tables.lots.c.height, tables.lots.c.block_hash, tables.lots.c.vout)
-        .limit(LOTS_MAX)
-    )
-    return [(lot_of(row), bool(row.alarm)) for row in found]
+    found = connection.execute(_UNFINISHED)
+    return [(_lot_of(row[:-1]), bool(row[-1])) for row in found]
 
 
 def read_lot(connection: sa.Connection, key: LotKey, *, lock: bool = False) -> Lot:
     """Return a lot; with `lock` nobody else changes it before the transaction ends."""
-    query = sa.select(*_COLUMNS).where(
-        tables.lots.c.block_hash == key.block_hash, tables.lots.c.vout == key.vout
-    )
-    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    named = {"key_hash": key.block_hash, "key_vout": key.vout}
+    row = connection.execute(_LOCK if lock else _READ, named).one_or_none()
     if row is None:
         raise NoLotError(f"there is no lot {key.block_hash}:{key.vout}: see `kench lot list`")
-    return lot_of(row)
+    return _lot_of(row)
 
 
 def lock_as_read(connection: sa.Connection, lot: Lot) -> Lot:
@@ -132,8 +154,11 @@ def move(  # noqa: PLR0913 - an event has so many facts
     actor: Actor = Actor.KENCH,
     who: str = SELL,
     credited_us: int | None = None,
-) -> None:
-    """Move a lot from the state in which it was read; raises WayError and LotMovedError."""
+) -> Lot:
+    """Move a lot from the state in which it was read, and return it as it is then.
+
+    Raises WayError and LotMovedError.
+    """
     check_way(lot.state, goes_to, actor)
     values: dict[str, Any] = {
         "state": goes_to.value,
@@ -145,17 +170,11 @@ def move(  # noqa: PLR0913 - an event has so many facts
     }
     if credited_us is not None and lot.credited_at is None:
         values["credited_at"] = moment_of(credited_us)
-    done = connection.execute(
-        sa.update(tables.lots)
-        .where(
-            tables.lots.c.block_hash == lot.block_hash,
-            tables.lots.c.vout == lot.vout,
-            tables.lots.c.version == lot.version,
-        )
-        .values(values)
-    )
-    if done.rowcount != 1:
+    named = {"key_hash": lot.block_hash, "key_vout": lot.vout, "key_version": lot.version}
+    row = connection.execute(_MOVE, values | named).one_or_none()
+    if row is None:
         raise LotMovedError(f"lot {lot.block_hash}:{lot.vout} moved meanwhile: look at it again")
+    return _lot_of(row)
 
 
 def came_from(connection: sa.Connection, lot: Lot) -> LotState | None:

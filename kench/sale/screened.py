@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from kench.pool.orders.book import NoOrderError
 from kench.sale import tables
 from kench.sale.desk import SECOND_US, Desk
-from kench.sale.lots import Lot, moment_of, move, us_of
+from kench.sale.lots import Lot, Step, moment_of, move, us_of
 from kench.sale.machine import LotState
 from kench.sale.screening.decide import Decision, Reason, Verdict, decide, no_answer
 from kench.sale.screening.port import ScreeningUncertainError, Transfer
@@ -19,10 +19,15 @@ HOLD_S = 300.0
 HOLD_MAX_S = 6 * 3600.0
 RAW_CHARACTERS_MAX = 20_000
 OFFICERS_CASE = Verdict.OFFICER.value
+_NEXT_ATTEMPT = sa.text("""
+    SELECT coalesce(max(attempt), 0) + 1 FROM screenings
+    WHERE block_hash = :hash AND vout = :vout
+""")
+_KEEP = sa.insert(tables.screenings)
 
 
-def screen(desk: Desk, lot: Lot) -> float:
-    """Ask about a lot and decide; return after how many seconds to look again."""
+def screen(desk: Desk, lot: Lot) -> Step:
+    """Ask about a lot and decide."""
     now_us = desk.now_us()
     try:
         rule = desk.orders().screening_at(now_us)
@@ -44,12 +49,11 @@ def screen(desk: Desk, lot: Lot) -> float:
     waited_us = now_us - us_of(lot.changed_at)
     if decision.reason is Reason.NOT_CHECKED_YET and waited_us < PATIENCE_S * SECOND_US:
         return POLL_S
-    _record(desk, lot, decision, check_id)
-    return 0.0
+    return _record(desk, lot, decision, check_id)
 
 
-def ask_again(desk: Desk, lot: Lot) -> float:
-    """Bring a held lot before its provider again when its time has come; seconds till then."""
+def ask_again(desk: Desk, lot: Lot) -> Step:
+    """Bring a held lot before its provider again when its time has come."""
     with desk.transact() as connection:
         last = connection.execute(
             sa.select(tables.screenings.c.attempt, tables.screenings.c.decision)
@@ -68,22 +72,17 @@ def ask_again(desk: Desk, lot: Lot) -> float:
         now_us = desk.now_us()
         if now_us < due_us:
             return (due_us - now_us) / SECOND_US
-        move(connection, lot, LotState.SCREENING, "the provider is asked again", now_us)
-    return 0.0
+        return move(connection, lot, LotState.SCREENING, "the provider is asked again", now_us)
 
 
-def _record(desk: Desk, lot: Lot, decision: Decision, check_id: str | None) -> None:
+def _record(desk: Desk, lot: Lot, decision: Decision, check_id: str | None) -> Lot:
     """Keep a decision and what follows from it, in one transaction."""
     now_us = desk.now_us()
-    attempts = tables.screenings.c
     with desk.transact() as connection:
-        attempt = connection.execute(
-            sa.select(sa.func.coalesce(sa.func.max(attempts.attempt), 0) + 1).where(
-                attempts.block_hash == lot.block_hash, attempts.vout == lot.vout
-            )
-        ).scalar_one()
+        named = {"hash": lot.block_hash, "vout": lot.vout}
+        attempt = connection.execute(_NEXT_ATTEMPT, named).scalar_one()
         connection.execute(
-            sa.insert(tables.screenings),
+            _KEEP,
             {
                 "block_hash": lot.block_hash,
                 "vout": lot.vout,
@@ -104,7 +103,7 @@ def _record(desk: Desk, lot: Lot, decision: Decision, check_id: str | None) -> N
             },
         )
         goes_to = _STATE_OF[decision.verdict]
-        move(connection, lot, goes_to, decision.words, now_us, order_number=decision.order)
+        return move(connection, lot, goes_to, decision.words, now_us, order_number=decision.order)
 
 
 _STATE_OF = {

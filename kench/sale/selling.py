@@ -15,16 +15,28 @@ import structlog
 
 from kench.sale import tables, trading
 from kench.sale.desk import SECOND_US, Desk
-from kench.sale.lots import Lot, leave_rest, lock_as_read, moment_of, move, read_lot, us_of
+from kench.sale.lots import (
+    Lot,
+    Step,
+    leave_rest,
+    lock_as_read,
+    moment_of,
+    move,
+    read_lot,
+    us_of,
+)
 from kench.sale.machine import LotState
 from kench.sale.planner import (
     MARKET_PAUSES,
     Finished,
     Halt,
+    Pause,
     Slice,
     Wait,
     before_quote,
+    least,
     plan,
+    sellable,
 )
 from kench.sale.trading import DisagreementError, IntentState, VenueOrder
 from kench.sale.venues.port import (
@@ -62,23 +74,29 @@ class Seller:
         self._desk = desk
         # Since when each venue's market could not be sold into, monotonic seconds.
         self._paused: dict[str, float] = {}
+        # When this process last offered a slice at each venue, Unix microseconds.
+        self._offered_us: dict[str, int] = {}
 
-    def begin(self, lot: Lot) -> float:
-        """Start to sell a cleared lot whose venue is free for it; seconds until the next look."""
+    def begin(self, lot: Lot) -> Lot:
+        """Start to sell a cleared lot whose venue is free for it."""
         now_us = self._desk.now_us()
         rule = self._desk.orders().sale_at(now_us)
         with self._desk.transact() as connection:
-            move(connection, lot, LotState.SELLING, "its turn at the venue", now_us,
-                 order_number=rule.order)  # fmt: skip
-        return 0.0
+            return move(connection, lot, LotState.SELLING, "its turn at the venue", now_us,
+                        order_number=rule.order)  # fmt: skip
 
-    def sell(self, lot: Lot) -> float:
-        """Do the next step of a sale without an open order; seconds until the next is due."""
+    def sell(self, lot: Lot) -> Step:
+        """Do the next step of a sale without an open order."""
         venue = self._desk.venues[lot.venue]
-        with self._desk.transact() as connection:
-            progress = trading.read_progress(connection, lot, self._desk.now_us())
         rule = self._desk.orders().sale_at(self._desk.now_us())
         can = self._desk.capabilities(venue)
+        if sellable(lot.unsold_sat, can) < least(rule.rule, can):
+            return self._finish(lot)
+        due_us = self._offered_us.get(lot.venue, 0) + rule.rule.interval_s * SECOND_US
+        if self._desk.now_us() < due_us:  # the intents would say so too
+            return self._wait(lot, Wait(due_us, Pause.INTERVAL), rule.order)
+        with self._desk.read() as connection:
+            progress = trading.read_progress(connection, lot, self._desk.now_us())
         step: Slice | Wait | Halt | Finished | None = before_quote(
             progress, rule.rule, can, self._desk.now_us()
         )
@@ -86,8 +104,7 @@ class Seller:
             step = plan(progress, rule.rule, can, venue.book(), self._desk.now_us())
         match step:
             case Finished():
-                self._finish(lot)
-                return 0.0
+                return self._finish(lot)
             case Halt():
                 self._halt(lot, f"{step.trip}: {step.words}", rule.order)
                 return LOOK_UP_S
@@ -97,7 +114,7 @@ class Seller:
                 self._paused.pop(lot.venue, None)
                 return self._offer(lot, step, venue, rule.order)
 
-    def _offer(self, lot: Lot, offer: Slice, venue: Venue, sale_order: int) -> float:
+    def _offer(self, lot: Lot, offer: Slice, venue: Venue, sale_order: int) -> Step:
         licence = self._desk.orders().licence_of(lot.venue, self._desk.now_us())
         if licence is None:
             return 0.0  # it lapsed this very moment: the next look moves the lot
@@ -106,9 +123,10 @@ class Seller:
             order = trading.intend(
                 connection, current, offer, sale_order, licence.order, self._desk.now_us()
             )
+        self._offered_us[lot.venue] = us_of(order.intended_at)
         return self._send(lot, order, venue)
 
-    def _send(self, lot: Lot, order: VenueOrder, venue: Venue) -> float:
+    def _send(self, lot: Lot, order: VenueOrder, venue: Venue) -> Step:
         """Send an order whose intent is committed, for the first and only time."""
         try:
             view = venue.place_limit_ioc(order.client_id, order.amount_sat, order.limit_price)
@@ -125,7 +143,7 @@ class Seller:
             return LOOK_UP_S
         return self._take(lot, order, view, venue)
 
-    def resolve(self, lot: Lot, order: VenueOrder, venue: Venue) -> float:
+    def resolve(self, lot: Lot, order: VenueOrder, venue: Venue) -> Step:
         """Ask the venue what became of an order that has no certain end; never send it again."""
         age_s = (self._desk.now_us() - us_of(order.intended_at)) / SECOND_US
         try:
@@ -149,7 +167,7 @@ class Seller:
         self._end_unsold(lot, order, IntentState.NOT_PLACED, f"unknown to the venue, {age_s:.0f} s")
         return 0.0
 
-    def _take(self, lot: Lot, order: VenueOrder, view: OrderView, venue: Venue) -> float:
+    def _take(self, lot: Lot, order: VenueOrder, view: OrderView, venue: Venue) -> Step:
         """Book what a view of an order says, as far as it is certain and adds up."""
         age_s = (self._desk.now_us() - us_of(order.intended_at)) / SECOND_US
         try:
@@ -163,11 +181,10 @@ class Seller:
                 if sold_sat > view.filled_sat or age_s > FILLS_PATIENCE_S:
                     raise DisagreementError(words)
                 return LOOK_UP_S
-            self._close(lot, order, view, found)
+            return self._close(lot, order, view, found)
         except DisagreementError as disagreement:
             self.disagree(lot, str(disagreement))
             return LOOK_UP_S
-        return 0.0
 
     def _leave_open(self, lot: Lot, order: VenueOrder, venue: Venue, age_s: float) -> float:
         """Wait for an order that the venue still has open; cancel it when that lasts."""
@@ -180,8 +197,8 @@ class Seller:
             venue.cancel(order.client_id)
         return LOOK_UP_S
 
-    def _close(self, lot: Lot, order: VenueOrder, view: OrderView, found: Sequence[Fill]) -> None:
-        """Book an order's fills and its end, in one transaction."""
+    def _close(self, lot: Lot, order: VenueOrder, view: OrderView, found: Sequence[Fill]) -> Lot:
+        """Book an order's fills and its end, in one transaction; return the lot after it."""
         now_us = self._desk.now_us()
         with self._desk.transact() as connection:
             current = read_lot(connection, lot.key, lock=True)
@@ -191,8 +208,10 @@ class Seller:
                 OrderState.REJECTED: IntentState.REJECTED,
             }.get(view.state, IntentState.CANCELLED)
             trading.end(connection, order, state, now_us, view.reason, view.venue_order_id)
+            after = read_lot(connection, lot.key)
         log.info("slice sold", lot=lot.reference, id=order.client_id, sat=view.filled_sat,
                  of_sat=order.amount_sat)  # fmt: skip
+        return after
 
     def _end_unsold(self, lot: Lot, order: VenueOrder, state: IntentState, reason: str) -> None:
         """End an order of which certainly nothing was sold; too many refusals halt the sale."""
@@ -243,11 +262,12 @@ class Seller:
                 move(connection, current, LotState.VENUE_DISAGREES, why, self._desk.now_us())
         log.critical("the venue disagrees", lot=lot.reference, why=why)
 
-    def _finish(self, lot: Lot) -> None:
+    def _finish(self, lot: Lot) -> Lot:
         """End a sale; what the venue takes no order for goes along with its next lot."""
         with self._desk.transact() as connection:
             current = lock_as_read(connection, lot)
             rest_sat = leave_rest(connection, current, "carried")
             why = "all is sold" if not rest_sat else f"{rest_sat} sat go along with the next lot"
-            move(connection, current, LotState.SOLD, why, self._desk.now_us())
+            sold = move(connection, current, LotState.SOLD, why, self._desk.now_us())
         log.info("lot sold", lot=lot.reference, why=why)
+        return sold

@@ -64,7 +64,8 @@ class VenueOrder:
     filled_sat: int
 
 
-_ORDER = [tables.venue_orders.c[field.name] for field in fields(VenueOrder)]
+_ORDER_NAMES = [field.name for field in fields(VenueOrder)]
+_ORDER = [tables.venue_orders.c[name] for name in _ORDER_NAMES]
 
 
 def client_id_of(lot: Lot, slice_number: int) -> str:
@@ -78,16 +79,42 @@ def client_id_of(lot: Lot, slice_number: int) -> str:
     return hashlib.sha256(b"".join(parts)).hexdigest()[:32]
 
 
+_OPEN_ORDER = sa.select(*_ORDER).where(
+    tables.venue_orders.c.block_hash == sa.bindparam("hash"),
+    tables.venue_orders.c.vout == sa.bindparam("vout"),
+    tables.venue_orders.c.state.in_([state.value for state in OPEN_STATES]),
+)
+_PROGRESS = sa.text("""
+    SELECT last.intended_at, last.reference_price,
+        last.intended_at > :recent AND last.intended_at > coalesce((
+            SELECT max(at) FROM lot_resolutions
+            WHERE (block_hash, vout, act) = (:hash, :vout, 'resume')), '-infinity') AS bears,
+        (SELECT coalesce(sum(amount_sat), 0) FROM fills WHERE at >= :day)
+            + (SELECT coalesce(sum(amount_sat - filled_sat), 0) FROM venue_orders
+               WHERE state IN ('intended', 'uncertain', 'open')) AS sat
+    FROM (SELECT) AS one LEFT JOIN (
+        SELECT intended_at, reference_price FROM venue_orders
+        WHERE venue = :venue ORDER BY intended_at DESC LIMIT 1) AS last ON true
+""")
+_LAST_SLICE = sa.text("""
+    SELECT coalesce(max(slice), 0) FROM venue_orders WHERE block_hash = :hash AND vout = :vout
+""")
+_INTEND = sa.insert(tables.venue_orders)
+_CHANGE = sa.update(tables.venue_orders).where(
+    tables.venue_orders.c.client_id == sa.bindparam("key_id")
+)
+_BOOKED = sa.text("""
+    SELECT trade_id, client_id, amount_sat, price, cost, fee, sums.whole_cost, sums.whole_fee
+    FROM (SELECT sum(cost) AS whole_cost, sum(fee) AS whole_fee FROM fills
+          WHERE block_hash = :hash AND vout = :vout) AS sums
+    LEFT JOIN fills ON venue = :venue AND trade_id = ANY(CAST(:ids AS text[]))
+""")
+_BOOK = sa.insert(tables.fills)
+
+
 def open_order(connection: sa.Connection, lot: Lot) -> VenueOrder | None:
     """Return the one order of a lot that has no certain end yet."""
-    orders = tables.venue_orders.c
-    row = connection.execute(
-        sa.select(*_ORDER).where(
-            orders.block_hash == lot.block_hash,
-            orders.vout == lot.vout,
-            orders.state.in_([state.value for state in OPEN_STATES]),
-        )
-    ).one_or_none()
+    row = connection.execute(_OPEN_ORDER, _named(lot)).one_or_none()
     return None if row is None else _order_of(row)
 
 
@@ -97,35 +124,16 @@ def read_progress(connection: sa.Connection, lot: Lot, now_us: int) -> Progress:
     Slices keep their interval by venue, so that several lots do not press on its price at once. A
     price of before the officers last resumed the lot is no reference any more.
     """
-    today = connection.execute(
-        sa.text("""
-            SELECT (SELECT coalesce(sum(amount_sat), 0) FROM fills WHERE at >= :day)
-                 + (SELECT coalesce(sum(amount_sat - filled_sat), 0) FROM venue_orders
-                    WHERE state IN ('intended', 'uncertain', 'open')) AS sat
-        """),
-        {"day": moment_of(day_begin_us(now_us))},
-    ).scalar_one()
-    last = connection.execute(
-        sa.text("""
-            SELECT intended_at, reference_price,
-                intended_at > :recent AND intended_at > coalesce((
-                    SELECT max(at) FROM lot_resolutions
-                    WHERE (block_hash, vout, act) = (:hash, :vout, 'resume')), '-infinity')
-                AS bears
-            FROM venue_orders WHERE venue = :venue ORDER BY intended_at DESC LIMIT 1
-        """),
-        {
-            "recent": moment_of(now_us - REFERENCE_AGE_US),
-            "venue": lot.venue,
-            "hash": lot.block_hash,
-            "vout": lot.vout,
-        },
-    ).one_or_none()
+    moments = {
+        "day": moment_of(day_begin_us(now_us)),
+        "recent": moment_of(now_us - REFERENCE_AGE_US),
+    }
+    found = connection.execute(_PROGRESS, _named(lot) | moments | {"venue": lot.venue}).one()
     return Progress(
         left_sat=lot.unsold_sat,
-        sliced_us=us_of(last.intended_at) if last else None,
-        today_sat=int(today),
-        reference=last.reference_price if last and last.bears else None,
+        sliced_us=None if found.intended_at is None else us_of(found.intended_at),
+        today_sat=int(found.sat),
+        reference=found.reference_price if found.bears else None,
     )
 
 
@@ -138,12 +146,7 @@ def intend(  # noqa: PLR0913, PLR0917 - what an intent says
     now_us: int,
 ) -> VenueOrder:
     """Write the intent of an order; it is sent only after this is committed."""
-    orders = tables.venue_orders.c
-    last = connection.execute(
-        sa.select(sa.func.coalesce(sa.func.max(orders.slice), 0)).where(
-            orders.block_hash == lot.block_hash, orders.vout == lot.vout
-        )
-    ).scalar_one()
+    last = connection.execute(_LAST_SLICE, _named(lot)).scalar_one()
     order = VenueOrder(
         client_id=client_id_of(lot, last + 1),
         block_hash=lot.block_hash,
@@ -157,9 +160,9 @@ def intend(  # noqa: PLR0913, PLR0917 - what an intent says
         intended_at=moment_of(now_us),
         filled_sat=0,
     )
-    values = {field.name: getattr(order, field.name) for field in fields(VenueOrder)}
+    values = {name: getattr(order, name) for name in _ORDER_NAMES}
     connection.execute(
-        sa.insert(tables.venue_orders),
+        _INTEND,
         values
         | {"state": order.state.value, "sale_order": sale_order, "licence_order": licence_order},
     )
@@ -245,11 +248,10 @@ def book_fills(
     connection: sa.Connection, lot: Lot, order: VenueOrder, found: Sequence[Fill], now_us: int
 ) -> int:
     """Book the fills that are not booked yet, under the lot's lock; return how many."""
-    known = _known(connection, order, found)
+    known, cost, fee = _read_booked(connection, lot, order, found)
     fresh = {fill.trade_id: fill for fill in found if fill.trade_id not in known}
     if not fresh:
         return 0
-    cost, fee = _sums(connection, lot)
     rows, lines = [], []
     for trade_id, fill in sorted(fresh.items(), key=lambda item: (item[1].at_us, item[0])):
         gross_tyiyn = _floor(cost + Fraction(fill.cost)) - _floor(cost)
@@ -274,45 +276,31 @@ def book_fills(
             }
         )
         lines += fill_lines(order.venue, trade_id, fill.amount_sat, gross_tyiyn, fee_tyiyn)
-    connection.execute(sa.insert(tables.fills), rows)
+    connection.execute(_BOOK, rows)
     postings.write(connection, lines)
     return len(rows)
 
 
-def _known(
-    connection: sa.Connection, order: VenueOrder, found: Sequence[Fill]
-) -> dict[str, tuple[Any, ...]]:
-    columns = tables.fills.c
-    rows = connection.execute(
-        sa.select(
-            columns.trade_id, columns.client_id, columns.amount_sat, columns.price, columns.cost,
-            columns.fee,
-        ).where(
-            columns.venue == order.venue,
-            columns.trade_id.in_([fill.trade_id for fill in found]),
-        )
-    )  # fmt: skip
-    known = {row.trade_id: tuple(row)[1:] for row in rows}
+def _read_booked(
+    connection: sa.Connection, lot: Lot, order: VenueOrder, found: Sequence[Fill]
+) -> tuple[set[str], Fraction, Fraction]:
+    """Return which of the trades are booked, and the exact cost and fee of all that is of the lot.
+
+    Raises DisagreementError where a trade is booked as something else.
+    """
+    ids = [fill.trade_id for fill in found]
+    asked = _named(lot) | {"venue": order.venue, "ids": ids}
+    rows = connection.execute(_BOOKED, asked).all()
+    known = {row.trade_id: tuple(row)[1:6] for row in rows if row.trade_id is not None}
     for fill in found:
         content = known.get(fill.trade_id)
         if content is not None and content != _content(fill):
             raise DisagreementError(f"trade {fill.trade_id} was booked with another content")
-    return known
+    return set(known), Fraction(rows[0].whole_cost or 0), Fraction(rows[0].whole_fee or 0)
 
 
 def _content(fill: Fill) -> tuple[Any, ...]:
     return (fill.client_id, fill.amount_sat, fill.price, fill.cost, fill.fee)
-
-
-def _sums(connection: sa.Connection, lot: Lot) -> tuple[Fraction, Fraction]:
-    """Exact cost and fee of what is booked of a lot."""
-    columns = tables.fills.c
-    row = connection.execute(
-        sa.select(sa.func.sum(columns.cost), sa.func.sum(columns.fee)).where(
-            columns.block_hash == lot.block_hash, columns.vout == lot.vout
-        )
-    ).one()
-    return Fraction(row[0] or 0), Fraction(row[1] or 0)
 
 
 def _floor(money_kgs: Fraction) -> int:
@@ -324,13 +312,13 @@ def _ceiling(money_kgs: Fraction) -> int:
 
 
 def _update(connection: sa.Connection, order: VenueOrder, values: dict[str, Any]) -> None:
-    connection.execute(
-        sa.update(tables.venue_orders)
-        .where(tables.venue_orders.c.client_id == order.client_id)
-        .values(values)
-    )
+    connection.execute(_CHANGE, values | {"key_id": order.client_id})
+
+
+def _named(lot: Lot) -> dict[str, Any]:
+    return {"hash": lot.block_hash, "vout": lot.vout}
 
 
 def _order_of(row: Any) -> VenueOrder:
-    values = {field.name: getattr(row, field.name) for field in fields(VenueOrder)}
+    values = {name: getattr(row, name) for name in _ORDER_NAMES}
     return VenueOrder(**values | {"state": IntentState(values["state"])})

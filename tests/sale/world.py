@@ -1,7 +1,7 @@
 """A small world for tests of the sale: blocks, two venues in process, a provider, a set clock."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -39,13 +39,13 @@ def address_of_venue(name: str) -> str:
     return address
 
 
-def rules(**changes: Any) -> dict[str, Any]:
-    """Rules of the demo order, with changed fields of its sale section, and two venues."""
+def rules(names: Iterable[str] = ("other", "paper"), **changes: Any) -> dict[str, Any]:
+    """Rules of the demo order, with changed fields of its sale section, and these venues."""
     venues = [
         {"venue": name, "address": address_of_venue(name), "weight": weight}
-        for name, weight in (("other", 1), ("paper", 2))
+        for weight, name in enumerate(names, 1)
     ]
-    licences = [LICENCE, {**LICENCE, "venue": "other", "number": "L-2"}]
+    licences = [{**LICENCE, "venue": name, "number": f"L-{name}"} for name in names]
     return {**DEMO_RULES, "venues": venues, "licences": licences,
             "sale": {**DEMO_RULES["sale"], **changes}}  # fmt: skip
 
@@ -109,13 +109,13 @@ class World:
     executor: Executor = field(init=False)
 
     def __post_init__(self) -> None:
-        for name in ("other", "paper"):
-            self.rigs[name] = VenueRig(name, self.clock)
+        for venue in self.orders.venues_at(100).rule:
+            self.rigs[venue.venue] = VenueRig(venue.venue, self.clock)
         self.restart()
 
     def desk(self) -> Desk:
         return Desk(self.transact, self.clock, lambda: self.orders, self.venues(),
-                    self.screenings())  # fmt: skip
+                    self.screenings(), self.look)  # fmt: skip
 
     def venues(self) -> Mapping[str, Venue]:
         return {name: rig.venue for name, rig in self.rigs.items()}
@@ -125,6 +125,9 @@ class World:
 
     def transact(self) -> AbstractContextManager[sa.Connection]:
         return self.engine.begin()
+
+    def look(self) -> AbstractContextManager[sa.Connection]:
+        return self.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
 
     def restart(self) -> None:
         self.executor = Executor(self.desk(), settle(lambda: self.orders, self.clock))

@@ -17,7 +17,17 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from kench.pool.clock import Clock, ManualClock
 from kench.sale.venues import port
-from kench.venue.exchange import FINE_PER_TYIYN, PLAIN, Exchange, Order, Refusal, Terms, Whim
+from kench.venue.exchange import (
+    FINE_PER_TYIYN,
+    PLAIN,
+    Deposit,
+    Exchange,
+    Order,
+    Refusal,
+    Terms,
+    Trade,
+    Whim,
+)
 from kench.venue.market import Quote, SetMarket
 
 TYIYN = Decimal("0.01")
@@ -46,6 +56,7 @@ class DirectVenue:
     clock: Clock
     name: str = "paper"
     whims: Callable[[], Whim] = lambda: PLAIN
+    told: dict[tuple[str, int], port.Deposit] = field(default_factory=dict)
 
     def capabilities(self) -> port.Capabilities:
         terms = self.exchange.terms
@@ -55,11 +66,16 @@ class DirectVenue:
                                  request_window_s=10)  # fmt: skip
 
     def deposits(self, since_us: int) -> Sequence[port.Deposit]:
-        return [
-            port.Deposit(one.txid, one.vout, one.amount_sat, port.DepositState(one.state),
-                         one.credited_us, _raw(asdict(one)))
-            for one in self.exchange.deposits_since(since_us)
-        ]  # fmt: skip
+        return [self._deposit(one) for one in self.exchange.deposits_since(since_us)]
+
+    def _deposit(self, one: Deposit) -> port.Deposit:
+        """Tell a deposit; as long as it stays as it is, it is told in the same words."""
+        told = self.told.get((one.txid, one.vout))
+        if told is None or told.state != one.state:
+            told = port.Deposit(one.txid, one.vout, one.amount_sat, port.DepositState(one.state),
+                                one.credited_us, _raw(asdict(one)))  # fmt: skip
+            self.told[one.txid, one.vout] = told
+        return told
 
     def balance(self) -> port.Balance:
         self.exchange.match_due()
@@ -103,16 +119,18 @@ class DirectVenue:
         return order and self._view(order)
 
     def fills(self, client_id: str) -> Sequence[port.Fill]:
-        return [fill for fill in self.fills_since(0) if fill.client_id == client_id]
+        trades = self.exchange.trades_since(0)
+        return [self._fill(trade) for trade in trades if trade.client_id == client_id]
 
     def fills_since(self, since_us: int) -> Sequence[port.Fill]:
-        return [
-            port.Fill(str(trade.trade_id), trade.client_id, str(trade.order_id), trade.amount_sat,
-                      trade.price_tyiyn * TYIYN, fine_kgs(trade.cost_fine),
-                      fine_kgs(trade.fee_tyiyn * FINE_PER_TYIYN), port.KGS, trade.at_us,
-                      _raw(trade))
-            for trade in self.exchange.trades_since(since_us)
-        ]  # fmt: skip
+        return [self._fill(trade) for trade in self.exchange.trades_since(since_us)]
+
+    @staticmethod
+    def _fill(trade: Trade) -> port.Fill:
+        return port.Fill(str(trade.trade_id), trade.client_id, str(trade.order_id),
+                         trade.amount_sat, trade.price_tyiyn * TYIYN, fine_kgs(trade.cost_fine),
+                         fine_kgs(trade.fee_tyiyn * FINE_PER_TYIYN), port.KGS, trade.at_us,
+                         _raw(trade))  # fmt: skip
 
     def _view(self, order: Order) -> port.OrderView:
         state = port.OrderState(order.state)
