@@ -23,7 +23,7 @@ class Fates:
     """Seeded draws of what happens next; `calm` lets nothing happen any more."""
 
     draw: random.Random
-    crash_share: float = 0.01
+    crash_share: float = 0.015
     lie_share: float = 0.0
     is_calm: bool = False
     crashes: int = 0
@@ -48,6 +48,15 @@ def crashing_transaction(engine: sa.Engine, fates: Fates) -> Iterator[sa.Connect
     with engine.begin() as connection:
         yield connection
         fates.crash()
+    fates.crash()
+
+
+@contextmanager
+def crashing_look(engine: sa.Engine, fates: Fates) -> Iterator[sa.Connection]:
+    """A question to the database before and after which the process may die."""
+    fates.crash()
+    with engine.connect() as connection:
+        yield connection
     fates.crash()
 
 

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import pairwise
 
 import sqlalchemy as sa
 
+from kench.pool.orders.book import OrderBook
 from kench.sale.acts import Act, Approval, ResolutionError, carry_out, document_of
 from kench.sale.executor import Executor
 from kench.sale.lots import LotMovedError
@@ -24,14 +26,16 @@ from tests.sale.campaign.faults import (
     CrashingVenue,
     Fates,
     LyingVenue,
+    crashing_look,
     crashing_transaction,
 )
-from tests.sale.world import VenueRig, World
-from tests.support.orders import MOMENT_US
+from tests.sale.world import VenueRig, World, rules
+from tests.support.orders import MOMENT_US, book_of
 from tests.support.paper_venue import PaperRig
 from tests.support.venues import Fault, FaultyVenue
 
-OPEN_LOTS_MAX = 24
+VENUES = ("deep", "far", "other", "paper")
+OPEN_LOTS_MAX = 48
 TURNS_MAX = 20_000
 FAULTS = {
     Fault.LOST_QUESTION: 0.02,
@@ -40,23 +44,35 @@ FAULTS = {
     Fault.REFUSED: 0.01,
     Fault.GARBLED: 0.01,
 }
-ENDS = {"settled", "written_off"}
+WAITING = {LotState.HELD, LotState.REFUSED, LotState.HALTED, LotState.VENUE_DISAGREES}
+_STEP = sa.text("""
+    SELECT (SELECT bool_and(balanced) FROM ledger_check) AS balanced,
+        count(*) FILTER (WHERE state IN ('settled', 'written_off')) AS ends,
+        count(*) FILTER (WHERE state IN ('held', 'refused', 'halted', 'venue_disagrees'))
+            AS standing
+    FROM lots
+""")
 
 
 @dataclass
 class Campaign(World):
     """A world in which everything goes wrong that the seed says."""
 
+    orders: OrderBook = field(default_factory=lambda: book_of((1, rules(VENUES))))
     seed: str = "0"
     lots_wanted: int = 100
     is_honest: bool = True
     fates: Fates = field(init=False)
+    plain: sa.Engine = field(init=False)
+    eyes: sa.Engine = field(init=False)
     draw: random.Random = field(init=False)
     deposits: list[tuple[str, str, int, int]] = field(default_factory=list)
     orphans: set[str] = field(default_factory=set)
     fallen: set[str] = field(default_factory=set)
     hashes: list[str] = field(default_factory=list)
     made: int = 0
+    finished: int = 0
+    standing: int = 0
     turns: int = 0
     seen: Counter[str] = field(default_factory=Counter)
     executor_type: type[Executor] = Executor
@@ -66,12 +82,17 @@ class Campaign(World):
         self.fates = Fates(random.Random(f"{self.seed} fates"))
         if not self.is_honest:
             self.fates.lie_share = 0.05
+        self.plain = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self.eyes = self.owner.execution_options(isolation_level="AUTOCOMMIT")
         super().__post_init__()
         for rig in self.rigs.values():
             rig.whims = self.whim
 
     def transact(self) -> AbstractContextManager[sa.Connection]:
         return crashing_transaction(self.engine, self.fates)
+
+    def look(self) -> AbstractContextManager[sa.Connection]:
+        return crashing_look(self.plain, self.fates)
 
     def venues(self) -> Mapping[str, Venue]:
         shares = {} if self.fates.is_calm else FAULTS
@@ -85,12 +106,14 @@ class Campaign(World):
     def over_http(self, http: PaperRig) -> None:
         """Put the paper venue behind its own server; its clock and book become this world's."""
         rig = self.rigs["paper"]
-        rig.clock = self.clock = self.rigs["other"].clock = http.clock
+        rig.clock = self.clock = http.clock
         http.clock.step((MOMENT_US + 1_000_000 - http.clock.now_us()) / 1e6)
         rig.exchange, rig.market = http.exchange, http.market
         rig.venue = http.venue  # type: ignore[assignment]
         rig.quote("8000000")
-        self.rigs["other"] = VenueRig("other", self.clock, whims=self.whim)
+        for name in VENUES:
+            if name != "paper":
+                self.rigs[name] = VenueRig(name, self.clock, whims=self.whim)
         self.restart()
 
     def restart(self) -> None:
@@ -126,7 +149,7 @@ class Campaign(World):
             if self.made >= self.lots_wanted:
                 if not self.fates.is_calm:
                     self._calm()
-                elif self._unfinished() == 0:
+                elif self.finished == self.made:
                     return
 
     def _calm(self) -> None:
@@ -139,36 +162,24 @@ class Campaign(World):
             rig.quote("8000000")
         self.restart()
 
-    def _unfinished(self) -> int:
-        with self.owner.connect() as connection:
-            return int(
-                connection.execute(
-                    sa.text(
-                        "SELECT count(*) FROM lots WHERE state NOT IN ('settled', 'written_off')"
-                    )
-                ).scalar_one()
-            )
-
     def _feed(self) -> None:
         while self.made < self.lots_wanted and self._open() < OPEN_LOTS_MAX:
             scale = 10 ** self.draw.randrange(4, 8)
             credits_sat = {
-                participant: self.draw.randrange(1, 4 * scale)
+                participant: self.draw.randrange(2, 4 * scale)
                 for participant in range(self.draw.randrange(2), 2 + self.draw.randrange(4))
             }
             reward_sat = sum(credits_sat.values())
-            part = self.draw.randrange(1, reward_sat)
-            block_hash = self.block(
-                credits_sat, credit=False, weights={"other": part, "paper": reward_sat - part}
-            )
+            cuts = {self.draw.randrange(1, reward_sat) for _ in VENUES[1:]}
+            parts = pairwise(sorted({0, reward_sat} | cuts))
+            outputs = {name: end - start for name, (start, end) in zip(VENUES, parts, strict=False)}
+            block_hash = self.block(credits_sat, credit=False, weights=outputs)
             self.hashes.append(block_hash)
-            self.made += 2
+            self.made += len(outputs)
             self._draw_score()
 
     def _open(self) -> int:
         return self.made - self.finished
-
-    finished: int = 0
 
     def _draw_score(self) -> None:
         """Give the newest block's coins a score; most are clean."""
@@ -182,7 +193,7 @@ class Campaign(World):
             self.screening.scores_bp[txid] = 9_000
 
     def _let_time_pass(self) -> None:
-        self.clock.advance(self.draw.choice((0.5, 5, 61, 61, 130)))
+        self.clock.advance(self.draw.choice((0.5, 5, 61, 61, 61, 61, 130)))
         if self.fates.is_calm:
             self.clock.advance(400)
         self._pay_in()
@@ -222,9 +233,8 @@ class Campaign(World):
         """Two officers look at what stands still, now and then, and decide one way or another."""
         if not self.fates.is_calm and self.draw.random() > 0.3:
             return
-        waiting = {LotState.HELD, LotState.REFUSED, LotState.HALTED, LotState.VENUE_DISAGREES}
-        for lot in self.unfinished_lots():
-            if lot.state not in waiting:
+        for lot in self.unfinished_lots() if self.standing else ():
+            if lot.state not in WAITING:
                 continue
             acts = [act for act in (Act.RELEASE, Act.RESUME) if _applies(act, lot.state)]
             if self.draw.random() < 0.1:
@@ -241,16 +251,11 @@ class Campaign(World):
 
     def _check_turn(self) -> None:
         """After every step: the ledger balances, nothing is oversold at any venue."""
-        with self.owner.connect() as connection:
-            row = connection.execute(
-                sa.text("""
-                    SELECT (SELECT bool_and(balanced) FROM ledger_check) AS balanced,
-                        (SELECT count(*) FROM lots WHERE state IN ('settled', 'written_off'))
-                            AS ends
-                """)
-            ).one()
+        with self.eyes.connect() as connection:
+            row = connection.execute(_STEP).one()
         assert row.balanced, f"seed {self.seed}: the ledger does not balance"
         self.finished = row.ends
+        self.standing = row.standing
 
 
 def _applies(act: Act, state: LotState) -> bool:
@@ -278,7 +283,7 @@ def check_end(world: Campaign) -> None:
             )
             assert held_sat == rig.exchange.free_sat + rig.exchange.held_sat
             tyiyn = rig.exchange.kgs_fine // FINE_PER_TYIYN
-            lots = len(world.hashes)
+            lots = len(world.hashes)  # one of each block at each venue, at most
             # Each lot's cost is floored and its fee rounded up: less than a tyiyn of each.
             assert tyiyn - 2 * lots <= held_tyiyn <= tyiyn
             assert reconcile(world.executor._desk, rig.venue).differences == []

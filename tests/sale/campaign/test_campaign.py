@@ -5,24 +5,27 @@ seed, and that seed fails again in the same way.
 """
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 import pytest
 import sqlalchemy as sa
 
-from kench.pool.database import Role
 from kench.sale import trading
 from kench.sale.executor import Executor
 from kench.sale.lots import Lot
 from kench.sale.trading import IntentState
-from tests.conftest import execute, url_of_database
-from tests.sale.campaign.run import Campaign, check_end, check_lies, check_lots
-from tests.sale.world import quick_engine
+from tests.sale.campaign.run import check_end
+from tests.sale.campaign.worlds import Plan, be_quiet, run, run_aside, world_of
 from tests.support.paper_venue import paper_rig
 
-RUNS = int(os.environ.get("KENCH_CAMPAIGN_RUNS", "1000"))
-LOTS_OF_A_WORLD = 100
+RUNS = int(os.environ.get("KENCH_CAMPAIGN_RUNS", "10000"))
+SEED = os.environ.get("KENCH_CAMPAIGN_SEED")
+LOTS_OF_A_WORLD = 200
+WORLDS = -(-RUNS // LOTS_OF_A_WORLD)
+PROCESSES = 2
+"""Worlds side by side, each in a process and a database of its own."""
+REPLAY = "KENCH_CAMPAIGN_SEED=<world> runs one of these again, in this process:\n"
 LIARS = 5
 """One world in so many has venues that lie."""
 
@@ -39,48 +42,27 @@ class Resender(Executor):
         return 0.0
 
 
-@contextmanager
-def world_of(
-    postgres_url: str, template: str, seed: str, lots: int, *, is_honest: bool,
-    executor_type: type[Executor] = Executor,
-) -> Iterator[Campaign]:  # fmt: skip
-    """A world in a database of its own."""
-    name = f"kench_campaign_{os.getpid()}"
-    execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template}")
-    url = url_of_database(postgres_url, name)
-    owner, seller = quick_engine(url), quick_engine(url, Role.SELL)
-    try:
-        yield Campaign(owner, seller, seed=seed, lots_wanted=lots, is_honest=is_honest,
-                       executor_type=executor_type)  # fmt: skip
-    finally:
-        owner.dispose()
-        seller.dispose()
-        execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+def test_nothing_is_sold_twice_and_nothing_is_lost(postgres_url: str, template_name: str) -> None:
+    if SEED:
+        run(plan_of(postgres_url, template_name, int(SEED)))
+        return
+    plans = [plan_of(postgres_url, template_name, number) for number in range(WORLDS)]
+    with ProcessPoolExecutor(PROCESSES, get_context("spawn"), initializer=be_quiet) as pool:
+        ends = list(pool.map(run_aside, plans))
+    failures = [f"world {plan.seed}: {end}" for plan, end in zip(plans, ends, strict=True) if end]
+    assert not failures, REPLAY + "\n".join(failures[:5])
 
 
-def worlds() -> list[tuple[str, int, bool]]:
-    given = os.environ.get("KENCH_CAMPAIGN_SEED")
-    count = -(-RUNS // LOTS_OF_A_WORLD)
-    numbers = [int(given)] if given else list(range(count))
-    return [(str(n), min(RUNS, LOTS_OF_A_WORLD), n % LIARS != LIARS - 1) for n in numbers]
-
-
-@pytest.mark.parametrize(("seed", "lots", "is_honest"), worlds())
-def test_nothing_is_sold_twice_and_nothing_is_lost(
-    postgres_url: str, template_name: str, seed: str, lots: int, is_honest: bool
-) -> None:
-    with world_of(postgres_url, template_name, seed, lots, is_honest=is_honest) as world:
-        world.go()
-        (check_end if is_honest else check_lies)(world)
-        with world.owner.connect() as connection:
-            check_lots(connection)
-        assert world.seen["crashes"] or lots < LOTS_OF_A_WORLD
+def plan_of(postgres_url: str, template_name: str, number: int) -> Plan:
+    honest = number % LIARS != LIARS - 1
+    return Plan(postgres_url, template_name, str(number), min(RUNS, LOTS_OF_A_WORLD), honest)
 
 
 def test_one_seed_is_one_run(postgres_url: str, template_name: str) -> None:
     runs = []
+    plan = Plan(postgres_url, template_name, "again", 20, is_honest=True)
     for _ in range(2):
-        with world_of(postgres_url, template_name, "again", 20, is_honest=True) as world:
+        with world_of(plan) as world:
             world.go()
             with world.owner.connect() as connection:
                 events = connection.execute(
@@ -91,9 +73,8 @@ def test_one_seed_is_one_run(postgres_url: str, template_name: str) -> None:
 
 
 def test_an_executor_that_resends_blindly_is_caught(postgres_url: str, template_name: str) -> None:
-    with world_of(
-        postgres_url, template_name, "broken", 60, is_honest=True, executor_type=Resender
-    ) as world:
+    plan = Plan(postgres_url, template_name, "broken", 60, is_honest=True)
+    with world_of(plan, Resender) as world:
         world.go()
         with pytest.raises(AssertionError, match=r"trades of \w+ are not our fills"):
             check_end(world)
@@ -101,10 +82,8 @@ def test_an_executor_that_resends_blindly_is_caught(postgres_url: str, template_
 
 def test_a_venue_over_http_changes_nothing(postgres_url: str, template_name: str) -> None:
     """A sample of the runs over the paper venue's own HTTP, with its own way of failing."""
-    with (
-        paper_rig() as http,
-        world_of(postgres_url, template_name, "http", 12, is_honest=True) as world,
-    ):
+    plan = Plan(postgres_url, template_name, "http", 12, is_honest=True)
+    with paper_rig() as http, world_of(plan) as world:
         world.over_http(http)
         world.go()
         check_end(world)
