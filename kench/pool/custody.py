@@ -13,6 +13,7 @@ from typing import NoReturn
 from kench.pool.coinbase_outputs import Payee
 from kench.pool.errors import KenchError
 from kench.pool.job import Job
+from kench.pool.journal.archive import ArchivedJob
 from kench.pool.template import Template
 
 COINBASE_BYTES_MAX = 750
@@ -25,11 +26,15 @@ _INPUT_HEAD = bytes.fromhex("0200000001" + "00" * 32 + "ffffffff")
 
 
 class CustodyError(KenchError):
-    """A job's coinbase does not pay what the order in force says; the message says where."""
+    """A job's coinbase does not pay what the order in force says; `what` it does is said."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"a job was not sent, its coinbase {what}")
+        self.what = what
 
 
 def _refuse(what: str) -> NoReturn:
-    raise CustodyError(f"a job was not sent, its coinbase {what}")
+    raise CustodyError(what)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +161,17 @@ def check_job(job: Job, template: Template, payees: Sequence[Payee]) -> None:
     if job.archived.reward_sat != template.coinbase_value_sat:
         _refuse("is booked with another reward than its template's")
     check_payments(facts.payments, template.coinbase_value_sat, payees)
+
+
+def check_archived(archived: ArchivedJob, payees: Sequence[Payee]) -> None:
+    """See that a job, as a journal keeps it, pays `payees` the whole of its block by weight.
+
+    Raises CustodyError.
+    """
+    facts = read_coinbase(archived.coinb1, archived.coinb2)
+    if facts.height != archived.height:
+        _refuse(f"says height {facts.height}, the journal {archived.height}")
+    check_payments(facts.payments, archived.reward_sat, payees)
 
 
 def check_payments(

@@ -18,13 +18,14 @@ class JobsInOrder:
     def __init__(self) -> None:
         self._jobs: OrderedDict[int, tuple[ArchivedJob, Job]] = OrderedDict()
 
-    def read(self, segment: Path) -> None:
-        """Take in the archive beside a segment. Raises JournalCorruptError."""
+    def read(self, segment: Path) -> list[ArchivedJob]:
+        """Take in the archive beside a segment; return its jobs. Raises JournalCorruptError."""
         path = jobs_path(segment)
         try:
             lines = path.read_bytes()
         except FileNotFoundError:
-            return
+            return []
+        read = []
         for line in lines[: lines.rfind(b"\n") + 1].splitlines():
             try:
                 job = ArchivedJob.from_line(line)
@@ -40,8 +41,10 @@ class JobsInOrder:
                     f"pays {paid_sat}: restore it"
                 )
             self._jobs[job.job_key] = job, prepared
+            read.append(job)
         while len(self._jobs) > JOBS_KEPT_MAX:
             self._jobs.popitem(last=False)
+        return read
 
     def job(self, job_key: int) -> ArchivedJob:
         """Return a job; raises JobNotArchivedError."""

@@ -37,7 +37,8 @@ def audit(  # noqa: PLR0913 - what there is to compare
 ) -> Report:
     """Compute everything again and compare; `connection` must hold one snapshot throughout.
 
-    `orders` are those in force; without any, every block pays its round.
+    `orders` are those in force; without any, every block pays its round, and whom jobs pay is not
+    judged.
 
     `chain_of` is called only where blocks were booked. The chain is asked first, while the
     snapshot is fresh. Raises what the chain and the database raise.
@@ -57,9 +58,8 @@ def audit(  # noqa: PLR0913 - what there is to compare
     for number in _numbers(journal_root) - positions.keys():
         report.unsettled_shares += JournalReader(journal_root / str(number)).durable()
     shares_due = sum(row.next_sequence for row in positions.values())
-    walk = Walk(
-        journal_root, {number: row.next_sequence for number, row in positions.items()}, report
-    )
+    ends = {number: row.next_sequence for number, row in positions.items()}
+    walk = Walk(journal_root, ends, orders, report)
     folded = _fold_all(
         walk,
         books,

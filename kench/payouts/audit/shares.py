@@ -9,6 +9,7 @@ from pathlib import Path
 from kench.native import sha256d
 from kench.native.twin_table import CANDIDATES_PER_TIP_MAX
 from kench.payouts.audit.archive import JobsInOrder
+from kench.payouts.audit.payees import unlawful
 from kench.payouts.audit.report import Report
 from kench.payouts.totals import Records
 from kench.pool.journal.format import (
@@ -21,6 +22,7 @@ from kench.pool.journal.format import (
     jobs_path,
 )
 from kench.pool.journal.reader import JournalReader, Segment
+from kench.pool.orders.book import OrderBook
 from kench.pool.work import target_of
 
 CHUNK_RECORDS = 65_536
@@ -42,12 +44,15 @@ class _Tip:
 class ShareAudit:
     """Goes through one instance's journal from its first share to `end`, the settled position."""
 
-    def __init__(self, directory: Path, instance: int, end: int, report: Report) -> None:
+    def __init__(
+        self, directory: Path, instance: int, end: int, orders: OrderBook, report: Report
+    ) -> None:
         self.jobs = JobsInOrder()
         self.is_broken = False
         self._directory = directory
         self._instance = instance
         self._end = end
+        self._orders = orders
         self._report = report
         self._reader = JournalReader(directory)
         self._tips: OrderedDict[str, _Tip] = OrderedDict()
@@ -81,7 +86,10 @@ class ShareAudit:
             expected += segment.records
             if segment is not segments[-1]:
                 previous = self._check_digest(segment, previous)
-            self.jobs.read(segment.path)
+            for job in self.jobs.read(segment.path):
+                wrong = unlawful(job, self._orders)
+                if wrong:
+                    self._report.differ(f"journal {self._instance}: {wrong}")
             yield from self._segment_chunks(segment, min(expected, self._end))
 
     def _segment_chunks(self, segment: Segment, end: int) -> Iterator[Records]:

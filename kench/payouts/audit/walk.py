@@ -9,6 +9,7 @@ from kench.payouts.merge import Lane, Merged, merge
 from kench.payouts.totals import Records
 from kench.pool.journal.archive import ArchivedJob
 from kench.pool.journal.reader import JournalReader
+from kench.pool.orders.book import OrderBook
 
 _NEVER_US = 2**64 - 1
 """What lies behind the settled position is not of this walk: nothing is waited for."""
@@ -20,9 +21,11 @@ class Walk:
     Where a journal breaks, the walk ends: what the others hold behind that cannot be put in order.
     """
 
-    def __init__(self, journal_root: Path, ends: Mapping[int, int], report: Report) -> None:
+    def __init__(
+        self, journal_root: Path, ends: Mapping[int, int], orders: OrderBook, report: Report
+    ) -> None:
         self._audits = {
-            number: ShareAudit(journal_root / str(number), number, end, report)
+            number: ShareAudit(journal_root / str(number), number, end, orders, report)
             for number, end in sorted(ends.items())
         }
         self._readers = {number: JournalReader(journal_root / str(number)) for number in ends}

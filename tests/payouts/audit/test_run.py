@@ -17,13 +17,16 @@ from kench.payouts.audit.report import DIFFERENCES_KEPT_MAX, Report
 from kench.payouts.audit.run import audit
 from kench.payouts.follow import ChainWatch, act, read_followed
 from kench.payouts.settle import Settlement
+from kench.pool.address import address_of
 from kench.pool.clock import SystemClock
 from kench.pool.database import open_engine
 from kench.pool.journal.format import SHARE, Flag
 from kench.pool.journal.reader import JournalReader
+from kench.pool.orders.book import OrderBook
 from tests.conftest import execute, url_of_database
 from tests.payouts.chains import ScriptedChain
-from tests.payouts.journals import START_US, JournalBuilder
+from tests.payouts.journals import SCRIPT, START_US, JournalBuilder
+from tests.support.orders import LICENCE, REGTEST, book_of
 
 MATURITY = 6
 
@@ -54,7 +57,7 @@ class Pool:
                 act(connection, findings)
         raise AssertionError("following does not come to an end")
 
-    def audit(self, *falsehoods: str) -> Report:
+    def audit(self, *falsehoods: str, orders: OrderBook | None = None) -> Report:
         """Audit the books; `falsehoods` are put in before and taken out after.
 
         They are what one can do who owns the database and puts its guards to sleep.
@@ -66,7 +69,9 @@ class Pool:
             opened.execute(sa.text("SET LOCAL session_replication_role = replica"))
             for statement in falsehoods:
                 assert opened.execute(sa.text(statement)).rowcount
-            report = audit(opened, self.root, lambda: self.chain, MATURITY, lambda *_: None)
+            report = audit(
+                opened, self.root, lambda: self.chain, MATURITY, lambda *_: None, orders=orders
+            )
             transaction.rollback()
         return report
 
@@ -328,6 +333,48 @@ def test_a_job_that_pays_another_sum_than_is_split_is_found(pool: Pool) -> None:
     path = max(pool.directory.glob("*.jobs"))
     path.write_text(path.read_text().replace('"reward_sat":5000000001', '"reward_sat":5000000000'))
     assert any("its coinbase" in difference for difference in pool.audit().differences)
+
+
+def venues_order(height: int, *scripts: bytes) -> tuple[int, dict[str, object]]:
+    """Approve a venue for each script."""
+    names = [f"venue{number}" for number in range(len(scripts))]
+    venues = [{"venue": name, "address": address_of(script, REGTEST), "weight": 1}
+              for name, script in zip(names, scripts, strict=True)]  # fmt: skip
+    return height, {"venues": venues, "licences": [{**LICENCE, "venue": name} for name in names]}
+
+
+STRANGER = SCRIPT[:-1] + b"\xff"
+
+
+def test_jobs_that_pay_whom_orders_approve_are_no_difference(pool: Pool) -> None:
+    assert pool.audit(orders=book_of(venues_order(1, SCRIPT))).differences == []
+
+
+@pytest.mark.parametrize(
+    ("orders", "heights", "words"),
+    [
+        ([(5, [STRANGER])], range(5, 11), "which no approved venue has"),
+        ([(3, [SCRIPT]), (9, [STRANGER])], range(9, 11), "which no approved venue has"),
+        ([(8, [SCRIPT, STRANGER])], range(8, 11), "leaves out an approved venue"),
+        ([(11, [STRANGER])], range(0), ""),
+    ],
+)
+def test_jobs_that_pay_others_than_orders_approve_are_found_but_for_those_before_any(
+    pool: Pool, orders: list[tuple[int, list[bytes]]], heights: range, words: str
+) -> None:
+    book = book_of(*(venues_order(height, *scripts) for height, scripts in orders))
+    found = pool.audit(orders=book).differences
+    assert len(found) == len(heights)
+    for height, difference in zip(heights, found, strict=True):
+        assert f"at height {height}, under order {len(orders)}: its coinbase" in difference
+        assert words in difference
+
+
+def test_a_job_that_was_rewritten_to_pay_somebody_else_is_found(pool: Pool) -> None:
+    path = max(pool.directory.glob("*.jobs"))
+    path.write_text(path.read_text().replace(SCRIPT.hex(), STRANGER.hex()))
+    found = pool.audit(orders=book_of(venues_order(1, SCRIPT))).differences
+    assert any(f"pays script {STRANGER.hex()}" in difference for difference in found), found
 
 
 def test_a_missing_segment_is_found(pool: Pool) -> None:
