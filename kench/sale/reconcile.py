@@ -1,7 +1,9 @@
 """Reconciliation: coinbase outputs = deposits = lots = fills + remainder, and venues' word on ours.
 
-What an open order may have changed already is no difference. Everything else is one, in words; it
-is kept with the venue's own balance, and never mended by itself.
+The sale goes on meanwhile: the books are read before the venue is asked and again after, and what
+either explains is no difference, nor is what an open order may have changed, nor what is on its way
+to becoming a lot. Everything else is one, in words; it is kept with the venue's own balance, and
+never mended by itself.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,6 +22,8 @@ from kench.sale.venues.port import Balance, Deposit, DepositState, Fill, Venue
 
 LOOK_BACK_S = 60 * 86_400
 """Trades and deposits of so long ago and since are compared."""
+LOTS_DUE_S = 86_400
+"""A mature block without lots waits for them so long, where none above it has any."""
 DIFFERENCES_MAX = 1000
 """So many are listed; the last says how many more there are."""
 KGS_STEP = Decimal("0.01")
@@ -59,12 +63,18 @@ def reconcile(desk: Desk, venue: Venue) -> Reconciliation:
     deposits = venue.deposits(since_us)
     trades = venue.fills_since(since_us)
     balance = venue.balance()
+    # Credited meanwhile or not, that is in the balance.
+    last_deposits = venue.deposits(since_us)
+    with desk.transact() as connection:
+        after = _read(connection, venue.name)
     differences = [
         *_chain(before),
         *_lots(before),
-        *_deposits(before, deposits),
-        *_trades(before, trades, since_us),
-        *_balance(before, balance, _arrived(before, deposits)),
+        *_deposits(before, after, deposits),
+        *_trades(before, after, trades, since_us),
+        *_balance(
+            before, after, balance, _arrived(before, deposits), _arrived(after, last_deposits)
+        ),
     ]
     unsaid = len(differences) - DIFFERENCES_MAX
     if unsaid > 0:
@@ -99,11 +109,16 @@ def _read(connection: sa.Connection, venue: str) -> _Ours:
             SELECT outputs.block_hash, outputs.vout, outputs.amount_sat
             FROM block_outputs AS outputs JOIN blocks ON blocks.hash = outputs.block_hash
             WHERE blocks.state = 'mature'
-                AND blocks.height < coalesce((SELECT max(height) FROM lots), blocks.height + 1)
                 AND NOT EXISTS (SELECT FROM lots
                 WHERE (lots.block_hash, lots.vout, lots.output_sat)
                     = (outputs.block_hash, outputs.vout, outputs.amount_sat))
-        """)
+                -- The sale makes lots from the lowest block on, and may be behind.
+                AND (blocks.height < (SELECT max(height) FROM lots)
+                     OR now() - make_interval(secs => :due_s) > (
+                        SELECT max(created_at) FROM transfers
+                        WHERE transfers.block_hash = blocks.hash AND kind = 'post'))
+        """),
+        {"due_s": LOTS_DUE_S},
     ).all()
     lots = connection.execute(
         sa.text("""
@@ -158,7 +173,7 @@ def _lots(ours: _Ours) -> Iterator[str]:
             yield f"lot {txid}:{vout} is {lot.state} with {left_sat} sat unsold"
 
 
-def _deposits(ours: _Ours, told: Sequence[Deposit]) -> Iterator[str]:
+def _deposits(ours: _Ours, after: _Ours, told: Sequence[Deposit]) -> Iterator[str]:
     by_outpoint = {(deposit.txid, deposit.vout): deposit for deposit in told}
     for (txid, vout), lot in ours.lots.items():
         if lot.credited_at is None:
@@ -171,7 +186,7 @@ def _deposits(ours: _Ours, told: Sequence[Deposit]) -> Iterator[str]:
                 f"lot {txid}:{vout} is {lot.output_sat} sat, the venue credited "
                 f"{deposit.amount_sat} sat"
             )
-    known = ours.lots.keys() | ours.coming.keys()
+    known = ours.lots.keys() | ours.coming.keys() | after.lots.keys() | after.coming.keys()
     txids = {txid for txid, _ in known}
     for deposit in told:
         is_ours = (deposit.txid, deposit.vout) in known or (
@@ -195,15 +210,16 @@ def _arrived(ours: _Ours, told: Sequence[Deposit]) -> int:
     )
 
 
-def _trades(ours: _Ours, told: Sequence[Fill], since_us: int) -> Iterator[str]:
+def _trades(ours: _Ours, after: _Ours, told: Sequence[Fill], since_us: int) -> Iterator[str]:
     seen: dict[str, Fill] = {}
+    open_ids = ours.open_ids | after.open_ids
     for trade in told:
         if trade.trade_id in seen:
             yield f"the venue tells trade {trade.trade_id} twice"
         seen[trade.trade_id] = trade
-        fill = ours.fills.get(trade.trade_id)
+        fill = ours.fills.get(trade.trade_id) or after.fills.get(trade.trade_id)
         if fill is None:
-            if trade.client_id not in ours.open_ids:
+            if trade.client_id not in open_ids:
                 yield (
                     f"the venue has trade {trade.trade_id} of {trade.amount_sat} sat of order "
                     f"{trade.client_id}, which we have not booked"
@@ -218,16 +234,26 @@ def _trades(ours: _Ours, told: Sequence[Fill], since_us: int) -> Iterator[str]:
             yield f"we have booked trade {trade_id} of {fill.amount_sat} sat, unknown to the venue"
 
 
-def _balance(ours: _Ours, told: Balance, arrived_sat: int) -> Iterator[str]:
-    told_sat = told.free_sat + told.held_sat - arrived_sat
-    if not ours.btc_sat - ours.open_sat <= told_sat <= ours.btc_sat:
-        whole_sat = ours.btc_sat + arrived_sat
-        yield (f"the venue holds {told_sat + arrived_sat} sat for us, by our books {whole_sat} sat")
+def _balance(
+    ours: _Ours, after: _Ours, told: Balance, arrived_sat: int, arrived_after_sat: int
+) -> Iterator[str]:
+    """Yield where a balance lies outside of what the books say before and after it was told."""
+    new = [fill for trade_id, fill in after.fills.items() if trade_id not in ours.fills]
+    sold_sat = sum(fill.amount_sat for fill in new)
+    # Coins may have come before the answer and been sold after it, or the other way round.
+    least_sat = ours.btc_sat + arrived_sat - sold_sat - after.open_sat
+    most_sat = after.btc_sat + arrived_after_sat + sold_sat
+    told_sat = told.free_sat + told.held_sat
+    if not least_sat <= told_sat <= most_sat:
+        yield f"the venue holds {told_sat} sat for us, by our books {most_sat} sat"
     # A lot's cost is floored and its fee rounded up to whole tyiyn: less than one of each.
-    ours_kgs, slack_kgs = ours.kgs_tyiyn * KGS_STEP, 2 * len(ours.lots) * KGS_STEP
+    gained_tyiyn = sum(fill.gross_tyiyn - fill.fee_tyiyn for fill in new)
+    least_kgs = (after.kgs_tyiyn - gained_tyiyn) * KGS_STEP
+    most_kgs = (ours.kgs_tyiyn + gained_tyiyn + 2 * len(after.lots)) * KGS_STEP
     told_kgs = told.free_kgs + told.held_kgs
-    is_more = told_kgs > ours_kgs + slack_kgs and not ours.open_ids
-    if told_kgs < ours_kgs or is_more:
+    is_open = ours.open_ids or after.open_ids
+    if told_kgs < least_kgs or (told_kgs > most_kgs and not is_open):
+        ours_kgs = after.kgs_tyiyn * KGS_STEP
         yield f"the venue holds {told_kgs} KGS for us, by our books {ours_kgs} KGS"
 
 
