@@ -1,6 +1,7 @@
 """`kench statement`: a participant's month as JSON, CSV, XLSX and PDF, tied to the ledger."""
 
 import argparse
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,7 @@ def main() -> None:
     arguments = _parser().parse_args()
     settings = settings_of(arguments)
     start_logging(ROLE)
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table of a font
     period = period_of(arguments.month)
     forms = _forms(arguments.format)
     with (
