@@ -37,7 +37,8 @@ def main() -> None:
     arguments = _parser().parse_args()
     settings = settings_of(arguments)
     start_logging(ROLE)
-    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every table of a font
+    for name in ("fontTools", "weasyprint"):  # they tell of each table of a font, each step
+        logging.getLogger(name).setLevel(logging.WARNING)
     period = period_of(arguments.month)
     forms = _forms(arguments.format)
     with (
