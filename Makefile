@@ -18,7 +18,7 @@ NATIVE_SOURCES := pyproject.toml $(wildcard setup.py kench/native/*.pyx kench/na
 # What Cython itself writes is no source.
 NATIVE_SOURCES := $(filter-out kench/native/_%.c,$(NATIVE_SOURCES))
 
-.PHONY: help build dev run test bench lint format sanitize fuzz lock clean
+.PHONY: help build dev run test campaign bench lint format sanitize fuzz lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ run: build  ## build, then run everything here (DATA=folder, ARGS="flags of kenc
 
 test: dev  ## run the whole suite
 	$(BIN)/python -m pytest $(ARGS)
+
+campaign: dev  ## ten thousand lots through faults of every kind (the suite takes a thousand)
+	KENCH_CAMPAIGN_RUNS=10000 $(BIN)/python -m pytest tests/sale/campaign $(ARGS)
 
 bench: build  ## run the benchmarks and print their tables (ARGS="share_path ...")
 	@$(BIN)/python -m benchmarks $(ARGS)
