@@ -17,6 +17,7 @@ from kench.commands.showing import action_of, table_text
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, one_transaction
 from kench.pool.errors import KenchError
+from kench.pool.moments import moment_text
 from kench.pool.nodes.chain import ChainView
 from kench.pool.orders.changes import changes, warnings
 from kench.pool.orders.document import (
@@ -36,7 +37,6 @@ from kench.pool.orders.register import (
     sign,
     waiting,
 )
-from kench.pool.orders.rules import moment_text
 from kench.pool.orders.verifying import verifier_of
 from kench.pool.postgres import database_url
 from kench.pool.roots import command, run_root, settings_of, start_logging

@@ -1,7 +1,6 @@
 """What a chunk brings, written to the books: totals, and blocks with what they pay."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import sqlalchemy as sa
@@ -9,9 +8,9 @@ import sqlalchemy as sa
 from kench.payouts import ledger, tables
 from kench.payouts.rounds import FoundBlock, Paid
 from kench.payouts.totals import Totals
+from kench.pool.moments import moment_of
 
 UNKNOWN_FINDER = "unknown"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 # All rows in one statement: row by row they take longer than the rest of a chunk together.
 _ADD_TOTALS = sa.text("""
@@ -22,11 +21,6 @@ _ADD_TOTALS = sa.text("""
         accepted = totals.accepted + excluded.accepted,
         work_hashes = totals.work_hashes + excluded.work_hashes
 """)
-
-
-def time_of(time_us: int) -> datetime:
-    """Return Unix microseconds as an exact UTC time."""
-    return _EPOCH + timedelta(microseconds=time_us)
 
 
 def finder_of(block: FoundBlock, names: Mapping[int, str]) -> str:
@@ -81,7 +75,7 @@ def book_block(connection: sa.Connection, block: FoundBlock, names: Mapping[int,
             job_key=block.job_key,
             reward_sat=block.reward_sat,
             finder=finder_of(block, names),
-            found_at=time_of(block.time_us),
+            found_at=moment_of(block.time_us),
             credited=block.credited,
             order_number=block.order,
             method=block.method,

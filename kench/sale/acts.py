@@ -12,8 +12,9 @@ from enum import StrEnum
 import sqlalchemy as sa
 
 from kench.pool.errors import KenchError
+from kench.pool.moments import moment_of
 from kench.sale import tables
-from kench.sale.lots import Lot, LotKey, leave_rest, moment_of, move, read_lot
+from kench.sale.lots import Lot, LotKey, leave_rest, move, read_lot
 from kench.sale.machine import STUCK, Actor, LotState
 
 DOCUMENT_BYTES_MAX = 4096

@@ -6,10 +6,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from kench.payouts import postings
+from kench.pool.moments import moment_of, us_of
 from kench.sale import tables
 from kench.sale.desk import SECOND_US, Desk
 from kench.sale.entries import deposit_lines
-from kench.sale.lots import Lot, moment_of, move, us_of
+from kench.sale.lots import Lot, move
 from kench.sale.machine import LotState
 from kench.sale.venues.port import Deposit, DepositState
 

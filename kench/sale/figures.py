@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kench.sale.lots import moment_of
+from kench.pool.moments import moment_of
 from kench.sale.machine import STUCK
 from kench.sale.planner import day_begin_us
 

@@ -3,11 +3,11 @@
 import structlog
 from sqlalchemy.dialects.postgresql import insert
 
+from kench.pool.moments import moment_of
 from kench.pool.orders.book import NoOrderError
 from kench.pool.orders.rules import Licence
 from kench.sale import tables
 from kench.sale.desk import SECOND_US, Desk
-from kench.sale.lots import moment_of
 
 WARN_DAYS = (1, 7, 30)
 DAY_US = 86_400 * SECOND_US

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from kench.payouts.split import split
 from kench.pool.errors import KenchError
+from kench.pool.moments import moment_of
 from kench.sale import tables
 from kench.sale.machine import FINAL, STUCK, Actor, LotState, check_way
 
@@ -17,7 +18,6 @@ LOTS_MAX = 10_000
 """So many unfinished lots are worked on at a time, lowest first."""
 REASON_CHARACTERS_MAX = 500
 SELL = "kench sell"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class LotKey(NamedTuple):
@@ -233,13 +233,3 @@ def count_stuck(connection: sa.Connection) -> dict[LotState, int]:
         .group_by(tables.lots.c.state)
     )
     return {LotState(row.state): row.lots for row in rows}
-
-
-def moment_of(at_us: int) -> datetime:
-    """Return Unix microseconds as PostgreSQL takes them."""
-    return _EPOCH + timedelta(microseconds=at_us)
-
-
-def us_of(moment: datetime) -> int:
-    """Return a moment of PostgreSQL as Unix microseconds."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)

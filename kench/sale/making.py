@@ -7,10 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from kench.pool.errors import KenchError
+from kench.pool.moments import moment_of
 from kench.pool.orders.book import NoOrderError, OrderBook
 from kench.pool.orders.rules import ApprovedVenue
 from kench.sale import tables
-from kench.sale.lots import LotKey, moment_of
+from kench.sale.lots import LotKey
 from kench.sale.shares import SharesDisagreeError, shares_of_outputs, with_carried
 
 _BLOCKS = sa.text("""

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from kench.pool.errors import KenchError
+from kench.pool.moments import moment_of
 from kench.pool.orders.officers import in_service
-from kench.pool.orders.rules import at_moment
 from kench.pool.signature.verifier import Verifier
 from kench.sale.acts import Approval
 
@@ -35,7 +35,7 @@ def approvals_of(
     for signature in signatures:
         signer = verifier.verify(document, signature, now_us)
         officer = in_service(connection, signer.pin)
-        if officer is None or not officer.served_at(at_moment(now_us)):
+        if officer is None or not officer.served_at(moment_of(now_us)):
             raise ApprovalError(
                 f"{signer.name} ({signer.pin}) is no officer in service: `kench officer list` "
                 "shows all"

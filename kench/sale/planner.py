@@ -12,12 +12,12 @@ sold below it. What protects the price, by the sale rule of the order in force:
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from decimal import Context, Decimal
 from enum import StrEnum
 from fractions import Fraction
 
-from kench.pool.orders.rules import BASIS_POINTS, BISHKEK, SaleRule, midnight_us
+from kench.pool.moments import BISHKEK, midnight_us, moment_of
+from kench.pool.orders.rules import BASIS_POINTS, SaleRule
 from kench.sale.venues.port import Book, Capabilities, Level
 
 SECOND_US = 1_000_000
@@ -191,8 +191,7 @@ def _depth(bids: Sequence[Level], limit: Decimal) -> int:
 
 def day_begin_us(now_us: int) -> int:
     """Return the moment at which the day of `now_us` began in Bishkek."""
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=now_us)
-    return midnight_us(moment.astimezone(BISHKEK).date())
+    return midnight_us(moment_of(now_us).astimezone(BISHKEK).date())
 
 
 def next_midnight_us(now_us: int) -> int:

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 import structlog
 
 from kench.payouts.accounts import venue_btc, venue_kgs
+from kench.pool.moments import moment_of
 from kench.sale import tables
 from kench.sale.desk import SECOND_US, Desk
-from kench.sale.lots import moment_of
 from kench.sale.venues.port import Balance, Deposit, DepositState, Fill, Venue
 
 LOOK_BACK_S = 60 * 86_400

@@ -2,10 +2,11 @@
 
 import sqlalchemy as sa
 
+from kench.pool.moments import moment_of, us_of
 from kench.pool.orders.book import NoOrderError
 from kench.sale import tables
 from kench.sale.desk import SECOND_US, Desk
-from kench.sale.lots import Lot, Step, moment_of, move, us_of
+from kench.sale.lots import Lot, Step, move
 from kench.sale.machine import LotState
 from kench.sale.screening.decide import Decision, Reason, Verdict, decide, no_answer
 from kench.sale.screening.port import ScreeningUncertainError, Transfer

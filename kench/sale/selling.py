@@ -13,18 +13,10 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 import structlog
 
+from kench.pool.moments import moment_of, us_of
 from kench.sale import tables, trading
 from kench.sale.desk import SECOND_US, Desk
-from kench.sale.lots import (
-    Lot,
-    Step,
-    leave_rest,
-    lock_as_read,
-    moment_of,
-    move,
-    read_lot,
-    us_of,
-)
+from kench.sale.lots import Lot, Step, leave_rest, lock_as_read, move, read_lot
 from kench.sale.machine import LotState
 from kench.sale.planner import (
     MARKET_PAUSES,

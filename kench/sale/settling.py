@@ -7,8 +7,9 @@ import sqlalchemy as sa
 from kench.payouts.proceeds.write import Lot as SoldLot
 from kench.payouts.proceeds.write import settle_lot
 from kench.pool.clock import Clock
+from kench.pool.moments import moment_of
 from kench.pool.orders.book import OrderBook
-from kench.sale.lots import Lot, moment_of
+from kench.sale.lots import Lot
 
 
 def settle(orders: Callable[[], OrderBook], clock: Clock) -> Callable[[sa.Connection, Lot], object]:

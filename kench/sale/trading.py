@@ -17,9 +17,10 @@ import sqlalchemy as sa
 
 from kench.payouts import postings
 from kench.pool.errors import KenchError
+from kench.pool.moments import moment_of, us_of
 from kench.sale import tables
 from kench.sale.entries import fill_lines
-from kench.sale.lots import Lot, moment_of, us_of
+from kench.sale.lots import Lot
 from kench.sale.planner import REFERENCE_AGE_US, Progress, Slice, day_begin_us
 from kench.sale.venues.port import KGS, Fill, OrderView
 

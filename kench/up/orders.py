@@ -12,10 +12,10 @@ import sqlalchemy as sa
 from kench.pool.address import burn_address
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
+from kench.pool.moments import BISHKEK, moment_text
 from kench.pool.orders.document import canonical
 from kench.pool.orders.officers import add_officer, in_service
 from kench.pool.orders.register import list_orders, load_orders, propose, sign
-from kench.pool.orders.rules import BISHKEK, moment_text
 from kench.pool.orders.verifying import verifier_of
 from kench.pool.rpc import Node, NodeUnreachableError, NodeWarmingUpError
 from kench.pool.settings import Settings

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from kench.commands import officer, order
 from kench.pool.clock import SystemClock
 from kench.pool.errors import KenchError
+from kench.pool.moments import moment_text
 from kench.pool.orders.register import load_orders
-from kench.pool.orders.rules import moment_text
 from tests.support.orders import content_of
 from tests.support.pki import PIN, SECOND_PIN
 from tests.support.registers import officers, trust_settings, verifier

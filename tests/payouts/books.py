@@ -3,7 +3,7 @@
 import sqlalchemy as sa
 
 from kench.payouts import tables
-from kench.payouts.booking import time_of
+from kench.pool.moments import moment_of
 from tests.payouts.journals import START_US
 
 TABLES = (
@@ -41,7 +41,7 @@ def add_block(
             job_key=1,
             reward_sat=sum(amounts_sat.values()),
             finder="1.rig",
-            found_at=time_of(START_US),
+            found_at=moment_of(START_US),
             credited=credited,
         )
     )

@@ -3,9 +3,9 @@
 from typing import Any
 
 from kench.pool.address import burn_address
+from kench.pool.moments import moment_text
 from kench.pool.orders.book import OrderBook
 from kench.pool.orders.document import Document, canonical, read_document
-from kench.pool.orders.rules import moment_text
 
 REGTEST = "regtest"
 MOMENT_US = 1_767_204_000_000_000

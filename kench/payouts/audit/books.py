@@ -9,11 +9,12 @@ import sqlalchemy as sa
 from kench.payouts import tables
 from kench.payouts.accounts import ALWAYS_OPEN
 from kench.payouts.audit.report import Report
-from kench.payouts.booking import UNKNOWN_FINDER, time_of
+from kench.payouts.booking import UNKNOWN_FINDER
 from kench.payouts.open_work import Gathered, OpenWork, Span
 from kench.payouts.rounds import FoundBlock, Stretch, pay_day
 from kench.payouts.totals import Totals, add_totals
 from kench.payouts.transfers import BlockState, Kind, Transfer, expected_transfers
+from kench.pool.moments import moment_of
 
 BLOCKS_AT_ONCE = 500
 """Blocks whose credits and transfers are read in one question."""
@@ -171,7 +172,7 @@ class BooksAudit:
             "sequence": block.sequence,
             "job_key": block.job_key,
             "reward_sat": block.reward_sat,
-            "found_at": time_of(block.time_us),
+            "found_at": moment_of(block.time_us),
             "credited": block.credited,
             "order_number": block.order,
             "method": block.method,

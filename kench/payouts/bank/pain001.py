@@ -11,7 +11,7 @@ from xsdata.formats.dataclass.serializers.config import SerializerConfig
 from xsdata.models.datatype import XmlDate, XmlDateTime
 
 from kench.payouts.bank.account import BankAccount
-from kench.pool.orders.rules import BISHKEK
+from kench.pool.moments import BISHKEK
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
 CURRENCY = "KGS"

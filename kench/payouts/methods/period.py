@@ -5,12 +5,14 @@ since 2005: a rule that a table of time zones on some machine cannot change. In 
 of a day was done does not matter. `Round` gathers it, and a block does not close it.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
-OFFSET = timedelta(hours=6)
+from kench.pool.moments import BISHKEK, midnight_us
+
+OFFSET = BISHKEK.utcoffset(None)
 _DAY_US = 86_400_000_000
 _OFFSET_US = OFFSET // timedelta(microseconds=1)
 _EPOCH_DAY = date(1970, 1, 1).toordinal()
@@ -23,8 +25,7 @@ def day_of(time_us: int) -> date:
 
 def first_us(day: date) -> int:
     """Return the first microsecond of a day."""
-    begins = datetime(day.year, day.month, day.day, tzinfo=UTC) - OFFSET
-    return (begins - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    return midnight_us(day)
 
 
 def end_us(day: date) -> int:

@@ -23,7 +23,7 @@ from kench.payouts.statements.statement import (
     StatementNotTiedError,
     check_ties,
 )
-from kench.pool.orders.rules import BISHKEK
+from kench.pool.moments import BISHKEK
 
 SATOSHI_PER_BITCOIN = 100_000_000
 LINES_MAX = 200_000

@@ -1,15 +1,15 @@
 """What a statement says, in whole satoshi and tyiyn, and whether it ties."""
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
+from kench.payouts.proofs.canonical import encode
 from kench.pool.errors import KenchError
-from kench.pool.orders.rules import BISHKEK
+from kench.pool.moments import BISHKEK
 
 _MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 
@@ -128,8 +128,7 @@ class Statement:
     def canonical(self) -> bytes:
         """Return it as JSON: keys in order, no blanks, UTF-8."""
         content: dict[str, Any] = {"kench_statement": 1, **asdict(self)}
-        text = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        return text.encode()
+        return encode(content)
 
     @property
     def sha256(self) -> bytes:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from kench.pool.errors import KenchError
+from kench.pool.moments import moment_text
 from kench.pool.orders.document import Document
 from kench.pool.orders.rules import (
     ApprovedVenue,
@@ -23,7 +24,6 @@ from kench.pool.orders.rules import (
     SaleRule,
     ScreeningRule,
     Section,
-    moment_text,
 )
 
 BEFORE_ORDERS = InForce(0, Reward("round"))

@@ -1,5 +1,6 @@
 """What an order would change against those before it, in words for those who are to sign it."""
 
+from kench.pool.moments import moment_text
 from kench.pool.orders.book import OrderBook
 from kench.pool.orders.document import Document
 from kench.pool.orders.rules import (
@@ -11,7 +12,6 @@ from kench.pool.orders.rules import (
     SaleRule,
     ScreeningRule,
     Section,
-    moment_text,
 )
 
 FAR = 2**62

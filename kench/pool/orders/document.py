@@ -23,6 +23,7 @@ from kench.pool.address import InvalidAddressError, deposit_script_of
 from kench.pool.coinbase import CoinbaseError
 from kench.pool.coinbase_outputs import check_coinbase_fits
 from kench.pool.errors import KenchError
+from kench.pool.moments import us_of
 from kench.pool.orders.rules import (
     BASIS_POINTS,
     PPM,
@@ -36,7 +37,6 @@ from kench.pool.orders.rules import (
     SaleRule,
     ScreeningRule,
     Section,
-    moment_us,
 )
 from kench.pool.settings import NETWORKS
 
@@ -336,7 +336,7 @@ def _date(name: str, value: str) -> date:
 def _moment(name: str, value: str) -> int:
     if _MOMENT.fullmatch(value) and value[:4] in _YEARS:
         with contextlib.suppress(ValueError):
-            return moment_us(datetime.fromisoformat(value))
+            return us_of(datetime.fromisoformat(value))
     raise InvalidOrderError(
         f"{name} must be a moment such as 2026-12-01T00:00:00+06:00, not {value!r}"
     )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from kench.pool.errors import KenchError
-from kench.pool.orders.rules import at_moment
+from kench.pool.moments import moment_of
 from kench.pool.orders.tables import officers
 from kench.pool.signature.pin import check_pin
 
@@ -44,7 +44,7 @@ def add_officer(connection: sa.Connection, pin: str, name: str, duty: str, now_u
         raise OfficerError(f"officer {pin} is in service: `kench officer list` shows all")
     added: int = connection.execute(
         sa.insert(officers)
-        .values(pin=pin, name=name, duty=duty, added_at=at_moment(now_us))
+        .values(pin=pin, name=name, duty=duty, added_at=moment_of(now_us))
         .returning(officers.c.id)
     ).scalar_one()
     return added
@@ -56,7 +56,7 @@ def end_officer(connection: sa.Connection, pin: str, now_us: int) -> Officer:
     if officer is None:
         raise OfficerError(f"no officer {pin} is in service: `kench officer list` shows all")
     connection.execute(
-        sa.update(officers).where(officers.c.id == officer.id).values(ended_at=at_moment(now_us))
+        sa.update(officers).where(officers.c.id == officer.id).values(ended_at=moment_of(now_us))
     )
     return officer
 

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from kench.pool.errors import KenchError
+from kench.pool.moments import moment_of, us_of
 from kench.pool.orders import tables
 from kench.pool.orders.book import OrderBook, OrderRefusedError
 from kench.pool.orders.document import Document, read_document
 from kench.pool.orders.officers import Officer, in_service
-from kench.pool.orders.rules import at_moment, moment_us
 from kench.pool.signature.trust import digest_of
 from kench.pool.signature.verifier import Evidence, SignatureRefusedError, Signer, Verifier
 
@@ -93,9 +93,7 @@ def load_orders(
                 raise OrderUnsoundError("its bytes have not the digest that was kept")
             if document.number != row.number:
                 raise OrderUnsoundError(f"its bytes say that it is order {document.number}")
-            book = book.accept(
-                document, tip_height=row.tip_height, now_us=moment_us(row.accepted_at)
-            )
+            book = book.accept(document, tip_height=row.tip_height, now_us=us_of(row.accepted_at))
         except KenchError as error:
             raise OrderUnsoundError(
                 f"order {row.number} in the database is not sound: {error}; nothing runs on it: "
@@ -131,7 +129,7 @@ def propose(
             network=document.network,
             content=content,
             content_sha256=document.sha256,
-            proposed_at=at_moment(now_us),
+            proposed_at=moment_of(now_us),
         )
     )
     return document
@@ -157,7 +155,7 @@ def sign(  # noqa: PLR0913 - the facts of a signature
     book.accept(document, tip_height=tip_height, now_us=now_us)
     signer = verifier.verify(document.content, signature, now_us)
     officer = in_service(connection, signer.pin)
-    if officer is None or not officer.served_at(at_moment(now_us)):
+    if officer is None or not officer.served_at(moment_of(now_us)):
         raise OrderSignatureError(
             f"{signer.name} ({signer.pin}) is no officer in service: `kench officer list` shows all"
         )
@@ -169,13 +167,13 @@ def sign(  # noqa: PLR0913 - the facts of a signature
         )
     _keep(connection, row.id, officer, signature, signer, now_us)
     # An officer who has left since is none whose signature counts.
-    counted = 1 + sum(one.officer.served_at(at_moment(now_us)) for one in before)
+    counted = 1 + sum(one.officer.served_at(moment_of(now_us)) for one in before)
     if counted >= SIGNATURES_NEEDED:
         connection.execute(
             sa.insert(tables.acceptances).values(
                 number=number,
                 order_id=row.id,
-                accepted_at=at_moment(now_us),
+                accepted_at=moment_of(now_us),
                 tip_height=tip_height,
             )
         )
@@ -287,7 +285,7 @@ def _check_signatures(
     pins = set()
     for one in signed:
         signer = verifier.verify(
-            document.content, one.signature, moment_us(one.signed_at), one.evidence
+            document.content, one.signature, us_of(one.signed_at), one.evidence
         )
         if signer.pin != one.officer.pin or signer.certificate_sha256 != one.certificate_sha256:
             raise SignatureRefusedError(
@@ -326,6 +324,6 @@ def _keep(  # noqa: PLR0913, PLR0917 - one row of the register
             certificate_sha256=signer.certificate_sha256,
             certificates=[digest_of(one) for one in signer.evidence.certificates],
             crls=[digest_of(one) for one in signer.evidence.crls],
-            signed_at=at_moment(now_us),
+            signed_at=moment_of(now_us),
         )
     )

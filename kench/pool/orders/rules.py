@@ -1,14 +1,14 @@
 """What orders say, as frozen values: one class for each section of an order's rules."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Generic, Literal, TypeVar, get_args
 
+from kench.pool.moments import midnight_us
+
 T = TypeVar("T")
 
-BISHKEK = timezone(timedelta(hours=6), "Asia/Bishkek")
-"""The Republic has kept one offset all the year since 2005."""
 RewardMethod = Literal["round", "pplns", "period"]
 METHODS: tuple[str, ...] = get_args(RewardMethod)
 PPM = 1_000_000
@@ -141,24 +141,3 @@ class InForce(Generic[T]):
 
     order: int
     rule: T
-
-
-def midnight_us(day: date) -> int:
-    """Unix microseconds at which a day begins in Bishkek."""
-    return moment_us(datetime(day.year, day.month, day.day, tzinfo=BISHKEK))
-
-
-def moment_us(moment: datetime) -> int:
-    """Unix microseconds of a moment that knows its offset, exactly."""
-    since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return since // timedelta(microseconds=1)
-
-
-def at_moment(at_us: int) -> datetime:
-    """The moment of so many Unix microseconds, exactly."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at_us)
-
-
-def moment_text(at_us: int) -> str:
-    """The moment as people in the Republic read it: RFC 3339 with Bishkek's offset."""
-    return at_moment(at_us).astimezone(BISHKEK).isoformat()

@@ -8,7 +8,7 @@ asked here, before and after. Nothing is fetched.
 import asyncio
 import logging
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from asn1crypto import cms, core, x509
@@ -17,6 +17,7 @@ from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.path import ValidationPath
 
+from kench.pool.moments import moment_of
 from kench.pool.signature.der import check_der, without_unsigned
 from kench.pool.signature.pin import InvalidPinError, PinPattern, pin_of
 from kench.pool.signature.trust import Trust, digest_of, read_crl
@@ -39,7 +40,6 @@ REASONS = {
     "issue one",
 }
 """What the library's indications mean."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class CmsVerifier:
@@ -74,7 +74,7 @@ class CmsVerifier:
         self, content: bytes, signature: bytes, moment_us: int, evidence: Evidence | None
     ) -> Signer:
         signed_data = _signed_data(signature)
-        moment = _EPOCH + timedelta(microseconds=moment_us)
+        moment = moment_of(moment_us)
         crls = self._trust.crls if evidence is None else self._crls_of(evidence)
         context = ValidationContext(
             trust_roots=list(self._trust.roots),

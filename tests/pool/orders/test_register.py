@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from kench.pool.database import Role
+from kench.pool.moments import moment_of
 from kench.pool.orders import tables
 from kench.pool.orders.book import OrderLateError, OrderRefusedError
 from kench.pool.orders.document import canonical
@@ -25,7 +26,6 @@ from kench.pool.orders.register import (
     propose,
     sign,
 )
-from kench.pool.orders.rules import at_moment
 from kench.pool.signature.pin import InvalidPinError
 from kench.pool.signature.verifier import SignatureRefusedError
 from tests.support.orders import DEMO_RULES, MOMENT_US, content_of
@@ -80,7 +80,7 @@ def test_two_officers_accept_an_order_and_one_does_not(connection: sa.Connection
     assert book.documents[0].content == order
     (entry,) = list_orders(connection)
     assert [pin for pin, _ in entry.signers] == [PIN, SECOND_PIN]
-    assert entry.accepted_at == at_moment(ACCEPTED_US)
+    assert entry.accepted_at == moment_of(ACCEPTED_US)
 
 
 def test_several_orders_follow_each_other(engine: sa.Engine) -> None:
@@ -285,7 +285,7 @@ def enter(
     connection: sa.Connection, number: int, pins: list[str], at_us: int = ACCEPTED_US
 ) -> None:
     """Accept an order of that number with signatures of these, by plain SQL."""
-    now, body = at_moment(at_us), f"order {number} {pins}".encode()
+    now, body = moment_of(at_us), f"order {number} {pins}".encode()
     order_id = connection.execute(
         sa.insert(tables.orders)
         .values(
@@ -332,7 +332,7 @@ def test_the_same_person_entered_twice_is_one(engine: sa.Engine) -> None:
         add_officer(connection, PIN, "x", "y", ACCEPTED_US + 1)
         with pytest.raises(OrderSignatureError, match="already"):
             signed(connection, one.sign(order), ACCEPTED_US + 2)
-        later, after = at_moment(ACCEPTED_US + 2), at_moment(ACCEPTED_US + 3)
+        later, after = moment_of(ACCEPTED_US + 2), moment_of(ACCEPTED_US + 3)
         connection.execute(sa.text(SIGNED.format(order=1, pin=PIN, at=f"'{later}'")))
         accept = sa.text(f"INSERT INTO order_acceptances VALUES (1, 1, '{after}', 0)")
         with pytest.raises(DBAPIError, match="two officers"):
