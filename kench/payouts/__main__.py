@@ -50,6 +50,8 @@ def main() -> None:
     with database_url(settings) as url:
         engine = open_engine(url, Role.SETTLE, application_name="kench settle", pool_size=1)
         check_schema(engine)
+        with engine.connect() as connection:
+            orders.on(connection)
         service = SettlementService(
             engine,
             settings.data_dir / "journal",

@@ -4,9 +4,8 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 
-from kench.pool.orders import tables
 from kench.pool.orders.book import OrderBook
-from kench.pool.orders.register import load_orders
+from kench.pool.orders.register import accepted_digests, load_orders
 from kench.pool.signature.verifier import Verifier
 
 
@@ -21,10 +20,11 @@ class OrdersInForce:
         self._book = OrderBook()
 
     def on(self, connection: sa.Connection) -> OrderBook:
-        """Return all orders accepted so far; raises OrderUnsoundError."""
-        newest = connection.execute(
-            sa.select(sa.func.coalesce(sa.func.max(tables.acceptances.c.number), 0))
-        ).scalar_one()
-        if newest != self._book.newest:
+        """Return all orders accepted so far.
+
+        Raises OrderUnsoundError, also where one that was accepted is there no more: what orders
+        say is not known then, and nothing may be booked by them.
+        """
+        if accepted_digests(connection) != self._book.digests:
             self._book = load_orders(connection, self._verifier_of(), self._book)
         return self._book

@@ -9,7 +9,7 @@ shares are booked while no node answers, and a request to end is obeyed between 
 
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -33,6 +33,7 @@ from kench.payouts.waiting import write_waits_for
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 from kench.pool.journal.format import JournalError
+from kench.pool.orders.register import OrderUnsoundError
 
 SETTLEMENT_LOCK = 0x6B656E63685F73
 """Key of the advisory lock that the one settlement of a database holds ("kench_s" in ASCII)."""
@@ -198,9 +199,11 @@ class SettlementService:
         try:
             settled = self._settlement.settle_chunk(connection)
         except (JournalError, JournalSwappedError, SettledElsewhereError) as trouble:
-            retry_s = self._journals_backoff.fail()
-            log.error("journals not settled", why=str(trouble), retry_s=retry_s)
-            self._tell_waits_for(connection, str(trouble))
+            self._not_settled(connection, trouble, log.error)
+            return False
+        except OrderUnsoundError as unsound:
+            # Nothing is lost by waiting, and a block split by another order's rules is wrong.
+            self._not_settled(connection, unsound, log.critical)
             return False
         if self._journals_backoff.succeed():
             log.info("journals settled again")
@@ -212,6 +215,14 @@ class SettlementService:
         if settled.repeats:
             log.warning("shares that another journal had before: not credited", n=settled.repeats)
         return not settled.is_nothing
+
+    def _not_settled(
+        self, connection: sa.Connection, trouble: KenchError, tell: Callable[..., object]
+    ) -> None:
+        """Try again later, and tell meanwhile what settlement waits for."""
+        retry_s = self._journals_backoff.fail()
+        tell("journals not settled", why=str(trouble), retry_s=retry_s)
+        self._tell_waits_for(connection, str(trouble))
 
     def _tell_waits_for(self, connection: sa.Connection, waits_for: str | None) -> None:
         """Log what settlement waits for when that changes, and keep it where status finds it."""

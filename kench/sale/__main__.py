@@ -8,15 +8,15 @@ from kench.pool.clock import SystemClock
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.errors import KenchError
 from kench.pool.orders.book import OrderBook
-from kench.pool.orders.register import load_orders
 from kench.pool.orders.verifying import verifier_of
+from kench.pool.orders.watch import OrderWatch
 from kench.pool.postgres import database_url
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
 from kench.pool.running import venues_of
 from kench.sale.desk import Desk
 from kench.sale.executor import Executor
 from kench.sale.screening.registry import open_screenings
-from kench.sale.service import OrdersKept, SaleService
+from kench.sale.service import SaleService
 from kench.sale.settling import settle
 from kench.sale.venues.registry import open_venues
 
@@ -47,20 +47,22 @@ def main() -> None:
         raise NoVenueError("no venue is known: set KENCH_VENUES, or start `kench up` first")
     verifier = verifier_of(settings)
     with database_url(settings) as url:
-        engine = open_engine(url, Role.SELL, application_name="kench sell", pool_size=2)
+        engine = open_engine(url, Role.SELL, application_name="kench sell", pool_size=3)
         check_schema(engine)
+        watch = OrderWatch(engine, verifier)
+        watch.load()
+        watch.start()
 
-        def read_orders(known: OrderBook | None) -> OrderBook:
-            with engine.begin() as connection:
-                return load_orders(connection, verifier, known)
+        def orders() -> OrderBook:
+            return watch.book
 
-        orders = OrdersKept(read_orders, clock)
         screenings = open_screenings(settings, orders, clock)
         plain = engine.execution_options(isolation_level="AUTOCOMMIT")
         desk = Desk(engine.begin, clock, orders, venues, screenings, plain.connect)
-        service = SaleService(engine, desk, lambda: Executor(desk, settle(orders, clock)), orders)
+        service = SaleService(engine, desk, lambda: Executor(desk, settle(orders, clock)))
         announce(ROLE, "ready")
         service.run(stop)
+        watch.stop()
         engine.dispose()
 
 

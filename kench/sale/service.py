@@ -1,4 +1,4 @@
-"""The sale's loop: one process of a database sells, others stand by; orders are read again."""
+"""The sale's loop: one process of a database sells, others stand by."""
 
 import threading
 from collections.abc import Callable
@@ -8,9 +8,6 @@ import structlog
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from kench.pool.clock import Clock
-from kench.pool.errors import KenchError
-from kench.pool.orders.book import OrderBook
 from kench.sale.desk import Desk
 from kench.sale.executor import Executor
 from kench.sale.licences import warn_of_licences
@@ -22,8 +19,6 @@ SALE_LOCK = 0x6B656E63685F6C
 """Key of the advisory lock that the one sale of a database holds ("kench_l" in ASCII)."""
 IDLE_S = 0.5
 """Wait between two turns."""
-RELOAD_S = 2.0
-"""Between two looks for new orders."""
 WATCH_S = 3600.0
 """Between two looks at what licences have left, and at whether a reconciliation is due."""
 RETRY_MIN_S = 0.5
@@ -32,45 +27,13 @@ RETRY_MAX_S = 30.0
 log = structlog.get_logger("kench.sale")
 
 
-class OrdersKept:
-    """The orders in force, read again every RELOAD_S; the last good book stays where one is bad."""
-
-    def __init__(self, read: Callable[[OrderBook | None], OrderBook], clock: Clock) -> None:
-        """Read them for the first time; raises what `read` raises."""
-        self._read = read
-        self._clock = clock
-        self._book = read(None)
-        self._read_s = clock.monotonic()
-
-    def __call__(self) -> OrderBook:
-        """Return the book."""
-        return self._book
-
-    def refresh(self) -> None:
-        """Read the orders again if it is time."""
-        if self._clock.monotonic() - self._read_s < RELOAD_S:
-            return
-        self._read_s = self._clock.monotonic()
-        try:
-            book = self._read(self._book)
-        except KenchError as unsound:
-            log.critical("orders not sound: those known before stay in force", why=str(unsound))
-            return
-        if book.newest != self._book.newest:
-            log.info("orders read", newest=book.newest)
-        self._book = book
-
-
 class SaleService:
     """Turns of the executor for as long as this process is the one that sells."""
 
-    def __init__(
-        self, engine: sa.Engine, desk: Desk, executor: Callable[[], Executor], orders: OrdersKept
-    ) -> None:
+    def __init__(self, engine: sa.Engine, desk: Desk, executor: Callable[[], Executor]) -> None:
         self._engine = engine
         self._desk = desk
         self._executor = executor
-        self._orders = orders
         self._watched_s = float("-inf")
         self._reconciled_us: dict[str, int] = {}
 
@@ -107,7 +70,6 @@ class SaleService:
         while not stop.is_set():
             with connection.begin():
                 connection.execute(sa.text("SELECT 1"))  # the lock's connection still lives
-            self._orders.refresh()
             executor.turn()
             self._watch()
             stop.wait(IDLE_S)

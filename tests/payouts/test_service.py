@@ -26,6 +26,7 @@ from tests.payouts.books import add_block, everything
 from tests.payouts.chains import ScriptedChain
 from tests.payouts.folding import Folding
 from tests.payouts.journals import JournalBuilder
+from tests.support.registers import accept_orders, trust_settings, unguarded
 
 DEADLINE_S = 30.0
 NO_NODE = "http://user:secret-of-the-node@127.0.0.1:1"
@@ -290,6 +291,20 @@ def test_what_is_missing_is_said_in_one_line(
     assert process.returncode == 1
     assert len(errors.splitlines()) == 1
     assert words in errors
+
+
+def test_on_unsound_orders_it_does_not_start(
+    tmp_path: Path, database: str, engine: sa.Engine
+) -> None:
+    accept_orders(engine)
+    with unguarded(engine) as connection:
+        connection.execute(sa.text("DELETE FROM order_signatures WHERE officer_id = 1"))
+    with settling(database, tmp_path, **trust_settings(tmp_path)) as process:
+        process.wait(DEADLINE_S)
+    errors = (tmp_path / "settle.log").read_text()
+    assert process.returncode == 1
+    assert "order 1 in the database is not sound" in errors
+    assert len(errors.splitlines()) == 1
 
 
 def test_an_older_schema_is_said_in_one_line(tmp_path: Path, database: str) -> None:

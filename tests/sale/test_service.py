@@ -6,13 +6,10 @@ from collections.abc import Iterator
 import pytest
 import sqlalchemy as sa
 
-from kench.pool.clock import ManualClock
 from kench.pool.database import Role, open_engine
-from kench.pool.errors import KenchError
-from kench.pool.orders.book import OrderBook
 from kench.sale.licences import days_warned, warn_of_licences
-from kench.sale.service import SALE_LOCK, OrdersKept, SaleService
-from tests.sale.world import World, book_of, quick_engine, rules
+from kench.sale.service import SALE_LOCK, SaleService
+from tests.sale.world import World, quick_engine
 
 LIMIT_S = 60.0
 
@@ -38,8 +35,7 @@ def wait_for(world: World, states: list[str]) -> None:
 
 def test_the_one_that_holds_the_lock_sells_and_the_next_takes_over(world: World) -> None:
     world.block({1: 10**7}, weights={"paper": 10**7})
-    orders = OrdersKept(lambda _known: world.orders, world.clock)
-    service = SaleService(world.engine, world.desk(), lambda: world.executor, orders)
+    service = SaleService(world.engine, world.desk(), lambda: world.executor)
     stop = threading.Event()
     with world.owner.connect() as first:
         first.execute(sa.select(sa.func.pg_advisory_lock(SALE_LOCK)))
@@ -58,21 +54,6 @@ def test_the_one_that_holds_the_lock_sells_and_the_next_takes_over(world: World)
     with world.owner.connect() as connection:
         rows = connection.execute(sa.text("SELECT venue, differences FROM reconciliations")).all()
     assert sorted(row.venue for row in rows) == ["other", "paper"]
-
-
-def test_unsound_orders_leave_those_known_in_force() -> None:
-    clock, answers = ManualClock(), [book_of((1, rules()))]
-
-    def read(_known: OrderBook | None) -> OrderBook:
-        if not answers:
-            raise KenchError("not sound")
-        return answers.pop()
-
-    orders = OrdersKept(read, clock)
-    known = orders()
-    clock.advance(3)
-    orders.refresh()
-    assert orders() is known
 
 
 def test_a_licence_that_ends_is_warned_of_thrice_and_once_each(world: World) -> None:

@@ -145,6 +145,11 @@ class OrderBook:
         return len(self.documents)
 
     @property
+    def digests(self) -> list[bytes]:
+        """The SHA-256 of each order's bytes, by number."""
+        return [document.sha256 for document in self.documents]
+
+    @property
     def network(self) -> str | None:
         """The network that all orders are for; None without any."""
         return self.documents[0].network if self.documents else None

@@ -23,7 +23,6 @@ from kench.pool.signature.trust import digest_of
 from kench.pool.signature.verifier import Evidence, SignatureRefusedError, Signer, Verifier
 
 SIGNATURES_NEEDED = 2
-CHANNEL = "kench_orders"
 REGISTER_LOCK = 0x6F72646572
 """Key of the advisory lock under which one order at a time is entered ("order" in ASCII)."""
 
@@ -65,8 +64,9 @@ def load_orders(
 ) -> OrderBook:
     """Read all accepted orders; check digests, signatures, officers, turns and points again.
 
-    The signatures of orders that `known` has byte for byte were checked when it was loaded, and
-    are not again. Raises OrderUnsoundError.
+    What was accepted stays accepted: with the book that was loaded last as `known`, all of its
+    orders must be there still, byte for byte. Their signatures were checked when it was loaded,
+    and are not again. Raises OrderUnsoundError.
     """
     rows = connection.execute(
         sa.select(
@@ -99,7 +99,22 @@ def load_orders(
                 f"order {row.number} in the database is not sound: {error}; nothing runs on it: "
                 "find out who wrote to the database, and restore a backup"
             ) from error
+    if known and book.digests[: known.newest] != known.digests:
+        raise OrderUnsoundError(
+            f"the database holds other orders than the {known.newest} that were accepted: find "
+            "out who wrote to it, and restore a backup"
+        )
     return book
+
+
+def accepted_digests(connection: sa.Connection) -> list[bytes]:
+    """Return the digest of each accepted order by number: a cheap look for anything new."""
+    rows = connection.execute(
+        sa.select(tables.orders.c.content_sha256)
+        .join_from(tables.acceptances, tables.orders)
+        .order_by(tables.acceptances.c.number)
+    )
+    return [bytes(digest) for digest in rows.scalars()]
 
 
 def propose(

@@ -1,6 +1,5 @@
 """A running process follows orders as they are accepted, and nothing else that is written there."""
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
 
@@ -12,7 +11,7 @@ from kench.pool.database import Role, open_engine
 from kench.pool.orders.book import OrderBook
 from kench.pool.orders.register import OrderUnsoundError
 from kench.pool.orders.watch import OrderWatch
-from tests.support.registers import accept_orders, verifier
+from tests.support.registers import accept_orders, unguarded, verifier
 
 FEE = {"fee": {"pool_ppm": 5}}
 WAIT_S = 20.0
@@ -26,14 +25,6 @@ def watch(database: str) -> Iterator[OrderWatch]:
     yield watch
     watch.stop()
     reader.dispose()
-
-
-@contextlib.contextmanager
-def unguarded(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """The database as its owner can have it: without its triggers."""
-    with engine.begin() as connection:
-        connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
-        yield connection
 
 
 def wait_until(condition: Callable[[], bool]) -> None:

@@ -137,7 +137,6 @@ BEGIN
         RAISE EXCEPTION 'order % has not the signatures of two officers', NEW.number
             USING ERRCODE = 'check_violation';
     END IF;
-    PERFORM pg_notify('kench_orders', NEW.number::text);
     RETURN NULL;
 END $$;
 CREATE CONSTRAINT TRIGGER check_order_acceptance AFTER INSERT ON order_acceptances
