@@ -24,6 +24,7 @@ INSTRUMENTED = [
     "kench.pool.template_json",
     "kench.pool.journal",
     "kench.pool.orders",
+    "kench.payouts.proofs",
 ]
 
 

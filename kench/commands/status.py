@@ -16,6 +16,8 @@ from kench.sale.figures import sale_lines
 
 ROLE = "status"
 BLOCKS_SHOWN = 10
+MANIFEST_LATE_S = 60
+"""A block is signed within a second or two; one that waits longer needs people."""
 WIDTH = 160
 
 
@@ -83,12 +85,25 @@ def _troubles(status: dict[str, Any]) -> list[tuple[str, str]]:
         troubles.append(
             ("settlement", f"WAITS since {waiting['since']} for {waiting['waits_for']}")
         )
+    if late := manifests_words(status["manifests"]):
+        troubles.append(("manifests", late))
     if alarms:
         named = ", ".join(f"{block['height']} {block['hash']}" for block in alarms[:BLOCKS_SHOWN])
         troubles.append(
             ("alarm", f"{len(alarms)} posted blocks left the chain, rewards to correct: {named}")
         )
     return troubles
+
+
+def manifests_words(manifests: dict[str, int]) -> str | None:
+    """Return what is to be said of blocks that should have been signed by now."""
+    waiting, waiting_s = manifests["waiting"], manifests["waiting_s"]
+    if waiting_s < MANIFEST_LATE_S:
+        return None
+    return (
+        f"LATE: {waiting} blocks not signed, the first for {waiting_s} s: "
+        "see `manifest not made` in the log of `kench settle`"
+    )
 
 
 def _node(node: dict[str, Any]) -> str:

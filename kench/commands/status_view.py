@@ -9,6 +9,7 @@
     block_counts           {pending, mature, orphaned}, of all blocks
     alarms                 [{height, hash}]: posted blocks that have left the chain
     settlement             {waits_for, since}: what holds settlement up; nulls where nothing does
+    manifests              {waiting, waiting_s}: blocks not signed yet, and for how long the first
     ledger                 {balanced, transfers}
     sale                   {lots: {state: count}, stuck, lots_sat, sold_sat, sold_today_sat,
                            gross_tyiyn, net_tyiyn, licences, reconciliations}
@@ -76,7 +77,7 @@ _UNCREDITED = sa.text("""
          + (SELECT coalesce(sum(repeats), 0) FROM journal_positions)
 """)
 _ALARMS = sa.text("SELECT height, hash FROM blocks WHERE alarm ORDER BY height, hash LIMIT :most")
-_SETTLEMENT = sa.text("SELECT waits_for, since FROM settlement")
+_SETTLEMENT = sa.text("SELECT * FROM settlement_progress")
 _LEDGER = sa.text("SELECT balanced, transfers FROM ledger_check")
 _FRONT_ENDS = sa.text("""
     SELECT instance, state,
@@ -121,6 +122,10 @@ def read_status(
         "settlement": {
             "waits_for": waiting.waits_for,
             "since": waiting.since and waiting.since.isoformat(),
+        },
+        "manifests": {
+            "waiting": waiting.manifests_waiting,
+            "waiting_s": round(waiting.manifests_waiting_s),
         },
         "ledger": {"balanced": bool(ledger.balanced), "transfers": int(ledger.transfers)},
         "sale": read_sale(connection, SystemClock().now_us()),

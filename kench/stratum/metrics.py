@@ -65,6 +65,7 @@ class Numbers(Collector):
                 counter.add_metric([number], front.get(key) or 0)
             yield counter
         yield _shares(fronts)
+        yield from _of_settlement(state["settlement"])
         yield from _of_doors(state["doors"], state["certificate"])
         by_agent = CounterMetricFamily(
             "kench_shares_refused_by_agent",
@@ -111,6 +112,21 @@ def _of_the_whole(state: Mapping[str, Any]) -> Iterator[Metric]:
         ("refused", "jobs that do not and were never sent, since start"),
     ):
         yield CounterMetricFamily(f"kench_jobs_{name}", text, state["custody"][name])
+
+
+def _of_settlement(settlement: Mapping[str, Any] | None) -> Iterator[Metric]:
+    """Yield how settlement fares by the database; nothing while that is away."""
+    if settlement is None:
+        return
+    for name, text, value in (
+        ("kench_settlement_waits", "1 while something holds settlement up",
+         int(settlement["waits"])),
+        ("kench_manifests_waiting", "blocks whose reward is pended and not signed yet",
+         settlement["manifests_waiting"]),
+        ("kench_manifests_waiting_seconds", "how long the first of them has waited",
+         settlement["manifests_waiting_s"]),
+    ):  # fmt: skip
+        yield GaugeMetricFamily(name, text, value)
 
 
 def _shares(fronts: Mapping[str, Mapping[str, Any]]) -> Metric:

@@ -1,4 +1,4 @@
-"""What the fronts tell others through PostgreSQL: their states each second, their refusals."""
+"""What the fronts tell through PostgreSQL: states each second, refusals; and settlement in turn."""
 
 import json
 from collections import Counter
@@ -43,6 +43,10 @@ _SET_STATE = sa.text(
     ON CONFLICT (instance) DO UPDATE SET updated_at = now(), state = excluded.state
     """
 )
+_PROGRESS = sa.text("""
+    SELECT waits_for IS NOT NULL AS waits, manifests_waiting, manifests_waiting_s
+    FROM settlement_progress
+""")
 
 
 class Reports:
@@ -52,9 +56,10 @@ class Reports:
         self._engine = engine
         self._waiting: Counter[Refused] = Counter()
 
-    def write(self, tally: Tally, states: Mapping[int, Mapping[str, Any]]) -> None:
+    def write(self, tally: Tally, states: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
         """Add refusals and replace the fronts' states by number, in one transaction.
 
+        Returns how settlement fares: {waits, manifests_waiting, manifests_waiting_s}.
         Raises sqlalchemy's DBAPIError while PostgreSQL is away; nothing is lost then.
         """
         self._waiting.update(tally)
@@ -69,7 +74,9 @@ class Reports:
                     for number, state in sorted(states.items())
                 ]
                 connection.execute(_SET_STATE, rows)
+            progress = connection.execute(_PROGRESS).one()._asdict()
         self._waiting.clear()
+        return progress
 
 
 def add_refusals(connection: sa.Connection, tally: Tally) -> None:

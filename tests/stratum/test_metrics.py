@@ -31,6 +31,7 @@ def state(**changed: Any) -> dict[str, Any]:
         "custody": {
             "order": 4, "checked": 9, "refused": 2, "why": None, "orders_fault": None,
         },
+        "settlement": {"waits": False, "manifests_waiting": 3, "manifests_waiting_s": 75.5},
     }  # fmt: skip
     running = {
         "job_age_s": 1.0, "feed_lag_s": 0.5, "loop_lag_s": 0.01, "loop_lag_max_s": 0.02,
@@ -92,6 +93,15 @@ def test_a_job_that_must_not_be_sent_is_an_alarm_and_bad_health() -> None:
     page: Any = site_root(lambda: alarmed).children[b"healthz"]
     status, _, body = page._answer()
     assert (status, body) == (503, b"custody alarm: it pays x\n")
+
+
+def test_settlement_is_told_as_long_as_the_database_tells_it() -> None:
+    told = scraped(state())
+    assert told["kench_settlement_waits"] == 0
+    assert told["kench_manifests_waiting"] == 3
+    assert told["kench_manifests_waiting_seconds"] == 75.5
+    away = scraped(state() | {"settlement": None})
+    assert not [name for name in away if "manifests" in name or "settlement" in name]
 
 
 def test_faults_measures_bans_and_waiting_logins_are_told() -> None:

@@ -5,7 +5,7 @@ import sqlalchemy as sa
 from kench.payouts import tables as books
 from kench.payouts.audit.report import Report
 from kench.payouts.proofs import tables
-from kench.payouts.proofs.making import Kept, Source, has_manifest_to_come, make_manifest, read_kept
+from kench.payouts.proofs.making import Kept, Source, make_manifest, read_kept
 from kench.payouts.proofs.tree import TreeError
 from kench.pool.errors import KenchError
 
@@ -54,5 +54,5 @@ class ManifestsAudit:
             )
 
     def _count_waiting(self) -> int:
-        query = sa.select(sa.func.count()).where(has_manifest_to_come())
+        query = sa.select(sa.func.count()).select_from(tables.blocks_to_sign)
         return int(self._connection.execute(query).scalar_one())

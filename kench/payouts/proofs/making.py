@@ -130,8 +130,8 @@ def read_kept(connection: sa.Connection, block_hash: str) -> Kept:
     ).one_or_none()
     if row is None:
         raise NoManifestError(
-            f"nothing was signed of block {block_hash} yet: `kench settle` does so where "
-            "evidence_key is set"
+            f"nothing was signed of block {block_hash}: `kench settle` does so when its reward is "
+            "pended; see `kench status`"
         )
     signed = SignedManifest(Manifest.read(bytes(row.content)), bytes(row.signature))
     return Kept(signed, bytes(row.salt_source))
@@ -142,21 +142,6 @@ def name_of(connection: sa.Connection, participant_id: int) -> str:
     columns = tables.participants.c
     found = connection.execute(sa.select(columns.name).where(columns.id == participant_id))
     return found.scalar_one_or_none() or ""
-
-
-def has_manifest_to_come() -> sa.ColumnElement[bool]:
-    """Return what is true of blocks that can have a manifest and have none yet.
-
-    Blocks that were booked before their coinbase and spans were kept have none for ever.
-    """
-    blocks, spans = books.blocks.c, books.block_spans.c
-    return sa.and_(
-        blocks.attempts > 0,
-        blocks.credits > 0,
-        blocks.coinbase_txid.is_not(None),
-        ~sa.exists().where(spans.block_hash == blocks.hash, spans.from_sequence.is_(None)),
-        ~sa.exists().where(tables.manifests.c.block_hash == blocks.hash),
-    )
 
 
 def _read_spans(

@@ -13,10 +13,9 @@ import structlog
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
-from kench.payouts import tables as books
 from kench.payouts.proofs import tables
 from kench.payouts.proofs.evidence import EvidenceKey
-from kench.payouts.proofs.making import Source, has_manifest_to_come, make_manifest
+from kench.payouts.proofs.making import Source, make_manifest
 from kench.payouts.proofs.manifest import sign
 from kench.payouts.proofs.segments import SegmentDigester
 from kench.payouts.proofs.tree import TreeError
@@ -97,11 +96,11 @@ class ManifestMaker:
     def _due(self, connection: sa.Connection) -> list[str]:
         """Return blocks without a manifest whose turn it is, oldest first."""
         waiting = [hash_ for hash_, backoff in self._failed.items() if not backoff.is_due]
-        blocks = books.blocks.c
+        blocks = tables.blocks_to_sign.c
         with connection.begin():
             found = connection.execute(
                 sa.select(blocks.hash)
-                .where(has_manifest_to_come(), blocks.hash.not_in(waiting))
+                .where(blocks.hash.not_in(waiting))
                 .order_by(blocks.found_at, blocks.hash)
                 .limit(BLOCKS_AT_ONCE)
             )

@@ -14,5 +14,10 @@ manifests = sa.Table(
     sa.Column("made_at", sa.DateTime(timezone=True), server_default=sa.func.now()),
 )
 
+blocks_to_sign = sa.table(
+    "blocks_to_sign", sa.column("hash", sa.Text), sa.column("found_at", sa.DateTime(timezone=True))
+)
+"""A view: blocks whose reward was pended and of which nothing was signed yet."""
+
 participants = sa.table("participants", sa.column("id", sa.Integer), sa.column("name", sa.Text))
 """What manifests need of the register."""

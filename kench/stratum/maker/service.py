@@ -79,6 +79,7 @@ class MakerService:
         self._bodies = BodyFolder(settings.bodies_directory, clock)
         self._reports = Reports(engine)
         self._reporting = False
+        self._settlement: dict[str, Any] | None = None
         self._tally = told(())
         self._agents = AgentRefusals()
         self._statistics = keeper_of(settings, clock)
@@ -267,8 +268,8 @@ class MakerService:
         report.addErrback(_log_report_failure)
         report.addBoth(self._report_done)
 
-    def _report_done(self, _result: object) -> None:
-        self._reporting = False
+    def _report_done(self, settlement: dict[str, Any] | None) -> None:
+        self._settlement, self._reporting = settlement, False
 
     def _reported(self) -> dict[int, dict[str, Any]]:
         """Return each front's state with what only the job maker knows."""
@@ -308,6 +309,7 @@ class MakerService:
             "maker_loop_lag_s": self.lag_probe.last_s,
             "maker_loop_lag_max_s": self.lag_probe.max_s,
             "statistics": self._statistics.status(),
+            "settlement": self._settlement,
             "refused_by_agent": self._agents.entries(),
         }
         now = self._loop.time()

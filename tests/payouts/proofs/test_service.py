@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from kench.commands.status import manifests_words
 from kench.payouts import ledger
 from kench.payouts.proofs.making import (
     NoManifestError,
@@ -144,6 +145,36 @@ def test_a_block_whose_journal_cannot_be_read_keeps_no_other_waiting(pool: Prove
     assert pool.maker.turn() == 0
     clock.advance(60)
     assert pool.maker.turn() == 1
+
+
+def _status(pool: ProvenPool, seconds_later: int = 0) -> tuple[dict[str, int], str]:
+    """What status has of manifests, so much later, and its words."""
+    with pool.engine.connect() as connection, connection.begin() as changes:
+        connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
+        connection.execute(
+            sa.text("UPDATE transfers SET created_at = created_at - make_interval(secs => :s)"),
+            {"s": seconds_later},
+        )
+        progress = connection.execute(sa.text("SELECT * FROM settlement_progress")).one()
+        changes.rollback()
+    found = {
+        "waiting": progress.manifests_waiting,
+        "waiting_s": round(progress.manifests_waiting_s),
+    }
+    return found, str(manifests_words(found))
+
+
+def test_a_block_that_is_not_signed_is_counted_and_named_when_it_is_late(pool: ProvenPool) -> None:
+    pool.round(101)
+    pool.round(102, uncredited=True)
+    pool.settle()
+    found, words = _status(pool)
+    assert (found["waiting"], words) == (1, "None")
+    found, words = _status(pool, 3600)
+    assert found["waiting_s"] >= 3600
+    assert words.startswith("LATE: 1 blocks not signed, the first for 36")
+    pool.maker.turn()
+    assert _status(pool, 3600) == ({"waiting": 0, "waiting_s": 0}, "None")
 
 
 def test_what_was_booked_before_spans_were_kept_is_passed_over(pool: ProvenPool) -> None:
