@@ -14,8 +14,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import IntegrityError, ProgrammingError
 
 from kench.payouts.follow import (
     Action,
@@ -30,8 +29,11 @@ from kench.payouts.positions import SettledElsewhereError
 from kench.payouts.rounds import FoundBlock
 from kench.payouts.settle import OrdersOn, Settlement, no_orders
 from kench.payouts.waiting import write_waits_for
+from kench.pool.backoff import Backoff
 from kench.pool.clock import Clock
+from kench.pool.database import first_line
 from kench.pool.errors import KenchError
+from kench.pool.holder import Holder
 from kench.pool.journal.format import JournalError
 from kench.pool.orders.register import OrderUnsoundError
 
@@ -41,40 +43,12 @@ IDLE_S = 0.2
 """Wait where no journal has anything new."""
 LOOK_S = 1.0
 """Time between two looks at the chain."""
-RETRY_MIN_S = 0.5
-RETRY_MAX_S = 10.0
 
 log = structlog.get_logger("kench.payouts")
 
 
 class BooksRefusedError(KenchError):
     """PostgreSQL refused what settlement wrote: books and journal do not fit together."""
-
-
-class Backoff:
-    """Waits that double from RETRY_MIN_S to RETRY_MAX_S until something succeeds."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._wait_s = 0.0
-        self._due_s = float("-inf")
-
-    def fail(self) -> float:
-        """Take note of a failure; returns the seconds until the next try is due."""
-        self._wait_s = min(max(self._wait_s * 2, RETRY_MIN_S), RETRY_MAX_S)
-        self._due_s = self._clock.monotonic() + self._wait_s
-        return self._wait_s
-
-    def succeed(self) -> bool:
-        """Take note of a success; True where it ends a row of failures."""
-        ended = self._wait_s > 0
-        self._wait_s, self._due_s = 0.0, float("-inf")
-        return ended
-
-    @property
-    def is_due(self) -> bool:
-        """Whether a try is due."""
-        return self._clock.monotonic() >= self._due_s
 
 
 class Lookout:
@@ -153,40 +127,20 @@ class SettlementService:
         Raises BooksRefusedError and LedgerRefusedError, after which people must look.
         """
         self._lookout.start()
-        backoff = Backoff(self._clock)
-        while not stop.is_set():
-            try:
-                with self._engine.connect() as connection:
-                    try:
-                        self._hold(connection, stop, backoff)
-                    finally:
-                        # The lock ends with the connection: it must not go back to be used again.
-                        connection.invalidate()
-            except (IntegrityError, ProgrammingError) as refusal:
-                raise BooksRefusedError(
-                    f"PostgreSQL refused: {first_line(refusal)}; run `kench verify`"
-                ) from refusal
-            except (DBAPIError, PoolTimeoutError) as away:
-                wait_s = backoff.fail()
-                log.warning("database away", why=first_line(away), retry_s=wait_s)
-                stop.wait(wait_s)
+        holder = Holder(self._engine, SETTLEMENT_LOCK, "settlement", Backoff(self._clock))
+        holder.run(stop, lambda connection: self._work(connection, stop))
 
-    def _hold(self, connection: sa.Connection, stop: threading.Event, backoff: Backoff) -> None:
-        """Become the one settlement of this database and work for as long as that lasts."""
-        with connection.begin():
-            got = connection.execute(
-                sa.select(sa.func.pg_try_advisory_lock(SETTLEMENT_LOCK))
-            ).scalar_one()
-        if not got:
-            wait_s = backoff.fail()
-            log.warning("another settlement is at work, standing by", retry_s=wait_s)
-            stop.wait(wait_s)
-            return
-        backoff.succeed()
+    def _work(self, connection: sa.Connection, stop: threading.Event) -> None:
+        """Settle for as long as this is the one settlement of the database."""
         log.info("settling", journals=str(self._journal_root))
-        while not stop.is_set():
-            if not self.turn(connection):
-                stop.wait(IDLE_S)
+        try:
+            while not stop.is_set():
+                if not self.turn(connection):
+                    stop.wait(IDLE_S)
+        except (IntegrityError, ProgrammingError) as refusal:
+            raise BooksRefusedError(
+                f"PostgreSQL refused: {first_line(refusal)}; run `kench verify`"
+            ) from refusal
 
     def turn(self, connection: sa.Connection) -> bool:
         """Do what is due once; True where the journals have more."""
@@ -259,12 +213,6 @@ class SettlementService:
                 blocks = read_followed(connection)
             self._lookout.hand_over(blocks)
             self._looked_s = now_s
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of a database error, without the statement that earned it."""
-    text = str(error.orig if isinstance(error, DBAPIError) else error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
 
 
 def _log_block(block: FoundBlock) -> None:

@@ -129,7 +129,7 @@ def migrate(url: str) -> None:
         raise _unavailable(url, error) from error
     except DBAPIError as error:
         raise MigrationFailedError(
-            f"the schema of {safe_url(url)} could not be migrated: {_first_line(error)}; the "
+            f"the schema of {safe_url(url)} could not be migrated: {first_line(error)}; the "
             "user of KENCH_DATABASE_URL must own the database and may need CREATEROLE"
         ) from error
     finally:
@@ -168,7 +168,7 @@ def check_schema(engine: sa.Engine) -> None:
         raise _unavailable(engine.url, error) from error
     except DBAPIError as error:
         raise DatabaseUnavailableError(
-            f"the user of {safe_url(engine.url)} may not work there: {_first_line(error)}; grant "
+            f"the user of {safe_url(engine.url)} may not work there: {first_line(error)}; grant "
             "it the roles kench_stratum, kench_settle, kench_sell and kench_read"
         ) from error
     if found != head_revision():
@@ -197,6 +197,12 @@ def libpq_url(url: str) -> str:
 def safe_url(url: str | URL) -> str:
     """The URL without its password, for messages."""
     return _driver_url(url).set(drivername="postgresql").render_as_string(hide_password=True)
+
+
+def first_line(error: Exception) -> str:
+    """Return what PostgreSQL said first, without the statement that earned it."""
+    text = str(error.orig if isinstance(error, DBAPIError) else error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
 
 
 def _driver_url(url: str | URL) -> URL:
@@ -243,10 +249,6 @@ def _check_server(connection: sa.Connection) -> None:
 
 def _unavailable(url: str | URL, error: DBAPIError) -> DatabaseUnavailableError:
     return DatabaseUnavailableError(
-        f"PostgreSQL does not serve {safe_url(url)}: {_first_line(error)}; start it or correct "
+        f"PostgreSQL does not serve {safe_url(url)}: {first_line(error)}; start it or correct "
         "KENCH_DATABASE_URL"
     )
-
-
-def _first_line(error: DBAPIError) -> str:
-    return next(iter(str(error.orig).strip().splitlines()), "no reason given")

@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import IntegrityError
 
+from kench.pool.backoff import Backoff
+from kench.pool.database import first_line
+from kench.pool.holder import Holder
 from kench.sale.desk import Desk
 from kench.sale.executor import Executor
 from kench.sale.licences import warn_of_licences
@@ -21,7 +23,6 @@ IDLE_S = 0.5
 """Wait between two turns."""
 WATCH_S = 3600.0
 """Between two looks at what licences have left, and at whether a reconciliation is due."""
-RETRY_MIN_S = 0.5
 RETRY_MAX_S = 30.0
 
 log = structlog.get_logger("kench.sale")
@@ -39,41 +40,25 @@ class SaleService:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; lost connections are made again."""
-        wait_s = RETRY_MIN_S
-        while not stop.is_set():
-            try:
-                with self._engine.connect() as connection:
-                    try:
-                        if self._hold(connection, stop):
-                            wait_s = RETRY_MIN_S
-                    finally:
-                        # The lock ends with the connection: it must not be used again.
-                        connection.invalidate()
-            except IntegrityError as refusal:
-                log.critical("PostgreSQL refused what the sale wrote: run `kench audit`",
-                             why=str(refusal.orig), retry_s=RETRY_MAX_S)  # fmt: skip
-                wait_s = RETRY_MAX_S
-            except (DBAPIError, PoolTimeoutError) as away:
-                log.warning("database away", why=str(away), retry_s=wait_s)
-            stop.wait(wait_s)
-            wait_s = min(wait_s * 2, RETRY_MAX_S)
+        backoff = Backoff(self._desk.clock, RETRY_MAX_S)
+        holder = Holder(self._engine, SALE_LOCK, "sale", backoff)
+        holder.run(stop, lambda connection: self._work(connection, stop))
 
-    def _hold(self, connection: sa.Connection, stop: threading.Event) -> bool:
-        """Become the one sale of this database and work for as long as that lasts."""
-        with connection.begin():
-            got = connection.execute(sa.select(sa.func.pg_try_advisory_lock(SALE_LOCK)))
-            if not got.scalar_one():
-                log.warning("another sale is at work, standing by")
-                return False
+    def _work(self, connection: sa.Connection, stop: threading.Event) -> None:
+        """Sell for as long as this is the one sale of the database."""
         log.info("selling", venues=sorted(self._desk.venues))
         executor = self._executor()
-        while not stop.is_set():
-            with connection.begin():
-                connection.execute(sa.text("SELECT 1"))  # the lock's connection still lives
-            executor.turn()
-            self._watch()
-            stop.wait(IDLE_S)
-        return True
+        try:
+            while not stop.is_set():
+                with connection.begin():
+                    connection.execute(sa.text("SELECT 1"))  # the lock's connection still lives
+                executor.turn()
+                self._watch()
+                stop.wait(IDLE_S)
+        except IntegrityError as refusal:
+            log.critical("PostgreSQL refused what the sale wrote: run `kench audit`",
+                         why=first_line(refusal), retry_s=RETRY_MAX_S)  # fmt: skip
+            stop.wait(RETRY_MAX_S)
 
     def _watch(self) -> None:
         """Warn of licences that end, and reconcile each venue once a day."""

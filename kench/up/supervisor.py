@@ -7,7 +7,7 @@ the exception, with a bound for each part.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kench.pool.backoff import Backoff
+from kench.pool.backoff import PartBackoff
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 from kench.up.part import Part
@@ -26,7 +26,7 @@ class _Kept:
     stop_s: float
     started_s: float
     beside: bool
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: PartBackoff = field(default_factory=PartBackoff)
     start_due_s: float | None = None
     ends: int = 0
 

@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 from kench.payouts.audit.run import audit
 from kench.payouts.follow import ChainWatch
 from kench.payouts.orders import OrdersInForce
-from kench.payouts.service import RETRY_MAX_S, SettlementService
+from kench.payouts.service import SettlementService
 from kench.payouts.settle import Settlement
+from kench.pool.backoff import RETRY_MAX_S
 from kench.pool.clock import ManualClock, SystemClock
 from kench.pool.database import Role, open_engine
 from kench.pool.signature.verifier import Verifier

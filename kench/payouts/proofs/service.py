@@ -19,9 +19,10 @@ from kench.payouts.proofs.making import Source, make_manifest
 from kench.payouts.proofs.manifest import sign
 from kench.payouts.proofs.segments import SegmentDigester
 from kench.payouts.proofs.tree import TreeError
-from kench.payouts.service import Backoff, first_line
 from kench.payouts.settle import no_orders
+from kench.pool.backoff import Backoff
 from kench.pool.clock import Clock
+from kench.pool.database import first_line
 from kench.pool.errors import KenchError
 from kench.pool.orders.book import OrderBook
 

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from kench.pool.database import first_line
 from kench.pool.errors import KenchError
 from kench.pool.orders.book import OrderBook
 from kench.pool.orders.register import load_orders
@@ -73,7 +74,7 @@ class OrderWatch:
             book = self.load()
         except SQLAlchemyError as error:
             if not self._away:
-                log.warning("orders cannot be read", why=str(error).partition("\n")[0])
+                log.warning("orders cannot be read", why=first_line(error))
             self._away = True
         except KenchError as unsound:
             if self._fault != str(unsound):

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import structlog
 
-from kench.pool.backoff import Backoff
+from kench.pool.backoff import PartBackoff
 from kench.pool.clock import Clock
 from kench.pool.settings import Settings
 from kench.stratum.place import Place
@@ -84,7 +84,7 @@ class _Kept:
     started_s: float = 0.0
     start_due_s: float | None = 0.0
     ends: int = 0
-    backoff: Backoff = field(default_factory=Backoff)
+    backoff: PartBackoff = field(default_factory=PartBackoff)
 
 
 class Fronts:
