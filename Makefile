@@ -18,7 +18,7 @@ NATIVE_SOURCES := pyproject.toml $(wildcard setup.py kench/native/*.pyx kench/na
 # What Cython itself writes is no source.
 NATIVE_SOURCES := $(filter-out kench/native/_%.c,$(NATIVE_SOURCES))
 
-.PHONY: help build dev run test campaign bench lint format sanitize fuzz lock clean
+.PHONY: help build dev run test bench lint format sanitize fuzz lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,11 +28,10 @@ build: $(VENV)/.built  ## make .venv: locked dependencies, native code, .venv/bi
 run: build  ## build, then run everything here (DATA=folder, ARGS="flags of kench up")
 	@exec $(BIN)/kench up --data $(DATA) $(ARGS)
 
-test: dev  ## run the whole suite
-	$(BIN)/python -m pytest $(ARGS)
-
-campaign: dev  ## ten thousand lots through faults of every kind (the suite takes a thousand)
-	KENCH_CAMPAIGN_RUNS=10000 $(BIN)/python -m pytest tests/sale/campaign $(ARGS)
+# Most of the suite waits for processes and disks: so many share it on two cores.
+TEST_PROCESSES ?= 4
+test: dev  ## run the whole suite (ARGS="tests/pool -x", TEST_PROCESSES=0 for one process)
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: build  ## run the benchmarks and print their tables (ARGS="share_path ...")
 	@$(BIN)/python -m benchmarks $(ARGS)

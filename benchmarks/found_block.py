@@ -27,8 +27,9 @@ from rich.table import Table
 
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD, LoadError, Login
+from benchmarks.load.ports import LOOPBACK
 from benchmarks.load.recorded_node import RecordedNode
-from benchmarks.load.servers import LOOPBACK, running_stratum
+from benchmarks.load.servers import running_stratum
 from benchmarks.template_to_job import Spread
 
 HELD_MS = 5.0

@@ -32,7 +32,8 @@ from rich.table import Table
 
 from benchmarks.ending import end
 from benchmarks.load.client import LoadError, Login, allow_files
-from benchmarks.load.servers import LOOPBACK, Pool, running_pool
+from benchmarks.load.ports import LOOPBACK
+from benchmarks.load.servers import Pool, running_pool
 from kench.pool.journal import JournalReader
 
 CONNECTIONS, RATE, DRAIN_S = 5000, 1000.0, 60.0

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import resource
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from typing import IO
 
 from benchmarks.load.ckpool import VARIABLE, NodeAddress
 from benchmarks.load.client import LoadError, Login
+from benchmarks.load.ports import LOOPBACK, free_ports
 from kench.pool.address import burn_address
 from kench.pool.clock import SystemClock
 from kench.pool.database import migrate, open_engine
@@ -30,7 +30,6 @@ from kench.up.orders import accept_demo_order
 from kench.up.part import Part
 from kench.up.pki import demo_pki
 
-LOOPBACK = "127.0.0.1"
 READY_S, POLL_S = 60.0, 0.1
 STOP_S = 15.0
 # Hard enough that no share of a benchmark is ever a block.
@@ -81,7 +80,7 @@ def running_pool(folder: Path, processes: int = 1) -> Iterator[Pool]:
     """
     settings = Settings(data_dir=folder)
     settings.log_directory.mkdir(parents=True, exist_ok=True)
-    rpc_port, zmq_port = _free_ports(2)
+    rpc_port, zmq_port = free_ports(2)
     flags = ["--rpc-port", str(rpc_port), "--zmq-port", str(zmq_port)]
     flags += ["--block-difficulty", str(BLOCK_DIFFICULTY)]
     address = NodeAddress(
@@ -121,7 +120,7 @@ def running_stratum(folder: Path, address: NodeAddress, processes: int = 1) -> I
             )
 
         settings.log_directory.mkdir(parents=True, exist_ok=True)
-        port, metrics_port = _free_ports(2)
+        port, metrics_port = free_ports(2)
         node_url = f"http://{address.rpc}?cookie={address.cookie}"
         pool_settings = {
             "KENCH_DATABASE_URL": url,
@@ -237,10 +236,3 @@ def _serving_fronts(metrics_port: int, count: int) -> tuple[int, ...]:
             return serving
         time.sleep(POLL_S)
     raise LoadError(f"not all of {count} fronts came to serve")
-
-
-def _free_ports(count: int) -> list[int]:
-    """Return ports that nobody listens on; all are held until the last is known."""
-    with contextlib.ExitStack() as stack:
-        held = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in held]

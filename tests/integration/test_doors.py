@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from benchmarks.load.ports import free_ports
 from kench.pool.register import add_participant
 from tests.support.certificates import HOST, authority
 from tests.support.client import StratumClient
-from tests.support.nodes import free_ports
 from tests.support.pool import Pool, running_pool
 
 WAIT_S = 30.0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 
+from benchmarks.load.ports import free_ports
 from kench.pool.journal import JournalReader
 from kench.pool.register import add_participant
 from kench.stratum.extranonce import front_of
@@ -21,7 +22,7 @@ from tests.integration.test_durability import journalled
 from tests.integration.test_processes import events
 from tests.integration.test_resume import Rig, assert_no_share_is_kept_twice, come_back
 from tests.support.certificates import authority
-from tests.support.nodes import free_ports, kench_command
+from tests.support.nodes import kench_command
 from tests.support.pool import EASY_SHARES, Pool, running_pool
 
 if TYPE_CHECKING:

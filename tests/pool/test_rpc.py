@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.load.ports import free_ports
 from kench.pool.rpc import (
     Node,
     NodeAddressError,
@@ -31,7 +32,6 @@ from tests.support.fake_nodes import (
     NodeTooBusy,
     NodeWithManyTransactions,
 )
-from tests.support.nodes import free_ports
 
 
 def test_a_call_returns_the_result() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.load.ports import free_ports
 from kench.pool import submission, submission_route
 from kench.pool.clock import SystemClock
 from kench.pool.rpc import Node, NodeError
@@ -20,7 +21,7 @@ from kench.pool.submission_outcome import outcome_of_error, outcome_of_result
 from tests.support import nodes as served
 from tests.support.blocks import build_block, hash_of, on_parent
 from tests.support.fake_nodes import HealthyNode, NodeThatHangs, NodeThatSaysOfBlocks
-from tests.support.nodes import BITCOIND, core_node, free_ports, kench_node
+from tests.support.nodes import BITCOIND, core_node, kench_node
 
 LIMIT_S = 15.0
 KINDS = ["kench", "core"] if BITCOIND else ["kench"]

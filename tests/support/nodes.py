@@ -9,15 +9,16 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from benchmarks.load.ports import free_ports
 
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 20.0
@@ -45,12 +46,14 @@ class Rpc:
         """Send a body (bytes as they are, else as JSON); return status and parsed answer."""
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         token = base64.b64encode(self.credentials.encode()).decode()
-        self._connection.request(
-            "POST",
-            "/",
-            content,
-            {"Authorization": f"Basic {token}"} if headers is None else headers,
-        )
+        if headers is None:
+            headers = {"Authorization": f"Basic {token}"}
+        try:
+            self._connection.request("POST", "/", content, headers)
+        except (BrokenPipeError, ConnectionResetError):
+            # The node lets go of a connection that nobody used for a while; a new one is made.
+            self._connection.close()
+            self._connection.request("POST", "/", content, headers)
         response = self._connection.getresponse()
         answer = response.read()
         return response.status, json.loads(answer) if answer else None
@@ -199,12 +202,3 @@ def _wait_for_core(process: subprocess.Popen[str], port: int, cookie_file: Path)
                 return rpc
         time.sleep(0.05)
     raise AssertionError("Bitcoin Core did not start")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that were free just now."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]

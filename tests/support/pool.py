@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks.load.ports import free_ports
 from kench.pool.clock import SystemClock
 from kench.pool.database import open_engine
 from kench.pool.journal import JournalReader
@@ -23,7 +24,7 @@ from kench.pool.settings_file import read_settings
 from kench.pool.work import EASIEST_DIFFICULTY
 from kench.up.orders import accept_demo_order, has_orders
 from kench.up.pki import CRL_FILE, ROOT_FILE, demo_pki
-from tests.support.nodes import Node, free_ports, kench_command, kench_node
+from tests.support.nodes import Node, kench_command, kench_node
 
 START_LIMIT_S = 30.0
 STOP_LIMIT_S = 15.0

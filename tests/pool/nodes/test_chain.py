@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.load.ports import free_ports
 from kench.pool.clock import ManualClock
 from kench.pool.nodes.chain import OFF_CHAIN, ChainMovedError, ChainView
 from kench.pool.nodes.facts import NoUsableNodeError
@@ -11,7 +12,6 @@ from tests.pool.nodes.conftest import StartNode
 from tests.support import nodes as served
 from tests.support.blocks import build_block, hash_of, on_parent
 from tests.support.fake_nodes import HealthyNode, NodeThatHangs, NodeWithoutPeers
-from tests.support.nodes import free_ports
 
 UNKNOWN = "00" * 31 + "01"
 

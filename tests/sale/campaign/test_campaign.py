@@ -1,7 +1,7 @@
 """Lots in thousands through crashes, lost answers, partial fills, reorganisations and lies.
 
-`KENCH_CAMPAIGN_RUNS` sets how many lots (`make campaign` takes 10,000), `KENCH_CAMPAIGN_SEED` one
-seed alone. What fails names its seed, and that seed fails again in the same way.
+`KENCH_CAMPAIGN_RUNS` sets how many lots, `KENCH_CAMPAIGN_SEED` one seed alone. What fails names its
+seed, and that seed fails again in the same way.
 """
 
 import os
@@ -19,7 +19,7 @@ from tests.sale.campaign.run import check_end
 from tests.sale.campaign.worlds import Plan, be_quiet, run, run_aside, world_of
 from tests.support.paper_venue import paper_rig
 
-RUNS = int(os.environ.get("KENCH_CAMPAIGN_RUNS", "1000"))
+RUNS = int(os.environ.get("KENCH_CAMPAIGN_RUNS", "10000"))
 SEED = os.environ.get("KENCH_CAMPAIGN_SEED")
 LOTS_OF_A_WORLD = 200
 WORLDS = -(-RUNS // LOTS_OF_A_WORLD)
