@@ -12,6 +12,7 @@ from kench.commands.showing import table_text
 from kench.payouts.accounts import Asset
 from kench.payouts.audit.balance import Account, ClientMoney, client_money, read_accounts
 from kench.payouts.audit.invariants import INVARIANTS, differences, recompute
+from kench.payouts.bank.statements import compare_statements
 from kench.payouts.proceeds.trace import NoLineError, lot_of, trace
 from kench.pool.database import Role, one_transaction
 from kench.pool.postgres import database_url
@@ -68,6 +69,11 @@ def main() -> int:
                 DIFFERENCES_SHOWN,
             )
         )
+        found += [
+            f"{one.statement.said} of the bank: {one.words} ({one.outcome}, docs/payouts.md)"
+            for one in compare_statements(connection)
+            if not one.outcome.is_quiet
+        ]
     money = client_money(accounts)
     found += [
         f"{one.asset}: {one.difference} {UNITS[one.asset]} more are had than owed"

@@ -6,8 +6,10 @@ import pytest
 import sqlalchemy as sa
 
 from kench.commands import audit
+from kench.payouts.bank.take import OurSide, take
 from kench.payouts.proceeds.trace import NoLineError
 from kench.payouts.proceeds.write import Lot, settle_lot
+from tests.payouts.bank.files import ACCOUNT, camt
 from tests.payouts.sold import AT, ORDERS, add_sold_lot, part, reference_of
 
 LOT = Lot("ab" * 32, 0)
@@ -76,3 +78,15 @@ def test_a_difference_is_named_and_the_exit_status_says_so(
     text = capsys.readouterr().out
     assert "account fee:pool is not what its transfers make it" in text
     assert "KGS: 93 tyiyn more are had than owed" in text
+
+
+def test_a_statement_of_the_bank_that_does_not_tie_is_told(
+    books: sa.Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with books.begin() as connection:
+        raw = camt(kind="camt.053", balances=("0.01", "0.01"), number=4)
+        take(connection, raw, "s.xml", OurSide(ACCOUNT, {}), AT)
+    assert run(monkeypatch) == 1
+    text = capsys.readouterr().out
+    assert "statement S4 (number 4) of the bank: it closes with 1 tyiyn" in text
+    assert "the ledger has 0: +1 differ (balance_differs" in text

@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import NoReturn
 
 from kench.payouts.bank.xml import Node, read_xml
@@ -22,8 +23,11 @@ _ROOTS = {
     "camt.054": "BkToCstmrDbtCdtNtfctn/Ntfctn",
     "pain.002": "CstmrPmtStsRpt",
 }
+_NUMBER = re.compile(r"[0-9]{1,18}")
 _AMOUNT = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,5}))?")
 TEXT_MAX = 500
+NOT_PROVIDED = "NOTPROVIDED"
+"""What ISO 20022 has banks write where an identification must stand and there is none."""
 
 
 class BankFileError(KenchError):
@@ -54,6 +58,10 @@ class Entry:
     booked_date: str
     counterparty: str
     """Number of the other account."""
+    batch_id: str = ""
+    """Our name of a batch that is booked in one sum; empty where the bank gave none."""
+    is_sum: bool = False
+    """Whether it tells of no payment by itself: it may be that of many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +75,17 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class Balances:
+    """What a statement, or a page of one, says of the account as a whole."""
+
+    number: int | None
+    opening_tyiyn: int | None
+    closing_tyiyn: int | None
+    closing_date: str | None
+    """Day at whose end the account had the closing balance."""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """A file of the bank."""
 
@@ -76,8 +95,8 @@ class Message:
     account: str
     entries: tuple[Entry, ...] = ()
     statuses: tuple[Status, ...] = ()
-    closing_tyiyn: int | None = None
-    """Booked balance at the end of a statement."""
+    balances: Balances | None = None
+    """Of a statement (camt.053) alone."""
 
 
 def read_messages(raw: bytes) -> list[Message]:
@@ -112,27 +131,53 @@ def _account_report(kind: str, part: Node, digest: bytes) -> Message:
             sign = 1 if whole.direction is Direction.CREDIT else -1
             sum_tyiyn += sign * whole.amount_tyiyn
         entries += _details(node, whole)
-    opening, closing = (_balance(part, code) for code in ("OPBD", "CLBD"))
+    said = _balances(part)
+    opening, closing = said.opening_tyiyn, said.closing_tyiyn
     if opening is not None and closing is not None and opening + sum_tyiyn != closing:
         _contradiction(
             f"opening balance {opening} and entries {sum_tyiyn} do not make closing {closing} tyiyn"
         )
     account = part.said("Acct/Id/Othr/Id") or part.said("Acct/Id/IBAN")
-    return Message(kind, _text(part.said("Id")), digest, account, tuple(entries), (), closing)
+    balances = said if kind == "camt.053" else None
+    return Message(kind, _text(part.said("Id")), digest, account, tuple(entries), (), balances)
 
 
 def _contradiction(what: str) -> NoReturn:
     raise BankFileError(f"this file contradicts itself: {what}; ask the bank for it again")
 
 
-def _balance(part: Node, code: str) -> int | None:
-    for balance in part.all("Bal"):
-        if balance.said("Tp/CdOrPrtry/Cd") == code:
-            amount, currency = _amount(balance.first("Amt"))
-            if amount is None or currency != "KGS":
-                return None
-            return amount if balance.said("CdtDbtInd") == "CRDT" else -amount
-    return None
+def _balances(part: Node) -> Balances:
+    opening = _balance(part, "OPBD") or _balance(part, "PRCD")
+    closing = _balance(part, "CLBD")
+    number = part.said("ElctrncSeqNb") or part.said("LglSeqNb")
+    return Balances(
+        int(number) if _NUMBER.fullmatch(number) else None,
+        _tyiyn_of(opening),
+        _tyiyn_of(closing),
+        _day(closing.said("Dt/Dt") or closing.said("Dt/DtTm")) if closing else None,
+    )
+
+
+def _balance(part: Node, code: str) -> Node | None:
+    told = (balance for balance in part.all("Bal") if balance.said("Tp/CdOrPrtry/Cd") == code)
+    return next(told, None)
+
+
+def _tyiyn_of(balance: Node | None) -> int | None:
+    if balance is None:
+        return None
+    amount, currency = _amount(balance.first("Amt"))
+    if amount is None or currency != "KGS":
+        return None
+    return amount if _direction(balance.said("CdtDbtInd")) is Direction.CREDIT else -amount
+
+
+def _day(said: str) -> str | None:
+    """Return a date as the calendar has it, or None."""
+    try:
+        return date.fromisoformat(said[:10]).isoformat()
+    except ValueError:
+        return None
 
 
 def _entry(node: Node) -> Entry:
@@ -146,30 +191,47 @@ def _entry(node: Node) -> Entry:
         is_booked=(node.said("Sts/Cd") or node.said("Sts")) == "BOOK",
         is_return=node.said("RvslInd") in {"true", "1"},
         reason=_text(node.said("AddtlNtryInf")),
-        booked_date=_text(node.said("BookgDt/Dt") or node.said("BookgDt/DtTm"))[:10],
+        booked_date=_day(node.said("BookgDt/Dt") or node.said("BookgDt/DtTm")) or "",
         counterparty="",
     )
 
 
 def _details(node: Node, whole: Entry) -> list[Entry]:
-    """Return an entry for each payment in it; itself where it has no more to say."""
-    details = list(node.all("NtryDtls/TxDtls"))
+    """Return an entry for each payment or batch in it; itself where it has no more to say."""
+    details = list(_parts(node))
     if not details:
-        return [whole]
+        return [replace(whole, is_sum=True)]
     alone = len(details) == 1
     entries = [_detail(detail, whole, alone=alone) for detail in details]
     amounts = [entry.amount_tyiyn for entry in entries]
     signs = [1 if entry.direction is whole.direction else -1 for entry in entries]
-    is_sum = None not in amounts and whole.amount_tyiyn == sum(
+    is_whole = None not in amounts and whole.amount_tyiyn == sum(
         sign * (amount or 0) for sign, amount in zip(signs, amounts, strict=True)
     )
-    if not is_sum or any(entry.currency != whole.currency for entry in entries):
+    if not is_whole or any(entry.currency != whole.currency for entry in entries):
         return [replace(entry, amount_tyiyn=None) for entry in entries]
     return entries
 
 
+def _parts(node: Node) -> Iterator[Node]:
+    """Yield what each payment of an entry says, or in its place what a batch of them does."""
+    for details in node.all("NtryDtls"):
+        payments = list(details.all("TxDtls"))
+        batch = details.first("Btch")
+        if batch is not None and not any(map(_amount_said, payments)):
+            # Payments that are named without amounts add nothing to the sum of their batch.
+            yield batch
+        else:
+            yield from payments
+
+
+def _amount_said(detail: Node) -> Node | None:
+    return detail.first("Amt") or detail.first("AmtDtls/TxAmt/Amt")
+
+
 def _detail(detail: Node, whole: Entry, *, alone: bool) -> Entry:
-    said = detail.first("Amt") or detail.first("AmtDtls/TxAmt/Amt")
+    is_batch = detail.name == "Btch"
+    said = detail.first("TtlAmt") if is_batch else _amount_said(detail)
     amount, currency = _amount(said)
     if said is None and alone:
         amount, currency = whole.amount_tyiyn, whole.currency
@@ -178,6 +240,10 @@ def _detail(detail: Node, whole: Entry, *, alone: bool) -> Entry:
     party = "DbtrAcct" if direction is Direction.CREDIT else "CdtrAcct"
     other = f"RltdPties/{party}/Id"
     returned = detail.first("RtrInf")
+    names = detail if is_batch else detail.first("Refs")
+    end_to_end_id = _named(detail, "Refs/EndToEndId")
+    batch_id = "" if names is None else _named(names, "PmtInfId") or _named(names, "MsgId")
+    counterparty = _text(detail.said(f"{other}/Othr/Id") or detail.said(f"{other}/IBAN"))
     why = []
     if returned is not None:
         why = [returned.said("Rsn/Cd") or returned.said("Rsn/Prtry"), returned.said("AddtlInf")]
@@ -185,13 +251,21 @@ def _detail(detail: Node, whole: Entry, *, alone: bool) -> Entry:
         whole,
         direction=direction,
         reference=_text(detail.said("Refs/AcctSvcrRef")) or (whole.reference if alone else ""),
-        end_to_end_id=_text(detail.said("Refs/EndToEndId")),
+        end_to_end_id=end_to_end_id,
         amount_tyiyn=amount,
         currency=currency,
         is_return=whole.is_return or returned is not None,
         reason=_text(" ".join(filter(None, why))) or whole.reason,
-        counterparty=_text(detail.said(f"{other}/Othr/Id") or detail.said(f"{other}/IBAN")),
+        counterparty=counterparty,
+        batch_id=batch_id,
+        is_sum=is_batch or not (end_to_end_id or counterparty),
     )
+
+
+def _named(node: Node, path: str) -> str:
+    """Return an identification; empty where the bank wrote that it has none."""
+    said = _text(node.said(path))
+    return "" if said == NOT_PROVIDED else said
 
 
 def _direction(indicator: str) -> Direction:

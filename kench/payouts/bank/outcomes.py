@@ -1,11 +1,11 @@
 """What an entry or a status of the bank means for our books: pure.
 
-Only four outcomes move money, each once. All that does not fit is named and listed; none of it is
+Only five outcomes move money, each once. All that does not fit is named and listed; none of it is
 posted, and none is passed over in silence.
 """
 
 import enum
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kench.payouts.bank.messages import Direction, Entry, Status
@@ -30,10 +30,12 @@ class Outcome(enum.StrEnum):
     """What came of an entry or a status."""
 
     BOOKED = "booked"
+    BATCH_BOOKED = "batch_booked"
     REJECTED = "rejected"
     RETURNED = "returned"
     VENUE_CREDITED = "venue_credited"
 
+    BALANCED = "balanced"
     ALREADY = "already"
     NOT_BOOKED_YET = "not_booked_yet"
     NOTED = "noted"
@@ -50,6 +52,12 @@ class Outcome(enum.StrEnum):
     RETURNED_EARLY = "returned_early"
     SENT_TWICE = "sent_twice"
     EXCEEDS_VENUE = "exceeds_venue"
+    BATCH_DIFFERS = "batch_differs"
+    BATCH_UNCLEAR = "batch_unclear"
+    BALANCE_DIFFERS = "balance_differs"
+    OPENING_DIFFERS = "opening_differs"
+    STATEMENT_MISSING = "statement_missing"
+    STATEMENT_UNCLEAR = "statement_unclear"
 
     @property
     def moves_money(self) -> bool:
@@ -62,8 +70,14 @@ class Outcome(enum.StrEnum):
         return self in _MOVES | _QUIET
 
 
-_MOVES = {Outcome.BOOKED, Outcome.REJECTED, Outcome.RETURNED, Outcome.VENUE_CREDITED}
-_QUIET = {Outcome.ALREADY, Outcome.NOT_BOOKED_YET, Outcome.NOTED}
+_MOVES = {
+    Outcome.BOOKED,
+    Outcome.BATCH_BOOKED,
+    Outcome.REJECTED,
+    Outcome.RETURNED,
+    Outcome.VENUE_CREDITED,
+}
+_QUIET = {Outcome.BALANCED, Outcome.ALREADY, Outcome.NOT_BOOKED_YET, Outcome.NOTED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +90,25 @@ class Payout:
     state: PayoutState
     bank_reference: str = ""
     return_reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A batch of which payouts are still pended."""
+
+    message_id: str
+    made_date: str
+    open_tyiyn: int
+    is_begun: bool
+    """Whether some of it was booked already, one by one."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownSum:
+    """The entry by which a batch was booked in one sum."""
+
+    reference: str
+    amount_tyiyn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +167,60 @@ def _same(reference: str, known: str) -> Outcome:
     return Outcome.DUPLICATE if differs else Outcome.ALREADY
 
 
+def judge_batch(
+    entry: Entry, payouts: Sequence[Payout], booked: KnownSum | None, *, is_repeat: bool
+) -> Outcome:
+    """Judge an entry that names a batch of ours; `booked`: the sum it was booked by before."""
+    blemish = _blemish(entry)
+    if blemish is not None:
+        return blemish
+    if not payouts:
+        return Outcome.UNKNOWN_PAYOUT
+    if entry.direction is Direction.CREDIT or entry.is_return:
+        # Which of its payments came back, nobody can tell.
+        return Outcome.BATCH_UNCLEAR
+    if is_repeat:
+        return Outcome.DUPLICATE
+    if booked is None:
+        return _judge_first_sum(entry, payouts)
+    is_same = entry.amount_tyiyn == booked.amount_tyiyn
+    return _same(entry.reference, booked.reference) if is_same else Outcome.BATCH_DIFFERS
+
+
+def _judge_first_sum(entry: Entry, payouts: Sequence[Payout]) -> Outcome:
+    left = [one for one in payouts if one.state in {PayoutState.BOOKED, PayoutState.RETURNED}]
+    pended = [one for one in payouts if one.state is PayoutState.PENDED]
+    if left:
+        # They were booked one by one: this is the same money or more of it.
+        is_same = not pended and entry.amount_tyiyn == sum(one.amount_tyiyn for one in left)
+        return Outcome.ALREADY if is_same else Outcome.BATCH_UNCLEAR
+    is_all = entry.amount_tyiyn == sum(one.amount_tyiyn for one in pended)
+    return Outcome.BATCH_BOOKED if is_all else Outcome.BATCH_DIFFERS
+
+
+def judge_sum(
+    entry: Entry, batches: Sequence[OpenBatch], booked: KnownSum | None, *, is_repeat: bool
+) -> Outcome:
+    """Judge a debit that names nothing: that of the only open batch, if it is so to the tyiyn.
+
+    `batches` are those with pended payouts, `booked` the sum of a batch under this reference.
+    """
+    stranger = judge_money(entry, None, is_repeat=is_repeat)
+    if stranger is not Outcome.UNKNOWN_DEBIT or entry.is_return:
+        return stranger
+    if booked is not None:
+        is_same = booked.amount_tyiyn == entry.amount_tyiyn
+        again = Outcome.DUPLICATE if is_repeat else Outcome.ALREADY
+        return again if is_same else Outcome.AMOUNT_DIFFERS
+    if all(batch.open_tyiyn != entry.amount_tyiyn for batch in batches):
+        return stranger
+    first = batches[0]
+    is_late = bool(entry.booked_date) and entry.booked_date >= first.made_date
+    if len(batches) > 1 or first.is_begun or not is_late:
+        return Outcome.BATCH_UNCLEAR
+    return Outcome.BATCH_BOOKED if entry.reference else Outcome.NO_REFERENCE
+
+
 def judge_money(entry: Entry, credit: VenueCredit | None, *, is_repeat: bool) -> Outcome:
     """Judge an entry that names no payment of ours: the proceeds of a venue, or a stranger's."""
     blemish = _blemish(entry)
@@ -170,9 +257,19 @@ def judge_status(status: Status, payout: Payout | None) -> Outcome:
             return Outcome.CONFLICT
 
 
-def names_payment(entry: Entry, payouts: Mapping[str, Payout]) -> bool:
-    """Whether an entry is about a payment that we ordered, or says so."""
-    return entry.end_to_end_id in payouts or entry.end_to_end_id.startswith(OUR_PREFIX)
+def names_payment(entry: Entry) -> bool:
+    """Whether an entry says that it is about a payment of ours."""
+    return entry.end_to_end_id.startswith(OUR_PREFIX)
+
+
+def names_batch(entry: Entry) -> bool:
+    """Whether an entry is about a batch of ours as a whole."""
+    return entry.is_sum and entry.batch_id.startswith(OUR_PREFIX)
+
+
+def may_be_sum(entry: Entry) -> bool:
+    """Whether an entry says nothing of whom it is about, as the sum of a batch may."""
+    return entry.is_sum and not entry.batch_id and entry.direction is Direction.DEBIT
 
 
 def _blemish(entry: Entry) -> Outcome | None:

@@ -73,6 +73,19 @@ bank_entries = sa.Table(
     sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
 )
 
+bank_statements = sa.Table(
+    "bank_statements",
+    metadata,
+    sa.Column("file_sha256", sa.LargeBinary, primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("number", sa.BigInteger),
+    sa.Column("opening_tyiyn", sa.BigInteger),
+    sa.Column("closing_tyiyn", sa.BigInteger),
+    sa.Column("closing_date", sa.Date),
+    sa.Column("taken_at", sa.DateTime(timezone=True), nullable=False),
+)
+
 balances = sa.table(
     "account_balances",
     sa.column("code", sa.Text),

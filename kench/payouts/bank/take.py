@@ -14,6 +14,14 @@ from sqlalchemy.dialects.postgresql import insert
 
 from kench.payouts.accounts import CLIENTS_BANK, venue_kgs
 from kench.payouts.bank import tables
+from kench.payouts.bank.books import (
+    read_batch,
+    read_credit,
+    read_open_batches,
+    read_payout,
+    read_sum_of,
+    read_sum_under,
+)
 from kench.payouts.bank.make import lock_payouts, payout_posting, return_posting
 from kench.payouts.bank.messages import (
     BankFileError,
@@ -27,14 +35,19 @@ from kench.payouts.bank.outcomes import (
     Outcome,
     Payout,
     PayoutState,
-    VenueCredit,
+    judge_batch,
     judge_money,
     judge_payment,
     judge_status,
+    judge_sum,
+    may_be_sum,
+    names_batch,
     names_payment,
 )
+from kench.payouts.bank.statements import compare_statements, keep_statement
 from kench.payouts.postings import Posting, Subject, write
 
+ACCOUNT_KINDS = {"camt.053", "camt.054"}
 STATES = {
     Outcome.BOOKED: PayoutState.BOOKED,
     Outcome.REJECTED: PayoutState.REJECTED,
@@ -69,7 +82,7 @@ def take(
     messages = read_messages(raw)
     lock_payouts(connection)
     for message in messages:
-        if message.entries and message.account != ours.account:
+        if message.kind in ACCOUNT_KINDS and message.account != ours.account:
             raise BankFileError(
                 f"this file is about account {message.account[:40] or '(none)'}, and the clients' "
                 f"is {ours.account} (bank_account): take it where it belongs"
@@ -82,7 +95,15 @@ def take(
         .on_conflict_do_nothing()
     )
     taker = _Taker(connection, ours, at)
-    return [finding for message in messages for finding in taker.message(message)]
+    findings = [finding for message in messages for finding in taker.message(message)]
+    for place, message in enumerate(messages):
+        keep_statement(connection, message, place, at)
+    if any(message.balances for message in messages):
+        findings += [
+            Finding(one.outcome, one.statement.said, "", one.statement.closing_tyiyn, one.words)
+            for one in compare_statements(connection)
+        ]
+    return findings
 
 
 class _Taker:
@@ -102,46 +123,80 @@ class _Taker:
             yield from self._status(message, status)
 
     def _entry(self, entry: Entry, seen: Counter[tuple[Direction, str]]) -> Finding:
-        payouts = self._payouts(tables.payouts.c.end_to_end_id == entry.end_to_end_id)
-        is_payment = names_payment(entry, payouts)
-        key = entry.direction, entry.end_to_end_id if is_payment else entry.reference
+        payout = read_payout(self._connection, entry.end_to_end_id)
+        is_payment = payout is not None or names_payment(entry)
+        is_batch = not is_payment and names_batch(entry)
+        name = entry.end_to_end_id if is_payment else entry.batch_id if is_batch else ""
+        key = entry.direction, name or entry.reference
         is_repeat = entry.is_booked and seen[key] > 0
         seen[key] += entry.is_booked
         venue = self._ours.venues.get(entry.counterparty)
-        payout = payouts.get(entry.end_to_end_id)
+        words = entry.reason or (f"venue {venue}" if venue else "")
         if is_payment:
             outcome = judge_payment(entry, payout, is_repeat=is_repeat)
+            if outcome.moves_money and payout:
+                self._move(payout, outcome, entry.reason, entry.reference)
+        elif is_batch or may_be_sum(entry):
+            outcome, name = self._sum(entry, is_repeat=is_repeat)
         else:
-            credit = self._credit(entry, venue) if venue else None
+            credit = read_credit(self._connection, entry, venue) if venue else None
             outcome = judge_money(entry, credit, is_repeat=is_repeat)
-        if outcome is Outcome.VENUE_CREDITED and venue:
-            self._book_credit(entry, venue)
-        elif outcome.moves_money and payout:
-            self._move(payout, outcome, entry.reason, entry.reference)
-        words = entry.reason or (f"venue {venue}" if venue else "")
-        return Finding(outcome, entry.reference, entry.end_to_end_id, entry.amount_tyiyn, words)
+            if outcome is Outcome.VENUE_CREDITED and venue:
+                self._book_credit(entry, venue)
+        return Finding(
+            outcome, entry.reference, name or entry.end_to_end_id, entry.amount_tyiyn, words
+        )
+
+    def _sum(self, entry: Entry, *, is_repeat: bool) -> tuple[Outcome, str]:
+        """Judge and book what may be a batch in one sum; return its outcome and the batch."""
+        name = entry.batch_id
+        if name:
+            payouts = read_batch(self._connection, name)
+            booked = read_sum_of(self._connection, name)
+            outcome = judge_batch(entry, payouts, booked, is_repeat=is_repeat)
+        else:
+            batches = read_open_batches(self._connection)
+            booked = read_sum_under(self._connection, entry.reference)
+            outcome = judge_sum(entry, batches, booked, is_repeat=is_repeat)
+            if outcome is Outcome.BATCH_BOOKED:
+                name = batches[0].message_id
+                payouts = read_batch(self._connection, name)
+        if outcome is Outcome.BATCH_BOOKED:
+            self._book_batch([one for one in payouts if one.state is PayoutState.PENDED])
+        return outcome, name
 
     def _status(self, message: Message, status: Status) -> Iterator[Finding]:
-        columns = tables.payouts.c
+        payouts: list[Payout | None]
         if status.end_to_end_id:
-            payouts = self._payouts(columns.end_to_end_id == status.end_to_end_id)
+            payout = read_payout(self._connection, status.end_to_end_id)
+            payouts = [payout]
         else:
-            batches = tables.payout_batches.c
-            payouts = self._payouts(
-                columns.batch.in_(
-                    sa.select(batches.batch).where(batches.message_id == status.message_id)
-                )
-            )
-        for payout in payouts.values() or [None]:
-            outcome = judge_status(status, payout)
-            if outcome.moves_money and payout:
-                self._move(payout, outcome, status.reason, "")
-            end_to_end_id = payout.end_to_end_id if payout else status.end_to_end_id
-            amount = payout.amount_tyiyn if payout else None
+            payouts = [*read_batch(self._connection, status.message_id)] or [None]
+        for one in payouts:
+            outcome = judge_status(status, one)
+            if outcome.moves_money and one:
+                self._move(one, outcome, status.reason, "")
+            end_to_end_id = one.end_to_end_id if one else status.end_to_end_id
+            amount = one.amount_tyiyn if one else None
             words = f"{status.code} {status.reason}".strip()
             finding = Finding(outcome, status.message_id, end_to_end_id, amount, words)
             self._keep(message, None, finding)
             yield finding
+
+    def _book_batch(self, payouts: list[Payout]) -> None:
+        """Post all at once. No reference is kept: a file that names each has one for each."""
+        write(
+            self._connection,
+            [
+                payout_posting(one.end_to_end_id, one.participant_id, one.amount_tyiyn).post()
+                for one in payouts
+            ],
+        )
+        self._connection.execute(
+            sa.update(tables.payouts)
+            .where(tables.payouts.c.end_to_end_id.in_([one.end_to_end_id for one in payouts]))
+            .values(state=PayoutState.BOOKED.value, reason="", changed_at=self._at)
+        )
 
     def _move(self, payout: Payout, outcome: Outcome, reason: str, reference: str) -> None:
         """Post, void or take back, and let the payout say so."""
@@ -172,34 +227,6 @@ class _Taker:
             entry.amount_tyiyn or 0,
         )
         write(self._connection, [line])
-
-    def _payouts(self, chosen: sa.ColumnElement[bool]) -> dict[str, Payout]:
-        rows = self._connection.execute(
-            sa.select(tables.payouts).where(chosen).order_by(tables.payouts.c.end_to_end_id)
-        )
-        return {
-            row.end_to_end_id: Payout(
-                row.end_to_end_id,
-                row.participant_id,
-                row.amount_tyiyn,
-                PayoutState(row.state),
-                row.bank_reference,
-                row.return_reference,
-            )
-            for row in rows
-        }
-
-    def _credit(self, entry: Entry, venue: str) -> VenueCredit:
-        kept, balances = tables.bank_entries.c, tables.balances.c
-        booked = self._connection.scalar(
-            sa.select(kept.amount_tyiyn).where(
-                kept.reference == entry.reference, kept.outcome == Outcome.VENUE_CREDITED.value
-            )
-        )
-        owed = self._connection.scalar(
-            sa.select(balances.posted - balances.leaving).where(balances.code == venue_kgs(venue))
-        )
-        return VenueCredit(venue, int(owed or 0), booked)
 
     def _keep(self, message: Message, entry: Entry | None, finding: Finding) -> None:
         row = {

@@ -47,12 +47,42 @@ class Line:
         )
 
 
+@dataclass(frozen=True)
+class BatchLine:
+    """An entry for a batch as a whole: by its name, or by its sum alone."""
+
+    amount: str
+    batch_id: str = ""
+    reference: str = "B1"
+    direction: str = "DBIT"
+    total: str = ""
+    date: str = "2026-11-23"
+    named: tuple[str, ...] = ()
+    """Payments that it names without their amounts."""
+
+    def xml(self) -> str:
+        """Return the entry."""
+        total = f'<TtlAmt Ccy="KGS">{self.total}</TtlAmt>' if self.total else ""
+        batch = f"<Btch><PmtInfId>{self.batch_id}</PmtInfId>{total}</Btch>"
+        named = "".join(
+            f"<TxDtls><Refs><EndToEndId>{id_}</EndToEndId></Refs></TxDtls>" for id_ in self.named
+        )
+        details = f"<NtryDtls>{batch}{named}</NtryDtls>" if self.batch_id else ""
+        return (
+            f'<Ntry><Amt Ccy="KGS">{self.amount}</Amt><CdtDbtInd>{self.direction}</CdtDbtInd>'
+            f"<Sts><Cd>BOOK</Cd></Sts><BookgDt><Dt>{self.date}</Dt></BookgDt>"
+            f"<AcctSvcrRef>{self.reference}</AcctSvcrRef>{details}</Ntry>"
+        )
+
+
 def camt(
-    *lines: Line | str,
+    *lines: Line | BatchLine | str,
     kind: str = "camt.054",
     version: str = "08",
     account: str = ACCOUNT,
     balances: tuple[str, str] | None = None,
+    number: int | None = None,
+    date: str = "2026-11-23",
 ) -> bytes:
     """Return a statement or a notification."""
     outer, inner = {
@@ -61,14 +91,16 @@ def camt(
     }[kind]
     told = "".join(
         f"<Bal><Tp><CdOrPrtry><Cd>{code}</Cd></CdOrPrtry></Tp>"
-        f'<Amt Ccy="KGS">{amount}</Amt><CdtDbtInd>CRDT</CdtDbtInd></Bal>'
+        f'<Amt Ccy="KGS">{amount}</Amt><CdtDbtInd>CRDT</CdtDbtInd><Dt><Dt>{date}</Dt></Dt></Bal>'
         for code, amount in zip(("OPBD", "CLBD"), balances or (), strict=False)
     )
+    counted = f"<ElctrncSeqNb>{number}</ElctrncSeqNb>" if number else ""
     entries = "".join(line if isinstance(line, str) else line.xml() for line in lines)
     return (
         f'<?xml version="1.0" encoding="UTF-8"?><Document xmlns="'
         f'{CAMT.format(kind=kind, version=version)}"><{outer}><GrpHdr><MsgId>M1</MsgId></GrpHdr>'
-        f"<{inner}><Id>S1</Id><Acct><Id><Othr><Id>{account}</Id></Othr></Id></Acct>"
+        f"<{inner}><Id>S{number or 1}</Id>{counted}"
+        f"<Acct><Id><Othr><Id>{account}</Id></Othr></Id></Acct>"
         f"{told}{entries}</{inner}></{outer}></Document>"
     ).encode()
 

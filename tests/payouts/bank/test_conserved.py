@@ -18,7 +18,7 @@ from kench.payouts.accounts import CLIENTS_BANK, participant_kgs
 from kench.payouts.bank.outcomes import Outcome
 from kench.payouts.bank.xml import read_xml
 from kench.pool.database import open_engine
-from tests.payouts.bank.files import Line, camt, pain002
+from tests.payouts.bank.files import BatchLine, Line, camt, pain002
 from tests.payouts.bank.purse import arrive, earn, enter, has, make, taken
 
 PARTICIPANTS = 3
@@ -32,7 +32,7 @@ class Bank:
         self.ordered: dict[str, int] = {}
         self.paid: dict[str, int] = {}
         self.returned: set[str] = set()
-        self.told: list[tuple[str, Line]] = []
+        self.told: list[tuple[str, Line | BatchLine]] = []
 
     def order(self, document: bytes) -> None:
         _, root = read_xml(document)
@@ -48,11 +48,20 @@ class Bank:
         self.paid[id_] = tyiyn
         self._tell(Line(som(tyiyn), "DBIT", id_, f"D{id_}"))
 
+    def book_in_one_sum(self, batch_id: str) -> None:
+        """Pay all of a batch that is left, where none of it was paid yet, and name it or not."""
+        mine = {id_: tyiyn for id_, tyiyn in self.ordered.items() if id_.startswith(batch_id)}
+        if any(id_.startswith(batch_id) for id_ in self.paid):
+            return
+        for id_ in mine:
+            self.paid[id_] = self.ordered.pop(id_)
+        self._tell(BatchLine(som(sum(mine.values())), batch_id, f"B{batch_id}"))
+
     def give_back(self, id_: str) -> None:
         self.returned.add(id_)
         self._tell(Line(som(self.paid[id_]), "CRDT", id_, f"C{id_}", return_reason="AC04"))
 
-    def _tell(self, line: Line) -> None:
+    def _tell(self, line: Line | BatchLine) -> None:
         self.told.append(("camt.054", line))
 
     def kept_by(self, participant_id: int) -> int:
@@ -120,6 +129,12 @@ class Payouts(RuleBasedStateMachine):
             self.bank.decide(id_, reject=reject)
 
     @rule(data=st.data())
+    def the_bank_books_a_batch_in_one_sum(self, data: st.DataObject) -> None:
+        if self.bank.ordered:
+            batches = sorted({id_.rsplit("-", 1)[0] for id_ in self.bank.ordered})
+            self.bank.book_in_one_sum(data.draw(st.sampled_from(batches)))
+
+    @rule(data=st.data())
     def money_comes_back(self, data: st.DataObject) -> None:
         if open_ids := sorted(self.bank.paid.keys() - self.bank.returned):
             self.bank.give_back(data.draw(st.sampled_from(open_ids)))
@@ -133,6 +148,8 @@ class Payouts(RuleBasedStateMachine):
 
     @rule()
     def the_bank_tells_all(self) -> None:
+        # What a batch was booked without has to be told before its sum fits.
+        self.take(self.bank.told)
         self.take(self.bank.told)
         for number in self.ids:
             posted, leaving = has(self.connection, participant_kgs(number))
@@ -144,9 +161,12 @@ class Payouts(RuleBasedStateMachine):
         at_bank = sum(self.earned.values()) - sum(map(self.bank.kept_by, self.ids))
         assert has(self.connection, CLIENTS_BANK)[0] == at_bank
 
-    def take(self, told: list[tuple[str, Line]]) -> None:
+    def take(self, told: list[tuple[str, Line | BatchLine]]) -> None:
         lines = [line for kind, line in told if kind == "camt.054"]
-        rejected = [(line.end_to_end_id, "RJCT") for kind, line in told if kind == "pain.002"]
+        rejected = [
+            (line.end_to_end_id, "RJCT") for kind, line in told
+            if kind == "pain.002" and isinstance(line, Line)
+        ]  # fmt: skip
         for raw in (camt(*lines), pain002(*rejected)):
             outcomes = {finding.outcome for finding in taken(self.connection, raw)}
             assert not outcomes & WRONG

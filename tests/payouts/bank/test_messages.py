@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kench.payouts.bank.messages import BankFileError, Direction, Entry, read_messages
+from kench.payouts.bank.messages import Balances, BankFileError, Direction, Entry, read_messages
 from kench.payouts.bank.xml import UnsafeXmlError
 from tests.payouts.bank.files import ACCOUNT, Line, camt, pain002
 
@@ -68,8 +68,10 @@ def test_several_payments_in_one_entry_are_several() -> None:
 
 def test_a_statement_whose_balances_do_not_tie_is_refused() -> None:
     lines = (Line("10"), Line("3", "CRDT"), Line("5", status="PDNG"))
-    (message,) = read_messages(camt(*lines, kind="camt.053", balances=("100.00", "93.00")))
-    assert (message.closing_tyiyn, message.account) == (9300, ACCOUNT)
+    raw = camt(*lines, kind="camt.053", balances=("100.00", "93.00"), number=7)
+    (message,) = read_messages(raw)
+    assert message.account == ACCOUNT
+    assert message.balances == Balances(7, 10_000, 9300, "2026-11-23")
     with pytest.raises(BankFileError, match="do not make closing"):
         read_messages(camt(*lines, kind="camt.053", balances=("100.00", "93.01")))
 
