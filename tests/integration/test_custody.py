@@ -1,6 +1,11 @@
 """Real processes pay whom orders say, from the very height on; without one they serve nobody."""
 
+import contextlib
+import json
+import os
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +35,28 @@ TWO_VENUES: dict[str, Any] = {
 }
 # With venues in force, miners' jobs get six blocks of notice.
 CHANGE_AT = 8
+
+
+THIEF = bytes.fromhex("0014" + "66" * 20)
+CHANGED = """
+import dataclasses
+from pathlib import Path
+
+import kench.pool.coinbase_outputs as builder
+
+honest = builder.outputs_by_weight
+
+
+def outputs_by_weight(reward_sat, payees):
+    first, *others = honest(reward_sat, payees)
+    if Path({switch!r}).exists():
+        first = dataclasses.replace(first, script={thief!r})
+    return first, *others
+
+
+builder.outputs_by_weight = outputs_by_weight
+"""
+"""What somebody who may write to this machine can do to the program, while a file is there."""
 
 
 def wait_until(condition: Callable[[], bool], pool: Pool) -> None:
@@ -95,6 +122,81 @@ def test_without_an_order_for_its_height_nobody_is_served_until_there_is_one(
         assert process.stdout is not None
         assert process.stdout.readline() == "kench stratum: ready\n"
         assert pool.state()["custody"]["order"] == 1
+
+
+def health(pool: Pool) -> tuple[int, str]:
+    """What /healthz says."""
+    url = f"http://127.0.0.1:{pool.metrics_port}/healthz"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as answer:
+        with answer:
+            return answer.code, answer.read().decode()
+
+
+def alarm_of(pool: Pool) -> str:
+    """The custody alarm as /status has it; empty where there is none."""
+    return str(pool.state()["custody"]["why"] or "")
+
+
+def heights_sent(miner: StratumClient, last: int) -> set[int]:
+    """The heights of the jobs that a miner got since it looked, until `last` or its end."""
+    heights = set()
+    with contextlib.suppress(ConnectionError):
+        while last not in heights:
+            job, miner.job = miner.job or miner.wait_for_job(), None
+            heights.add(coinbase(job).height)
+    return heights
+
+
+def metric(pool: Pool, name: str) -> float:
+    """One number of /metrics."""
+    url = f"http://127.0.0.1:{pool.metrics_port}/metrics"
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    return float(next(line.split()[-1] for line in lines if line.startswith(name)))
+
+
+def test_a_job_of_a_changed_program_is_never_sent_and_raises_every_alarm(
+    tmp_path: Path, database: str, engine: sa.Engine
+) -> None:
+    with engine.begin() as connection:
+        participant, token = add_participant(connection, "one")
+    changed, switch = tmp_path / "changed", tmp_path / "switch"
+    changed.mkdir()
+    # Python runs it at the start of the job maker and of each front: the guard is not touched.
+    text = CHANGED.format(switch=str(switch), thief=THIEF)
+    (changed / "sitecustomize.py").write_text(text)
+    path = os.pathsep.join([str(changed), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with running_pool(tmp_path, database, PYTHONPATH=path, **EASY_SHARES) as pool:
+        pool.start("stratum")
+        assert health(pool) == (200, "serving\n")
+        with StratumClient(pool.stratum_port, WAIT_S) as miner:
+            assert miner.login(f"{participant}.a", token)
+            assert coinbase(miner.wait_for_job()).height == 1
+            switch.touch()
+            pool.node.rpc.call("generatetoaddress", 1, burn_address(REGTEST))
+            wait_until(lambda: THIEF.hex() in alarm_of(pool), pool)
+            status, words = health(pool)
+            assert (status, words.startswith("custody alarm: ")) == (503, True)
+            assert metric(pool, "kench_custody_alarm") == 1
+            assert metric(pool, "kench_jobs_refused_total") >= 1
+            log = (tmp_path / "stratum.log").read_text()
+            said = [json.loads(line) for line in log.splitlines()]
+            alarms = [one for one in said if one["level"] == "critical"]
+            assert {one["event"] for one in alarms} == {"custody: a job was not sent"}
+            assert alarms[0]["height"] == 2
+            wait_until(lambda: "custody alarm" in pool.run("status").stdout, pool)
+            switch.unlink()
+            pool.node.rpc.call("generatetoaddress", 1, burn_address(REGTEST))
+            wait_until(lambda: health(pool)[0] == 200, pool)
+            assert metric(pool, "kench_custody_alarm") == 0
+            assert heights_sent(miner, last=3) <= {1, 3}
+        with StratumClient(pool.stratum_port, WAIT_S) as miner:
+            assert miner.login(f"{participant}.a", token)
+            facts = coinbase(miner.wait_for_job())
+            assert (facts.height, [script for script, _ in facts.payments]) == (3, [PAPER])
 
 
 def test_on_orders_that_were_tampered_with_it_does_not_start(tmp_path: Path, database: str) -> None:
