@@ -31,6 +31,8 @@ DIGESTS = frozenset({"sha256", "sha384", "sha512"})
 ALGORITHMS = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
 KEY_BITS_MIN = {"rsa": 2048, "rsassa_pss": 2048, "ec": 256}
 KEY_BITS_UNKNOWN = 2**31
+KEPT_CRLS_MAX = 16
+"""Revocation lists of earlier checks that are held read; a large one has megabytes."""
 USAGES = frozenset({"digital_signature", "non_repudiation"})
 REASONS = {
     "TRY_LATER": "no fresh revocation list of the signer's authority is there: put today's where "
@@ -112,11 +114,15 @@ class CmsVerifier:
 
     def _crls_of(self, evidence: Evidence) -> list[Any]:
         """Lists of an earlier check; one that many signatures rest on is read once."""
+        crls = []
         for der in evidence.crls:
             digest = digest_of(der)
-            if digest not in self._kept_crls:
-                self._kept_crls[digest] = read_crl(der)
-        return [self._kept_crls[digest_of(der)] for der in evidence.crls]
+            crl = self._kept_crls.pop(digest, None) or read_crl(der)
+            if len(self._kept_crls) >= KEPT_CRLS_MAX:
+                self._kept_crls.pop(next(iter(self._kept_crls)))
+            self._kept_crls[digest] = crl
+            crls.append(crl)
+        return crls
 
 
 def _signed_data(signature: bytes) -> Any:

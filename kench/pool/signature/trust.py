@@ -76,10 +76,13 @@ def _read(paths: Iterable[Path], setting: str, kind: Any, label: str) -> list[An
 def _files(paths: Iterable[Path], setting: str) -> list[Path]:
     files: list[Path] = []
     for path in paths:
-        if path.is_dir():
-            files += sorted(file for file in path.iterdir() if file.is_file())
-        else:
-            files.append(path)
+        try:
+            if path.is_dir():
+                files += sorted(file for file in path.iterdir() if file.is_file())
+            else:
+                files.append(path)
+        except OSError as error:
+            raise TrustError(f"{setting}: {path} cannot be read: {error.strerror}") from error
     if len(files) > FILES_MAX:
         raise TrustError(f"{setting} names more than {FILES_MAX} files")
     return files

@@ -13,7 +13,7 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kench.pool.signature.cms import SIGNATURE_BYTES_MAX, CmsVerifier
+from kench.pool.signature.cms import KEPT_CRLS_MAX, SIGNATURE_BYTES_MAX, CmsVerifier
 from kench.pool.signature.der import elements
 from kench.pool.signature.verifier import SignatureRefusedError, Signer
 from tests.support.pki import (
@@ -96,6 +96,14 @@ def test_the_check_is_done_again_years_later_with_what_was_kept(
         today.verify(CONTENT, good, NOW_US, replace(kept, crls=()))
     with pytest.raises(SignatureRefusedError):
         today.verify(CONTENT, good, NOW_US, replace(kept, crls=(b"x",)))
+
+
+def test_of_all_lists_ever_kept_a_few_are_held_read(root: Authority, good: bytes) -> None:
+    verifier = root.verifier()
+    for day in range(KEPT_CRLS_MAX + 2):
+        kept = root.verifier(root.crl(days=(-1 - day, 30))).verify(CONTENT, good, NOW_US).evidence
+        assert verifier.verify(CONTENT, good, NOW_US, kept).pin == PIN
+    assert len(verifier._kept_crls) == KEPT_CRLS_MAX
 
 
 def test_an_intermediate_authority_is_followed_and_needs_its_own_list(root: Authority) -> None:

@@ -29,6 +29,8 @@ def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
         read_trust([], [])
     with pytest.raises(TrustError, match="cannot be read"):
         read_trust([tmp_path / "none"], [])
+    with pytest.raises(TrustError, match="cannot be read"):
+        read_trust([tmp_path / ("x" * 300)], [])
     with pytest.raises(TrustError, match="is no authority"):
         read_trust([good, person], [])
     for content in (b"", b"x", b"\x30\x00", der(root.certificate)[:-1], bytes(100),
