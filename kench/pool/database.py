@@ -24,6 +24,8 @@ MIGRATION_LOCK = 0x6B656E6368
 """Key of the advisory lock under which one process at a time migrates ("kench" in ASCII)."""
 OLDEST_SERVER = 150_000
 """server_version_num of PostgreSQL 15.0."""
+PERMISSION_DENIED = "42501"
+"""SQLSTATE insufficient_privilege."""
 
 
 class Role(StrEnum):
@@ -41,6 +43,10 @@ class DatabaseUrlError(KenchError):
 
 class DatabaseUnavailableError(KenchError):
     """PostgreSQL does not answer, refuses us, or is too old."""
+
+
+class DatabaseRefusedError(KenchError):
+    """PostgreSQL answers and does not let be done what a command asks for."""
 
 
 class SchemaMismatchError(KenchError):
@@ -142,15 +148,25 @@ def one_transaction(
 ) -> Iterator[sa.Connection]:
     """One transaction on a checked schema, for a short command; an error rolls it back.
 
-    Raises DatabaseUnavailableError for whatever PostgreSQL refuses, and what `check_schema` raises.
+    Raises DatabaseUnavailableError, DatabaseRefusedError, and what `check_schema` raises.
     """
     engine = open_engine(url, role, application_name=application_name, pool_size=1)
     try:
         check_schema(engine)
         with engine.begin() as connection:
             yield connection
-    except DBAPIError as error:
+    except OperationalError as error:
         raise _unavailable(url, error) from error
+    except DBAPIError as error:
+        owner = getattr(error.orig, "pgcode", None) == PERMISSION_DENIED
+        advice = (
+            "use the KENCH_DATABASE_URL of the schema's owner"
+            if owner
+            else "try again, and if it stays so, run `kench audit`"
+        )
+        raise DatabaseRefusedError(
+            f"PostgreSQL refused, and nothing was changed: {first_line(error)}; {advice}"
+        ) from error
     finally:
         engine.dispose()
 

@@ -30,8 +30,8 @@ class VenueSettings(BaseModel):
         allow_inf_nan=False,
     )
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")]
-    """Its name in the orders of the authorised body: a to z, 0 to 9 and dashes."""
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")]
+    """Its name in the orders of the authorised body: a letter, then a to z, 0 to 9 and dashes."""
     kind: VenueKind
     """`paper` (`kench venue`) or `ccxt` (an exchange that the ccxt library knows)."""
     exchange: str | None = None

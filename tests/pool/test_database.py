@@ -9,6 +9,7 @@ from alembic import command
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from kench.pool.database import (
+    DatabaseRefusedError,
     DatabaseUnavailableError,
     DatabaseUrlError,
     MigrationFailedError,
@@ -18,6 +19,7 @@ from kench.pool.database import (
     check_schema,
     head_revision,
     migrate,
+    one_transaction,
     open_engine,
     safe_url,
 )
@@ -126,6 +128,23 @@ def test_a_server_that_does_not_answer_is_one_line_without_the_password() -> Non
     assert "KENCH_DATABASE_URL" in message
     assert "hunter2" not in message
     assert "\n" not in message
+
+
+@pytest.mark.parametrize(
+    ("role", "advice"), [(None, "try again"), (Role.READ, "the schema's owner")]
+)
+def test_what_postgresql_refuses_is_not_told_as_if_it_did_not_answer(
+    database: str, engine: sa.Engine, role: Role | None, advice: str
+) -> None:
+    add = sa.text("INSERT INTO officers (pin, name, duty, added_at) VALUES ('3', 'a', 'b', now())")
+    with (
+        pytest.raises(DatabaseRefusedError, match=f"nothing was changed.*{advice}") as caught,
+        one_transaction(database, role, application_name="test") as connection,
+    ):
+        connection.execute(add)
+    assert "INSERT" not in str(caught.value)
+    with engine.connect() as connection:
+        assert connection.execute(sa.text("SELECT count(*) FROM officers")).scalar() == 0
 
 
 def test_a_malformed_url_is_refused_without_repeating_it() -> None:

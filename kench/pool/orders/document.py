@@ -49,9 +49,9 @@ WINDOW_PPM_MAX = 1000 * PPM
 COINS_SAT_MAX = 21_000_000 * 100_000_000
 WEIGHT_MAX = 1_000_000
 DAY_S = 86_400
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d)", re.ASCII)
 _YEARS = frozenset(map(str, range(2000, 2200)))
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 Name = Annotated[str, Meta(pattern=r"\A[a-z][a-z0-9-]{0,31}\Z")]
 Text = Annotated[str, Meta(min_length=1, max_length=TITLE_MAX)]
