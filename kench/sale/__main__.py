@@ -3,6 +3,7 @@
 import logging
 import signal
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, check_schema, open_engine
@@ -15,12 +16,16 @@ from kench.pool.roots import announce, command, run_root, settings_of, start_log
 from kench.pool.running import venues_of
 from kench.sale.desk import Desk
 from kench.sale.executor import Executor
+from kench.sale.lanes import VENUES_AT_ONCE
+from kench.sale.screened import SCREENINGS_AT_ONCE
 from kench.sale.screening.registry import open_screenings
 from kench.sale.service import SaleService
 from kench.sale.settling import settle
 from kench.sale.venues.registry import open_venues
 
 ROLE = "sell"
+CONNECTIONS = 3
+"""To the database, beside one for each lane: the lock's, that of the turns, the orders'."""
 
 
 class NoVenueError(KenchError):
@@ -47,7 +52,9 @@ def main() -> None:
         raise NoVenueError("no venue is known: set KENCH_VENUES, or start `kench up` first")
     verifier = verifier_of(settings)
     with database_url(settings) as url:
-        engine = open_engine(url, Role.SELL, application_name="kench sell", pool_size=3)
+        engine = open_engine(
+            url, Role.SELL, application_name="kench sell", pool_size=CONNECTIONS + VENUES_AT_ONCE
+        )
         check_schema(engine)
         watch = OrderWatch(engine, verifier)
         watch.load()
@@ -59,9 +66,17 @@ def main() -> None:
         screenings = open_screenings(settings, orders, clock)
         plain = engine.execution_options(isolation_level="AUTOCOMMIT")
         desk = Desk(engine.begin, clock, orders, venues, screenings, plain.connect)
-        service = SaleService(engine, desk, lambda: Executor(desk, settle(orders, clock)))
-        announce(ROLE, "ready")
-        service.run(stop)
+        with (
+            ThreadPoolExecutor(VENUES_AT_ONCE, "venue") as lanes,
+            ThreadPoolExecutor(SCREENINGS_AT_ONCE, "screening") as checks,
+        ):
+
+            def executor() -> Executor:
+                return Executor(desk, settle(orders, clock), lanes, checks)
+
+            announce(ROLE, "ready")
+            SaleService(engine, desk, executor).run(stop)
+            checks.shutdown(wait=False, cancel_futures=True)
         watch.stop()
         engine.dispose()
 

@@ -1,26 +1,30 @@
 """The executor: each turn takes every lot as far as it can go now, and no further.
 
 It keeps nothing that a restart may not lose: where a lot is, is in its row; what was offered, in
-its intents. Only when to look again is remembered, to leave venues and providers in peace.
+its intents. Only when to look again is remembered, to leave venues and providers in peace. Each
+venue's lots are walked on their own (`lanes`).
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from dataclasses import dataclass
+from functools import partial
 
 import sqlalchemy as sa
 import structlog
 
-from kench.pool.clock import Clock
 from kench.pool.orders.book import NoOrderError
 from kench.sale import trading
 from kench.sale.deposits import WAITING, Deposits, read_deposits, receive
 from kench.sale.desk import Desk
+from kench.sale.lanes import RETRY_MAX_S, RETRY_MIN_S, InPlace, Lane
 from kench.sale.lots import (
     Lot,
     LotKey,
     LotMovedError,
     Step,
+    Unfinished,
     came_from,
     move,
     read_lot,
@@ -28,13 +32,11 @@ from kench.sale.lots import (
 )
 from kench.sale.machine import FINAL, STANDING, WAYS, LotState
 from kench.sale.making import UnmadeLotsError, make_lots
-from kench.sale.screened import ask_again, screen
+from kench.sale.screened import Screener, ask_again
 from kench.sale.screening.port import ScreeningUncertainError
 from kench.sale.selling import Seller
 from kench.sale.venues.port import VenueBusyError, VenueError
 
-RETRY_MIN_S = 2.0
-RETRY_MAX_S = 300.0
 LOOK_S = 10.0
 """Between two looks at a lot that waits for something outside."""
 DEPOSITS_S = 10.0
@@ -54,90 +56,102 @@ Settle = Callable[[sa.Connection, Lot], object]
 
 
 @dataclass(slots=True)
-class _Due:
-    at_s: float
-    version: int
-    failures: int = 0
-
-
-@dataclass(slots=True)
 class _Seen:
-    """What a turn knows besides each lot."""
+    """What a walk along a lane knows besides each lot."""
 
-    deposits: Mapping[str, Deposits]
-    """What each venue told."""
+    lane: Lane
+    deposits: Deposits | None
+    """What the venue told; None where it was not asked or did not say."""
     orphans: set[LotKey]
     """Lots whose block is not on the best chain."""
-    holders: dict[str, LotKey] = field(default_factory=dict)
-    """The lot whose turn it is at each venue."""
-
-
-class Schedule:
-    """When each lot is looked at again; one that moved is due at once."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._due: dict[LotKey, _Due] = {}
-
-    def is_due(self, lot: Lot) -> bool:
-        """Whether a lot is to be looked at now."""
-        due = self._due.get(lot.key)
-        return due is None or due.version != lot.version or self._clock.monotonic() >= due.at_s
-
-    def later(self, lot: Lot, seconds: float) -> None:
-        """Look again after `seconds`."""
-        self._due[lot.key] = _Due(self._clock.monotonic() + seconds, lot.version)
-
-    def failed(self, lot: Lot, at_least_s: float = 0.0) -> float:
-        """Look again after a while that doubles with each failure; return the seconds."""
-        due = self._due.get(lot.key)
-        failures = due.failures + 1 if due is not None and due.version == lot.version else 1
-        wait_s = max(at_least_s, min(RETRY_MAX_S, RETRY_MIN_S * 2.0 ** min(failures - 1, 16)))
-        self._due[lot.key] = _Due(self._clock.monotonic() + wait_s, lot.version, failures)
-        return wait_s
-
-    def keep(self, lots: Mapping[LotKey, Lot]) -> None:
-        """Forget lots that are at an end."""
-        for key in self._due.keys() - lots.keys():
-            del self._due[key]
+    holder: LotKey | None
+    """The lot whose turn it is at the venue."""
 
 
 class Executor:
     """Moves lots, one step each, until they are settled or people must look."""
 
-    def __init__(self, desk: Desk, settle: Settle) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        settle: Settle,
+        lane_threads: futures.Executor | None = None,
+        screening_threads: futures.Executor | None = None,
+    ) -> None:
+        """Prepare it; without threads all is done in the caller's, one lane after another."""
         self._desk = desk
         self._settle = settle
+        self._lane_threads = lane_threads or InPlace()
+        self._screening_threads = screening_threads or InPlace()
         self._seller = Seller(desk)
-        self._schedule = Schedule(desk.clock)
+        self._lanes: dict[str, Lane] = {}
         self._skipped: set[str] = set()
-        self._asked_s: dict[str, float] = {}
+        self._closing = threading.Event()
 
-    def turn(self) -> int:
-        """Look at every lot that is due; return how many there were to look at."""
+    def turn(self) -> None:
+        """Walk along every lane that is free, looking at the lots that are due."""
         self._make_lots()
+        # Before the lots are read: those of a lane that ends only now would be old news.
+        busy = {lane.venue for lane in self._lanes.values() if not lane.is_free()}
         with self._desk.read() as connection:
-            found = read_unfinished(connection)
-        self._schedule.keep({lot.key: lot for lot, _ in found})
-        due = [lot for lot, _ in found if self._schedule.is_due(lot)]
-        seen = _Seen(self._ask_deposits(due), {lot.key for lot, is_orphan in found if is_orphan})
+            unfinished = read_unfinished(connection)
+        found: dict[str, list[Unfinished]] = {venue: [] for venue in self._lanes}
+        for one in unfinished:
+            found.setdefault(one[0].venue, []).append(one)
+        for venue, lots in found.items():
+            if venue not in busy:
+                lane = self._lane(venue)
+                lane.start(self._lane_threads, partial(self._walk, lane, lots))
+
+    def between(self, venue: str, task: Callable[[], None]) -> bool:
+        """Do something else with a venue in its lane, if that is free now."""
+        lane = self._lane(venue)
+        if not lane.is_free():
+            return False
+        lane.start(self._lane_threads, task)
+        return True
+
+    def close(self) -> None:
+        """Let each walk end after the step that it is at, and wait for that."""
+        self._closing.set()
+        for lane in self._lanes.values():
+            lane.join()
+
+    def _lane(self, venue: str) -> Lane:
+        lane = self._lanes.get(venue)
+        if lane is None:
+            screener = Screener(self._desk, self._screening_threads)
+            lane = self._lanes[venue] = Lane(venue, self._desk.clock, screener)
+        return lane
+
+    def _walk(self, lane: Lane, found: Sequence[Unfinished]) -> None:
+        """Look at the lots of a lane that are due."""
+        lane.keep([lot for lot, _ in found])
+        due = [lot for lot, _ in found if lane.schedule.is_due(lot)]
+        seen = _Seen(
+            lane,
+            self._ask_deposits(lane, due),
+            {lot.key for lot, is_orphan in found if is_orphan},
+            next((lot.key for lot, _ in found if lot.state in HOLDS_VENUE), None),
+        )
         for lot, _ in found:
-            if lot.state in HOLDS_VENUE:
-                seen.holders.setdefault(lot.venue, lot.key)
-        for lot in due:
-            self._take_along(lot, seen)
-        return len(due)
+            # A lot that waits for its turn has it as soon as the one before is at an end.
+            is_next = seen.holder is None and lot.key in lane.queued
+            if is_next or lane.schedule.is_due(lot):
+                self._take_along(lot, seen)
 
     def _take_along(self, lot: Lot, seen: _Seen) -> None:
         """Take one lot step by step for as long as it moves."""
         current = lot
         for _ in range(STEPS_MAX):
+            if self._closing.is_set():
+                return
             moved = self._guarded(current, seen)
             if moved is None:
                 return
             current = moved
-            if current.state not in HOLDS_VENUE and seen.holders.get(lot.venue) == lot.key:
-                del seen.holders[lot.venue]
+            if current.state not in HOLDS_VENUE and seen.holder == lot.key:
+                seen.holder = None
             if current.state in FINAL:
                 return
 
@@ -158,23 +172,23 @@ class Executor:
                 return
             log.info("lots made", block=made[0].block_hash, lots=len(made))
 
-    def _ask_deposits(self, due: list[Lot]) -> dict[str, Deposits]:
-        """Ask each venue once for what its lots wait for."""
-        waiting: dict[str, list[Lot]] = defaultdict(list)
-        for lot in due:
-            if lot.state in WAITING and lot.venue in self._desk.venues:
-                waiting[lot.venue].append(lot)
+    def _ask_deposits(self, lane: Lane, due: Sequence[Lot]) -> Deposits | None:
+        """Ask a venue once for what all its lots wait for."""
+        waiting = [lot for lot in due if lot.state in WAITING]
         now_s = self._desk.clock.monotonic()
-        answers: dict[str, Deposits] = {}
-        for venue, lots in waiting.items():
-            if now_s - self._asked_s.get(venue, float("-inf")) < DEPOSITS_S:
-                continue
-            self._asked_s[venue] = now_s
-            try:
-                answers[venue] = read_deposits(self._desk, venue, lots)
-            except VenueError as trouble:
-                log.warning("deposits not told", venue=venue, why=str(trouble))
-        return answers
+        if (
+            not waiting
+            or lane.venue not in self._desk.venues
+            or now_s - lane.asked_s < DEPOSITS_S
+            or self._closing.is_set()
+        ):
+            return None
+        lane.asked_s = now_s
+        try:
+            return read_deposits(self._desk, lane.venue, waiting)
+        except VenueError as trouble:
+            log.warning("deposits not told", venue=lane.venue, why=str(trouble))
+            return None
 
     def _guarded(self, lot: Lot, seen: _Seen) -> Lot | None:
         """Advance a lot and return it as it is now, where it can go on at once.
@@ -186,15 +200,15 @@ class Executor:
         except LotMovedError:
             return None  # it is due at once, as its version is another
         except VenueBusyError as busy:
-            self._schedule.failed(lot, min(busy.retry_after_s, RETRY_MAX_S))
+            seen.lane.schedule.failed(lot, min(busy.retry_after_s, RETRY_MAX_S))
         except (VenueError, ScreeningUncertainError, NoOrderError) as trouble:
-            wait_s = self._schedule.failed(lot)
+            wait_s = seen.lane.schedule.failed(lot)
             log.warning("lot waits", lot=lot.reference, state=lot.state, why=str(trouble),
                         retry_s=wait_s)  # fmt: skip
         else:
             if isinstance(step, Lot):
                 return step
-            self._schedule.later(lot, step)
+            seen.lane.schedule.later(lot, step)
             if step <= 0:
                 with self._desk.read() as connection:
                     return read_lot(connection, lot.key)
@@ -216,7 +230,7 @@ class Executor:
     def _step(self, lot: Lot, seen: _Seen) -> Step:
         match lot.state:
             case LotState.SCREENING:
-                return screen(self._desk, lot)
+                return seen.lane.screener.screen(lot)
             case LotState.HELD:
                 return ask_again(self._desk, lot)
             case LotState.CLEARED | LotState.SELLING:
@@ -227,9 +241,12 @@ class Executor:
 
     def _trade(self, lot: Lot, seen: _Seen) -> Step:
         """Sell the one lot whose turn it is at its venue."""
-        holder = seen.holders.setdefault(lot.venue, lot.key)
-        if holder != lot.key:
+        if seen.holder is None:
+            seen.holder = lot.key
+        if seen.holder != lot.key:
+            seen.lane.queued.add(lot.key)
             return LOOK_S
+        seen.lane.queued.discard(lot.key)
         if lot.state is LotState.CLEARED:
             return self._seller.begin(lot)
         return self._seller.sell(lot)
@@ -243,11 +260,11 @@ class Executor:
             return self._mend(lot)
         return LOOK_S
 
-    def _receive(self, lot: Lot, deposits: Mapping[str, Deposits]) -> Step:
-        if lot.venue not in deposits:
+    def _receive(self, lot: Lot, deposits: Deposits | None) -> Step:
+        if deposits is None:
             return RETRY_MIN_S
         rule = self._desk.orders().sale_at(self._desk.now_us()).rule
-        moved = receive(self._desk, lot, deposits[lot.venue], rule.deposit_overdue_s)
+        moved = receive(self._desk, lot, deposits, rule.deposit_overdue_s)
         return moved or LOOK_S
 
     def _resolve(self, lot: Lot) -> Step:

@@ -80,6 +80,8 @@ class Lot:
 Step = Lot | float
 """What a step of a lot leads to: the lot as it moved, to go on with at once, or the seconds until
 the next look is due; 0 is at once too, after the lot is read again."""
+Unfinished = tuple[Lot, bool]
+"""A lot that is not at an end, and whether its block is orphaned."""
 _NAMES = tuple(field.name for field in fields(Lot))
 _STATE = _NAMES.index("state")
 _COLUMNS = [tables.lots.c[name] for name in _NAMES]
@@ -117,7 +119,7 @@ def _lot_of(values: Sequence[Any]) -> Lot:
     return Lot(*facts)
 
 
-def read_unfinished(connection: sa.Connection) -> list[tuple[Lot, bool]]:
+def read_unfinished(connection: sa.Connection) -> list[Unfinished]:
     """Return lots that are not at an end, lowest first, each with whether its block is orphaned."""
     found = connection.execute(_UNFINISHED)
     return [(_lot_of(row[:-1]), bool(row[-1])) for row in found]

@@ -1,16 +1,27 @@
 """Lots before their AML provider: asked, polled, decided; whatever is not certain holds."""
 
+from collections.abc import Set as AbstractSet
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+
 import sqlalchemy as sa
 
 from kench.pool.moments import moment_of, us_of
 from kench.pool.orders.book import NoOrderError
+from kench.pool.orders.rules import InForce, ScreeningRule
 from kench.sale import tables
 from kench.sale.desk import SECOND_US, Desk
-from kench.sale.lots import Lot, Step, move
+from kench.sale.lots import Lot, LotKey, Step, move
 from kench.sale.machine import LotState
 from kench.sale.screening.decide import Decision, Reason, Verdict, decide, no_answer
 from kench.sale.screening.port import ScreeningUncertainError, Transfer
 
+SCREENINGS_AT_ONCE = 8
+"""Questions that are with providers at a time; further ones wait for their turn."""
+ASKED_MAX = 100
+"""Lots of one lane that are asked about or wait for that; further ones come after them."""
+ASKED_S = 0.2
+"""Between two looks whether there is an answer."""
 POLL_S = 5.0
 """Between two looks at a check that goes on."""
 PATIENCE_S = 600.0
@@ -27,30 +38,63 @@ _NEXT_ATTEMPT = sa.text("""
 _KEEP = sa.insert(tables.screenings)
 
 
-def screen(desk: Desk, lot: Lot) -> Step:
-    """Ask about a lot and decide."""
-    now_us = desk.now_us()
-    try:
-        rule = desk.orders().screening_at(now_us)
-    except NoOrderError as missing:
-        _hold(desk, lot, str(missing))
-        return HOLD_S
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    version: int
+    """That of the lot, when it was asked about."""
+    answer: Future[tuple[Decision, str | None]]
+
+
+class Screener:
+    """Asks about the lots of a lane, several at a time: a slow check delays no other lot."""
+
+    def __init__(self, desk: Desk, threads: Executor) -> None:
+        self._desk = desk
+        self._threads = threads
+        self._asked: dict[LotKey, _Asked] = {}
+
+    def keep(self, lots: AbstractSet[LotKey]) -> None:
+        """Forget what was asked about other lots."""
+        for key in self._asked.keys() - lots:
+            del self._asked[key]
+
+    def screen(self, lot: Lot) -> Step:
+        """Ask about a lot, or see whether there is an answer by now, and decide."""
+        now_us = self._desk.now_us()
+        try:
+            rule = self._desk.orders().screening_at(now_us)
+        except NoOrderError as missing:
+            _hold(self._desk, lot, str(missing))
+            return HOLD_S
+        asked = self._asked.get(lot.key)
+        if asked is None or asked.version != lot.version:
+            if len(self._asked) >= ASKED_MAX:
+                return ASKED_S
+            asked = _Asked(lot.version, self._threads.submit(_ask, self._desk, lot, rule))
+            self._asked[lot.key] = asked
+        if not asked.answer.done():
+            return ASKED_S
+        del self._asked[lot.key]
+        decision, check_id = asked.answer.result()
+        waited_us = now_us - us_of(lot.changed_at)
+        if decision.reason is Reason.NOT_CHECKED_YET and waited_us < PATIENCE_S * SECOND_US:
+            return POLL_S
+        return _record(self._desk, lot, decision, check_id)
+
+
+def _ask(desk: Desk, lot: Lot, rule: InForce[ScreeningRule]) -> tuple[Decision, str | None]:
+    """Ask the provider of a rule, whatever that takes; touches no database."""
     transfer = Transfer(lot.coinbase_txid, lot.vout, lot.address, lot.output_sat)
     provider = desk.screenings.get(rule.rule.provider)
-    check_id = None
     if provider is None:
         words = f"provider {rule.rule.provider} is not set up here"
-        decision = no_answer(words, rule.rule, rule.order)
-    else:
-        try:
-            check_id = provider.register(transfer)
-            decision = decide(provider.get(check_id), transfer, rule.rule, rule.order)
-        except ScreeningUncertainError as trouble:
-            decision = no_answer(str(trouble), rule.rule, rule.order)
-    waited_us = now_us - us_of(lot.changed_at)
-    if decision.reason is Reason.NOT_CHECKED_YET and waited_us < PATIENCE_S * SECOND_US:
-        return POLL_S
-    return _record(desk, lot, decision, check_id)
+        return no_answer(words, rule.rule, rule.order), None
+    check_id = None
+    try:
+        check_id = provider.register(transfer)
+        return decide(provider.get(check_id), transfer, rule.rule, rule.order), check_id
+    except ScreeningUncertainError as trouble:
+        return no_answer(str(trouble), rule.rule, rule.order), check_id
 
 
 def ask_again(desk: Desk, lot: Lot) -> Step:

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 import structlog
 
 from kench.pool.moments import moment_of, us_of
+from kench.pool.orders.rules import InForce, SaleRule
 from kench.sale import tables, trading
 from kench.sale.desk import SECOND_US, Desk
 from kench.sale.lots import Lot, Step, leave_rest, lock_as_read, move, read_lot
@@ -104,17 +105,19 @@ class Seller:
                 return self._wait(lot, step, rule.order)
             case Slice():
                 self._paused.pop(lot.venue, None)
-                return self._offer(lot, step, venue, rule.order)
+                return self._offer(lot, step, venue, rule)
 
-    def _offer(self, lot: Lot, offer: Slice, venue: Venue, sale_order: int) -> Step:
+    def _offer(self, lot: Lot, offer: Slice, venue: Venue, sale: InForce[SaleRule]) -> Step:
         licence = self._desk.orders().licence_of(lot.venue, self._desk.now_us())
         if licence is None:
             return 0.0  # it lapsed this very moment: the next look moves the lot
         with self._desk.transact() as connection:
             current = lock_as_read(connection, lot)
             order = trading.intend(
-                connection, current, offer, sale_order, licence.order, self._desk.now_us()
+                connection, current, offer, sale, licence.order, self._desk.now_us()
             )
+        if order is None:
+            return LOOK_UP_S  # the day's cap is reached, or nearly: the next look plans by it
         self._offered_us[lot.venue] = us_of(order.intended_at)
         return self._send(lot, order, venue)
 

@@ -10,19 +10,14 @@ from sqlalchemy.exc import IntegrityError
 from kench.pool.backoff import Backoff
 from kench.pool.database import first_line
 from kench.pool.holder import Holder
+from kench.sale.daily import Daily
 from kench.sale.desk import Desk
 from kench.sale.executor import Executor
-from kench.sale.licences import warn_of_licences
-from kench.sale.planner import day_begin_us
-from kench.sale.reconcile import reconcile, write_reconciliation
-from kench.sale.venues.port import VenueError
 
 SALE_LOCK = 0x6B656E63685F6C
 """Key of the advisory lock that the one sale of a database holds ("kench_l" in ASCII)."""
-IDLE_S = 0.5
+IDLE_S = 0.2
 """Wait between two turns."""
-WATCH_S = 3600.0
-"""Between two looks at what licences have left, and at whether a reconciliation is due."""
 RETRY_MAX_S = 30.0
 
 log = structlog.get_logger("kench.sale")
@@ -35,8 +30,7 @@ class SaleService:
         self._engine = engine
         self._desk = desk
         self._executor = executor
-        self._watched_s = float("-inf")
-        self._reconciled_us: dict[str, int] = {}
+        self._daily = Daily(desk)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; lost connections are made again."""
@@ -52,29 +46,12 @@ class SaleService:
             while not stop.is_set():
                 with connection.begin():
                     connection.execute(sa.text("SELECT 1"))  # the lock's connection still lives
+                self._daily.look(executor)
                 executor.turn()
-                self._watch()
                 stop.wait(IDLE_S)
         except IntegrityError as refusal:
             log.critical("PostgreSQL refused what the sale wrote: run `kench audit`",
                          why=first_line(refusal), retry_s=RETRY_MAX_S)  # fmt: skip
             stop.wait(RETRY_MAX_S)
-
-    def _watch(self) -> None:
-        """Warn of licences that end, and reconcile each venue once a day."""
-        now_s = self._desk.clock.monotonic()
-        if now_s - self._watched_s < WATCH_S:
-            return
-        self._watched_s = now_s
-        warn_of_licences(self._desk)
-        today_us = day_begin_us(self._desk.now_us())
-        for name, venue in self._desk.venues.items():
-            if self._reconciled_us.get(name) == today_us:
-                continue
-            try:
-                found = reconcile(self._desk, venue)
-            except VenueError as trouble:
-                log.warning("not reconciled", venue=name, why=str(trouble))
-                continue
-            write_reconciliation(self._desk, name, found)
-            self._reconciled_us[name] = today_us
+        finally:
+            executor.close()  # under the lock still: the next one begins when all is at rest

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from kench.payouts import postings
 from kench.pool.errors import KenchError
 from kench.pool.moments import moment_of, us_of
+from kench.pool.orders.rules import InForce, SaleRule
 from kench.sale import tables
 from kench.sale.entries import fill_lines
 from kench.sale.lots import Lot
@@ -26,6 +27,8 @@ from kench.sale.venues.port import KGS, Fill, OrderView
 
 TYIYN_PER_KGS = 100
 RAW_CHARACTERS_MAX = 20_000
+INTENT_LOCK = 0x6B656E63685F69
+"""Key of the lock under which intents are written ("kench_i" in ASCII)."""
 _ID_DOMAIN = b"kench venue order 1"
 
 
@@ -85,21 +88,25 @@ _OPEN_ORDER = sa.select(*_ORDER).where(
     tables.venue_orders.c.vout == sa.bindparam("vout"),
     tables.venue_orders.c.state.in_([state.value for state in OPEN_STATES]),
 )
-_PROGRESS = sa.text("""
+_TODAY = """
+        (SELECT coalesce(sum(amount_sat), 0) FROM fills WHERE at >= :day)
+            + (SELECT coalesce(sum(amount_sat - filled_sat), 0) FROM venue_orders
+               WHERE state IN ('intended', 'uncertain', 'open'))"""
+_PROGRESS = sa.text(f"""
     SELECT last.intended_at, last.reference_price,
         last.intended_at > :recent AND last.intended_at > coalesce((
             SELECT max(at) FROM lot_resolutions
             WHERE (block_hash, vout, act) = (:hash, :vout, 'resume')), '-infinity') AS bears,
-        (SELECT coalesce(sum(amount_sat), 0) FROM fills WHERE at >= :day)
-            + (SELECT coalesce(sum(amount_sat - filled_sat), 0) FROM venue_orders
-               WHERE state IN ('intended', 'uncertain', 'open')) AS sat
+        {_TODAY} AS sat
     FROM (SELECT) AS one LEFT JOIN (
         SELECT intended_at, reference_price FROM venue_orders
         WHERE venue = :venue ORDER BY intended_at DESC LIMIT 1) AS last ON true
-""")
-_LAST_SLICE = sa.text("""
-    SELECT coalesce(max(slice), 0) FROM venue_orders WHERE block_hash = :hash AND vout = :vout
-""")
+""")  # noqa: S608 - a part from above
+_TAKE_TURN = sa.text("SELECT pg_advisory_xact_lock(:key)")
+_LAST_SLICE = sa.text(f"""
+    SELECT (SELECT coalesce(max(slice), 0) FROM venue_orders
+            WHERE block_hash = :hash AND vout = :vout) AS slice, {_TODAY} AS today_sat
+""")  # noqa: S608
 _INTEND = sa.insert(tables.venue_orders)
 _CHANGE = sa.update(tables.venue_orders).where(
     tables.venue_orders.c.client_id == sa.bindparam("key_id")
@@ -142,17 +149,25 @@ def intend(  # noqa: PLR0913, PLR0917 - what an intent says
     connection: sa.Connection,
     lot: Lot,
     offer: Slice,
-    sale_order: int,
+    sale: InForce[SaleRule],
     licence_order: int,
     now_us: int,
-) -> VenueOrder:
-    """Write the intent of an order; it is sent only after this is committed."""
-    last = connection.execute(_LAST_SLICE, _named(lot)).scalar_one()
+) -> VenueOrder | None:
+    """Write the intent of an order; it is sent only after this is committed.
+
+    None where another venue's sale took what the day's cap had left since this slice was planned:
+    intents are written one at a time, so that together they keep to it.
+    """
+    connection.execute(_TAKE_TURN, {"key": INTENT_LOCK})
+    day = {"day": moment_of(day_begin_us(now_us))}
+    found = connection.execute(_LAST_SLICE, _named(lot) | day).one()
+    if found.today_sat + offer.amount_sat > sale.rule.daily_cap_sat:
+        return None
     order = VenueOrder(
-        client_id=client_id_of(lot, last + 1),
+        client_id=client_id_of(lot, found.slice + 1),
         block_hash=lot.block_hash,
         vout=lot.vout,
-        slice=last + 1,
+        slice=found.slice + 1,
         venue=lot.venue,
         amount_sat=offer.amount_sat,
         limit_price=offer.limit_price,
@@ -165,7 +180,7 @@ def intend(  # noqa: PLR0913, PLR0917 - what an intent says
     connection.execute(
         _INTEND,
         values
-        | {"state": order.state.value, "sale_order": sale_order, "licence_order": licence_order},
+        | {"state": order.state.value, "sale_order": sale.order, "licence_order": licence_order},
     )
     return order
 
