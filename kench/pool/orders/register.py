@@ -136,7 +136,10 @@ def propose(
         sa.select(tables.orders.c.id).where(tables.orders.c.content_sha256 == document.sha256)
     )
     if same is not None:
-        raise OrderRefusedError(f"order {document.number} is proposed with these bytes already")
+        raise OrderRefusedError(
+            f"order {document.number} is proposed with these bytes already: sign it, or, where "
+            "another proposal replaced it, draft it anew with another title"
+        )
     connection.execute(
         sa.insert(tables.orders).values(
             number=document.number,

@@ -77,9 +77,7 @@ class OrderWatch:
                 log.warning("orders cannot be read", why=first_line(error))
             self._away = True
         except KenchError as unsound:
-            if self._fault != str(unsound):
-                log.critical("orders: the database is not sound", why=str(unsound))
-            self._fault = str(unsound)
+            self._alarm(str(unsound))
         else:
             self._away, self._fault = False, None
             if book.newest != newest:
@@ -87,6 +85,14 @@ class OrderWatch:
                 if self._on_change is not None:
                     self._on_change(book)
 
+    def _alarm(self, why: str) -> None:
+        if self._fault != why:
+            log.critical("orders not followed, the last sound ones stay in force", why=why)
+        self._fault = why
+
     def _run(self) -> None:
         while not self._stop.wait(LOOK_S):
-            self.look()
+            try:
+                self.look()
+            except Exception as broken:  # noqa: BLE001 - ended, it would follow no order, unnoticed
+                self._alarm(f"orders cannot be followed: {broken!r}")

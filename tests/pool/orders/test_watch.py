@@ -11,6 +11,7 @@ from kench.pool.database import Role, open_engine
 from kench.pool.orders.book import OrderBook
 from kench.pool.orders.register import OrderUnsoundError
 from kench.pool.orders.watch import OrderWatch
+from kench.pool.signature.verifier import Signer
 from tests.support.registers import accept_orders, unguarded, verifier
 
 FEE = {"fee": {"pool_ppm": 5}}
@@ -84,6 +85,28 @@ def test_a_database_that_was_tampered_with_changes_nothing_and_is_an_alarm(
     assert watch.book == sound
     assert watch.fault is not None
     assert [entry["log_level"] for entry in logs] == ["critical"], "said once"
+
+
+class Broken:
+    """A verifier with a fault of its own."""
+
+    def verify(self, *_: object) -> Signer:
+        """Break."""
+        raise ZeroDivisionError("a fault of the program")
+
+
+def test_what_breaks_the_watch_is_an_alarm_and_it_goes_on(database: str, engine: sa.Engine) -> None:
+    watch = OrderWatch(engine, Broken())
+    watch.load()
+    watch.start()
+    accept_orders(engine)
+    try:
+        wait_until(lambda: "ZeroDivisionError" in str(watch.fault))
+        with unguarded(engine) as connection:
+            connection.execute(sa.text("DELETE FROM order_acceptances"))
+        wait_until(lambda: watch.fault is None)
+    finally:
+        watch.stop()
 
 
 def test_a_fault_that_is_mended_is_over(watch: OrderWatch, engine: sa.Engine) -> None:
