@@ -44,6 +44,7 @@ from kench.pool.door_settings import (
 from kench.pool.venue_settings import (
     VENUES_MAX,
     VenueSettings,
+    check_url,
     check_venues,
     fault_shares,
     read_venues,
@@ -186,7 +187,8 @@ class Settings(BaseSettings):
     """Confirmations after which a block's reward is posted."""
 
     screening_url: str | None = None
-    """`https://host` of the AML/KYT provider that orders name; coins are held until it answers."""
+    """`https://host` of the AML/KYT provider that orders name; coins are held until it answers.
+    Without TLS only on this machine."""
     screening_key_id: str | None = None
     """Name of our key at that provider."""
     screening_secret: SecretStr | None = None
@@ -303,6 +305,11 @@ class Settings(BaseSettings):
     @classmethod
     def _check_venues(cls, value: tuple[VenueSettings, ...]) -> tuple[VenueSettings, ...]:
         return check_venues(value)
+
+    @field_validator("screening_url")
+    @classmethod
+    def _check_screening_url(cls, value: str | None) -> str | None:
+        return value and check_url(value, "screening_secret")
 
     @field_validator("venue_faults")
     @classmethod

@@ -57,20 +57,7 @@ class VenueSettings(BaseModel):
     @field_validator("url")
     @classmethod
     def _check_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        try:
-            parts = urlsplit(value)
-            _ = parts.port
-        except ValueError:
-            raise ValueError("must look like https://host:port") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError("must look like https://host:port")
-        if parts.username is not None or parts.query:
-            raise ValueError("must hold no user, password or query: the key is in key_file")
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK_NAMES:
-            raise ValueError("http:// is for this machine alone: use https://")
-        return value.rstrip("/")
+        return value and check_url(value, "key_file")
 
     @model_validator(mode="after")
     def _check_kind(self) -> Self:
@@ -79,6 +66,25 @@ class VenueSettings(BaseModel):
         if (self.kind is VenueKind.CCXT) != (self.exchange is not None):
             raise ValueError("exchange names the venue of kind ccxt, and of no other")
         return self
+
+
+def check_url(url: str, secret_at: str) -> str:
+    """Return where somebody answers whom money is trusted to; raises ValueError.
+
+    `secret_at` names the setting that has what the URL must not hold.
+    """
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must look like https://host:port") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("must look like https://host:port")
+    if parts.username is not None or parts.query:
+        raise ValueError(f"must hold no user, password or query: the key is in {secret_at}")
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK_NAMES:
+        raise ValueError("http:// is for this machine alone: use https://")
+    return url.rstrip("/")
 
 
 def read_venues(value: object) -> object:

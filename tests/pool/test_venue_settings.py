@@ -52,6 +52,19 @@ def test_a_wrong_entry_is_named_by_its_place_and_what_is_wrong(
     assert "hush" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [("http://kyt.example", "use https://"), ("https://me:hush@kyt.example", "screening_secret")],
+)
+def test_what_clears_coins_is_asked_over_tls_and_its_secret_is_in_no_url(
+    url: str, why: str
+) -> None:
+    with pytest.raises(SettingsError, match=why) as caught:
+        read_settings(screening_url=url)
+    assert "hush" not in str(caught.value)
+    assert read_settings(screening_url="http://127.0.0.1:1/").screening_url == "http://127.0.0.1:1"
+
+
 def test_two_venues_of_one_name_are_refused() -> None:
     with pytest.raises(SettingsError, match="same name"):
         read_settings(venues=json.dumps([PAPER, PAPER]))
