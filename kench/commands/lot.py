@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from rich import box
 from rich.table import Table
 
+from kench.commands.files import read_handed, write_new
 from kench.commands.showing import action_of, table_text
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, one_transaction
@@ -38,10 +39,6 @@ Officers decide about a lot in three steps:
   kench lot resume LOT --document resume.json --signature resume.json.1.p7s \\
       --signature resume.json.2.p7s
 LOT is BLOCK:VOUT or TXID:VOUT, as `kench lot list` shows them; docs/sale.md tells the states."""
-
-
-class LotFileError(KenchError):
-    """A file of a resolution or signature cannot be read or written."""
 
 
 class LotNameError(KenchError):
@@ -109,20 +106,16 @@ def _act(connection: sa.Connection, settings: Settings, arguments: argparse.Name
     act = Act(arguments.action)
     if arguments.draft is not None:
         document = document_of(lot, act, arguments.why or "")
-        try:
-            with arguments.draft.open("xb") as file:
-                file.write(document)
-        except OSError as error:
-            raise LotFileError(f"{arguments.draft} cannot be written: {error.strerror}") from error
+        write_new(arguments.draft, document)
         return f"written to {arguments.draft}: two officers sign these very bytes\n{WAYS}"
-    document = _read(arguments.document, DOCUMENT_BYTES_MAX)
+    document = read_handed(arguments.document, DOCUMENT_BYTES_MAX)
     resolution = read_document(document)
     if resolution.lot != lot.key or resolution.act is not act:
         raise LotNameError(
             f"{arguments.document} is about {resolution.act} of lot {resolution.lot.block_hash}:"
             f"{resolution.lot.vout}, not what was asked for"
         )
-    signatures = [_read(path, SIGNATURE_BYTES_MAX) for path in arguments.signature]
+    signatures = [read_handed(path, SIGNATURE_BYTES_MAX) for path in arguments.signature]
     book = load_orders(connection, verifier_of(settings))
     now_us = SystemClock().now_us()
     # A resolution names a lot and no network: its coins are those of the orders.
@@ -232,16 +225,6 @@ def _record(lot: Lot) -> dict[str, Any]:
 
 def _plain(value: object) -> str:
     return bytes(value).hex() if isinstance(value, (bytes, memoryview)) else str(value)
-
-
-def _read(path: Path, most: int) -> bytes:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise LotFileError(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > most:
-        raise LotFileError(f"{path} has more than {most} bytes: it is no such file")
-    return content
 
 
 if __name__ == "__main__":

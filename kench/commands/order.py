@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from rich import box
 from rich.table import Table
 
+from kench.commands.files import read_handed, write_new
 from kench.commands.showing import action_of, table_text
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, one_transaction
@@ -59,10 +60,6 @@ An order goes this way:
 The second officer's good signature accepts it. A proposal with a mistake is replaced by proposing
 another one under the same number. docs/orders.md says what an order may hold.
 """
-
-
-class OrderFileError(KenchError):
-    """A file of an order or a signature that cannot be read or written."""
 
 
 class OrderUnknownError(KenchError):
@@ -139,7 +136,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _draft(connection: sa.Connection, settings: Settings, path: Path, out: Path | None) -> str:
     book = load_orders(connection, verifier_of(settings))
-    given = parse_json(_read(path, DOCUMENT_BYTES_MAX))
+    given = parse_json(read_handed(path, DOCUMENT_BYTES_MAX))
     if not isinstance(given, dict):
         raise InvalidOrderError("an order is a JSON object: see docs/orders.md")
     number = given.pop("number", book.newest + 1)
@@ -147,13 +144,7 @@ def _draft(connection: sa.Connection, settings: Settings, path: Path, out: Path 
     now_us, tip = SystemClock().now_us(), _tip(settings, document)
     book.accept(document, tip_height=tip, now_us=now_us)
     out = out or Path(f"order-{document.number}.json")
-    try:
-        with out.open("xb") as file:
-            file.write(document.content)
-    except FileExistsError as error:
-        raise OrderFileError(f"{out} is there already: name another with --out") from error
-    except OSError as error:
-        raise OrderFileError(f"{out} cannot be written: {error.strerror}") from error
+    write_new(out, document.content)
     return "\n".join(
         (
             f"order {document.number}, {document.title!r}, network {document.network}:",
@@ -166,7 +157,7 @@ def _draft(connection: sa.Connection, settings: Settings, path: Path, out: Path 
 
 
 def _propose(connection: sa.Connection, settings: Settings, path: Path) -> str:
-    content = _read(path, DOCUMENT_BYTES_MAX)
+    content = read_handed(path, DOCUMENT_BYTES_MAX)
     document = read_document(content)
     tip_height, now_us = _tip(settings, document), SystemClock().now_us()
     propose(connection, verifier_of(settings), content, tip_height=tip_height, now_us=now_us)
@@ -179,7 +170,7 @@ def _propose(connection: sa.Connection, settings: Settings, path: Path) -> str:
 
 
 def _sign(connection: sa.Connection, settings: Settings, number: int, path: Path) -> str:
-    signature = _read(path, SIGNATURE_BYTES_MAX)
+    signature = read_handed(path, SIGNATURE_BYTES_MAX)
     verifier = verifier_of(settings)
     document = waiting(connection, number)
     tip_height, now_us = _tip(settings, document), SystemClock().now_us()
@@ -197,10 +188,7 @@ def _show(connection: sa.Connection, number: int, out: Path | None, *, as_json: 
     # An accepted one is shown, else the one that can be signed.
     entry = next((one for one in entries if one.accepted_at), entries[-1])
     if out is not None:
-        try:
-            out.write_bytes(entry.content)
-        except OSError as error:
-            raise OrderFileError(f"{out} cannot be written: {error.strerror}") from error
+        write_new(out, entry.content)
     if as_json:
         return json.dumps(_record(entry, entries), ensure_ascii=False)
     document = read_document(bytes(entry.content))
@@ -276,17 +264,6 @@ def _tip(settings: Settings, document: Document) -> int | None:
     if not nodes:
         return None
     return ChainView(nodes, SystemClock(), document.network).tip().height
-
-
-def _read(path: Path, bytes_max: int) -> bytes:
-    try:
-        with path.open("rb") as file:
-            content = file.read(bytes_max + 1)
-    except OSError as error:
-        raise OrderFileError(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > bytes_max:
-        raise OrderFileError(f"{path} has more than {bytes_max} bytes")
-    return content
 
 
 if __name__ == "__main__":

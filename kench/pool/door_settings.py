@@ -151,16 +151,15 @@ class FirstDoor(Protocol):
         ...
 
 
-def read_doors(value: object) -> object:
-    """Read the variable's text, a JSON array of objects; a TOML array comes as it is."""
+def tables_of(value: object, setting: str, example: str) -> object:
+    """Read a variable's text, a JSON array of objects; a TOML array comes as it is."""
     if not isinstance(value, str):
         return value
     try:
         parsed: Any = json.loads(value) if value.strip() else ()
     except ValueError:
         raise ValueError(
-            'must be a JSON array, such as [{"name": "high", "port": 3334}]; '
-            "in the settings file, tables [[doors]]"
+            f"must be a JSON array, such as [{example}]; in the settings file, tables [[{setting}]]"
         ) from None
     return parsed
 

@@ -38,7 +38,7 @@ from kench.pool.door_settings import (
     check_doors,
     meets,
     plan_doors,
-    read_doors,
+    tables_of,
     words_of,
 )
 from kench.pool.venue_settings import (
@@ -47,7 +47,6 @@ from kench.pool.venue_settings import (
     check_url,
     check_venues,
     fault_shares,
-    read_venues,
 )
 
 CONFIG_NAME = "kench.toml"
@@ -294,12 +293,12 @@ class Settings(BaseSettings):
     @field_validator("doors", mode="before")
     @classmethod
     def _read_doors(cls, value: object) -> object:
-        return read_doors(value)
+        return tables_of(value, "doors", '{"name": "high", "port": 3334}')
 
     @field_validator("venues", mode="before")
     @classmethod
     def _read_venues(cls, value: object) -> object:
-        return read_venues(value)
+        return tables_of(value, "venues", '{"name": "paper", "kind": "paper", ...}')
 
     @field_validator("venues")
     @classmethod

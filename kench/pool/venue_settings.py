@@ -1,9 +1,8 @@
 """Settings of the venues that coins are sold on, and of the faults of the paper venue."""
 
-import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -85,20 +84,6 @@ def check_url(url: str, secret_at: str) -> str:
     if parts.scheme == "http" and parts.hostname not in LOOPBACK_NAMES:
         raise ValueError("http:// is for this machine alone: use https://")
     return url.rstrip("/")
-
-
-def read_venues(value: object) -> object:
-    """Read the variable's text, a JSON array of objects; a TOML array comes as it is."""
-    if not isinstance(value, str):
-        return value
-    try:
-        parsed: Any = json.loads(value) if value.strip() else ()
-    except ValueError:
-        raise ValueError(
-            'must be a JSON array, such as [{"name": "paper", "kind": "paper", ...}]; '
-            "in the settings file, tables [[venues]]"
-        ) from None
-    return parsed
 
 
 def check_venues(venues: tuple[VenueSettings, ...]) -> tuple[VenueSettings, ...]:
