@@ -4,24 +4,26 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from html import escape
 
-from kench.payouts.statements.statement import LotLine, Statement, totals
+from kench.payouts.statements.statement import LotLine, Statement, totals, turnover
 from kench.payouts.statements.texts import Language, btc, som, text_of
 
 STYLE = """
 @page { size: A4 landscape; margin: 14mm 12mm 16mm; font-family: "DejaVu Sans";
-  @bottom-left { content: string(title); font-size: 7pt; color: #555 }
+  @bottom-left { content: string(title) ". " string(who); font-size: 7pt; color: #555 }
   @bottom-right { content: counter(page) " / " counter(pages); font-size: 7pt; color: #555 } }
 body { font-family: "DejaVu Sans"; font-size: 7.5pt; color: #111 }
 h1 { font-size: 13pt; margin: 0 0 2mm; string-set: title content() }
+.who { string-set: who content() }
 h2 { font-size: 9.5pt; margin: 5mm 0 1.5mm }
 p { margin: 0 0 1mm } .note { color: #555 }
 table { border-collapse: collapse; width: 100% }
 thead { display: table-header-group } tr { page-break-inside: avoid }
 th { text-align: left; border-bottom: 0.6pt solid #111; font-weight: bold }
 th, td { padding: 0.8mm 1.4mm 0.8mm 0; vertical-align: top }
-td { border-bottom: 0.2pt solid #bbb } .n { text-align: right; white-space: nowrap }
+td { border-bottom: 0.2pt solid #bbb } .n { text-align: right }
+td.n, td.at, td.lot { white-space: nowrap }
 .total td { border-top: 0.6pt solid #111; font-weight: bold }
-.mono { font-family: "DejaVu Sans Mono"; font-size: 6.2pt }
+td.id, td.lot { font-family: "DejaVu Sans Mono"; font-size: 6.2pt }
 """
 LOT_COLUMNS = (
     "at", "height", "lot", "venue", "amount", "price", "gross", "venue_fee", "pool_fee", "net",
@@ -31,6 +33,7 @@ NUMBERS = frozenset(
     ["height", "amount", "price", "gross", "venue_fee", "pool_fee", "net", "order", "som",
      "pending", "mature", "due", "leaving"]
 )  # fmt: skip
+STYLED = frozenset(["at", "id", "lot"])
 Row = Sequence[str]
 
 
@@ -69,9 +72,9 @@ def _head(statement: Statement, language: Language) -> str:
         text_of("units", language),
         f"{text_of('digest', language)}: {statement.sha256.hex()}",
     ]
-    return "".join(f"<p>{escape(line)}</p>" for line in lines) + "".join(
-        f'<p class="note">{escape(note)}</p>' for note in notes
-    )
+    whose, *others = lines
+    styled = [("who", whose), *(("", line) for line in others), *(("note", one) for one in notes)]
+    return "".join(f'<p class="{style}">{escape(line)}</p>' for style, line in styled)
 
 
 def _section(name: str, table: str, language: Language) -> str:
@@ -79,34 +82,48 @@ def _section(name: str, table: str, language: Language) -> str:
 
 
 def _balances(statement: Statement, language: Language) -> str:
-    rows = [
+    """Opening, what each kind of movement changed, and closing."""
+    opening, closing = (
         (
-            text_of(name, language), btc(coins.pending_sat), btc(coins.mature_sat),
-            som(money.due_tyiyn), som(money.leaving_tyiyn),
+            text_of(name, language), btc(coins.pending_sat, language),
+            btc(coins.mature_sat, language), som(money.due_tyiyn, language),
+            som(money.leaving_tyiyn, language),
         )
         for name, coins, money in (
             ("opening", statement.coins_opening, statement.money_opening),
             ("closing", statement.coins_closing, statement.money_closing),
         )
-    ]  # fmt: skip
-    return _table(("", "pending", "mature", "due", "leaving"), rows, language)
+    )  # fmt: skip
+    rows: list[Row] = [opening]
+    for kind, changes in turnover(statement):
+        shown = (
+            f"{'+' * (change > 0)}{write(change, language)}" if change else ""
+            for write, change in zip((btc, btc, som, som), changes, strict=True)
+        )
+        rows.append((text_of(kind, language), *shown))
+    return _table(("", "pending", "mature", "due", "leaving"), rows, language, closing)
 
 
 def _lots(statement: Statement, language: Language) -> str:
     rows = [
         (
-            _minute(lot.at), str(lot.height), _lot_name(lot), lot.venue, btc(lot.amount_sat),
-            som(round(Decimal(lot.price_kgs) * 100)), som(lot.gross_tyiyn),
-            som(lot.venue_fee_tyiyn), som(lot.pool_fee_tyiyn), som(lot.net_tyiyn),
+            _minute(lot.at), str(lot.height), _lot_name(lot), lot.venue,
+            btc(lot.amount_sat, language),
+            som(round(Decimal(lot.price_kgs) * 100), language), som(lot.gross_tyiyn, language),
+            som(lot.venue_fee_tyiyn, language), som(lot.pool_fee_tyiyn, language),
+            som(lot.net_tyiyn, language),
             str(lot.fee_order),
         )
         for lot in statement.lots
     ]  # fmt: skip
     sums = totals(statement.lots)
     total = (
-        text_of("total", language), "", "", "", btc(sums["amount_sat"]), "",
-        som(sums["gross_tyiyn"]), som(sums["venue_fee_tyiyn"]), som(sums["pool_fee_tyiyn"]),
-        som(sums["net_tyiyn"]), "",
+        text_of("total", language), "", "", "", btc(sums["amount_sat"], language), "",
+        *(
+            som(sums[name], language)
+            for name in ("gross_tyiyn", "venue_fee_tyiyn", "pool_fee_tyiyn", "net_tyiyn")
+        ),
+        "",
     )  # fmt: skip
     return _table(LOT_COLUMNS, rows, language, total if rows else None)
 
@@ -119,7 +136,7 @@ def _payouts(statement: Statement, language: Language) -> str:
     rows = [
         (
             _minute(line.at), text_of(line.kind, language), line.end_to_end_id, line.account,
-            som(line.amount_tyiyn), line.reason,
+            som(line.amount_tyiyn, language), line.reason,
         )
         for line in statement.payouts
     ]  # fmt: skip
@@ -130,7 +147,7 @@ def _coins(statement: Statement, language: Language) -> str:
     rows = [
         (
             _minute(line.at), text_of(line.kind, language), str(line.height), line.block_hash,
-            btc(line.amount_sat),
+            btc(line.amount_sat, language),
         )
         for line in statement.coins
     ]  # fmt: skip
@@ -162,7 +179,7 @@ def _row(columns: Sequence[str], row: Row, style: str = "") -> str:
 def _class(name: str) -> str:
     if name in NUMBERS:
         return ' class="n"'
-    return ' class="mono"' if name in {"id", "lot"} else ""
+    return f' class="{name}"' if name in STYLED else ""
 
 
 def _day(moment: str) -> str:

@@ -27,8 +27,10 @@ from kench.pool.moments import BISHKEK
 
 SATOSHI_PER_BITCOIN = 100_000_000
 LINES_MAX = 200_000
-"""Movements of one participant in a month; more are refused, not cut."""
+"""Movements of one participant in a month, or trades of its lots; more are refused, not cut."""
 
+# Of a block's transfers a participant is the credit side only (`ledger_flows`), and the index of
+# debits has the others alone: so both sides are found by an index.
 _BALANCES = sa.text("""
     SELECT
         coalesce(sum(amount * side) FILTER (WHERE kind = 'pend'), 0)
@@ -36,7 +38,9 @@ _BALANCES = sa.text("""
         coalesce(sum(amount * side) FILTER (WHERE kind = 'post'), 0) AS posted
     FROM (SELECT kind, pending_id, amount, created_at,
             CASE WHEN credit_account = :account THEN 1 ELSE -1 END AS side
-          FROM transfers WHERE :account IN (debit_account, credit_account)) AS lines
+          FROM transfers
+          WHERE credit_account = :account OR debit_account = :account AND subject <> 'block'
+         ) AS lines
     WHERE created_at < :before
 """)
 _ACCOUNT = sa.text("""
@@ -52,7 +56,7 @@ _COINS = sa.text("""
     LEFT JOIN lot_settlements AS settled
         ON subject = 'settlement' AND settled.reference = transfers.reference
     LEFT JOIN lots ON (lots.block_hash, lots.vout) = (settled.block_hash, settled.vout)
-    WHERE :account IN (debit_account, credit_account)
+    WHERE (credit_account = :account OR debit_account = :account AND subject <> 'block')
         AND created_at >= :begins AND created_at < :ends
     ORDER BY created_at, height, kind, transfers.reference LIMIT :most
 """)
@@ -79,7 +83,7 @@ _FILLS = sa.text("""
     JOIN lot_settlements AS settled USING (block_hash, vout)
     WHERE lines.participant_id = :participant
         AND settled.reference = ANY(CAST(:lots AS text[]))
-    ORDER BY fills.at, trade_id
+    ORDER BY fills.at, trade_id LIMIT :most
 """)
 _CREDITED = sa.text("""
     SELECT coalesce(sum(amount), 0) FROM transfers
@@ -230,8 +234,8 @@ class _Reader:
         self, references: Iterable[str]
     ) -> dict[tuple[str, int], list[tuple[FillLine, Decimal]]]:
         found = defaultdict(list)
-        values = {"participant": self._participant_id, "lots": list(references)}
-        for row in self._connection.execute(_FILLS, values):
+        lots = list(references)
+        for row in self._rows(_FILLS, participant=self._participant_id, lots=lots):
             line = FillLine(
                 row.trade_id, row.amount_sat, f"{row.price:f}", row.gross_tyiyn, row.fee_tyiyn
             )

@@ -172,6 +172,22 @@ def check_ties(statement: Statement) -> None:
         _tie(f"tyiyn of lot {lot.coinbase_txid}:{lot.vout}", net, lot.net_tyiyn)
 
 
+def turnover(statement: Statement) -> list[tuple[str, tuple[int, int, int, int]]]:
+    """Return what each kind of movement adds to pending and mature satoshi, due and leaving tyiyn.
+
+    Kinds without a movement are left out. Opening and all of them are the closing.
+    """
+    found = []
+    for kind, (pending, mature) in COIN_SIGNS.items():
+        sat = sum(line.amount_sat for line in statement.coins if line.kind == kind)
+        found.append((kind, (pending * sat, mature * sat, 0, 0)))
+    found.append(("credited", (0, 0, sum(lot.net_tyiyn for lot in statement.lots), 0)))
+    for kind, (leaving, due) in PAYOUT_SIGNS.items():
+        tyiyn = sum(line.amount_tyiyn for line in statement.payouts if line.kind == kind)
+        found.append((kind, (0, 0, due * tyiyn, leaving * tyiyn)))
+    return [(kind, changes) for kind, changes in found if any(changes)]
+
+
 def _sum(
     lines: Iterable[CoinLine | PayoutLine],
     signs: dict[str, tuple[int, int]],

@@ -34,7 +34,8 @@ _TEXTS: dict[str, tuple[str, str, str]] = {
     "pending": ("Ожидает зрелости, BTC", "Бышып жетилүүнү күтөт, BTC", "Waiting to mature, BTC"),
     "mature": ("Зрелые, BTC", "Бышып жетилген, BTC", "Mature, BTC"),
     "due": ("К выплате, сом", "Төлөнө турган, сом", "Due, som"),
-    "leaving": ("Из них в пути", "Анын ичинен жолдо", "Of it on its way"),
+    "leaving": ("Из них в пути, сом", "Анын ичинен жолдо, сом", "Of it on its way, som"),
+    "credited": ("зачислено за лоты", "лоттор үчүн эсепке түштү", "credited for lots"),
     "lots": ("Проданные лоты", "Сатылган лоттор", "Lots sold"),
     "payouts": ("Выплаты", "Төлөмдөр", "Payouts"),
     "coins": ("Движение BTC", "BTC кыймылы", "Movements of BTC"),
@@ -77,14 +78,19 @@ def names() -> frozenset[str]:
     return frozenset(_TEXTS)
 
 
-def btc(satoshi: int) -> str:
+def btc(satoshi: int, language: Language) -> str:
     """Satoshi as bitcoins with eight decimals, exactly."""
-    whole, rest = divmod(abs(satoshi), 100_000_000)
-    return f"{'-' if satoshi < 0 else ''}{whole}.{rest:08}"
+    return _exactly(satoshi, 8, language)
 
 
-def som(tyiyn: int) -> str:
-    """Tyiyn as som with two decimals, thousands apart, exactly."""
-    whole, rest = divmod(abs(tyiyn), 100)
-    grouped = f"{whole:,}".replace(",", "\N{NO-BREAK SPACE}")
-    return f"{'-' if tyiyn < 0 else ''}{grouped},{rest:02}"
+def som(tyiyn: int, language: Language) -> str:
+    """Tyiyn as som with two decimals, exactly."""
+    return _exactly(tyiyn, 2, language)
+
+
+def _exactly(amount: int, decimals: int, language: Language) -> str:
+    """Write an amount as its language does: 1,234.56 in English, else 1 234,56."""
+    whole, rest = divmod(abs(amount), 10**decimals)
+    thousands, point = (",", ".") if language == "en" else ("\N{NO-BREAK SPACE}", ",")
+    sign = "-" if amount < 0 else ""
+    return f"{sign}{f'{whole:,}'.replace(',', thousands)}{point}{rest:0{decimals}}"

@@ -12,7 +12,7 @@ import pytest
 from kench.payouts.statements.page import html_of
 from kench.payouts.statements.pdf import name_of, pdf_of
 from kench.payouts.statements.sheets import BOM, csv_of, harmless, xlsx_of
-from kench.payouts.statements.statement import totals
+from kench.payouts.statements.statement import totals, turnover
 from kench.payouts.statements.texts import LANGUAGES, Language, btc, names, som, text_of
 from tests.payouts.statements.samples import EMPTY, LOT, STATEMENT
 
@@ -27,12 +27,13 @@ def test_every_text_is_in_every_language() -> None:
 
 
 def test_amounts_are_shown_exactly() -> None:
-    assert [btc(n) for n in (0, 1, -5, 312_500_000)] == [
-        "0.00000000", "0.00000001", "-0.00000005", "3.12500000",
+    assert [btc(n, "ky") for n in (0, 1, -5, 312_500_000)] == [
+        "0,00000000", "0,00000001", "-0,00000005", "3,12500000",
     ]  # fmt: skip
-    assert [som(n) for n in (0, 5, -100, 123_456_789)] == [
+    assert [som(n, "ru") for n in (0, 5, -100, 123_456_789)] == [
         "0,00", "0,05", "-1,00", "1\xa0234\xa0567,89",
     ]  # fmt: skip
+    assert [som(123_456_789, "en"), btc(-(10**12), "en")] == ["1,234,567.89", "-10,000.00000000"]
 
 
 def test_the_csv_is_utf_8_with_a_mark_and_reads_back() -> None:
@@ -83,12 +84,34 @@ def test_the_pdf_keeps_every_letter_and_its_record(page: tuple[Language, bytes])
     reader = pypdf.PdfReader(io.BytesIO(raw))
     text = "".join("".join(sheet.extract_text() for sheet in reader.pages).split())
     wanted = [text_of(name, language) for name in ("title", "lots", "payouts", "venue_fee")]
-    for words in (*wanted, NAME, som(LOT.net_tyiyn), btc(LOT.amount_sat), STATEMENT.sha256.hex()):
+    amounts = som(LOT.net_tyiyn, language), btc(LOT.amount_sat, language)
+    for words in (*wanted, NAME, *amounts, STATEMENT.sha256.hex()):
         assert "".join(words.split()) in text
     (record,) = reader.attachments[f"{name_of(STATEMENT)}.json"]
     assert record == STATEMENT.canonical()
     assert json.loads(record)["participant_id"] == 7
     assert b"pdfaid" in raw or b"pdfaid" in reader.xmp_metadata.stream.get_data()  # type: ignore[union-attr]
+
+
+def test_opening_and_what_each_kind_of_movement_changed_are_the_closing() -> None:
+    changes = dict(turnover(STATEMENT))
+    assert changes == {
+        "found": (5, 0, 0, 0),
+        "matured": (-187_500_000, 187_500_000, 0, 0),
+        "orphaned": (-5, 0, 0, 0),
+        "sold": (0, -187_500_000, 0, 0),
+        "credited": (0, 0, LOT.net_tyiyn, 0),
+        "ordered": (0, 0, 0, 2 * 1_606_171_975),
+        "paid": (0, 0, -1_606_171_975, -1_606_171_975),
+        "rejected": (0, 0, 0, -1_606_171_975),
+        "returned": (0, 0, 1_606_171_975, 0),
+    }
+    opening = (187_500_000, 0, 100, 0)
+    assert tuple(map(sum, zip(opening, *changes.values(), strict=True))) == (0, 0, 1_606_171_975, 0)
+    page = html_of(STATEMENT, "en")
+    assert "<td>credited for lots</td>" in page
+    assert "+16,061,718.75" in page
+    assert turnover(EMPTY) == []
 
 
 def test_a_month_without_movements_says_so() -> None:
