@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import string
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -32,6 +33,10 @@ class NoProofError(KenchError):
     """There is nothing to prove, or not with this key."""
 
 
+class ProofNotWrittenError(KenchError):
+    """A proof's file cannot be written."""
+
+
 def main() -> None:
     """Write a proof, or a proof and its shares."""
     shares = sys.argv[1:2] == ["shares"]
@@ -50,7 +55,9 @@ def main() -> None:
         count = _write_shares(settings, proof, repeats, given.output)
         print(f"{given.output}: {count} shares, {proof.work_hashes} hashes of work")
     elif given.output:
-        given.output.write_bytes(proof.line())
+        with _written(given.output) as partial:
+            partial.write_bytes(proof.line())
+        print(given.output)
     else:
         sys.stdout.write(proof.line().decode())
 
@@ -58,7 +65,7 @@ def main() -> None:
 def find_block(connection: sa.Connection, words: str) -> str:
     """Return the hash of a block that is named by hash or height. Raises NoProofError."""
     blocks = books.blocks.c
-    if len(words) == HASH_DIGITS:
+    if len(words) == HASH_DIGITS and not words.strip(string.hexdigits):
         return words.lower()
     if not (words.isascii() and words.isdecimal() and len(words) < 10):
         raise NoProofError(f"{words} is neither the hash of a block nor a height")
@@ -117,8 +124,7 @@ def _write_shares(
         )
     reader = WindowReader(settings.data_dir / "journal", proof.manifest, repeats)
     whole = sum(end - start for start, end in proof.manifest.bounds().values())
-    partial = output.with_name(output.name + ".partial")
-    try:
+    with _written(output) as partial:
         with progress("reading shares", whole) as show, partial.open("wb") as file:
             own = ((number, records) for number, records in reader.own(proof.participant_id)
                    if show(reader.shares_read) is None)  # fmt: skip
@@ -128,11 +134,24 @@ def _write_shares(
             partial.open("rb") as written,
         ):
             check_file(written, show)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-    partial.replace(output)
     return count
+
+
+@contextlib.contextmanager
+def _written(output: Path) -> Iterator[Path]:
+    """Give a file beside `output` that takes its place when all went well, else goes."""
+    partial = output.with_name(output.name + ".partial")
+    try:
+        try:
+            yield partial
+            partial.replace(output)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ProofNotWrittenError(
+            f"{output} was not written: {error}; give another --output, or restore the journal"
+        ) from error
 
 
 @contextlib.contextmanager

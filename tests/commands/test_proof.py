@@ -87,12 +87,24 @@ def test_own_shares_are_written_whole_and_hashed_again(
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.parametrize("words", [["proof"], ["proof", "shares"]])
+def test_a_file_that_cannot_be_written_is_told_in_one_line(
+    pool: ProvenPool, database: str, tmp_path: Path, words: list[str]
+) -> None:
+    data = {"KENCH_DATABASE_URL": database, "KENCH_DATA": str(tmp_path)}
+    done = kench(*words, "101", "2", "-o", str(tmp_path / "gone" / "file"), **data)
+    assert done.returncode == 1
+    assert "was not written: " in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (["999", "2"], "no block at height 999"),
         (["x", "2"], "neither the hash of a block nor a height"),
         (["ab" * 32, "2"], "nothing was signed"),
+        (["zz" * 32, "2"], "neither the hash of a block nor a height"),
         (["101", "77"], "pays no work of participant 77"),
     ],
 )
