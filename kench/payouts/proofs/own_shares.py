@@ -208,7 +208,7 @@ class _SharesCheck:
         """See that nothing is missing or counts twice, and that the work is what the leaf says."""
         if not self._is_ended:
             raise ProofRefusedError("the file was cut off: its last line is missing")
-        known = np.frombuffer(bytes(self._known), np.dtype((np.void, _KNOWN_BYTES)))
+        known = np.frombuffer(self._known, np.dtype((np.void, _KNOWN_BYTES)))
         if len(np.unique(known)) != len(known):
             raise ProofRefusedError("a share is in the file twice")
         if self._holds_the_refused and self.shares > 1:

@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from kench.payouts.proofs import tables
 from kench.payouts.proofs.evidence import EvidenceKey
@@ -73,7 +73,11 @@ class ManifestMaker:
                     with connection.begin():
                         self._make(connection, block_hash)
                 except (KenchError, TreeError, OSError) as trouble:
-                    self._fail(block_hash, trouble)
+                    self._fail(block_hash, str(trouble))
+                except DBAPIError as refused:
+                    if refused.connection_invalidated:
+                        raise
+                    self._fail(block_hash, first_line(refused))
                 else:
                     made += 1
                     self._failed.pop(block_hash, None)
@@ -122,8 +126,8 @@ class ManifestMaker:
             .on_conflict_do_nothing()
         )
 
-    def _fail(self, block_hash: str, trouble: Exception) -> None:
+    def _fail(self, block_hash: str, why: str) -> None:
         if len(self._failed) >= FAILED_MAX:
             self._failed.clear()
         backoff = self._failed.setdefault(block_hash, Backoff(self._clock))
-        log.error("manifest not made", hash=block_hash, why=str(trouble), retry_s=backoff.fail())
+        log.error("manifest not made", hash=block_hash, why=why, retry_s=backoff.fail())

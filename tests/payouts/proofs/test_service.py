@@ -147,6 +147,17 @@ def test_a_block_whose_journal_cannot_be_read_keeps_no_other_waiting(pool: Prove
     assert pool.maker.turn() == 1
 
 
+def test_a_block_that_postgresql_refuses_keeps_no_other_waiting(pool: ProvenPool) -> None:
+    first, second = pool.round(101), pool.round(102)
+    pool.settle()
+    with pool.engine.begin() as connection:
+        connection.execute(
+            sa.text(f"ALTER TABLE manifests ADD CONSTRAINT refusal CHECK (block_hash <> '{first}')")
+        )
+    assert pool.maker.turn() == 1
+    assert manifest_of(pool, second)
+
+
 def _status(pool: ProvenPool, seconds_later: int = 0) -> tuple[dict[str, int], str]:
     """What status has of manifests, so much later, and its words."""
     with pool.engine.connect() as connection, connection.begin() as changes:
