@@ -1,5 +1,6 @@
 """What docs/proofs.md says of proofs holds: its own program checks them without Kench."""
 
+import json
 import re
 import subprocess
 import sys
@@ -7,16 +8,22 @@ from pathlib import Path
 
 import pytest
 
+from kench.payouts.proofs.canonical import encode
+from tests.payouts.proofs.mutations import at, changes, places, replaced
 from tests.payouts.proofs.samples import KEY, proof_of
 
 PAGE = Path(__file__).parents[3] / "docs" / "proofs.md"
 AMOUNTS = {who: (2**60 + who, 1000 * who) for who in range(1, 12)}
 
 
+def program() -> str:
+    (found,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    return str(found)
+
+
 def run_page(folder: Path) -> "subprocess.CompletedProcess[str]":
-    (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
     return subprocess.run(
-        [sys.executable, "-I", "-c", program],
+        [sys.executable, "-I", "-c", program()],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -51,3 +58,26 @@ def test_the_program_on_the_page_refuses_a_changed_one(
     assert before in line
     (tmp_path / "proof.json").write_bytes(line.replace(before, after, 1))
     assert run_page(tmp_path).returncode
+
+
+def test_the_program_on_the_page_finds_every_change_of_a_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Read as Python reads them: 01 is 1, and what nobody reads is no matter."""
+    monkeypatch.chdir(tmp_path)
+    code = compile(program(), "page", "exec")
+    true = json.loads(proof_of(AMOUNTS, 6).line())
+    for place in places(true):
+        for other in changes(at(true, place)):
+            if _says_the_same(other, at(true, place)):
+                continue
+            Path("proof.json").write_bytes(encode(replaced(true, place, other)) + b"\n")
+            with pytest.raises(Exception):  # noqa: B017, PT011 - however it ends
+                exec(code, {})
+
+
+def _says_the_same(other: object, before: object) -> bool:
+    if isinstance(before, dict):
+        return isinstance(other, dict) and "more" in other
+    # So is true 1.
+    return str(other).lstrip("0") == str(before) or other == before

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import random
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,9 +20,11 @@ from kench.payouts.proofs.errors import ProofRefusedError
 from kench.payouts.proofs.gathering import WindowReader, read_repeats
 from kench.payouts.proofs.own_shares import check_file, write_file
 from kench.pool.journal.format import SHARE
-from tests.payouts.journals import EASY
+from kench.pool.work import work_of
+from tests.payouts.journals import EASY, JournalBuilder
+from tests.payouts.proofs.mutations import at, changes, places, replaced
 from tests.payouts.proofs.pools import PARTICIPANTS, ProvenPool
-from tests.payouts.proofs.samples import KEY
+from tests.payouts.proofs.samples import KEY, proof_of
 
 
 def shares_file(pool: ProvenPool, block_hash: str, participant_id: int) -> bytes:
@@ -85,6 +88,87 @@ def test_no_byte_can_be_changed_left_out_or_put_in(made: bytes) -> None:
         for changed in (flipped, b"", made[position : position + 1] * 2):
             with pytest.raises(ProofRefusedError):
                 check_file(io.BytesIO(made[:position] + changed + made[position + 1 :]))
+
+
+def _file_of(values: list[Any]) -> bytes:
+    return b"".join(encode(value) + b"\n" for value in values)
+
+
+def test_no_value_can_be_changed(made: bytes) -> None:
+    """Each value of each line, every one of the proof, manifest, jobs and end among them."""
+    values = [json.loads(line) for line in made.splitlines()]
+    check_file(io.BytesIO(_file_of(values)))
+    count = 0
+    for place in places(values):
+        for other in changes(at(values, place)):
+            count += 1
+            with pytest.raises(ProofRefusedError):
+                check_file(io.BytesIO(_file_of(replaced(values, place, other))))
+    assert count > 500
+
+
+def test_no_number_of_a_record_can_be_changed(made: bytes) -> None:
+    lines = made.splitlines(keepends=True)
+    for name in SHARE.names:
+        for position in (1, 2):
+            before = np.frombuffer(base64.b64decode(json.loads(lines[position])["records"]), SHARE)
+            changed = _with_record(lines[position], 0, **{name: _other(before[name][0])})
+            whole = [*lines[:position], changed, *lines[position + 1 :]]
+            if name == "crc32":  # which is mended with every change
+                assert whole == lines
+                continue
+            with pytest.raises(ProofRefusedError):
+                check_file(io.BytesIO(b"".join(whole)))
+
+
+def _other(value: Any) -> Any:
+    return bytes(len(value)) if isinstance(value, bytes) else value + 1
+
+
+HARD = 2.0**-24
+"""One hash in 256 meets it: that three changed ones do so is no matter of luck any more."""
+POOLS_WORD = {
+    # A record has the version and the time that it was hashed with.
+    "jobs": {"height", "mintime", "ntime", "version", "block_target", "reward_sat"},
+    # A flag tells of a block, a checksum of the disk.
+    "records": {"crc32", "time_us", "worker", "flags"},
+}
+"""What no hash covers: of this a reader has the pool's signature alone."""
+
+
+def test_whoever_signs_can_change_nothing_that_hashes_cover(tmp_path: Path) -> None:
+    """The pool itself, signing a changed file anew."""
+    journal = JournalBuilder(tmp_path / "journal", 1)
+    job = journal.job(1, 850_001, branches=2)
+    for _ in range(3):
+        journal.share(job, participant=4, difficulty=HARD, block=None)
+    journal.close()
+    proof = proof_of({4: (3 * work_of(HARD), 10**6), 9: (5, 10**7)}, 4)
+    file = io.BytesIO()
+    write_file(file, proof, [(1, journal.array())], journal.job_of, KEY)
+    assert check_file(io.BytesIO(file.getvalue())).shares == 3
+    lines = file.getvalue().splitlines(keepends=True)[:-1]
+    batch = json.loads(lines[1])
+    for place in places(batch):
+        name = str(place[-1])
+        if place[0] == "jobs" and name in POOLS_WORD["jobs"]:
+            continue
+        for other in changes(at(batch, place)):
+            line = encode(replaced(batch, place, other)) + b"\n"
+            with pytest.raises(ProofRefusedError):
+                check_file(io.BytesIO(_signed(lines[0], line)))
+    before = np.frombuffer(base64.b64decode(batch["records"]), SHARE)
+    for name in set(SHARE.names) - POOLS_WORD["records"]:
+        line = _with_record(lines[1], 0, **{name: _other(before[name][0])})
+        with pytest.raises(ProofRefusedError):
+            check_file(io.BytesIO(_signed(lines[0], line)))
+
+
+def _signed(*lines: bytes) -> bytes:
+    try:
+        return signed_anew(list(lines))
+    except (TypeError, ValueError, KeyError):  # records of which no count is possible
+        return b"".join(lines)
 
 
 def test_lines_left_out_or_twice_or_behind_the_end_are_found(made: bytes) -> None:
