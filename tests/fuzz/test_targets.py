@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from fuzz.distil import INPUTS_MAX
 from fuzz.places import CORPUS
 from fuzz.targets import TARGETS
 
-FILES_MAX, BYTES_MAX = 200, 2048
+SEEDS_MAX = 60
+FILES_MAX, BYTES_MAX = len(TARGETS) * INPUTS_MAX + SEEDS_MAX, 2048
 INPUTS = sorted(path for path in CORPUS.rglob("*") if path.is_file())
 
 
