@@ -13,7 +13,9 @@ from functools import partial
 
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.exc import IntegrityError
 
+from kench.pool.database import first_line
 from kench.pool.orders.book import NoOrderError
 from kench.sale import trading
 from kench.sale.deposits import WAITING, Deposits, read_deposits, receive
@@ -205,6 +207,11 @@ class Executor:
             wait_s = seen.lane.schedule.failed(lot)
             log.warning("lot waits", lot=lot.reference, state=lot.state, why=str(trouble),
                         retry_s=wait_s)  # fmt: skip
+        except IntegrityError as refusal:
+            wait_s = seen.lane.schedule.failed(lot)
+            log.critical("PostgreSQL refused what the sale wrote of a lot: run `kench audit`",
+                         lot=lot.reference, state=lot.state, why=first_line(refusal),
+                         retry_s=wait_s)  # fmt: skip
         else:
             if isinstance(step, Lot):
                 return step

@@ -8,6 +8,7 @@ never mended by itself.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +23,9 @@ from kench.sale.venues.port import Balance, Deposit, DepositState, Fill, Venue
 
 LOOK_BACK_S = 60 * 86_400
 """Trades and deposits of so long ago and since are compared."""
+DEPOSIT_AGE_S = 30 * 86_400
+"""A venue sees a deposit at most so long before it credits it: one credited nearer to the beginning
+of what is compared may have been seen before that, and is not told any more."""
 LOTS_DUE_S = 86_400
 """A mature block without lots waits for them so long, where none above it has any."""
 DIFFERENCES_MAX = 1000
@@ -46,6 +50,8 @@ class _Ours:
 
     outputs: Sequence[sa.Row[Any]]
     lots: dict[tuple[str, int], sa.Row[Any]]
+    lots_ever: int
+    """How many lots there were at the venue; each is rounded to tyiyn once."""
     fills: dict[str, sa.Row[Any]]
     coming: dict[tuple[str, int], int]
     """Outputs of our blocks that pay somebody and are no credited lots yet: satoshi."""
@@ -59,19 +65,19 @@ def reconcile(desk: Desk, venue: Venue) -> Reconciliation:
     """Compare the books with the chain's outputs and with a venue's word; writes nothing."""
     since_us = max(0, desk.now_us() - LOOK_BACK_S * SECOND_US)
     with desk.transact() as connection:
-        before = _read(connection, venue.name)
+        before = _read(connection, venue.name, moment_of(since_us))
     deposits = venue.deposits(since_us)
     trades = venue.fills_since(since_us)
     balance = venue.balance()
     # Credited meanwhile or not, that is in the balance.
     last_deposits = venue.deposits(since_us)
     with desk.transact() as connection:
-        after = _read(connection, venue.name)
+        after = _read(connection, venue.name, moment_of(since_us))
     differences = [
         *_chain(before),
         *_lots(before),
-        *_deposits(before, after, deposits),
-        *_trades(before, after, trades, since_us),
+        *_deposits(before, after, deposits, since_us + DEPOSIT_AGE_S * SECOND_US),
+        *_trades(before, after, trades),
         *_balance(
             before, after, balance, _arrived(before, deposits), _arrived(after, last_deposits)
         ),
@@ -101,8 +107,11 @@ def write_reconciliation(desk: Desk, venue: str, found: Reconciliation) -> None:
         log.info("reconciled", venue=venue)
 
 
-def _read(connection: sa.Connection, venue: str) -> _Ours:
-    """Read the books as of one moment; the sale may go on meanwhile."""
+def _read(connection: sa.Connection, venue: str, since: datetime) -> _Ours:
+    """Read the books as of one moment; the sale may go on meanwhile.
+
+    What ended before `since` is left out: that is as long as a venue is asked about.
+    """
     connection.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     outputs = connection.execute(
         sa.text("""
@@ -122,12 +131,17 @@ def _read(connection: sa.Connection, venue: str) -> _Ours:
     ).all()
     lots = connection.execute(
         sa.text("""
-            SELECT lots.*, (SELECT coalesce(sum(amount_sat), 0) FROM fills
+            SELECT coinbase_txid, vout, state, output_sat, amount_sat, sold_sat, left_sat, open_sat,
+                credited_at, (SELECT coalesce(sum(amount_sat), 0) FROM fills
                 WHERE (fills.block_hash, fills.vout) = (lots.block_hash, lots.vout)) AS filled_sat
             FROM lots WHERE venue = :venue
+                AND (made_at >= :since OR state NOT IN ('settled', 'written_off'))
         """),
-        {"venue": venue},
+        {"venue": venue, "since": since},
     ).all()
+    lots_ever = connection.execute(
+        sa.text("SELECT count(*) FROM lots WHERE venue = :venue"), {"venue": venue}
+    ).scalar_one()
     coming = connection.execute(
         sa.text("""
             SELECT blocks.coinbase_txid, outputs.vout, outputs.amount_sat
@@ -138,7 +152,13 @@ def _read(connection: sa.Connection, venue: str) -> _Ours:
                 AND lots.credited_at IS NULL
         """)
     ).all()
-    fills = connection.execute(sa.select(tables.fills).where(tables.fills.c.venue == venue)).all()
+    trades = tables.fills.c
+    fills: Sequence[Any] = connection.execute(
+        sa.select(
+            trades.trade_id, trades.client_id, trades.amount_sat, trades.price, trades.cost,
+            trades.fee, trades.gross_tyiyn, trades.fee_tyiyn,
+        ).where(trades.venue == venue, trades.at >= since)
+    ).all()  # fmt: skip
     orders = connection.execute(
         sa.text("""
             SELECT client_id, amount_sat - filled_sat AS sat FROM venue_orders
@@ -149,6 +169,7 @@ def _read(connection: sa.Connection, venue: str) -> _Ours:
     return _Ours(
         outputs=outputs,
         lots={(row.coinbase_txid, row.vout): row for row in lots},
+        lots_ever=lots_ever,
         fills={row.trade_id: row for row in fills},
         coming={(row.coinbase_txid, row.vout): row.amount_sat for row in coming},
         open_ids=frozenset(row.client_id for row in orders),
@@ -173,10 +194,13 @@ def _lots(ours: _Ours) -> Iterator[str]:
             yield f"lot {txid}:{vout} is {lot.state} with {left_sat} sat unsold"
 
 
-def _deposits(ours: _Ours, after: _Ours, told: Sequence[Deposit]) -> Iterator[str]:
+def _deposits(
+    ours: _Ours, after: _Ours, told: Sequence[Deposit], credited_since_us: int
+) -> Iterator[str]:
+    credited_since = moment_of(credited_since_us)
     by_outpoint = {(deposit.txid, deposit.vout): deposit for deposit in told}
     for (txid, vout), lot in ours.lots.items():
-        if lot.credited_at is None:
+        if lot.credited_at is None or lot.credited_at < credited_since:
             continue
         deposit = by_outpoint.get((txid, vout)) or by_outpoint.get((txid, None))
         if deposit is None or deposit.state is not DepositState.CREDITED:
@@ -210,7 +234,7 @@ def _arrived(ours: _Ours, told: Sequence[Deposit]) -> int:
     )
 
 
-def _trades(ours: _Ours, after: _Ours, told: Sequence[Fill], since_us: int) -> Iterator[str]:
+def _trades(ours: _Ours, after: _Ours, told: Sequence[Fill]) -> Iterator[str]:
     seen: dict[str, Fill] = {}
     open_ids = ours.open_ids | after.open_ids
     for trade in told:
@@ -228,9 +252,8 @@ def _trades(ours: _Ours, after: _Ours, told: Sequence[Fill], since_us: int) -> I
             trade.client_id, trade.amount_sat, trade.price, trade.cost, trade.fee
         ):  # fmt: skip
             yield f"trade {trade.trade_id} is booked with another content than the venue tells"
-    since = moment_of(since_us)
     for trade_id, fill in ours.fills.items():
-        if trade_id not in seen and fill.at >= since:
+        if trade_id not in seen:
             yield f"we have booked trade {trade_id} of {fill.amount_sat} sat, unknown to the venue"
 
 
@@ -249,7 +272,7 @@ def _balance(
     # A lot's cost is floored and its fee rounded up to whole tyiyn: less than one of each.
     gained_tyiyn = sum(fill.gross_tyiyn - fill.fee_tyiyn for fill in new)
     least_kgs = (after.kgs_tyiyn - gained_tyiyn) * KGS_STEP
-    most_kgs = (ours.kgs_tyiyn + gained_tyiyn + 2 * len(after.lots)) * KGS_STEP
+    most_kgs = (ours.kgs_tyiyn + gained_tyiyn + 2 * after.lots_ever) * KGS_STEP
     told_kgs = told.free_kgs + told.held_kgs
     is_open = ours.open_ids or after.open_ids
     if told_kgs < least_kgs or (told_kgs > most_kgs and not is_open):

@@ -42,6 +42,8 @@ from kench.sale.venues.port import (
     VenueRefusedError,
 )
 
+WAIT_MAX_S = 10.0
+"""Between two looks at a sale that waits, be it for midnight: an order may change its rule."""
 GRACE_S = 60.0
 """Beyond the venue's own window; clocks and networks are not exact."""
 LOOK_UP_S = 5.0
@@ -227,7 +229,8 @@ class Seller:
                 self._paused.pop(lot.venue)
                 self._halt(lot, f"{wait.pause} for {now_s - since_s:.0f} s", sale_order)
                 return LOOK_UP_S
-        return max(0.0, (wait.until_us - self._desk.now_us()) / SECOND_US)
+        left_s = (wait.until_us - self._desk.now_us()) / SECOND_US
+        return min(max(0.0, left_s), WAIT_MAX_S)
 
     def _halt(self, lot: Lot, why: str, sale_order: int | None) -> None:
         now_us = self._desk.now_us()

@@ -221,6 +221,22 @@ def test_a_deposit_that_the_sale_has_not_taken_up_yet_is_no_difference(world: Wo
     assert reconcile(desk, venue).differences == []
 
 
+def test_what_was_sold_long_ago_is_no_difference_and_no_longer_asked_about(world: World) -> None:
+    desk, rig = world.executor._desk, world.rigs["paper"]
+    differences = []
+    for days in (0, 29, 20, 20, 20):
+        world.clock.advance(days * 86_400)
+        rig.quote("8000000")
+        one_lot(world)
+        world.run()
+        differences += reconcile(desk, rig.venue).differences
+    assert sum(lot.state == "settled" for lot in world.lots()) == 5
+    assert differences == []
+    rig.exchange.trades.pop()
+    (words,) = reconcile(desk, rig.venue).differences
+    assert "unknown to the venue" in words
+
+
 def test_a_block_that_was_passed_over_or_waits_for_a_day_is_a_difference(world: World) -> None:
     passed, _later = one_lot(world), one_lot(world)
     desk, venue = world.executor._desk, world.rigs["paper"].venue
@@ -331,6 +347,38 @@ def test_a_resolution_moves_the_version_that_it_names_and_no_other(world: World)
 def test_what_is_no_resolution_is_refused(document: bytes) -> None:
     with pytest.raises(ResolutionError):
         read_document(document)
+
+
+def test_a_day_that_sold_its_cap_goes_on_as_soon_as_an_order_raises_it(world: World) -> None:
+    raised = world.orders
+    world.orders = book_of((1, rules(daily_cap_sat=10_000_000)))
+    block = one_lot(world)
+    world.run(turns=3)
+    assert world.lot(block).sold_sat == 10_000_000
+    world.orders = raised
+    world.run(turns=3)
+    assert state(world, block) == "settled"
+
+
+def test_what_postgresql_refuses_of_one_lot_stops_no_other(world: World) -> None:
+    refused = one_lot(world)
+    with world.owner.begin() as connection:
+        connection.execute(
+            sa.text(
+                "CREATE FUNCTION refuse_one() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                f" IF NEW.block_hash = '{refused}' THEN RAISE EXCEPTION 'no'"
+                " USING ERRCODE = 'check_violation'; END IF; RETURN NEW; END $$"
+            )
+        )
+        connection.execute(
+            sa.text(
+                "CREATE TRIGGER refuse_one BEFORE INSERT ON screenings"
+                " FOR EACH ROW EXECUTE FUNCTION refuse_one()"
+            )
+        )
+    other = one_lot(world)
+    world.run(turns=8)
+    assert (state(world, refused), state(world, other)) == ("screening", "settled")
 
 
 def test_a_venue_with_coarse_steps_leaves_less_than_an_order(world: World) -> None:
