@@ -13,6 +13,8 @@ from kench.stratum.user_agents import OTHER_TEXT, Refused, Tally
 
 # Rows of one worker in `refusals`; the user agents of further ones are counted as other.
 ROWS_PER_WORKER_MAX = 256
+# Reports to one look at how settlement fares, which reads all blocks: 50 ms where there are 50,000.
+REPORTS_PER_LOOK = 10
 
 _ADD_REFUSALS = sa.text(
     """
@@ -55,11 +57,14 @@ class Reports:
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
         self._waiting: Counter[Refused] = Counter()
+        self._written = 0
+        self._progress: dict[str, Any] = {}
 
     def write(self, tally: Tally, states: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
         """Add refusals and replace the fronts' states by number, in one transaction.
 
-        Returns how settlement fares: {waits, manifests_waiting, manifests_waiting_s}.
+        Returns how settlement fared a few reports ago: {waits, manifests_waiting,
+        manifests_waiting_s}.
         Raises sqlalchemy's DBAPIError while PostgreSQL is away; nothing is lost then.
         """
         self._waiting.update(tally)
@@ -74,9 +79,11 @@ class Reports:
                     for number, state in sorted(states.items())
                 ]
                 connection.execute(_SET_STATE, rows)
-            progress = connection.execute(_PROGRESS).one()._asdict()
+            if self._written % REPORTS_PER_LOOK == 0:
+                self._progress = connection.execute(_PROGRESS).one()._asdict()
+        self._written += 1
         self._waiting.clear()
-        return progress
+        return self._progress
 
 
 def add_refusals(connection: sa.Connection, tally: Tally) -> None:
