@@ -23,6 +23,7 @@ BLOCKS_AT_ONCE = 500
 BACK_MAX = 20_000
 """A venue that starts without memory looks at no older blocks."""
 SATOSHI_PER_BITCOIN = 100_000_000
+LEFT_THE_CHAIN = "its block left the chain"
 
 
 class ChainSource(Protocol):
@@ -68,7 +69,7 @@ class DepositWatch:
         tip = int(node.call("getblockcount"))
         self._leave_orphans(node, tip)
         more = self._read_blocks(node, tip)
-        self._credit()
+        self._credit(node)
         if self._read and self._read[-1] != before:
             write_whole(self._place_path, json.dumps(list(self._read)).encode())
         return more
@@ -81,9 +82,7 @@ class DepositWatch:
             with self._lock:
                 for deposit in list(self._exchange.uncredited.values()):
                     if deposit.place.block_hash == last.block_hash:
-                        self._exchange.reject_deposit(
-                            deposit.txid, deposit.vout, "its block left the chain"
-                        )
+                        self._exchange.reject_deposit(deposit.txid, deposit.vout, LEFT_THE_CHAIN)
             self._read.pop()
 
     def _read_blocks(self, node: ChainSource, tip: int) -> bool:
@@ -113,15 +112,25 @@ class DepositWatch:
                             transaction["txid"], int(output["n"]), amount_sat, place
                         )
 
-    def _credit(self) -> None:
+    def _credit(self, node: ChainSource) -> None:
         """Credit what is deep enough under the newest block that was read."""
         if not self._read:
             return
         height = self._read[-1].height
         with self._lock:
-            for deposit in list(self._exchange.uncredited.values()):
-                if height - deposit.place.height + 1 >= deposit.place.needed:
+            due = [
+                deposit
+                for deposit in self._exchange.uncredited.values()
+                if height - deposit.place.height + 1 >= deposit.place.needed
+            ]
+        for deposit in due:
+            # Its block may have left the chain while nobody looked, and the place was lost.
+            stands = node.call("getblockhash", deposit.place.height) == deposit.place.block_hash
+            with self._lock:
+                if stands:
                     self._exchange.credit_deposit(deposit.txid, deposit.vout)
+                else:
+                    self._exchange.reject_deposit(deposit.txid, deposit.vout, LEFT_THE_CHAIN)
 
 
 def _kept(path: Path) -> list[ReadBlock]:

@@ -244,9 +244,11 @@ class Exchange:
             self._do({"event": "closed", "client_id": order.client_id, **closed})
 
     def see_deposit(self, txid: str, vout: int, amount_sat: int, place: Place = NOWHERE) -> bool:
-        """Note an output that pays us; return whether it is news."""
+        """Note an output that pays us; return whether it is news: new, or in another block."""
         known = self.deposits.get((txid, vout))
-        if known is not None and known.state is not DepositState.REJECTED:
+        if known is not None and known.state is DepositState.CREDITED:
+            return False
+        if known is not None and known.state is DepositState.SEEN and known.place == place:
             return False
         if known is None and len(self.deposits) >= DEPOSITS_MAX:
             return False

@@ -116,6 +116,7 @@ class VenueService:
                 try:
                     watch = watch or self._open_watch(node)
                     more = watch.look(node)
+                    self._said = ""
                     break
                 except EventFileError as error:
                     log.error("the venue cannot remember", why=str(error))

@@ -125,6 +125,42 @@ def test_a_restart_reads_on_where_it_was_and_a_lost_place_changes_nothing(tmp_pa
     assert len(rig.exchange.deposits) == 1
 
 
+def test_an_orphans_deposit_is_not_credited_though_the_place_was_lost(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, confirmations=3)
+    rig.chain.mine(SCRIPT.hex(), coinbase=False)
+    rig.look()
+    # Killed before the place was kept, and the chain went another way.
+    orphan = rig.chain.blocks.pop()
+    rig.place.unlink()
+    moved = rig.chain.mine(SCRIPT.hex(), coinbase=False)
+    for _ in range(5):
+        rig.chain.mine(OTHER)
+    rig.watch = rig.again()
+    rig.look()
+    assert rig.states() == {
+        orphan["tx"][0]["txid"]: DepositState.REJECTED, moved: DepositState.CREDITED,
+    }  # fmt: skip
+    assert rig.exchange.free_sat == 50 * 10**8
+
+
+def test_a_transaction_that_moved_to_another_block_is_credited_by_that_one(tmp_path: Path) -> None:
+    rig = Rig(tmp_path, confirmations=3)
+    txid = rig.chain.mine(SCRIPT.hex(), coinbase=False)
+    rig.look()
+    orphan = rig.chain.blocks.pop()
+    rig.place.unlink()
+    rig.chain.mine(OTHER)
+    rig.chain.mine(OTHER)
+    rig.chain.blocks[-1]["tx"] = orphan["tx"]
+    rig.watch = rig.again()
+    rig.chain.mine(OTHER)
+    rig.look()
+    assert rig.states() == {txid: DepositState.SEEN}
+    rig.chain.mine(OTHER)
+    rig.look()
+    assert rig.states() == {txid: DepositState.CREDITED}
+
+
 @settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 6), st.lists(st.booleans(), max_size=8)), max_size=8))
 def test_over_any_reorganisations_the_uncredited_are_those_of_the_best_chain(
