@@ -226,3 +226,23 @@ def choose_again(
 
 def replace_threshold(number: int, tyiyn: int) -> KeptAccount:
     return KeptAccount(number, 1, replace(ACCOUNTS[number].account), tyiyn, AT)
+
+
+def test_a_batch_has_its_payouts_and_no_others(sell: sa.Engine) -> None:
+    with sell.begin() as connection:
+        earn(connection, "lot1", {1: 5000, 2: 999})
+        arrive(connection, "b1", 5999)
+        make(connection)
+    more = (
+        "INSERT INTO payouts (end_to_end_id, participant_id, amount_tyiyn, batch, account_version,"
+        " changed_at) VALUES ('x', 2, 999, 1, 1, now())"
+    )
+    with pytest.raises(DBAPIError, match="payouts of batch 1 are more"), sell.begin() as connection:
+        connection.exec_driver_sql(more)
+    empty = (
+        "INSERT INTO payout_batches SELECT 2, kind, 'm', made_at, 1, payouts, total_tyiyn,"
+        " document, sha256 FROM payout_batches"
+    )
+    with pytest.raises(DBAPIError, match="batch 2 do not sum to it"), sell.begin() as connection:
+        connection.exec_driver_sql(empty)
+    sell.dispose()
