@@ -63,5 +63,5 @@ def sale_words(status: dict[str, Any]) -> str:
     stuck = f", {sale['stuck']} lots wait for people" if sale.get("stuck") else ""
     return (
         f", sold {bitcoin_text(sale['sold_sat'])} BTC for {kgs_text(sale['gross_tyiyn'])} KGS"
-        f" in {sum(sale['lots'].values())} lots{stuck}"
+        f" of {sum(sale['lots'].values())} lots{stuck}"
     )

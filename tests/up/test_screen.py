@@ -139,7 +139,7 @@ def test_the_sale_is_shown_from_lots_to_som() -> None:
                   "6 800 000 000.99", "6 600 000 000.00", "987 654.32"):  # fmt: skip
         assert words in drawn
     line = summary_line(STATUS)
-    assert "sold 850.00000123 BTC for 6 800 000 000.99 KGS in 22 lots" in line
+    assert "sold 850.00000123 BTC for 6 800 000 000.99 KGS of 22 lots" in line
     assert "2 lots wait for people" in line
 
 

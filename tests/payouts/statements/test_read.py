@@ -22,13 +22,14 @@ from kench.payouts.statements.statement import (
 )
 from kench.pool.database import Role, open_engine
 from kench.pool.register import add_participant
-from tests.payouts.bank.files import Line, camt
+from tests.payouts.bank.files import Line, camt, pain002
 from tests.payouts.bank.purse import AT, arrive, make, taken
 from tests.payouts.sold import AT as SOLD_AT
 from tests.payouts.sold import ORDERS, add_sold_lot, hash_of, part, reference_of
 
 LOTS = [Lot(hash_of("block", number), 0) for number in range(2)]
 E1 = "KENCH-00000001-0000000001"
+E2 = "KENCH-00000001-0000000002"
 NOW = datetime(2031, 5, 20, tzinfo=UTC)
 APRIL, MAY = period_of("2031-04"), period_of("2031-05")
 
@@ -127,6 +128,17 @@ def test_another_participant_has_a_statement_of_its_own(books: sa.Engine, databa
     may = read(database, participant_id=2)
     assert may.money_closing == MoneyBalance(5880, 5880)
     assert [line.kind for line in may.payouts] == ["ordered"]
+
+
+def test_a_rejected_payout_is_back_in_the_balance(books: sa.Engine, database: str) -> None:
+    with books.begin() as connection:
+        taken(connection, pain002((E2, "RJCT")))
+        date(connection, "2031-05-11 00:00:00+00")
+    may = read(database, participant_id=2)
+    assert may.money_closing == MoneyBalance(5880, 0)
+    assert [(line.kind, line.amount_tyiyn, line.reason) for line in may.payouts] == [
+        ("ordered", 5880, ""), ("rejected", 5880, "AC04 closed"),
+    ]  # fmt: skip
 
 
 def test_who_and_what_there_is_no_statement_of(books: sa.Engine, database: str) -> None:
