@@ -57,7 +57,7 @@ class Lookout:
     def __init__(self, watch: ChainWatch) -> None:
         self._watch = watch
         self._asked: queue.Queue[Sequence[Followed]] = queue.Queue(1)
-        self._found: queue.Queue[list[Finding] | KenchError] = queue.Queue(1)
+        self._found: queue.Queue[list[Finding] | Exception] = queue.Queue(1)
         self._busy = False
         self._thread = threading.Thread(target=self._run, name="lookout", daemon=True)
 
@@ -76,13 +76,13 @@ class Lookout:
         self._asked.put_nowait(blocks)
 
     def take(self) -> list[Finding] | None:
-        """Return what was found, None where there is no answer yet; raises the chain's error."""
+        """Return what was found, None where there is no answer yet; raises the look's error."""
         try:
             found = self._found.get_nowait()
         except queue.Empty:
             return None
         self._busy = False
-        if isinstance(found, KenchError):
+        if isinstance(found, Exception):
             raise found
         return found
 
@@ -91,7 +91,7 @@ class Lookout:
             blocks = self._asked.get()
             try:
                 self._found.put(self._watch.look(blocks))
-            except KenchError as error:
+            except Exception as error:  # noqa: BLE001 - take raises it
                 self._found.put(error)
 
 
