@@ -19,6 +19,7 @@ BENCHMARKS = (
     "hostile",
     "statistics",
     "split",
+    "books",
     "proofs",
     "totals",
 )

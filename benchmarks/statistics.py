@@ -9,7 +9,6 @@ each hour. Exit status 1: all together take more of one core than they are held 
 """
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -26,6 +25,7 @@ from rich.table import Table
 
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD
+from benchmarks.load.server_cpu import ServerCpu
 from kench.pool.clock import ManualClock, SystemClock
 from kench.pool.database import Role, migrate, open_engine
 from kench.pool.journal import SHARE
@@ -43,7 +43,6 @@ LIVE_S = 10.0
 HELD_PERCENT = 10.0
 WORKERS_PER_PARTICIPANT = 100
 FACTS_EACH = 500
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(slots=True)
@@ -89,7 +88,7 @@ class Pool:
                 sa.text("UPDATE statistics_rollups SET done_before = to_timestamp(:start)"),
                 {"start": self.start_s},
             )
-        self._postmaster = _parent_of(_backend(self.engine))
+        self._server = ServerCpu(self.engine)
         self.keeper = Keeper(settings, self.engine, self.clock)
 
     def add(self, workers: Any) -> None:
@@ -115,10 +114,10 @@ class Pool:
     def measured(self, kind: str) -> Iterator[None]:
         """Count what is done inside as work of a kind."""
         cost = self.costs[kind]
-        postgres_s, own_s = _cpu_of_group(self._postmaster), time.thread_time()
+        postgres_s, own_s = self._server.seconds(), time.thread_time()
         yield
         cost.keeper_s += time.thread_time() - own_s
-        cost.postgres_s += _cpu_of_group(self._postmaster) - postgres_s
+        cost.postgres_s += self._server.seconds() - postgres_s
         cost.times += 1
 
     def close(self) -> None:
@@ -188,33 +187,6 @@ def measure(folder: Path, url: str, workers: int, seconds: int) -> dict[str, Cos
 def _hours(engine: sa.Engine) -> int:
     with engine.connect() as connection:
         return int(connection.execute(sa.text("SELECT count(*) FROM worker_hours")).scalar_one())
-
-
-def _backend(engine: sa.Engine) -> int:
-    with engine.connect() as connection:
-        return int(connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one())
-
-
-def _stat(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def _parent_of(pid: int) -> int:
-    return int(_stat(pid)[1])
-
-
-def _cpu_of_group(postmaster: int) -> float:
-    """Return CPU seconds of a PostgreSQL server, its processes of now and those that ended."""
-    ticks = sum(int(number) for number in _stat(postmaster)[11:15])
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                stat = _stat(int(entry.name))
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            if int(stat[1]) == postmaster:
-                ticks += int(stat[11]) + int(stat[12])
-    return ticks / TICKS_PER_S
 
 
 def table(costs: dict[str, Cost], workers: int) -> Table:

@@ -21,6 +21,11 @@ _ADD_TOTALS = sa.text("""
         accepted = totals.accepted + excluded.accepted,
         work_hashes = totals.work_hashes + excluded.work_hashes
 """)
+_ADD_CREDITS = sa.text("""
+    INSERT INTO block_credits (block_hash, participant_id, work_hashes, reward_sat)
+    SELECT :block_hash, * FROM unnest(CAST(:participants AS bigint[]), CAST(:work AS numeric[]),
+                                      CAST(:amounts AS bigint[]))
+""")
 
 
 def finder_of(block: FoundBlock, names: Mapping[int, str]) -> str:
@@ -103,17 +108,15 @@ def book_block(connection: sa.Connection, block: FoundBlock, names: Mapping[int,
 
 def write_credits(connection: sa.Connection, block_hash: str, paid: Paid) -> None:
     """Write whom a block pays by which work, and which shares that is."""
+    rows = sorted(paid.work_hashes.items())
     connection.execute(
-        sa.insert(tables.block_credits),
-        [
-            {
-                "block_hash": block_hash,
-                "participant_id": participant_id,
-                "work_hashes": work,
-                "reward_sat": paid.amounts_sat[participant_id],
-            }
-            for participant_id, work in sorted(paid.work_hashes.items())
-        ],
+        _ADD_CREDITS,
+        {
+            "block_hash": block_hash,
+            "participants": [participant_id for participant_id, _ in rows],
+            "work": [Decimal(work) for _, work in rows],
+            "amounts": [paid.amounts_sat[participant_id] for participant_id, _ in rows],
+        },
     )
     spans = [
         {"block_hash": block_hash, "instance": number, **span._asdict()}

@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from kench.payouts import tables
 from kench.payouts.accounts import participant_btc
-from kench.payouts.postings import open_accounts
-from kench.payouts.transfers import BlockState, Done, Kind, Transfer, transfers_of
+from kench.payouts.lines import insert_lines, open_accounts
+from kench.payouts.transfers import BlockState, Done, Kind, transfers_of
 from kench.pool.errors import KenchError
 
 
@@ -103,12 +103,11 @@ def _write(
         )
     if kind is Kind.PEND:
         open_accounts(connection, map(participant_btc, amounts_sat))
-    _insert(connection, lines)
-
-
-def _insert(connection: sa.Connection, lines: list[Transfer]) -> None:
-    if lines:
-        connection.execute(sa.insert(tables.transfers), [line.row() for line in lines])
+    if insert_lines(connection, [line.row() for line in lines]) != len(lines):
+        raise LedgerRefusedError(
+            f"attempt {attempt} of block {block_hash} has lines to {kind} it already, though its "
+            "state says that it has none: run `kench verify`"
+        )
 
 
 def _move(connection: sa.Connection, block_hash: str, **values: object) -> None:

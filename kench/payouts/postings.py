@@ -24,6 +24,7 @@ from dataclasses import dataclass, replace
 import sqlalchemy as sa
 
 from kench.payouts.accounts import Asset, asset_of
+from kench.payouts.lines import LedgerLine, insert_lines, open_accounts
 from kench.payouts.transfers import Done, Kind
 from kench.pool.errors import KenchError
 
@@ -104,6 +105,20 @@ class Posting:
         """The id of the pend that it settles."""
         return self._id_as(Kind.PEND) if self.settles else None
 
+    def row(self) -> LedgerLine:
+        """Return it as `transfers` has it."""
+        return LedgerLine(
+            self.id,
+            self.kind.value,
+            self.pending_id,
+            self.asset.value,
+            self.debit_account,
+            self.credit_account,
+            self.amount,
+            self.subject.value,
+            self.reference,
+        )
+
     def _id_as(self, kind: Kind) -> bytes:
         return posting_id(
             kind, self.subject, self.reference, self.debit_account, self.credit_account
@@ -122,19 +137,6 @@ def posting_id(
     return digest.digest()
 
 
-_OPEN = sa.text("""
-    INSERT INTO accounts (code) SELECT * FROM unnest(CAST(:codes AS text[])) AS codes (code)
-    ORDER BY code ON CONFLICT DO NOTHING
-""")
-_INSERT = sa.text("""
-    INSERT INTO transfers (id, kind, pending_id, asset, debit_account, credit_account, amount,
-                           subject, reference)
-    SELECT * FROM unnest(
-        CAST(:ids AS bytea[]), CAST(:kinds AS text[]), CAST(:pending_ids AS bytea[]),
-        CAST(:assets AS text[]), CAST(:debits AS text[]), CAST(:credits AS text[]),
-        CAST(:amounts AS bigint[]), CAST(:subjects AS text[]), CAST(:references AS text[]))
-    ON CONFLICT (id) DO NOTHING
-""")
 _READ = sa.text("""
     SELECT id, pending_id, asset, amount FROM transfers WHERE id = ANY(CAST(:ids AS bytea[]))
 """)
@@ -152,28 +154,10 @@ def write(connection: sa.Connection, postings: Iterable[Posting]) -> Done:
     open_accounts(
         connection, [code for line in lines for code in (line.debit_account, line.credit_account)]
     )
-    written = connection.execute(
-        _INSERT,
-        {
-            "ids": [line.id for line in lines],
-            "kinds": [line.kind.value for line in lines],
-            "pending_ids": [line.pending_id for line in lines],
-            "assets": [line.asset.value for line in lines],
-            "debits": [line.debit_account for line in lines],
-            "credits": [line.credit_account for line in lines],
-            "amounts": [line.amount for line in lines],
-            "subjects": [line.subject.value for line in lines],
-            "references": [line.reference for line in lines],
-        },
-    ).rowcount
+    written = insert_lines(connection, [line.row() for line in lines])
     if written < len(lines):
         _compare(connection, lines)
     return Done.CREATED if written else Done.EXISTS
-
-
-def open_accounts(connection: sa.Connection, codes: Iterable[str]) -> None:
-    """Open those accounts that are not open yet."""
-    connection.execute(_OPEN, {"codes": sorted(set(codes))})
 
 
 def _compare(connection: sa.Connection, lines: Sequence[Posting]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kench.payouts.accounts import COINBASE, Asset, participant_btc
+from kench.payouts.lines import LedgerLine
 
 _ID_DOMAIN = b"kench transfer 1"
 
@@ -49,21 +50,21 @@ class Transfer:
     block_hash: str
     attempt: int
 
-    def row(self) -> dict[str, object]:
+    def row(self) -> LedgerLine:
         """Return it as `transfers` has it, where lines are of more than blocks."""
-        return {
-            "id": self.id,
-            "kind": self.kind.value,
-            "pending_id": self.pending_id,
-            "asset": Asset.BTC.value,
-            "debit_account": self.debit_account,
-            "credit_account": self.credit_account,
-            "amount": self.amount_sat,
-            "subject": "block",
-            "reference": self.block_hash,
-            "block_hash": self.block_hash,
-            "attempt": self.attempt,
-        }
+        return LedgerLine(
+            self.id,
+            self.kind.value,
+            self.pending_id,
+            Asset.BTC.value,
+            self.debit_account,
+            self.credit_account,
+            self.amount_sat,
+            "block",
+            self.block_hash,
+            self.block_hash,
+            self.attempt,
+        )
 
 
 def transfer_id(kind: Kind, block_hash: str, attempt: int, participant_id: int) -> bytes:

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import __main__ as everything
 from benchmarks import (
+    books,
     found_block,
     native_check,
     proofs,
@@ -39,6 +40,14 @@ def test_split_measures_each_kind_of_work(tmp_path: Path) -> None:
     kinds = json.loads(figures.read_text())
     assert len(kinds) == 4
     assert all(kind["cpu_s"] > 0 for kind in kinds.values())
+
+
+def test_books_takes_a_block_through_each_transaction(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    words = ["--participants", "200", "--rounds", "1", "--folder", str(tmp_path)]
+    books.main([*words, "--json", str(figures)])
+    steps = json.loads(figures.read_text())
+    assert list(steps) == ["book and pend", "post", "make a lot", "settle"]
 
 
 def test_proofs_measures_tree_proof_and_shares(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from kench.payouts.accounts import (
     venue_fee,
     venue_kgs,
 )
-from kench.payouts.postings import Posting, Subject, open_accounts, write
+from kench.payouts.lines import open_accounts
+from kench.payouts.postings import Posting, Subject, write
 from kench.payouts.proceeds.settlement import SoldPart
 from kench.payouts.proceeds.write import Lot
 from kench.payouts.transfers import Done

@@ -19,7 +19,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from kench.payouts import ledger, tables
 from kench.payouts.accounts import ALWAYS_OPEN
 from kench.payouts.ledger import LedgerRefusedError
-from kench.payouts.postings import open_accounts
+from kench.payouts.lines import open_accounts
 from kench.payouts.transfers import Done, Kind, transfer_id
 from kench.pool.database import Role, open_engine
 from tests.payouts.books import add_block, balances, everything, ledger_check

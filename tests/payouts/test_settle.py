@@ -12,7 +12,7 @@ from sqlalchemy.exc import OperationalError
 from kench.payouts import tables
 from kench.payouts.accounts import ALWAYS_OPEN
 from kench.payouts.journals import CHUNK_BLOCKS, JournalSwappedError
-from kench.payouts.postings import open_accounts
+from kench.payouts.lines import open_accounts
 from kench.payouts.settle import Settled, Settlement, Step
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, open_engine

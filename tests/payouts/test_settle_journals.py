@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from kench.payouts.accounts import ALWAYS_OPEN
 from kench.payouts.journals import CHUNK_BLOCKS, SILENT_US
+from kench.payouts.lines import open_accounts
 from kench.payouts.merge import Lane, merge
-from kench.payouts.postings import open_accounts
 from kench.payouts.rounds import FoundBlock
 from kench.payouts.settle import Settled, Settlement, Step
 from kench.payouts.totals import Totals

@@ -206,7 +206,7 @@ class BooksAudit:
             self._move(line)
         for line_id in sorted(expected.keys() | found.keys()):
             want = expected.get(line_id)
-            have, due = found.get(line_id), want.row() if want else None
+            have, due = found.get(line_id), want.row()._asdict() if want else None
             if have != due:
                 known = due or have or {}
                 kind = f"{known['kind']} to {known['credit_account']}"
