@@ -27,6 +27,7 @@ PARTS = {
     "in_sale": "sold or charged, not settled yet",
     "owed": "owed to participants",
     "operator": "the operator's fees",
+    "written_off": "written off",
 }
 
 

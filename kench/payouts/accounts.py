@@ -30,6 +30,7 @@ class Holder(enum.StrEnum):
     CLIENT = "client"
     OPERATOR = "operator"
     CLEARING = "clearing"
+    NOBODY = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +64,11 @@ CLIENTS_BANK = "bank:clients"
 """The participants' money at the bank."""
 OPERATOR_BANK = "bank:operator"
 """The operator's own money at the bank."""
+WRITTEN_OFF = "written_off"
+"""Claims on coins that officers wrote off: the coins are where they are, and owed to nobody."""
 ALWAYS_OPEN = (
     COINBASE, UNASSIGNED, UNASSIGNED_KGS, TRADE_BTC, TRADE_KGS, POOL_FEE, CLIENTS_BANK,
-    OPERATOR_BANK,
+    OPERATOR_BANK, WRITTEN_OFF,
 )  # fmt: skip
 
 _VENUE = r"[a-z0-9][a-z0-9_.-]{0,63}"
@@ -82,6 +85,7 @@ _CLASSES = (
     ),
     (_PARTICIPANT, AccountClass("participant", Asset.BTC, Side.CREDIT, Holder.CLIENT)),
     (UNASSIGNED, AccountClass(UNASSIGNED, Asset.BTC, Side.CREDIT, Holder.CLIENT)),
+    (WRITTEN_OFF, AccountClass(WRITTEN_OFF, Asset.BTC, Side.CREDIT, Holder.NOBODY)),
     (
         rf"venue:{_VENUE}:kgs",
         AccountClass("venue:kgs", Asset.KGS, Side.DEBIT, Holder.CLIENT),

@@ -1,4 +1,4 @@
-"""Postings: lines of the ledger about lots, fills, settlements, payouts and the bank.
+"""Postings: lines of the ledger about all but blocks: lots, fills, settlements, payouts, the bank.
 
 A posting is written in the caller's transaction, and written twice it is there once: its id is the
 digest of what it does. What a block pays has lines of its own (`kench.payouts.ledger`).
@@ -46,6 +46,8 @@ class Subject(enum.StrEnum):
     """EndToEndId."""
     BANK = "bank"
     """The bank's or the venue's reference of money that moved between the two."""
+    WRITE_OFF = "write_off"
+    """`txid:vout` of the lot of which something is written off."""
 
 
 class PostingConflictError(KenchError):

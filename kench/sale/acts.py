@@ -11,9 +11,11 @@ from enum import StrEnum
 
 import sqlalchemy as sa
 
+from kench.payouts.postings import write
 from kench.pool.errors import KenchError
 from kench.pool.moments import moment_of
 from kench.sale import tables
+from kench.sale.entries import write_off_lines
 from kench.sale.lots import Lot, LotKey, leave_rest, move, read_lot
 from kench.sale.machine import STUCK, Actor, LotState
 
@@ -31,7 +33,7 @@ class Act(StrEnum):
     RESUME = "resume"
     """A sale that stands still goes on."""
     WRITE_OFF = "write-off"
-    """What is unsold of a lot is given up; what was sold of it is settled."""
+    """What is unsold of a lot is owed to nobody any more; what was sold of it is settled."""
 
 
 FROM_STATES = {
@@ -128,7 +130,8 @@ def carry_out(
         },
     )
     if resolution.act is Act.WRITE_OFF:
-        leave_rest(connection, lot, "written_off")
+        left_sat = leave_rest(connection, lot, "written_off")
+        write(connection, write_off_lines(lot, left_sat))
     move(connection, lot, _end_of(resolution.act, lot), resolution.why, at_us,
          actor=Actor.OFFICERS, who=f"officers {first.pin} and {second.pin}")  # fmt: skip
     return read_lot(connection, lot.key)

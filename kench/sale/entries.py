@@ -1,8 +1,17 @@
-"""What deposits and fills are in the ledger: the lines that the sale itself writes."""
+"""What deposits, fills and write-offs are in the ledger: the lines that the sale itself writes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from kench.payouts.accounts import COINBASE, TRADE_BTC, TRADE_KGS, venue_btc, venue_fee, venue_kgs
+from kench.payouts.accounts import (
+    COINBASE,
+    TRADE_BTC,
+    TRADE_KGS,
+    WRITTEN_OFF,
+    participant_btc,
+    venue_btc,
+    venue_fee,
+    venue_kgs,
+)
 from kench.payouts.postings import Posting, Subject
 from kench.sale.lots import Lot
 
@@ -11,6 +20,16 @@ def deposit_lines(lot: Lot) -> list[Posting]:
     """Return the line by which a lot's coins are at its venue."""
     return [
         Posting.direct(Subject.LOT, lot.reference, venue_btc(lot.venue), COINBASE, lot.output_sat)
+    ]
+
+
+def write_off_lines(lot: Lot, left_sat: Mapping[int, int]) -> list[Posting]:
+    """Return the lines by which satoshi of a lot, by participant, are owed to nobody any more."""
+    return [
+        Posting.direct(
+            Subject.WRITE_OFF, lot.reference, participant_btc(who), WRITTEN_OFF, amount_sat
+        )
+        for who, amount_sat in left_sat.items()
     ]
 
 

@@ -98,6 +98,11 @@ _MOVE = (
     .where(*_IS_LOT, tables.lots.c.version == sa.bindparam("key_version"))
     .returning(*_COLUMNS)
 )
+_ADD_REMAINDERS = sa.text("""
+    INSERT INTO lot_remainders (block_hash, vout, participant_id, amount_sat, kind)
+    SELECT :block_hash, :vout, *, :kind FROM unnest(CAST(:participants AS bigint[]),
+        CAST(:amounts AS bigint[]))
+""")
 _UNFINISHED = (
     sa.select(*_COLUMNS, sa.text("blocks.alarm"))
     .select_from(tables.lots)
@@ -193,27 +198,23 @@ def came_from(connection: sa.Connection, lot: Lot) -> LotState | None:
     )
 
 
-def leave_rest(connection: sa.Connection, lot: Lot, kind: str) -> int:
-    """Write what is unsold of a lot as its remainder, split by its shares; return the satoshi."""
-    rest_sat = lot.unsold_sat
-    if rest_sat:
-        shares = read_shares(connection, lot.key)
-        left = split(rest_sat, shares)
-        connection.execute(
-            sa.insert(tables.lot_remainders),
-            [
-                {
-                    "block_hash": lot.block_hash,
-                    "vout": lot.vout,
-                    "participant_id": participant_id,
-                    "amount_sat": amount_sat,
-                    "kind": kind,
-                }
-                for participant_id, amount_sat in sorted(left.items())
-                if amount_sat
-            ],
-        )
-    return rest_sat
+def leave_rest(connection: sa.Connection, lot: Lot, kind: str) -> dict[int, int]:
+    """Write what is unsold of a lot as its remainder, split by its shares; return whose it is."""
+    if not lot.unsold_sat:
+        return {}
+    split_sat = split(lot.unsold_sat, read_shares(connection, lot.key))
+    left_sat = {who: amount_sat for who, amount_sat in sorted(split_sat.items()) if amount_sat}
+    connection.execute(
+        _ADD_REMAINDERS,
+        {
+            "block_hash": lot.block_hash,
+            "vout": lot.vout,
+            "kind": kind,
+            "participants": list(left_sat),
+            "amounts": list(left_sat.values()),
+        },
+    )
+    return left_sat
 
 
 def read_shares(connection: sa.Connection, key: LotKey) -> Mapping[int, int]:

@@ -264,7 +264,7 @@ class Seller:
         """End a sale; what the venue takes no order for goes along with its next lot."""
         with self._desk.transact() as connection:
             current = lock_as_read(connection, lot)
-            rest_sat = leave_rest(connection, current, "carried")
+            rest_sat = sum(leave_rest(connection, current, "carried").values())
             why = "all is sold" if not rest_sat else f"{rest_sat} sat go along with the next lot"
             sold = move(connection, current, LotState.SOLD, why, self._desk.now_us())
         log.info("lot sold", lot=lot.reference, why=why)

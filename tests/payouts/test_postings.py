@@ -109,7 +109,7 @@ def test_from_deposit_to_payout_each_account_has_what_the_flows_leave(book: sa.E
         row = connection.execute(
             sa.text("SELECT * FROM participant_balances WHERE participant_id = 1")
         ).one()
-    assert tuple(row) == (1, 0, 0, 70, 0, 0, 3416)
+    assert tuple(row) == (1, 0, 0, 70, 0, 0, 3416, 0)
 
 
 def test_written_again_it_exists_and_nothing_changes(book: sa.Engine) -> None:

@@ -50,7 +50,8 @@ class Account:
 class ClientMoney:
     """One asset: what is had for participants, what they are owed, and the operator's part (D28).
 
-    What is had, and what is in the middle of a sale, is what is owed and the operator's fees.
+    What is had, and what is in the middle of a sale, is what is owed, the operator's fees, and what
+    was written off.
     """
 
     asset: Asset
@@ -58,11 +59,13 @@ class ClientMoney:
     in_sale: tuple[tuple[str, int], ...]
     owed: tuple[tuple[str, int], ...]
     operator: tuple[tuple[str, int], ...]
+    written_off: tuple[tuple[str, int], ...]
 
     @property
     def difference(self) -> int:
         """What is missing (below zero) or left over: 0 in sound books."""
-        return _sum(self.had) + _sum(self.in_sale) - _sum(self.owed) - _sum(self.operator)
+        claimed = _sum(self.owed) + _sum(self.operator) + _sum(self.written_off)
+        return _sum(self.had) + _sum(self.in_sale) - claimed
 
 
 def read_accounts(connection: sa.Connection, *, each: bool = False) -> list[Account]:
@@ -90,7 +93,7 @@ def client_money(accounts: Iterable[Account]) -> list[ClientMoney]:
 
 def _client_money(asset: Asset, accounts: list[Account]) -> ClientMoney:
     parts: dict[str, list[tuple[str, int]]] = {
-        "had": [], "in_sale": [], "owed": [], "operator": [],
+        "had": [], "in_sale": [], "owed": [], "operator": [], "written_off": [],
     }  # fmt: skip
     for account in accounts:
         kind = account.kind
@@ -101,6 +104,8 @@ def _client_money(asset: Asset, accounts: list[Account]) -> ClientMoney:
             part, amount = "in_sale", account.balance if is_debit else -account.balance
         elif kind.holder is Holder.OPERATOR:
             part, amount = "operator", -account.balance if is_debit else account.balance
+        elif kind.holder is Holder.NOBODY:
+            part, amount = "written_off", account.balance
         else:
             part, amount = ("had" if is_debit else "owed"), account.balance
         parts[part].append((account.name, amount))

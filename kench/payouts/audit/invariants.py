@@ -3,7 +3,7 @@
     coinbase outputs of mature blocks = lots
     lots = fills + what is on offer + what is left over + what is not sold yet
     fills = lines of the ledger;  settlements = their lines = lines of the ledger
-    balances of participants = rewards - sold, and proceeds - payouts
+    balances of participants = rewards - sold - written off, and proceeds - payouts
     accounts of trade and venues = lots that are not settled, deposits, fills, money at the bank
 
 Each is one question to PostgreSQL whose rows are differences in words. None of them trusts a sum
@@ -157,6 +157,16 @@ _LINES = {
             (SELECT * FROM due EXCEPT ALL SELECT * FROM booked)
             UNION (SELECT * FROM booked EXCEPT ALL SELECT * FROM due)
         ) AS odd GROUP BY reference""",
+    "write-offs = lines": """
+        WITH due AS (
+            SELECT lines.* FROM lots, lines_of_write_off(block_hash, vout) AS lines
+        ), booked AS (
+            SELECT reference, debit_account, amount FROM transfers WHERE subject = 'write_off'
+        )
+        SELECT 'the write-off of lot ' || reference || ' is not in the ledger as it is' FROM (
+            (SELECT * FROM due EXCEPT ALL SELECT * FROM booked)
+            UNION (SELECT * FROM booked EXCEPT ALL SELECT * FROM due)
+        ) AS odd GROUP BY reference""",
     "payouts = lines": """
         WITH booked AS (
             SELECT reference AS end_to_end_id,
@@ -208,12 +218,16 @@ _SETTLED = {
         WHERE sold.sat > coalesce(earned.sat, 0)""",
 }
 _BALANCES = {
-    "satoshi of participants = rewards - sold": """
+    "satoshi of participants = rewards - sold - written off": """
         WITH earned AS (
             SELECT participant_id, sum(block_credits.reward_sat) AS sat FROM block_credits
             JOIN blocks ON hash = block_hash WHERE state = 'mature' GROUP BY 1
         ), sold AS (
-            SELECT participant_id, sum(amount_sat) AS sat FROM lot_settlement_lines GROUP BY 1
+            SELECT participant_id, sum(amount_sat) AS sat FROM (
+                SELECT participant_id, amount_sat FROM lot_settlement_lines
+                UNION ALL
+                SELECT participant_id, amount_sat FROM lot_remainders WHERE kind = 'written_off'
+            ) AS gone GROUP BY 1
         ), has AS (
             SELECT coalesce(participant_id, 0) AS participant_id, posted FROM account_balances
             WHERE class IN ('participant', 'unassigned')
@@ -248,6 +262,9 @@ _BALANCES = {
                 - (SELECT coalesce(sum(output_sat), 0) FROM lots WHERE EXISTS (
                     SELECT FROM lot_events WHERE goes_to = 'screening'
                     AND (block_hash, vout) = (lots.block_hash, lots.vout)))
+            UNION ALL
+            SELECT 'written_off', (SELECT coalesce(sum(amount_sat), 0) FROM lot_remainders
+                WHERE kind = 'written_off')
             UNION ALL
             SELECT 'trade:btc', (SELECT coalesce(sum(amount_sat), 0) FROM fills
                 WHERE (block_hash, vout) NOT IN (SELECT block_hash, vout FROM lot_settlements))

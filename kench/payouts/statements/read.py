@@ -49,13 +49,16 @@ _ACCOUNT = sa.text("""
 """)
 _COINS = sa.text("""
     SELECT transfers.created_at, kind, subject, amount,
-        coalesce(lots.block_hash, blocks.hash) AS block_hash,
-        coalesce(lots.height, blocks.height) AS height
+        coalesce(lots.block_hash, given_up.block_hash, blocks.hash) AS block_hash,
+        coalesce(lots.height, given_up.height, blocks.height) AS height
     FROM transfers
     LEFT JOIN blocks ON subject = 'block' AND blocks.hash = transfers.reference
     LEFT JOIN lot_settlements AS settled
         ON subject = 'settlement' AND settled.reference = transfers.reference
     LEFT JOIN lots ON (lots.block_hash, lots.vout) = (settled.block_hash, settled.vout)
+    LEFT JOIN lots AS given_up ON subject = 'write_off'
+        AND given_up.coinbase_txid = split_part(transfers.reference, ':', 1)
+        AND given_up.vout::text = split_part(transfers.reference, ':', 2)
     WHERE (credit_account = :account OR debit_account = :account AND subject <> 'block')
         AND created_at >= :begins AND created_at < :ends
     ORDER BY created_at, height, kind, transfers.reference LIMIT :most
@@ -103,7 +106,7 @@ _PAYOUTS = sa.text("""
 """)
 _COIN_KINDS = {
     ("block", "pend"): "found", ("block", "post"): "matured", ("block", "void"): "orphaned",
-    ("settlement", "post"): "sold",
+    ("settlement", "post"): "sold", ("write_off", "post"): "written_off",
 }  # fmt: skip
 _PAYOUT_KINDS = {
     ("pend", False): "ordered", ("post", True): "paid", ("void", True): "rejected",

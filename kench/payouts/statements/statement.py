@@ -48,7 +48,7 @@ class MoneyBalance:
 
 @dataclass(frozen=True, slots=True)
 class CoinLine:
-    """One movement of satoshi: found, matured, orphaned, sold."""
+    """One movement of satoshi: found, matured, orphaned, sold, written_off."""
 
     at: str
     kind: str
@@ -137,7 +137,10 @@ class Statement:
 
 
 # How a movement changes what is pending or leaving, and what is posted.
-COIN_SIGNS = {"found": (1, 0), "matured": (-1, 1), "orphaned": (-1, 0), "sold": (0, -1)}
+COIN_SIGNS = {
+    "found": (1, 0), "matured": (-1, 1), "orphaned": (-1, 0), "sold": (0, -1),
+    "written_off": (0, -1),
+}  # fmt: skip
 PAYOUT_SIGNS = {"ordered": (1, 0), "paid": (-1, -1), "rejected": (-1, 0), "returned": (0, 1)}
 
 

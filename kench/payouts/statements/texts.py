@@ -61,6 +61,7 @@ _TEXTS: dict[str, tuple[str, str, str]] = {
     "matured": ("созрело", "бышып жетилди", "matured"),
     "orphaned": ("блок не принят сетью", "блокту тармак кабыл алган жок", "block orphaned"),
     "sold": ("продано", "сатылды", "sold"),
+    "written_off": ("списано", "эсептен чыгарылды", "written off"),
     "ordered": ("поручено банку", "банкка тапшырылды", "ordered"),
     "paid": ("выплачено", "төлөндү", "paid"),
     "rejected": ("отклонено банком", "банк четке какты", "rejected by the bank"),

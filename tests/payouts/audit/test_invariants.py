@@ -81,11 +81,13 @@ BROKEN = {
     "fills = lines": "UPDATE fills SET gross_tyiyn = gross_tyiyn + 1",
     "settlements = lines": "UPDATE lot_settlement_lines SET net_tyiyn = net_tyiyn + 1 "
     "WHERE participant_id = 1",
+    "write-offs = lines": "INSERT INTO lot_remainders SELECT block_hash, vout, participant_id, 1, "
+    "'written_off' FROM lot_shares",
     "payouts = lines": "DELETE FROM payouts",
     "proceeds at the bank = lines": "DELETE FROM bank_entries",
     "settled lots = settlements": "UPDATE lots SET state = 'settled'",
     "no satoshi is sold twice": "UPDATE lot_settlement_lines SET amount_sat = amount_sat * 9",
-    "satoshi of participants = rewards - sold": "UPDATE block_credits SET "
+    "satoshi of participants = rewards - sold - written off": "UPDATE block_credits SET "
     "reward_sat = reward_sat + 1",
     "tyiyn of participants = lines - payouts": "UPDATE payouts SET amount_tyiyn = 499",
     "accounts between = what is under way": "UPDATE lot_settlements SET "
