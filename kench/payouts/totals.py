@@ -80,12 +80,17 @@ def add_totals(parts: Iterable[Totals]) -> Totals:
     """Return the sum of several totals."""
     result: Totals = {}
     for part in parts:
-        for key, total in part.items():
-            before = result.get(key, Total(0, 0))
-            result[key] = Total(
-                before.accepted + total.accepted, before.work_hashes + total.work_hashes
-            )
+        grow(result, part)
     return result
+
+
+def grow(totals: Totals, part: Totals) -> None:
+    """Add a part to totals, touching no others than it has."""
+    for key, total in part.items():
+        before = totals.get(key, Total(0, 0))
+        totals[key] = Total(
+            before.accepted + total.accepted, before.work_hashes + total.work_hashes
+        )
 
 
 def work_by_participant(totals: Totals) -> dict[int, int]:

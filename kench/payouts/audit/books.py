@@ -12,7 +12,7 @@ from kench.payouts.audit.report import Report
 from kench.payouts.booking import UNKNOWN_FINDER
 from kench.payouts.open_work import Gathered, OpenWork, Span
 from kench.payouts.rounds import FoundBlock, Stretch, pay_day
-from kench.payouts.totals import Totals, add_totals
+from kench.payouts.totals import Totals, grow
 from kench.payouts.transfers import BlockState, Kind, Transfer, expected_transfers
 from kench.pool.moments import moment_of
 
@@ -63,7 +63,7 @@ class BooksAudit:
 
     def take(self, stretch: Stretch) -> None:
         """Compare the blocks of a stretch and keep its totals."""
-        self._totals = add_totals((self._totals, stretch.totals))
+        grow(self._totals, stretch.totals)
         for start in range(0, len(stretch.blocks), BLOCKS_AT_ONCE):
             self._compare_found(stretch.blocks[start : start + BLOCKS_AT_ONCE])
 
