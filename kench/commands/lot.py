@@ -23,7 +23,7 @@ from kench.pool.settings import Settings
 from kench.sale import tables
 from kench.sale.acts import DOCUMENT_BYTES_MAX, Act, carry_out, document_of, read_document
 from kench.sale.lots import Lot, LotKey, NoLotError, lot_of, read_lot
-from kench.sale.machine import STUCK, Actor, LotState, ways_out
+from kench.sale.machine import STUCK, WHAT_ENDS, Actor, LotState, ways_out
 from kench.sale.officers import approvals_of
 
 ROLE = "lot"
@@ -181,6 +181,7 @@ def _show(connection: sa.Connection, name: str, *, as_json: bool) -> str:
     if as_json:
         return json.dumps(record, default=_plain, ensure_ascii=False)
     lines = [f"{key:14} {value}" for key, value in _record(lot).items()]
+    lines.append(f"{'ended by':14} {WHAT_ENDS[lot.state]}")
     lines += ["", "way:"]
     lines += _newest([f"  {event['at']}  {event['goes_to']:16} {event['who']}: {event['why']}"
                       for event in record["events"]])  # fmt: skip

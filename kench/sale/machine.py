@@ -131,6 +131,28 @@ HAS_CREDIT = frozenset({S.SCREENING, S.HELD, S.REFUSED, S.CLEARED, S.SELLING, S.
 """States that a lot reaches only once its venue credited it."""
 
 
+WHAT_ENDS: Mapping[LotState, str] = {
+    S.AWAITING_DEPOSIT: "the venue's credit; `kench sell` says in its log where it does not answer",
+    S.DEPOSIT_MISSING: "the venue's credit: ask the venue; else `kench lot write-off`",
+    S.SHORT_CREDIT: "the venue's correction: ask the venue; else `kench lot write-off`",
+    S.SCREENING: "the AML provider's answer; held after ten minutes without one",
+    S.HELD: "the provider, asked again by itself; an officer's case: `kench lot release`",
+    S.REFUSED: "`kench lot release` or `kench lot write-off`; the coins stay at the venue",
+    S.CLEARED: "its turn: the venue sells one lot at a time, the lowest block first",
+    S.SELLING: "nothing left to sell; slow by the order's interval, the day's cap, or a thin or "
+    "stale book",
+    S.HALTED: "`kench lot resume`, once the market is calm",
+    S.VENUE_DISAGREES: "`kench lot resume`, once `kench reconcile` and the venue agree",
+    S.LICENCE_LAPSED: "an order with a licence of the venue (`kench order`)",
+    S.DELISTED: "the venue in KENCH_VENUES again; else `kench lot write-off`",
+    S.ORPHANED: "its block on the best chain again; else `kench lot write-off`",
+    S.SOLD: "settlement, by itself",
+    S.SETTLED: "nothing: it is at its end",
+    S.WRITTEN_OFF: "nothing: it is at its end",
+}
+"""What takes a lot out of each state, for people who look at it (docs/sale.md)."""
+
+
 def check_way(came_from: LotState, goes_to: LotState, actor: Actor) -> Way:
     """Return the way between two states; raises WayError if this actor has none."""
     way = WAYS.get((came_from, goes_to))

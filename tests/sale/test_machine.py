@@ -1,5 +1,7 @@
 """The ways of a lot: every state is reached and left as said; PostgreSQL holds the same table."""
 
+import re
+
 import pytest
 import sqlalchemy as sa
 
@@ -8,6 +10,7 @@ from kench.sale.machine import (
     STANDING,
     STUCK,
     WAYS,
+    WHAT_ENDS,
     Actor,
     LotState,
     WayError,
@@ -33,6 +36,14 @@ def test_every_state_is_reached_from_the_first_and_only_named_ends_are_final() -
         reached |= fresh
     assert reached == set(LotState)
     assert {LotState.SETTLED, LotState.WRITTEN_OFF} == FINAL
+
+
+def test_every_state_says_what_ends_it_and_names_no_act_that_officers_have_not() -> None:
+    assert WHAT_ENDS.keys() == set(LotState)
+    for state, words in WHAT_ENDS.items():
+        acts = {way.needs.split("`")[1] for way in ways_out(state, Actor.OFFICERS)}
+        named = set(re.findall(r"`(kench lot [a-z-]+)`", words))
+        assert named <= acts
 
 
 def test_what_is_sold_is_only_settled() -> None:
