@@ -252,4 +252,4 @@ def test_a_ledger_of_one_asset_goes_on_in_two(empty_database: str) -> None:
     assert [tuple(row) for row in rows] == [("BTC", "block", block, "pend")]
     assert [tuple(row) for row in balances] == [(1, 7, 0)]
     assert tuple(check) == (True, 2)
-    assert codes == 9
+    assert codes == 10
