@@ -23,6 +23,8 @@ READ_MAX = 65_536
 
 Read = Callable[[int, int, int], Records]
 """(journal number, from sequence, to sequence): all these records."""
+Window = tuple[dict[int, int], dict[int, Span]]
+"""The work of each participant in a window, and its spans."""
 RepeatsIn = Callable[[int, int, int], Iterable[int]]
 """(journal number, from sequence, to sequence): which of these sequences are repeats."""
 
@@ -54,9 +56,7 @@ class LookBack:
         self._read = read
         self._repeats_in = repeats_in
 
-    def window(
-        self, ends: Mapping[int, int], window_hashes: int
-    ) -> tuple[dict[int, int], dict[int, Span]]:
+    def window(self, ends: Mapping[int, int], window_hashes: int) -> Window:
         """Return the work of each in the window that ends before these sequences, and its spans.
 
         Where the journals hold less, it is all they hold.

@@ -9,8 +9,9 @@ An extranonce1 tells the front that gave it. Two records in two journals cannot 
 one of them is foreign to its journal, so that only jobs with a foreign share need to be looked at.
 """
 
+from bisect import bisect_left
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -112,6 +113,23 @@ def solutions_of(records: Records) -> Iterator[bytes]:
     packed = raw[:, _SOLUTION].tobytes()
     size = _SOLUTION.stop - _SOLUTION.start
     return (packed[start : start + size] for start in range(0, len(packed), size))
+
+
+def sequences_at(merged: Merged, positions: list[int]) -> dict[int, list[int]]:
+    """Return which records of which journal these are, each journal's in their order."""
+    sequences: dict[int, list[int]] = {}
+    for number, sequence in zip(
+        merged.numbers[positions].tolist(),
+        merged.records["sequence"][positions].tolist(),
+        strict=True,
+    ):
+        sequences.setdefault(number, []).append(sequence)
+    return sequences
+
+
+def between(sequences: Sequence[int], start: int, end: int) -> Sequence[int]:
+    """Return those of ascending sequences that are in a span."""
+    return sequences[bisect_left(sequences, start) : bisect_left(sequences, end)]
 
 
 def uncredit(merged: Merged, repeats: list[int]) -> Merged:

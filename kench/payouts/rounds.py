@@ -13,6 +13,7 @@ from datetime import date
 
 import numpy as np
 
+from kench.payouts.look_back import Window
 from kench.payouts.merge import Merged
 from kench.payouts.methods.pplns import window_hashes
 from kench.payouts.open_work import Gathered, OpenWork, Span
@@ -35,8 +36,9 @@ from kench.pool.work import work_of_target
 NOBODY = 0
 """The participant id of a record whose name nobody was logged in under."""
 
-Window = Callable[[Mapping[int, int], int], tuple[dict[int, int], dict[int, Span]]]
-"""(end in each journal, work in hashes): the newest work of the pool before that, and its spans."""
+WindowOf = Callable[[Mapping[int, int], int], Window | None]
+"""(end in each journal, work in hashes): the newest work of the pool before that, and its spans;
+None where that is not known yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +46,14 @@ class Sources:
     """What a fold asks for as it goes on.
 
     `job_of` is given a journal's number and a job key, `is_known` tells if a block hash was found
-    by an earlier record, `reward_at` is the order book's, `window` looks back over the journals.
+    by an earlier record, `reward_at` is the order book's, `window` looks back over the journals. A
+    block whose window is not known pays nothing yet: such a fold is to be done again.
     """
 
     job_of: Callable[[int, int], ArchivedJob]
     is_known: Callable[[str], bool]
     reward_at: Callable[[int], InForce[Reward]]
-    window: Window
+    window: WindowOf
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +203,8 @@ def _pay(
         case "pplns":
             rule = sources.reward_at(block.height).rule
             job = sources.job_of(block.instance, block.job_key)
-            return _paying(block, *sources.window(ends, window_of(rule, job)))
+            window = sources.window(ends, window_of(rule, job))
+            return block if window is None else _paying(block, *window)
         case "period":
             return replace(block, day=day)
 

@@ -4,14 +4,16 @@ Each chunk is one transaction together with the journal positions it was read up
 that is killed at any point leaves either all of a chunk or nothing of it, and the next one carries
 on at the positions in the database. They are locked first and moved last by compare-and-set, so
 that of two settlements that read the same chunk one commits.
+
+A chunk with blocks by `pplns` is folded twice: the first time tells which windows they pay, which
+are then read outside of any transaction (`kench.payouts.windows`); the second time books it.
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,23 +25,24 @@ from kench.payouts.booking import book_block, is_booked, worker_names, write_tot
 from kench.payouts.day import awaited_day, pay_day
 from kench.payouts.journals import CHUNK_RECORDS, Journals
 from kench.payouts.kept_work import read_open_work, write_open_work
-from kench.payouts.look_back import LookBack
 from kench.payouts.merge import Merged
 from kench.payouts.methods.period import end_us
 from kench.payouts.open_work import OpenWork, by_day
 from kench.payouts.positions import lock_positions, move_position
-from kench.payouts.resumed import WATCHED_MAX, Repeats, uncredit
+from kench.payouts.resumed import WATCHED_MAX, Repeats, sequences_at, uncredit
 from kench.payouts.rounds import FoundBlock, Sources, fold
 from kench.payouts.totals import work_by_participant
+from kench.payouts.windows import Windows
 from kench.pool.clock import Clock
 from kench.pool.orders.book import OrderBook
 
 
 class Step(enum.Enum):
-    """Points of a transaction, in order; tests stop settlement at each of them."""
+    """Points of a chunk or a day, in order; tests stop settlement at each of them."""
 
     BEGUN = enum.auto()
     READ = enum.auto()
+    LOOKED_BACK = enum.auto()
     TOTALS = enum.auto()
     BLOCKS = enum.auto()
     OPEN_WORK = enum.auto()
@@ -50,7 +53,7 @@ class Step(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What one transaction brought: a chunk of records, or blocks `paid` whose day is over.
+    """What was done: a chunk of records, or blocks `paid` whose day is over, or `windows` read.
 
     `repeats` are shares that another journal had before.
     """
@@ -59,11 +62,12 @@ class Settled:
     repeats: int = 0
     blocks: list[FoundBlock] = field(default_factory=list)
     paid: int = 0
+    windows: int = 0
 
     @property
     def is_nothing(self) -> bool:
         """Whether nothing was due."""
-        return not (self.records or self.paid)
+        return not (self.records or self.paid or self.windows)
 
 
 NOTHING = Settled()
@@ -101,6 +105,7 @@ class Settlement:
         self._orders_on = orders_on
         self._on_step = on_step
         self._repeats: Repeats | None = None
+        self._windows = Windows(self._journals.read)
         self._is_certain = False
         self._awaited: date | None = None
 
@@ -113,19 +118,30 @@ class Settlement:
         """Book what is due next in a transaction of its own; nothing where nothing is.
 
         That is a chunk of records of one day, or, once that day is over, some of the blocks that
-        await it. Raises JournalError where a journal cannot be read, JournalSwappedError,
-        SettledElsewhereError, and SQLAlchemy's DBAPIError.
+        await it. Where a chunk pays windows, each is read by a call of its own before that. Raises
+        JournalError where a journal cannot be read, JournalSwappedError, SettledElsewhereError, and
+        SQLAlchemy's DBAPIError.
         """
         if not self._is_certain:
             self._journals.forget()
+            self._windows.forget()
         # Whatever goes wrong from here on, the database is asked how far the books are.
         self._is_certain = False
+        settled = NOTHING if self._windows.are_wanted else self._settle_next(connection)
+        if self._windows.are_wanted:
+            self._windows.look_back(lambda *span: _repeats_in(connection, *span))
+            self._on_step(Step.LOOKED_BACK)
+            settled = Settled(windows=1)
+        self._is_certain = True
+        return settled
+
+    def _settle_next(self, connection: sa.Connection) -> Settled:
+        """Book what is due next, unless windows are wanted for that."""
         self._journals.refresh()
         merged = None
         if self._journals.all_placed:
             merged = self._journals.take()
             if merged is None and not self._is_over(self._awaited):
-                self._is_certain = True
                 return NOTHING
         with connection.begin():
             self._on_step(Step.BEGUN)
@@ -138,7 +154,7 @@ class Settlement:
         if not settled.is_nothing:
             self._on_step(Step.COMMITTED)
             self._journals.drop(counts)
-        self._is_certain = True
+            self._windows.forget()
         return settled
 
     def _is_over(self, day: date | None) -> bool:
@@ -164,23 +180,36 @@ class Settlement:
         if merged is None or day is None:
             return NOTHING, {}
         settled = self._book(connection, merged, day, open_work)
+        if settled.is_nothing:
+            return settled, {}
         self._on_step(Step.POSITION)
         return settled, merged.counts
 
     def _book(
         self, connection: sa.Connection, merged: Merged, day: date, before: OpenWork
     ) -> Settled:
-        merged, repeats = self._without_repeats(connection, merged)
+        """Book a chunk; nothing of it where it pays windows that have to be read first."""
+        if self._repeats is None:
+            self._repeats = Repeats(self._journals.read_back, _read_watched(connection))
+        watched = set(self._repeats.watched)
+        starts = self._journals.starts()
+        found = self._repeats.find(merged, starts)
+        repeats = sequences_at(merged, found)
+        self._windows.begin(repeats)
         open_work = deepcopy(before)
-        orders = self._orders_on(connection)
-        look_back = LookBack(self._journals.read, partial(repeats_in, connection))
         sources = Sources(
             self._journals.job,
             lambda block_hash: is_booked(connection, block_hash),
-            orders.reward_at,
-            look_back.window,
+            self._orders_on(connection).reward_at,
+            self._windows.window,
         )
-        stretch = fold(merged, day, self._journals.starts(), open_work, sources)
+        stretch = fold(uncredit(merged, found), day, starts, open_work, sources)
+        if self._windows.are_wanted:
+            # What was found is not booked: it is to be found again.
+            self._repeats = None
+            return NOTHING
+        _keep_watched(connection, watched, self._repeats.watched)
+        _write_repeats(connection, repeats)
         write_totals(connection, stretch.totals)
         self._on_step(Step.TOTALS)
         names = worker_names(connection, stretch.blocks)
@@ -193,51 +222,41 @@ class Settlement:
         for number, count in merged.counts.items():
             if count:
                 start, end = self._journals.position_after(number, count)
-                move_position(connection, number, start, end, repeats.get(number, 0))
-        return Settled(len(merged.records), sum(repeats.values()), stretch.blocks)
+                move_position(connection, number, start, end, len(repeats.get(number, ())))
+        return Settled(len(merged.records), len(found), stretch.blocks)
 
     def _record_at(self, number: int, sequence: int) -> np.void:
         record: np.void = self._journals.read(number, sequence, sequence + 1)[0]
         return record
 
-    def _without_repeats(
-        self, connection: sa.Connection, merged: Merged
-    ) -> tuple[Merged, dict[int, int]]:
-        """Take the credit from repeats; returns how many there are in each journal."""
-        repeats = self._repeats
-        if repeats is None:
-            rows = connection.execute(sa.select(tables.resumed_jobs.c.job_key))
-            repeats = self._repeats = Repeats(self._journals.read_back, rows.scalars())
-        before = set(repeats.watched)
-        found = repeats.find(merged, self._journals.starts())
-        _keep_watched(connection, before, repeats.watched)
-        write_repeats(connection, merged, found)
-        numbers, counts = np.unique(merged.numbers[found], return_counts=True)
-        return uncredit(merged, found), dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
-
-def write_repeats(connection: sa.Connection, merged: Merged, found: list[int]) -> None:
+def _write_repeats(connection: sa.Connection, repeats: Mapping[int, list[int]]) -> None:
     """Keep which shares are repeats, for windows that look back over them."""
-    if found:
-        numbers, sequences = merged.numbers[found], merged.records["sequence"][found]
+    if repeats:
         connection.execute(
             sa.insert(tables.repeats),
             [
                 {"instance": number, "sequence": sequence}
-                for number, sequence in zip(numbers.tolist(), sequences.tolist(), strict=True)
+                for number, sequences in repeats.items()
+                for sequence in sequences
             ],
         )
 
 
-def repeats_in(connection: sa.Connection, number: int, start: int, end: int) -> list[int]:
+def _repeats_in(connection: sa.Connection, number: int, start: int, end: int) -> list[int]:
     """Return the sequences of a journal's repeats, from one up to before another."""
     columns = tables.repeats.c
-    rows = connection.execute(
-        sa.select(columns.sequence).where(
-            columns.instance == number, columns.sequence >= start, columns.sequence < end
+    with connection.begin():
+        rows = connection.execute(
+            sa.select(columns.sequence).where(
+                columns.instance == number, columns.sequence >= start, columns.sequence < end
+            )
         )
-    )
-    return list(rows.scalars())
+        return list(rows.scalars())
+
+
+def _read_watched(connection: sa.Connection) -> list[int]:
+    return list(connection.execute(sa.select(tables.resumed_jobs.c.job_key)).scalars())
 
 
 def _keep_watched(connection: sa.Connection, before: set[int], watched: set[int]) -> None:

@@ -1,6 +1,5 @@
 """One audit from beginning to end, on one snapshot of the database."""
 
-from bisect import bisect_left
 from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
@@ -20,7 +19,7 @@ from kench.payouts.look_back import LookBack
 from kench.payouts.open_work import OpenWork, by_day
 from kench.payouts.proofs.making import Source
 from kench.payouts.proofs.segments import SegmentDigester
-from kench.payouts.resumed import Repeats, uncredit
+from kench.payouts.resumed import Repeats, between, sequences_at, uncredit
 from kench.payouts.rounds import Sources, fold
 from kench.pool.journal.reader import JournalReader
 from kench.pool.orders.book import OrderBook
@@ -90,17 +89,13 @@ def _fold_all(
     repeats = Repeats(walk.read_back)
     found: dict[int, list[int]] = {}
     met: set[str] = set()
-    look_back = LookBack(walk.read, lambda number, *span: _between(found.get(number, []), *span))
+    look_back = LookBack(walk.read, lambda number, *span: between(found.get(number, []), *span))
     sources = Sources(walk.job, met.__contains__, orders.reward_at, look_back.window)
     ends: dict[int, int] = {}
     for merged, starts in walk.chunks():
         positions = repeats.find(merged, starts)
-        for number, sequence in zip(
-            merged.numbers[positions].tolist(),
-            merged.records["sequence"][positions].tolist(),
-            strict=True,
-        ):
-            found.setdefault(number, []).append(sequence)
+        for number, sequences in sequences_at(merged, positions).items():
+            found.setdefault(number, []).extend(sequences)
         ends = dict(starts)
         for day, piece in by_day(uncredit(merged, positions), open_work.day):
             if day != open_work.day:
@@ -113,11 +108,6 @@ def _fold_all(
         progress()
     books.take_open_work(open_work, ends, found)
     return _Folded(open_work, found)
-
-
-def _between(sequences: list[int], start: int, end: int) -> list[int]:
-    """Return those of ascending sequences that are in a span."""
-    return sequences[bisect_left(sequences, start) : bisect_left(sequences, end)]
 
 
 def _compare_positions(
