@@ -23,8 +23,9 @@ from kench.pool.settings import Settings
 from kench.sale import tables
 from kench.sale.acts import DOCUMENT_BYTES_MAX, Act, carry_out, document_of, read_document
 from kench.sale.lots import Lot, LotKey, NoLotError, lot_of, read_lot
-from kench.sale.machine import STUCK, WHAT_ENDS, Actor, LotState, ways_out
+from kench.sale.machine import STUCK, WHAT_ENDS, Actor, ways_out
 from kench.sale.officers import approvals_of
+from kench.sale.waits import WHAT_TO_DO, Waiting, read_waits
 
 ROLE = "lot"
 SIGNATURE_BYTES_MAX = 65_536
@@ -149,8 +150,9 @@ def _list(connection: sa.Connection, *, stuck: bool, as_json: bool) -> str:
     if stuck:
         query = query.where(tables.lots.c.state.in_([state.value for state in STUCK]))
     lots = [lot_of(row) for row in connection.execute(query)]
+    waits = read_waits(connection)
     if as_json:
-        return json.dumps([_record(lot) for lot in lots])
+        return json.dumps([_record(lot, waits.get(lot.key)) for lot in lots])
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("height", justify="right")
     table.add_column("lot", overflow="fold")
@@ -161,13 +163,15 @@ def _list(connection: sa.Connection, *, stuck: bool, as_json: bool) -> str:
     table.add_column("why")
     for lot in lots:
         table.add_row(str(lot.height), f"{lot.block_hash}:{lot.vout}", lot.venue, lot.state.value,
-                      str(lot.amount_sat), str(lot.sold_sat), lot.reason)  # fmt: skip
+                      str(lot.amount_sat), str(lot.sold_sat),
+                      waits[lot.key].line if lot.key in waits else lot.reason)  # fmt: skip
     return table_text(table)
 
 
 def _show(connection: sa.Connection, name: str, *, as_json: bool) -> str:
     lot = _find(connection, name)
-    record = _record(lot) | {
+    waiting = read_waits(connection).get(lot.key)
+    record = _record(lot, waiting) | {
         "events": _rows(connection, tables.lot_events, lot, "version"),
         "orders": _rows(connection, tables.venue_orders, lot, "slice"),
         "fills": _rows(connection, tables.fills, lot, "at"),
@@ -180,8 +184,13 @@ def _show(connection: sa.Connection, name: str, *, as_json: bool) -> str:
     }
     if as_json:
         return json.dumps(record, default=_plain, ensure_ascii=False)
-    lines = [f"{key:14} {value}" for key, value in _record(lot).items()]
-    lines.append(f"{'ended by':14} {WHAT_ENDS[lot.state]}")
+    facts = {name: value for name, value in _record(lot, None).items() if name != "waits"}
+    facts["ended by"] = WHAT_ENDS[lot.state]
+    if waiting is not None:
+        facts |= {"waits": waiting.line, "to do": WHAT_TO_DO[waiting.why]}
+    if lot.open_sat:
+        facts["on offer"] = f"{lot.open_sat} sat, of which the venue has not told the end yet"
+    lines = [f"{key:14} {value}" for key, value in facts.items()]
     lines += ["", "way:"]
     lines += _newest([f"  {event['at']}  {event['goes_to']:16} {event['who']}: {event['why']}"
                       for event in record["events"]])  # fmt: skip
@@ -189,8 +198,6 @@ def _show(connection: sa.Connection, name: str, *, as_json: bool) -> str:
     lines += _newest([f"  {fill['at']}  {fill['amount_sat']} sat at {fill['price']} KGS, "
                       f"trade {fill['trade_id']}" for fill in record["fills"]])  # fmt: skip
     lines += ["", "officers may:", *(f"  {words}" for words in record["officers_may"])]
-    if lot.state is LotState.HALTED and lot.open_sat:
-        lines.append(f"  {lot.open_sat} sat are on offer, the venue has not told of them yet")
     return "\n".join(lines)
 
 
@@ -212,7 +219,7 @@ def _rows(
     return [row._asdict() for row in rows]
 
 
-def _record(lot: Lot) -> dict[str, Any]:
+def _record(lot: Lot, waiting: Waiting | None) -> dict[str, Any]:
     names = ("height", "venue", "output_sat", "carried_sat", "amount_sat", "sold_sat", "open_sat",
              "left_sat", "reason", "who", "order_number", "version")  # fmt: skip
     return {
@@ -221,6 +228,7 @@ def _record(lot: Lot) -> dict[str, Any]:
         "state": lot.state.value,
         **{name: getattr(lot, name) for name in names},
         "changed_at": lot.changed_at.isoformat(),
+        "waits": waiting and waiting._asdict() | {"since": waiting.since.isoformat()},
     }
 
 

@@ -12,7 +12,7 @@
     manifests              {waiting, waiting_s}: blocks not signed yet, and for how long the first
     ledger                 {balanced, transfers}
     sale                   {lots: {state: count}, stuck, lots_sat, sold_sat, sold_today_sat,
-                           gross_tyiyn, net_tyiyn, licences, reconciliations}
+                           gross_tyiyn, net_tyiyn, waits, licences, reconciliations}
     journal                {records: accepted shares on disk, durable_lag_ms}
     serving, why           whether miners are served now, and if not, why
     hashrate               {participant id: hashes a second}, sums of the front ends' estimates

@@ -13,6 +13,7 @@ from kench.sale.entries import deposit_lines
 from kench.sale.lots import Lot, move
 from kench.sale.machine import LotState
 from kench.sale.venues.port import Deposit, DepositState
+from kench.sale.waits import SAID_AFTER_S, Why
 
 WAITING = frozenset({LotState.AWAITING_DEPOSIT, LotState.DEPOSIT_MISSING, LotState.SHORT_CREDIT})
 LOOK_BACK_US = 30 * 86_400 * SECOND_US
@@ -49,6 +50,15 @@ def receive(desk: Desk, lot: Lot, deposits: Deposits, overdue_s: int) -> Lot | N
             credited_us = now_us if told.credited_us is None else told.credited_us
             postings.write(connection, deposit_lines(lot))
         return move(connection, lot, goes_to, why, now_us, credited_us=credited_us)
+
+
+def why_waits(lot: Lot, deposits: Deposits, now_us: int) -> Why | None:
+    """Return why a lot that did not move waits, where its state does not tell."""
+    if lot.state is not LotState.AWAITING_DEPOSIT:
+        return None
+    if now_us - us_of(lot.made_at) <= SAID_AFTER_S * SECOND_US:
+        return None
+    return Why.DEPOSIT_UNCREDITED if deposit_of(lot, deposits) else Why.DEPOSIT_UNSEEN
 
 
 def judge(

@@ -18,39 +18,39 @@ from sqlalchemy.exc import IntegrityError
 from kench.pool.database import first_line
 from kench.pool.orders.book import NoOrderError
 from kench.sale import trading
-from kench.sale.deposits import WAITING, Deposits, read_deposits, receive
+from kench.sale.deposits import WAITING, Deposits, read_deposits, receive, why_waits
 from kench.sale.desk import Desk
-from kench.sale.lanes import RETRY_MAX_S, RETRY_MIN_S, InPlace, Lane
+from kench.sale.lanes import RETRY_MAX_S, InPlace, Lane, retry_s
 from kench.sale.lots import (
     Lot,
     LotKey,
     LotMovedError,
-    Step,
     Unfinished,
     came_from,
     move,
     read_lot,
     read_unfinished,
 )
-from kench.sale.machine import FINAL, STANDING, WAYS, LotState
+from kench.sale.machine import FINAL, HOLDS_VENUE, STANDING, WAYS, LotState
 from kench.sale.making import UnmadeLotsError, make_lots
 from kench.sale.screened import Screener, ask_again
 from kench.sale.screening.port import ScreeningUncertainError
 from kench.sale.selling import Seller
 from kench.sale.venues.port import VenueBusyError, VenueError
+from kench.sale.waits import Look, Step, Why, say, why_of
 
 LOOK_S = 10.0
 """Between two looks at a lot that waits for something outside."""
 DEPOSITS_S = 10.0
 """Between two questions for a venue's deposits."""
+DEPOSITS_SHARE = 0.1
+"""They take this share of a lane's time at most: a venue that tells them slowly is asked less."""
 STEPS_MAX = 8
 """Steps of one lot in one turn."""
 BLOCKS_MAX = 100
 """Blocks whose lots are made in one turn."""
 SKIPPED_MAX = 1000
 """Blocks without lots that are left aside until a restart, each said in the log."""
-HOLDS_VENUE = frozenset({LotState.SELLING, LotState.HALTED, LotState.VENUE_DISAGREES})
-"""A venue sells one lot at a time; one that stands still keeps the others from being offered."""
 FAULTS = frozenset({LotState.LICENCE_LAPSED, LotState.DELISTED})
 
 log = structlog.get_logger("kench.sale")
@@ -62,8 +62,8 @@ class _Seen:
     """What a walk along a lane knows besides each lot."""
 
     lane: Lane
-    deposits: Deposits | None
-    """What the venue told; None where it was not asked or did not say."""
+    deposits: Deposits | float | Look
+    """What the venue told; or when it is asked next, and why it told nothing where it was asked."""
     orphans: set[LotKey]
     """Lots whose block is not on the best chain."""
     holder: LotKey | None
@@ -99,7 +99,7 @@ class Executor:
             unfinished = read_unfinished(connection)
         found: dict[str, list[Unfinished]] = {venue: [] for venue in self._lanes}
         for one in unfinished:
-            found.setdefault(one[0].venue, []).append(one)
+            found.setdefault(one.lot.venue, []).append(one)
         for venue, lots in found.items():
             if venue not in busy:
                 lane = self._lane(venue)
@@ -128,31 +128,33 @@ class Executor:
 
     def _walk(self, lane: Lane, found: Sequence[Unfinished]) -> None:
         """Look at the lots of a lane that are due."""
-        lane.keep([lot for lot, _ in found])
-        due = [lot for lot, _ in found if lane.schedule.is_due(lot)]
+        lane.keep([one.lot for one in found])
+        due = [one.lot for one in found if lane.schedule.is_due(one.lot)]
         seen = _Seen(
             lane,
             self._ask_deposits(lane, due),
-            {lot.key for lot, is_orphan in found if is_orphan},
-            next((lot.key for lot, _ in found if lot.state in HOLDS_VENUE), None),
+            {one.lot.key for one in found if one.is_orphan},
+            next((one.lot.key for one in found if one.lot.state in HOLDS_VENUE), None),
         )
-        for lot, _ in found:
+        for one in found:
             # A lot that waits for its turn has it as soon as the one before is at an end.
-            is_next = seen.holder is None and lot.key in lane.queued
-            if is_next or lane.schedule.is_due(lot):
-                self._take_along(lot, seen)
+            is_next = seen.holder is None and one.lot.key in lane.queued
+            if is_next or lane.schedule.is_due(one.lot):
+                self._take_along(one, seen)
 
-    def _take_along(self, lot: Lot, seen: _Seen) -> None:
+    def _take_along(self, found: Unfinished, seen: _Seen) -> None:
         """Take one lot step by step for as long as it moves."""
-        current = lot
+        current, said = found.lot, found.why
         for _ in range(STEPS_MAX):
             if self._closing.is_set():
                 return
-            moved = self._guarded(current, seen)
+            moved = self._guarded(current, said, seen)
             if moved is None:
                 return
+            if (moved.version, moved.sold_sat) != (current.version, current.sold_sat):
+                said = None  # PostgreSQL has ended the wait
             current = moved
-            if current.state not in HOLDS_VENUE and seen.holder == lot.key:
+            if current.state not in HOLDS_VENUE and seen.holder == current.key:
                 seen.holder = None
             if current.state in FINAL:
                 return
@@ -174,25 +176,31 @@ class Executor:
                 return
             log.info("lots made", block=made[0].block_hash, lots=len(made))
 
-    def _ask_deposits(self, lane: Lane, due: Sequence[Lot]) -> Deposits | None:
+    def _ask_deposits(self, lane: Lane, due: Sequence[Lot]) -> Deposits | float | Look:
         """Ask a venue once for what all its lots wait for."""
         waiting = [lot for lot in due if lot.state in WAITING]
-        now_s = self._desk.clock.monotonic()
-        if (
-            not waiting
-            or lane.venue not in self._desk.venues
-            or now_s - lane.asked_s < DEPOSITS_S
-            or self._closing.is_set()
-        ):
-            return None
-        lane.asked_s = now_s
+        clock = self._desk.clock
+        asked_s = clock.monotonic()
+        if not waiting or lane.venue not in self._desk.venues or self._closing.is_set():
+            return DEPOSITS_S
+        if asked_s < lane.asks_s:
+            return lane.asks_s - asked_s
         try:
-            return read_deposits(self._desk, lane.venue, waiting)
+            told = read_deposits(self._desk, lane.venue, waiting)
         except VenueError as trouble:
-            log.warning("deposits not told", venue=lane.venue, why=str(trouble))
-            return None
+            lane.unanswered += 1
+            wait_s = retry_s(lane.unanswered)
+            if isinstance(trouble, VenueBusyError):
+                wait_s = max(wait_s, min(trouble.retry_after_s, RETRY_MAX_S))
+            lane.asks_s = clock.monotonic() + wait_s
+            log.warning("deposits not told", venue=lane.venue, why=str(trouble), retry_s=wait_s)
+            return Look(wait_s, why_of(trouble), str(trouble))
+        lane.unanswered = 0
+        now_s = clock.monotonic()
+        lane.asks_s = now_s + max(DEPOSITS_S, (now_s - asked_s) / DEPOSITS_SHARE)
+        return told
 
-    def _guarded(self, lot: Lot, seen: _Seen) -> Lot | None:
+    def _guarded(self, lot: Lot, said: str | None, seen: _Seen) -> Lot | None:
         """Advance a lot and return it as it is now, where it can go on at once.
 
         What a venue, a provider or an officer does meanwhile is expected.
@@ -202,24 +210,41 @@ class Executor:
         except LotMovedError:
             return None  # it is due at once, as its version is another
         except VenueBusyError as busy:
-            seen.lane.schedule.failed(lot, min(busy.retry_after_s, RETRY_MAX_S))
+            wait_s = seen.lane.schedule.failed(lot, min(busy.retry_after_s, RETRY_MAX_S))
+            self._say(lot, said, Look(wait_s, Why.VENUE_BUSY, str(busy)))
         except (VenueError, ScreeningUncertainError, NoOrderError) as trouble:
             wait_s = seen.lane.schedule.failed(lot)
             log.warning("lot waits", lot=lot.reference, state=lot.state, why=str(trouble),
                         retry_s=wait_s)  # fmt: skip
+            self._say(lot, said, Look(wait_s, why_of(trouble), str(trouble)))
         except IntegrityError as refusal:
             wait_s = seen.lane.schedule.failed(lot)
             log.critical("PostgreSQL refused what the sale wrote of a lot: run `kench audit`",
                          lot=lot.reference, state=lot.state, why=first_line(refusal),
                          retry_s=wait_s)  # fmt: skip
+            self._say(lot, said, Look(wait_s, Why.BOOKS_REFUSE, first_line(refusal)))
         else:
-            if isinstance(step, Lot):
-                return step
-            seen.lane.schedule.later(lot, step)
-            if step <= 0:
-                with self._desk.read() as connection:
-                    return read_lot(connection, lot.key)
+            return self._wait(lot, said, step, seen)
         return None
+
+    def _wait(self, lot: Lot, said: str | None, step: Step, seen: _Seen) -> Lot | None:
+        """Return the lot to go on with at once, or see to it that it is looked at again."""
+        if isinstance(step, Lot):
+            return step
+        after_s = step.after_s if isinstance(step, Look) else step
+        seen.lane.schedule.later(lot, after_s)
+        if isinstance(step, Look):
+            self._say(lot, said, step)
+        elif after_s <= 0:
+            with self._desk.read() as connection:
+                return read_lot(connection, lot.key)
+        return None
+
+    def _say(self, lot: Lot, said: str | None, look: Look) -> None:
+        """Keep why a lot waits, where something else was said."""
+        if look.why != said:
+            with self._desk.transact() as connection:
+                say(connection, lot, look, self._desk.now_us())
 
     def _advance(self, lot: Lot, seen: _Seen) -> Step:
         """Take one step with a lot."""
@@ -252,7 +277,7 @@ class Executor:
             seen.holder = lot.key
         if seen.holder != lot.key:
             seen.lane.queued.add(lot.key)
-            return LOOK_S
+            return Look(LOOK_S)
         seen.lane.queued.discard(lot.key)
         if lot.state is LotState.CLEARED:
             return self._seller.begin(lot)
@@ -265,14 +290,15 @@ class Executor:
             return self._come_back(lot)
         elif lot.state in FAULTS and self._desk.fault(lot) is None:
             return self._mend(lot)
-        return LOOK_S
+        return Look(LOOK_S)
 
-    def _receive(self, lot: Lot, deposits: Deposits | None) -> Step:
-        if deposits is None:
-            return RETRY_MIN_S
-        rule = self._desk.orders().sale_at(self._desk.now_us()).rule
+    def _receive(self, lot: Lot, deposits: Deposits | float | Look) -> Step:
+        if isinstance(deposits, (float, Look)):
+            return deposits
+        now_us = self._desk.now_us()
+        rule = self._desk.orders().sale_at(now_us).rule
         moved = receive(self._desk, lot, deposits, rule.deposit_overdue_s)
-        return moved or LOOK_S
+        return moved or Look(DEPOSITS_S, why_waits(lot, deposits, now_us))
 
     def _resolve(self, lot: Lot) -> Step:
         """Find out about an open order, whatever its lot's state is."""

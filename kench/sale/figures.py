@@ -20,6 +20,11 @@ _DIFFERENCES = sa.text("""
     SELECT DISTINCT ON (venue) venue, at, cardinality(differences) AS differences
     FROM reconciliations ORDER BY venue, at DESC
 """)
+_WAITS = sa.text("""
+    SELECT lots.venue, waits.why, count(*) AS lots, min(waits.since) AS since
+    FROM lot_waits AS waits JOIN lots USING (block_hash, vout)
+    GROUP BY lots.venue, waits.why ORDER BY since, venue, why
+""")
 _LICENCES = sa.text("""
     SELECT venue, number, until, min(days) AS days FROM licence_warnings
     WHERE until >= CAST(:today AS date) GROUP BY venue, number, until ORDER BY until, venue
@@ -30,7 +35,8 @@ def read_sale(connection: sa.Connection, now_us: int) -> dict[str, Any]:
     """Return the sale as one object for `json.dumps`.
 
     {lots: {state: count}, stuck: lots that people must look at, lots_sat, sold_sat,
-    sold_today_sat, gross_tyiyn, net_tyiyn, licences: [{venue, number, until}] that end soon,
+    sold_today_sat, gross_tyiyn, net_tyiyn, waits: [{venue, why, lots, since}] of lots that stand
+    still, the longest first, licences: [{venue, number, until}] that end soon,
     reconciliations: [{venue, at, differences: count}], the newest of each venue}
     """
     states = {row.state: row.lots for row in connection.execute(_STATES)}
@@ -40,6 +46,9 @@ def read_sale(connection: sa.Connection, now_us: int) -> dict[str, Any]:
         "lots": states,
         "stuck": sum(count for state, count in states.items() if state in STUCK),
         **{name: int(value) for name, value in sums._asdict().items()},
+        "waits": [
+            row._asdict() | {"since": row.since.isoformat()} for row in connection.execute(_WAITS)
+        ],
         "licences": [
             {"venue": row.venue, "number": row.number, "until": row.until.isoformat()}
             for row in licences
@@ -61,6 +70,10 @@ def sale_lines(sale: dict[str, Any]) -> list[tuple[str, str]]:
     ]
     if sale["stuck"]:
         lines.append(("SALE", f"{sale['stuck']} lots need people: `kench lot list --stuck`"))
+    lines += [
+        ("lots wait", f"{one['lots']} of {one['venue']}: {one['why']} since {one['since']}")
+        for one in sale["waits"]
+    ]
     lines += [
         ("licence", f"of {one['venue']} ({one['number']}) ENDS {one['until']}")
         for one in sale["licences"]

@@ -38,6 +38,11 @@ class InPlace(futures.Executor):
         return done
 
 
+def retry_s(failures: int) -> float:
+    """Return how long to wait after so many failures in a row."""
+    return min(RETRY_MAX_S, RETRY_MIN_S * 2.0 ** min(failures - 1, 16))
+
+
 @dataclass(slots=True)
 class _Due:
     at_s: float
@@ -65,7 +70,7 @@ class Schedule:
         """Look again after a while that doubles with each failure; return the seconds."""
         due = self._due.get(lot.key)
         failures = due.failures + 1 if due is not None and due.version == lot.version else 1
-        wait_s = max(at_least_s, min(RETRY_MAX_S, RETRY_MIN_S * 2.0 ** min(failures - 1, 16)))
+        wait_s = max(at_least_s, retry_s(failures))
         self._due[lot.key] = _Due(self._clock.monotonic() + wait_s, lot.version, failures)
         return wait_s
 
@@ -82,8 +87,10 @@ class Lane:
         self.venue = venue
         self.schedule = Schedule(clock)
         self.screener = screener
-        self.asked_s = float("-inf")
-        """When the venue was last asked for its deposits, monotonic seconds."""
+        self.asks_s = float("-inf")
+        """When the venue may be asked for its deposits again, monotonic seconds."""
+        self.unanswered = 0
+        """So many times in a row it did not tell them."""
         self.queued: set[LotKey] = set()
         """Cleared lots that another one's turn kept from being sold."""
         self._task: futures.Future[None] | None = None

@@ -77,11 +77,16 @@ class Lot:
         return self.amount_sat - self.sold_sat - self.open_sat - self.left_sat
 
 
-Step = Lot | float
-"""What a step of a lot leads to: the lot as it moved, to go on with at once, or the seconds until
-the next look is due; 0 is at once too, after the lot is read again."""
-Unfinished = tuple[Lot, bool]
-"""A lot that is not at an end, and whether its block is orphaned."""
+class Unfinished(NamedTuple):
+    """A lot that is not at an end."""
+
+    lot: Lot
+    is_orphan: bool
+    """Whether its block left the best chain."""
+    why: str | None
+    """What is said of why it stands still, if it does."""
+
+
 _NAMES = tuple(field.name for field in fields(Lot))
 _STATE = _NAMES.index("state")
 _COLUMNS = [tables.lots.c[name] for name in _NAMES]
@@ -104,9 +109,16 @@ _ADD_REMAINDERS = sa.text("""
         CAST(:amounts AS bigint[]))
 """)
 _UNFINISHED = (
-    sa.select(*_COLUMNS, sa.text("blocks.alarm"))
+    sa.select(*_COLUMNS, sa.text("blocks.alarm"), tables.lot_waits.c.why)
     .select_from(tables.lots)
     .join(sa.text("blocks"), sa.text("blocks.hash = lots.block_hash"))
+    .outerjoin(
+        tables.lot_waits,
+        sa.and_(
+            tables.lot_waits.c.block_hash == tables.lots.c.block_hash,
+            tables.lot_waits.c.vout == tables.lots.c.vout,
+        ),
+    )
     .where(tables.lots.c.state.not_in([state.value for state in FINAL]))
     .order_by(tables.lots.c.height, tables.lots.c.block_hash, tables.lots.c.vout)
     .limit(LOTS_MAX)
@@ -125,9 +137,9 @@ def _lot_of(values: Sequence[Any]) -> Lot:
 
 
 def read_unfinished(connection: sa.Connection) -> list[Unfinished]:
-    """Return lots that are not at an end, lowest first, each with whether its block is orphaned."""
+    """Return lots that are not at an end, lowest first."""
     found = connection.execute(_UNFINISHED)
-    return [(_lot_of(row[:-1]), bool(row[-1])) for row in found]
+    return [Unfinished(_lot_of(row[:-2]), bool(row[-2]), row[-1]) for row in found]
 
 
 def read_lot(connection: sa.Connection, key: LotKey, *, lock: bool = False) -> Lot:

@@ -126,6 +126,8 @@ FINAL = frozenset(LotState) - {came_from for came_from, _ in WAYS}
 STUCK = frozenset(_STUCK)
 """States that people must look at; `kench status` counts them apart."""
 STANDING = frozenset(_STANDING)
+HOLDS_VENUE = frozenset({S.SELLING, S.HALTED, S.VENUE_DISAGREES})
+"""A venue sells one lot at a time; one that stands still keeps the others from being offered."""
 HAS_CREDIT = frozenset({S.SCREENING, S.HELD, S.REFUSED, S.CLEARED, S.SELLING, S.HALTED, S.SOLD,
                         S.SETTLED, S.VENUE_DISAGREES})  # fmt: skip
 """States that a lot reaches only once its venue credited it."""

@@ -43,9 +43,12 @@ class Pause(StrEnum):
     STALE_QUOTE = "stale_quote"
     ONE_SIDED = "one_sided"
     THIN_BOOK = "thin_book"
+    SLICE_TOO_SMALL = "slice_too_small"
 
 
-MARKET_PAUSES = frozenset({Pause.STALE_QUOTE, Pause.ONE_SIDED, Pause.THIN_BOOK})
+MARKET_PAUSES = frozenset(
+    {Pause.STALE_QUOTE, Pause.ONE_SIDED, Pause.THIN_BOOK, Pause.SLICE_TOO_SMALL}
+)
 """Pauses that are the market's doing: people should look where one lasts."""
 
 
@@ -74,10 +77,11 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Offer nothing until then."""
+    """Offer nothing until then; `words` say what was found."""
 
     until_us: int
     pause: Pause
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,8 @@ def before_quote(
         if now_us < due_us:
             return Wait(due_us, Pause.INTERVAL)
     if sellable(rule.daily_cap_sat - progress.today_sat, can) < least(rule, can):
-        return Wait(next_midnight_us(now_us), Pause.DAILY_CAP)
+        words = f"{progress.today_sat} sat of {rule.daily_cap_sat} are sold or on offer today"
+        return Wait(next_midnight_us(now_us), Pause.DAILY_CAP, words)
     return None
 
 
@@ -118,10 +123,14 @@ def plan(
     if early is not None:
         return early
     retry_us = now_us + rule.interval_s * SECOND_US
-    if not now_us - rule.quote_age_s * SECOND_US <= book.at_us <= now_us + SKEW_US:
-        return Wait(retry_us, Pause.STALE_QUOTE)
+    age_us = now_us - book.at_us
+    if not -SKEW_US <= age_us <= rule.quote_age_s * SECOND_US:
+        words = f"the book is {age_us // SECOND_US} s old, {rule.quote_age_s} s at most"
+        if age_us < 0:
+            words = f"the venue's clock is {-age_us // SECOND_US} s ahead"
+        return Wait(retry_us, Pause.STALE_QUOTE, words)
     if not book.bids or not book.asks:
-        return Wait(retry_us, Pause.ONE_SIDED)
+        return Wait(retry_us, Pause.ONE_SIDED, "no bids" if not book.bids else "no asks")
     middle = _EXACT.divide(_EXACT.add(book.bids[0].price, book.asks[0].price), Decimal(2))
     limit = limit_price(middle, rule.deviation_bp, can.price_step)
     halt = _guard(progress.reference, middle, limit, book.bids[0], rule)
@@ -131,8 +140,17 @@ def plan(
     cap_sat = min(rule.daily_cap_sat - progress.today_sat, deep_sat)
     amount_sat = slice_amount(progress.left_sat, rule, can, cap_sat)
     if amount_sat is None:
-        return Wait(retry_us, Pause.THIN_BOOK)
+        return _too_little(cap_sat, rule, can, retry_us)
     return Slice(amount_sat, limit, middle)
+
+
+def _too_little(cap_sat: int, rule: SaleRule, can: Capabilities, retry_us: int) -> Wait:
+    least_sat = least(rule, can)
+    if sellable(cap_sat, can) < least_sat:
+        words = f"{cap_sat} sat may be offered at once, an order is {least_sat} sat at least"
+        return Wait(retry_us, Pause.THIN_BOOK, words)
+    words = f"a slice is {rule.slice_sat} sat, an order is {least_sat} sat at least"
+    return Wait(retry_us, Pause.SLICE_TOO_SMALL, words)
 
 
 def slice_amount(left_sat: int, rule: SaleRule, can: Capabilities, cap_sat: int) -> int | None:

@@ -11,10 +11,11 @@ from kench.pool.orders.book import NoOrderError
 from kench.pool.orders.rules import InForce, ScreeningRule
 from kench.sale import tables
 from kench.sale.desk import SECOND_US, Desk
-from kench.sale.lots import Lot, LotKey, Step, move
+from kench.sale.lots import Lot, LotKey, move
 from kench.sale.machine import LotState
 from kench.sale.screening.decide import Decision, Reason, Verdict, decide, no_answer
 from kench.sale.screening.port import ScreeningUncertainError, Transfer
+from kench.sale.waits import SAID_AFTER_S, Look, Step, Why
 
 SCREENINGS_AT_ONCE = 8
 """Questions that are with providers at a time; further ones wait for their turn."""
@@ -72,13 +73,14 @@ class Screener:
                 return ASKED_S
             asked = _Asked(lot.version, self._threads.submit(_ask, self._desk, lot, rule))
             self._asked[lot.key] = asked
+        waited_s = (now_us - us_of(lot.changed_at)) / SECOND_US
+        is_slow = waited_s > SAID_AFTER_S
         if not asked.answer.done():
-            return ASKED_S
+            return Look(ASKED_S, Why.PROVIDER_SILENT, rule.rule.provider) if is_slow else ASKED_S
         del self._asked[lot.key]
         decision, check_id = asked.answer.result()
-        waited_us = now_us - us_of(lot.changed_at)
-        if decision.reason is Reason.NOT_CHECKED_YET and waited_us < PATIENCE_S * SECOND_US:
-            return POLL_S
+        if decision.reason is Reason.NOT_CHECKED_YET and waited_s < PATIENCE_S:
+            return Look(POLL_S, Why.CHECK_GOES_ON, decision.words) if is_slow else POLL_S
         return _record(self._desk, lot, decision, check_id)
 
 

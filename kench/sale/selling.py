@@ -17,7 +17,7 @@ from kench.pool.moments import moment_of, us_of
 from kench.pool.orders.rules import InForce, SaleRule
 from kench.sale import tables, trading
 from kench.sale.desk import SECOND_US, Desk
-from kench.sale.lots import Lot, Step, leave_rest, lock_as_read, move, read_lot
+from kench.sale.lots import Lot, leave_rest, lock_as_read, move, read_lot
 from kench.sale.machine import LotState
 from kench.sale.planner import (
     MARKET_PAUSES,
@@ -41,6 +41,7 @@ from kench.sale.venues.port import (
     VenueError,
     VenueRefusedError,
 )
+from kench.sale.waits import Look, Step, Why
 
 WAIT_MAX_S = 10.0
 """Between two looks at a sale that waits, be it for midnight: an order may change its rule."""
@@ -129,15 +130,15 @@ class Seller:
             view = venue.place_limit_ioc(order.client_id, order.amount_sat, order.limit_price)
         except VenueRefusedError as refusal:
             self._end_unsold(lot, order, IntentState.REJECTED, str(refusal))
-            return LOOK_UP_S
+            return Look(LOOK_UP_S, Why.SLICE_REFUSED, str(refusal))
         except VenueBusyError as busy:
             self._end_unsold(lot, order, IntentState.NOT_PLACED, str(busy))
-            return max(busy.retry_after_s, 1.0)
+            return Look(max(busy.retry_after_s, 1.0), Why.VENUE_BUSY, str(busy))
         except VenueError as doubt:
             with self._desk.transact() as connection:
                 trading.note(connection, order, IntentState.UNCERTAIN, str(doubt))
             log.warning("order uncertain", lot=lot.reference, id=order.client_id, why=str(doubt))
-            return LOOK_UP_S
+            return _uncertain(order, str(doubt))
         return self._take(lot, order, view, venue)
 
     def resolve(self, lot: Lot, order: VenueOrder, venue: Venue) -> Step:
@@ -153,7 +154,7 @@ class Seller:
             return self._take(lot, order, view, venue)
         window_s = self._desk.capabilities(venue).request_window_s
         if age_s <= window_s + GRACE_S:
-            return LOOK_UP_S
+            return _uncertain(order, "unknown to the venue so far")
         # Cancelling what is not there bars nothing, but tells where a look-up is served stale.
         view = venue.cancel(order.client_id)
         if view is not None:
@@ -177,22 +178,23 @@ class Seller:
                 words = f"order {order.client_id} sold {view.filled_sat} sat, its trades {sold_sat}"
                 if sold_sat > view.filled_sat or age_s > FILLS_PATIENCE_S:
                     raise DisagreementError(words)
-                return LOOK_UP_S
+                return Look(LOOK_UP_S, Why.ORDER_UNCERTAIN, words)
             return self._close(lot, order, view, found)
         except DisagreementError as disagreement:
             self.disagree(lot, str(disagreement))
             return LOOK_UP_S
 
-    def _leave_open(self, lot: Lot, order: VenueOrder, venue: Venue, age_s: float) -> float:
+    def _leave_open(self, lot: Lot, order: VenueOrder, venue: Venue, age_s: float) -> Step:
         """Wait for an order that the venue still has open; cancel it when that lasts."""
         if order.state is not IntentState.OPEN:
             with self._desk.transact() as connection:
                 trading.note(connection, order, IntentState.OPEN)
+            return LOOK_UP_S
         if age_s > UNCERTAIN_MAX_S:
             self.disagree(lot, f"order {order.client_id} is open for {age_s:.0f} s")
         elif age_s > OPEN_PATIENCE_S:
             venue.cancel(order.client_id)
-        return LOOK_UP_S
+        return _uncertain(order, "still open at the venue")
 
     def _close(self, lot: Lot, order: VenueOrder, view: OrderView, found: Sequence[Fill]) -> Lot:
         """Book an order's fills and its end, in one transaction; return the lot after it."""
@@ -221,16 +223,20 @@ class Seller:
         if state is IntentState.REJECTED and refusals >= REFUSALS_MAX:
             self._halt(lot, f"the venue refused {refusals} slices in a row: {reason}", None)
 
-    def _wait(self, lot: Lot, wait: Wait, sale_order: int) -> float:
+    def _wait(self, lot: Lot, wait: Wait, sale_order: int) -> Step:
         now_s = self._desk.clock.monotonic()
         if wait.pause in MARKET_PAUSES:
             since_s = self._paused.setdefault(lot.venue, now_s)
             if now_s - since_s > MARKET_PAUSE_MAX_S:
                 self._paused.pop(lot.venue)
-                self._halt(lot, f"{wait.pause} for {now_s - since_s:.0f} s", sale_order)
+                words = f"{wait.pause} for {now_s - since_s:.0f} s: {wait.words}"
+                self._halt(lot, words, sale_order)
                 return LOOK_UP_S
         left_s = (wait.until_us - self._desk.now_us()) / SECOND_US
-        return min(max(0.0, left_s), WAIT_MAX_S)
+        after_s = min(max(0.0, left_s), WAIT_MAX_S)
+        if wait.pause is Pause.INTERVAL:
+            return after_s
+        return Look(after_s, Why(wait.pause.value), wait.words)
 
     def _halt(self, lot: Lot, why: str, sale_order: int | None) -> None:
         now_us = self._desk.now_us()
@@ -269,3 +275,7 @@ class Seller:
             sold = move(connection, current, LotState.SOLD, why, self._desk.now_us())
         log.info("lot sold", lot=lot.reference, why=why)
         return sold
+
+
+def _uncertain(order: VenueOrder, words: str) -> Look:
+    return Look(LOOK_UP_S, Why.ORDER_UNCERTAIN, f"order {order.client_id}: {words}")

@@ -1,4 +1,4 @@
-"""The tables of the sale as SQLAlchemy Core sees them; migrations 0005 and 0006 make them."""
+"""The tables of the sale as SQLAlchemy Core sees them; migrations 0005, 0006 and 0018 make them."""
 
 import sqlalchemy as sa
 
@@ -74,6 +74,15 @@ lot_carries = sa.Table(
     *_lot_key(),
     sa.Column("to_block_hash", sa.Text, nullable=False),
     sa.Column("to_vout", sa.Integer, nullable=False),
+)
+
+lot_waits = sa.Table(
+    "lot_waits",
+    metadata,
+    *_lot_key(),
+    sa.Column("why", sa.Text, nullable=False),
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("since", _MOMENT, nullable=False),
 )
 
 lot_deposits = sa.Table(

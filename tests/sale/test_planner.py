@@ -57,7 +57,8 @@ def test_a_slice_waits_for_its_interval() -> None:
 
 def test_a_reached_cap_waits_for_midnight_in_bishkek() -> None:
     found = plan(progress(today_sat=RULE.daily_cap_sat - 9_999), RULE, CAN, book(), NOW_US)
-    assert found == Wait(NOW_US + 18 * 3600 * 1_000_000, Pause.DAILY_CAP)
+    words = "4999990001 sat of 5000000000 are sold or on offer today"
+    assert found == Wait(NOW_US + 18 * 3600 * 1_000_000, Pause.DAILY_CAP, words)
     assert next_midnight_us(NOW_US) - day_begin_us(NOW_US) == 86_400_000_000
 
 
@@ -79,7 +80,9 @@ def test_what_is_left_of_the_cap_bounds_the_slice() -> None:
 )
 def test_a_book_that_cannot_be_sold_into_is_waited_for(quote: Book, pause: Pause) -> None:
     found = plan(progress(), RULE, CAN, quote, NOW_US)
-    assert found == Wait(NOW_US + 60_000_000, pause)
+    assert isinstance(found, Wait)
+    assert (found.until_us, found.pause) == (NOW_US + 60_000_000, pause)
+    assert found.words
 
 
 @pytest.mark.parametrize("reference", ["8170000", "7840000"])

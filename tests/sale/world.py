@@ -191,7 +191,7 @@ class World:
 
     def unfinished_lots(self) -> list[Lot]:
         with self.owner.connect() as connection:
-            return [lot for lot, _ in read_unfinished(connection)]
+            return [one.lot for one in read_unfinished(connection)]
 
     def lot(self, block_hash: str, vout: int = 0) -> Lot:
         return next(lot for lot in self.lots() if lot.key == LotKey(block_hash, vout))
