@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 
 import sqlalchemy as sa
 import structlog
@@ -41,17 +42,16 @@ class SaleService:
     def _work(self, connection: sa.Connection, stop: threading.Event) -> None:
         """Sell for as long as this is the one sale of the database."""
         log.info("selling", venues=sorted(self._desk.venues))
-        executor = self._executor()
         try:
-            while not stop.is_set():
-                with connection.begin():
-                    connection.execute(sa.text("SELECT 1"))  # the lock's connection still lives
-                self._daily.look(executor)
-                executor.turn()
-                stop.wait(IDLE_S)
+            # Closed under the lock still: the next one begins when all is at rest.
+            with closing(self._executor()) as executor:
+                while not stop.is_set():
+                    with connection.begin():
+                        connection.execute(sa.text("SELECT 1"))  # the lock's connection still lives
+                    self._daily.look(executor)
+                    executor.turn()
+                    stop.wait(IDLE_S)
         except IntegrityError as refusal:
             log.critical("PostgreSQL refused what the sale wrote: run `kench audit`",
                          why=first_line(refusal), retry_s=RETRY_MAX_S)  # fmt: skip
             stop.wait(RETRY_MAX_S)
-        finally:
-            executor.close()  # under the lock still: the next one begins when all is at rest

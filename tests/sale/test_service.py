@@ -5,10 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
 
 from kench.pool.database import Role, open_engine
+from kench.sale.executor import Executor
 from kench.sale.licences import days_warned, warn_of_licences
-from kench.sale.service import SALE_LOCK, SaleService
+from kench.sale.service import RETRY_MAX_S, SALE_LOCK, SaleService
+from kench.sale.settling import settle
 from tests.sale.world import World, quick_engine
 
 LIMIT_S = 60.0
@@ -54,6 +57,30 @@ def test_the_one_that_holds_the_lock_sells_and_the_next_takes_over(world: World)
     with world.owner.connect() as connection:
         rows = connection.execute(sa.text("SELECT venue, differences FROM reconciliations")).all()
     assert sorted(row.venue for row in rows) == ["other", "paper"]
+
+
+def test_what_postgresql_refuses_lets_the_executor_end_before_the_wait(world: World) -> None:
+    """Nothing is sent to a venue while the sale waits for people to look."""
+    stop, closed = threading.Event(), threading.Event()
+
+    class Refused(Executor):
+        def turn(self) -> None:
+            raise IntegrityError("", None, Exception("refused"))
+
+        def close(self) -> None:
+            super().close()
+            closed.set()
+
+    desk = world.desk()
+    executor = Refused(desk, settle(lambda: world.orders, world.clock))
+    service = SaleService(world.engine, desk, lambda: executor)
+    thread = threading.Thread(target=service.run, args=[stop])
+    thread.start()
+    # The wait for people is twice as long as this; it ends at once when the sale is to stop.
+    assert closed.wait(RETRY_MAX_S / 2)
+    stop.set()
+    thread.join(LIMIT_S)
+    assert not thread.is_alive()
 
 
 def test_a_licence_that_ends_is_warned_of_thrice_and_once_each(world: World) -> None:
