@@ -267,10 +267,12 @@ _BALANCES = {
                 WHERE kind = 'written_off')
             UNION ALL
             SELECT 'trade:btc', (SELECT coalesce(sum(amount_sat), 0) FROM fills
-                WHERE (block_hash, vout) NOT IN (SELECT block_hash, vout FROM lot_settlements))
+                WHERE NOT EXISTS (SELECT FROM lot_settlements AS settled
+                    WHERE (settled.block_hash, settled.vout) = (fills.block_hash, fills.vout)))
             UNION ALL
             SELECT 'trade:kgs', (SELECT coalesce(sum(gross_tyiyn), 0) FROM fills
-                WHERE (block_hash, vout) NOT IN (SELECT block_hash, vout FROM lot_settlements))
+                WHERE NOT EXISTS (SELECT FROM lot_settlements AS settled
+                    WHERE (settled.block_hash, settled.vout) = (fills.block_hash, fills.vout)))
             UNION ALL
             SELECT 'venue:' || venue || '\\:btc', sum(output_sat) FILTER (WHERE EXISTS (
                     SELECT FROM lot_events WHERE goes_to = 'screening'
