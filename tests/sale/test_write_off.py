@@ -1,15 +1,24 @@
 """A write-off takes from each participant what is unsold of the lot, in the ledger and at once."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from sqlalchemy.exc import IntegrityError
 
 from kench.payouts.audit.balance import client_money, read_accounts
 from kench.payouts.audit.invariants import differences
-from kench.pool.database import Role
+from kench.payouts.proceeds.write import Lot
+from kench.payouts.statements.page import html_of
+from kench.payouts.statements.read import read_statement
+from kench.payouts.statements.statement import CoinBalance, Period
+from kench.payouts.statements.texts import text_of
+from kench.pool.database import Role, _alembic_config, migrate
+from kench.pool.register import add_participant
 from kench.sale.acts import Act
+from tests.payouts.sold import add_lot, add_mature_block, hash_of, reference_of
 from tests.sale.test_executor import decide, one_lot, state
 from tests.sale.world import World, quick_engine
 
@@ -75,6 +84,65 @@ def test_of_a_lot_sold_in_part_the_rest_is_written_off_and_the_part_settled(worl
     assert sum(row[2] for row in rows) == sold_sat
     assert sum(row[3] for row in rows) == PARTLY_SAT - sold_sat
     assert unsound(world) == []
+
+
+def test_a_statement_shows_what_was_written_off_as_a_movement(world: World, refused: str) -> None:
+    decide(world, world.lot(refused), Act.WRITE_OFF)
+    with world.owner.begin() as connection:
+        add_participant(connection, "A")
+        now = datetime.now(UTC) + timedelta(hours=1)
+        period = Period("2026-11", now - timedelta(days=1), now + timedelta(days=1))
+        statement = read_statement(connection, 1, period, now)
+    assert [(line.kind, line.amount_sat) for line in statement.coins] == [
+        ("found", SAT - 7), ("matured", SAT - 7), ("written_off", SAT - 7),
+    ]  # fmt: skip
+    assert statement.coins[-1].block_hash == refused
+    assert statement.coins_closing == CoinBalance(0, 0)
+    assert statement.lots == ()
+    assert text_of("written_off", "ru") in html_of(statement, "ru")
+
+
+OLD_LOT = Lot(hash_of("block", 0), 0)
+# As it was before a write-off had lines: what is left of the lot was of no account.
+WRITTEN_OFF_BEFORE = (
+    """INSERT INTO lot_remainders
+       SELECT block_hash, vout, participant_id, amount_sat, 'written_off' FROM lot_shares""",
+    "UPDATE lots SET left_sat = amount_sat, state = 'written_off', version = version + 1",
+)
+
+
+def test_what_was_written_off_before_has_its_lines_from_the_migration_on(
+    database: str, engine: sa.Engine
+) -> None:
+    with engine.begin() as connection:
+        connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+        config = _alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0016")
+    with engine.begin() as connection:
+        add_mature_block(connection, OLD_LOT.block_hash, {1: 70, 2: 30})
+        add_lot(connection, OLD_LOT, {1: 70, 2: 30})
+        connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        for statement in WRITTEN_OFF_BEFORE:
+            connection.exec_driver_sql(statement)
+    migrate(database)
+    with engine.connect() as connection:
+        lines = connection.execute(
+            sa.text("SELECT debit_account, amount, reference FROM transfers"
+                    " WHERE subject = 'write_off' ORDER BY 1")
+        ).all()  # fmt: skip
+        found = [*differences(connection)]
+        owed = connection.execute(
+            sa.text(
+                "SELECT mature_sat, written_off_sat FROM participant_balances"
+                " ORDER BY participant_id"
+            )
+        ).all()
+    reference = reference_of(OLD_LOT)
+    assert lines == [("participant:1", 70, reference), ("participant:2", 30, reference)]
+    assert owed == [(0, 70), (0, 30)]
+    assert found == []
 
 
 LINE = """
