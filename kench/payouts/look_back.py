@@ -4,7 +4,7 @@ The journals are read from that place towards their beginnings and merged as `ke
 does it forwards; of all that was read so much is taken as nothing unread can be newer than.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,7 +13,13 @@ import numpy as np
 from kench.payouts.merge import Times
 from kench.payouts.methods.pplns import Pplns
 from kench.payouts.open_work import Span
-from kench.payouts.totals import Records, totals_of, work_by_participant, work_of_share
+from kench.payouts.totals import (
+    Records,
+    totals_of_all,
+    work_by_participant,
+    work_in,
+    work_of_share,
+)
 from kench.pool.journal.format import SHARE, Flag
 
 READ_MIN = 1024
@@ -63,16 +69,31 @@ class LookBack:
         """
         window = Pplns(window_hashes)
         lanes = [_Lane(number, end, end) for number, end in sorted(ends.items())]
-        size, cut = READ_MIN, None
-        while window.room_hashes:
-            for lane in lanes:
-                if not len(lane.records) and lane.low:
-                    self._fill(lane, size)
-            size = max(READ_MIN, min(size * 2, READ_MAX // max(1, len(lanes))))
-            bound = max((lane.bound() for lane in lanes if lane.low), default=(0, -1))
-            if not any(len(lane.records) for lane in lanes):
-                break
-            cut = _take(window, lanes, bound)
+        cut = None
+
+        def fitting() -> Iterator[Records]:
+            """Yield what fits whole, newest first; what does not is taken singly."""
+            nonlocal cut
+            size = READ_MIN
+            while window.room_hashes:
+                for lane in lanes:
+                    if not len(lane.records) and lane.low:
+                        self._fill(lane, size)
+                size = max(READ_MIN, min(size * 2, READ_MAX // max(1, len(lanes))))
+                bound = max((lane.bound() for lane in lanes if lane.low), default=(0, -1))
+                if not any(len(lane.records) for lane in lanes):
+                    return
+                parts = _cut_off(lanes, bound)
+                records = np.concatenate([part[1] for part in parts])
+                if window.hold(work_in(records)):
+                    for lane, newest, _ in parts:
+                        _reach(lane, newest)
+                    yield records
+                else:
+                    cut = _take_singly(window, parts)
+
+        # Whose work it is, is counted over all pieces, and told once.
+        window.fill(work_by_participant(totals_of_all(fitting())))
         spans = {
             lane.number: Span(
                 lane.span_from,
@@ -95,18 +116,14 @@ class LookBack:
         lane.times = np.maximum.accumulate(records["time_us"])
 
 
-def _take(window: Pplns, lanes: list[_Lane], bound: tuple[int, int]) -> tuple[int, int] | None:
-    """Take what is not before `bound`; returns journal and work of a share that was cut."""
+def _cut_off(lanes: list[_Lane], bound: tuple[int, int]) -> list[tuple[_Lane, Records, Times]]:
+    """Take from each lane what is not before `bound`."""
     parts = []
     for lane in lanes:
         at = lane.split_at(bound)
         parts.append((lane, lane.records[at:], lane.times[at:]))
         lane.records, lane.times = lane.records[:at], lane.times[:at]
-    if window.take_all(work_by_participant(totals_of(np.concatenate([p[1] for p in parts])))):
-        for lane, records, _ in parts:
-            _reach(lane, records)
-        return None
-    return _take_singly(window, parts)
+    return parts
 
 
 def _take_singly(

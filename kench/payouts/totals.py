@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kench.native import ShareCounts
-from kench.pool.journal.format import SHARE, JournalCorruptError
+from kench.pool.journal.format import SHARE, Flag, JournalCorruptError
 from kench.pool.work import work_of
 
 ROWS_MAX = 1_000_000
@@ -51,6 +51,19 @@ def totals_of_all(parts: Iterable[Records]) -> Totals:
             counts = ShareCounts()
     _add_counts(totals, counts)
     return totals
+
+
+def work_in(records: Records) -> int:
+    """Return the work of all credited SHARE records, whosever they are.
+
+    Raises JournalCorruptError as `totals_of` does, and makes no row for each worker.
+    """
+    credited = records["difficulty"][(records["flags"] & Flag.UNCREDITED) == 0]
+    difficulties, counts = np.unique(credited, return_counts=True)
+    return sum(
+        work_of_share(difficulty) * count
+        for difficulty, count in zip(difficulties.tolist(), counts.tolist(), strict=True)
+    )
 
 
 def _add_counts(totals: Totals, counts: ShareCounts) -> None:

@@ -29,15 +29,17 @@ class Pplns:
         self.room_hashes = window_hashes
         """Work that still fits; nothing more is taken where it is 0."""
 
-    def take_all(self, work_hashes: Mapping[int, int]) -> bool:
-        """Take work older than all taken before, if all of it fits; else nothing of it, False."""
-        total = sum(work_hashes.values())
-        if total > self.room_hashes:
+    def hold(self, work: int) -> bool:
+        """Hold room for older work, if all of it fits; whose it is can be said later, by `fill`."""
+        if work > self.room_hashes:
             return False
-        self.room_hashes -= total
+        self.room_hashes -= work
+        return True
+
+    def fill(self, work_hashes: Mapping[int, int]) -> None:
+        """Say whose the work is for which room is held."""
         for participant_id, work in work_hashes.items():
             self._add(participant_id, work)
-        return True
 
     def take(self, newest_first: Iterable[Credit]) -> int:
         """Take older work, one credit after the other, the last one in part where it is too much.

@@ -47,15 +47,16 @@ def test_work_taken_whole_is_that_taken_share_by_share(
         work_hashes: dict[int, int] = {}
         for who, work in part:
             work_hashes[who] = work_hashes.get(who, 0) + work
-        if not window.take_all(work_hashes):
+        if not window.hold(sum(work_hashes.values())):
             window.take(part)
             break
+        window.fill(work_hashes)
     assert window.work_hashes() == plain.work_hashes()
 
 
 def test_work_that_does_not_fit_whole_is_not_taken_at_all() -> None:
     window = Pplns(10)
-    assert not window.take_all({1: 6, 2: 5})
+    assert not window.hold(11)
     assert (window.room_hashes, window.work_hashes()) == (10, {})
 
 
