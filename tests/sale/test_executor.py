@@ -237,6 +237,28 @@ def test_what_was_sold_long_ago_is_no_difference_and_no_longer_asked_about(world
     assert "unknown to the venue" in words
 
 
+def test_a_deposit_that_the_venue_saw_before_what_is_compared_is_no_difference(
+    world: World,
+) -> None:
+    desk, rig = world.executor._desk, world.rigs["paper"]
+    world.screening.scores_bp = {world.txid_of(number): 9_000 for number in (1, 2)}
+    early = world.block({1: 10**7}, credit=False, weights={"paper": 10**7})
+    world.run(turns=3, seconds=20 * 86_400 / 3)
+    rig.exchange.credit_deposit(world.txid_of(1), 0)
+    world.run(turns=3)
+    assert state(world, early) == "refused"  # not at an end: it stays among what is compared
+    world.clock.advance(41 * 86_400)
+    assert reconcile(desk, rig.venue).differences == []
+    late = one_lot(world)
+    world.run(turns=3)
+    assert state(world, late) == "refused"
+    world.clock.advance(29 * 86_400)
+    assert reconcile(desk, rig.venue).differences == []
+    del rig.exchange.deposits[world.txid_of(2), 0]
+    (words,) = reconcile(desk, rig.venue).differences
+    assert words == f"lot {world.txid_of(2)}:0 was credited and the venue does not say so"
+
+
 def test_a_block_that_was_passed_over_or_waits_for_a_day_is_a_difference(world: World) -> None:
     passed, _later = one_lot(world), one_lot(world)
     desk, venue = world.executor._desk, world.rigs["paper"].venue
