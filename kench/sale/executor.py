@@ -41,7 +41,7 @@ from kench.sale.waits import Look, Step, Why, say, why_of
 
 LOOK_S = 10.0
 """Between two looks at a lot that waits for something outside."""
-DEPOSITS_S = 10.0
+DEPOSITS_S = 3.0
 """Between two questions for a venue's deposits."""
 DEPOSITS_SHARE = 0.1
 """They take this share of a lane's time at most: a venue that tells them slowly is asked less."""
