@@ -1,4 +1,4 @@
-"""What the sale does once a day: reconcile each venue; and hourly, see what licences have left."""
+"""What the sale does once a day: reconcile each venue; and each minute, see what licences end."""
 
 from functools import partial
 
@@ -11,8 +11,10 @@ from kench.sale.planner import day_begin_us
 from kench.sale.reconcile import reconcile, write_reconciliation
 from kench.sale.venues.port import VenueError
 
-WATCH_S = 3600.0
-"""Between two looks at what licences have left, and two tries to reconcile a venue."""
+LICENCES_S = 60.0
+"""Between two looks at what licences have left: an order may change them."""
+RETRY_S = 3600.0
+"""Between two tries to reconcile a venue."""
 
 log = structlog.get_logger("kench.sale")
 
@@ -29,12 +31,12 @@ class Daily:
     def look(self, executor: Executor) -> None:
         """Do what is due."""
         now_s = self._desk.clock.monotonic()
-        if now_s - self._warned_s >= WATCH_S:
+        if now_s - self._warned_s >= LICENCES_S:
             self._warned_s = now_s
             warn_of_licences(self._desk)
         today_us = day_begin_us(self._desk.now_us())
         for venue in self._desk.venues:
-            is_tried = now_s - self._tried_s.get(venue, float("-inf")) < WATCH_S
+            is_tried = now_s - self._tried_s.get(venue, float("-inf")) < RETRY_S
             if is_tried or self._reconciled_us.get(venue) == today_us:
                 continue
             if executor.between(venue, partial(self._reconcile, venue, today_us)):
@@ -44,7 +46,7 @@ class Daily:
         try:
             found = reconcile(self._desk, self._desk.venues[venue])
         except VenueError as trouble:
-            log.warning("not reconciled", venue=venue, why=str(trouble), retry_s=WATCH_S)
+            log.warning("not reconciled", venue=venue, why=str(trouble), retry_s=RETRY_S)
             return
         write_reconciliation(self._desk, venue, found)
         self._reconciled_us[venue] = today_us
