@@ -26,6 +26,7 @@ DEMO_RULES: dict[str, Any] = {
         "deposit_overdue_s": 86_400,
     },
     "payout": {"threshold_tyiyn": 100_000},
+    "calendar": [{"date": "2026-12-31", "working": False, "act": "resolution 700"}],
 }  # fmt: skip
 """Every section, as a small pool on regtest would have it."""
 HEIGHT_BOUND = frozenset({"reward", "fee", "venues"})

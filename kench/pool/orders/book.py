@@ -16,6 +16,7 @@ from kench.pool.moments import moment_text
 from kench.pool.orders.document import Document
 from kench.pool.orders.rules import (
     ApprovedVenue,
+    CalendarDay,
     Fee,
     InForce,
     Licence,
@@ -28,6 +29,8 @@ from kench.pool.orders.rules import (
 
 BEFORE_ORDERS = InForce(0, Reward("round"))
 """How blocks were split before the first order about it."""
+NO_DAYS_CHANGED: InForce[tuple[CalendarDay, ...]] = InForce(0, ())
+"""What acts had changed of the calendar before the first order about it."""
 # Orders that were accepted are accepted again at each loading, so rules of acceptance may be
 # loosened, never tightened, without a version in the document that says by which it was taken.
 AHEAD_BLOCKS_MAX = 52_560
@@ -190,6 +193,11 @@ class OrderBook:
     def payout_at(self, moment_us: int) -> InForce[PayoutRule]:
         """From which balance participants are paid at that moment; raises NoOrderError."""
         return self._at(Section.PAYOUT, moment_us)
+
+    def calendar_at(self, moment_us: int) -> InForce[tuple[CalendarDay, ...]]:
+        """The days that acts changed, as known at that moment; none before the first order."""
+        found = self._lines[Section.CALENDAR].at(moment_us)
+        return NO_DAYS_CHANGED if found is None else found
 
     def in_force(self, section: Section, point: int) -> InForce[Any] | None:
         """The rule of any section at a point of its scale; None where no order sets it."""

@@ -5,6 +5,7 @@ from kench.pool.orders.book import OrderBook
 from kench.pool.orders.document import Document
 from kench.pool.orders.rules import (
     ApprovedVenue,
+    CalendarDay,
     Fee,
     Licence,
     PayoutRule,
@@ -75,6 +76,8 @@ def _entry(entry: object) -> str:
             return f"{venue} weight {weight} at {address}"
         case Licence(venue, name, number, from_date, until_date):
             return f"{venue} ({name}) licence {number} from {from_date} until {until_date}"
+        case CalendarDay(day, working, act):
+            return f"{day} {'working' if working else 'free'} ({act})"
     raise AssertionError(f"an entry that has no words: {entry!r}")
 
 

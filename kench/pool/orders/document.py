@@ -28,6 +28,7 @@ from kench.pool.orders.rules import (
     BASIS_POINTS,
     PPM,
     ApprovedVenue,
+    CalendarDay,
     Fee,
     Licence,
     PayoutRule,
@@ -141,6 +142,12 @@ class _Payout(_Strict):
     threshold_tyiyn: Annotated[int, Meta(ge=1, le=10**15)]
 
 
+class _Day(_Strict):
+    date: str
+    working: bool
+    act: Text
+
+
 class _Rules(_Strict):
     reward: _Reward | msgspec.UnsetType = msgspec.UNSET
     fee: _Fee | msgspec.UnsetType = msgspec.UNSET
@@ -149,6 +156,7 @@ class _Rules(_Strict):
     screening: _Screening | msgspec.UnsetType = msgspec.UNSET
     sale: _Sale | msgspec.UnsetType = msgspec.UNSET
     payout: _Payout | msgspec.UnsetType = msgspec.UNSET
+    calendar: list[_Day] | msgspec.UnsetType = msgspec.UNSET
 
 
 class _Order(_Strict):
@@ -247,6 +255,7 @@ def _rules(given: _Rules, network: str) -> Rules:
         payout=None
         if given.payout is msgspec.UNSET
         else PayoutRule(threshold_tyiyn=given.payout.threshold_tyiyn),
+        calendar=None if given.calendar is msgspec.UNSET else _calendar(given.calendar),
     )
 
 
@@ -318,6 +327,23 @@ def _sale(given: _Sale) -> SaleRule:
     if not given.minimum_sat <= given.slice_sat <= given.daily_cap_sat:
         raise InvalidOrderError("sale: minimum_sat <= slice_sat <= daily_cap_sat must hold")
     return SaleRule(**{name: getattr(given, name) for name in SaleRule.__slots__})
+
+
+def _calendar(given: list[_Day]) -> tuple[CalendarDay, ...]:
+    """The days in their order, each once."""
+    days = sorted(
+        (
+            CalendarDay(
+                _date("calendar.date", entry.date), entry.working, _text("calendar.act", entry.act)
+            )
+            for entry in given
+        ),
+        key=lambda one: one.day,
+    )
+    for former, latter in itertools.pairwise(days):
+        if former.day == latter.day:
+            raise InvalidOrderError(f"calendar: {latter.day} stands twice: a day is one or other")
+    return tuple(days)
 
 
 def _text(name: str, value: str) -> str:

@@ -27,6 +27,7 @@ class Section(StrEnum):
     SCREENING = "screening"
     SALE = "sale"
     PAYOUT = "payout"
+    CALENDAR = "calendar"
 
     @property
     def by_height(self) -> bool:
@@ -118,6 +119,16 @@ class PayoutRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CalendarDay:
+    """A day that an act made working or free, whatever the calendar says of it."""
+
+    day: date
+    working: bool
+    act: str
+    """The act of the government that says so."""
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
     """What one order holds; None is a section that it leaves as it was."""
 
@@ -128,6 +139,7 @@ class Rules:
     screening: ScreeningRule | None = None
     sale: SaleRule | None = None
     payout: PayoutRule | None = None
+    calendar: tuple[CalendarDay, ...] | None = None
 
     def held(self) -> dict[Section, object]:
         """The sections that it holds."""

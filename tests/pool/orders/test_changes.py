@@ -21,6 +21,7 @@ def test_every_section_has_words() -> None:
     assert "refused over 75 %, an officer decides over 50 %" in lines[4]
     assert "daily_cap_sat 5000000000" in lines[5]
     assert "paper weight 1 at bcrt1" in lines[2]
+    assert "2026-12-31 free (resolution 700)" in lines[7]
     assert said(Reward("pplns", 2_500_000)) == "pplns over 2.5 difficulties"
     assert percent(1) == "0.0001 %"
 
