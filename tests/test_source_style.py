@@ -28,6 +28,7 @@ ARROWS = {
     "sale": {"native", "pool", "payouts"},
     "venue": {"native", "pool"},
     "screening": {"pool"},
+    "cabinet": {"native", "pool", "payouts", "sale"},
     "commands": {"native", "pool", "payouts", "sale"},
     "up": {"native", "pool", "commands"},
 }

@@ -34,6 +34,7 @@ class Role(StrEnum):
     STRATUM = "kench_stratum"
     SETTLE = "kench_settle"
     SELL = "kench_sell"
+    CABINET = "kench_cabinet"
     READ = "kench_read"
 
 
@@ -185,7 +186,7 @@ def check_schema(engine: sa.Engine) -> None:
     except DBAPIError as error:
         raise DatabaseUnavailableError(
             f"the user of {safe_url(engine.url)} may not work there: {first_line(error)}; grant "
-            "it the roles kench_stratum, kench_settle, kench_sell and kench_read"
+            "it the roles kench_stratum, kench_settle, kench_sell, kench_cabinet and kench_read"
         ) from error
     if found != head_revision():
         _refuse_unknown(found)

@@ -18,6 +18,8 @@ class Evidence:
     """DER, the signer's first, then those up to the root."""
     crls: tuple[bytes, ...] = ()
     """DER, those of the certificates' issuers."""
+    ocsps: tuple[bytes, ...] = ()
+    """DER, answers of the issuers' responders."""
 
 
 @dataclass(frozen=True, slots=True)

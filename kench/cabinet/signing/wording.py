@@ -1,0 +1,87 @@
+"""What a person is shown and signs, word for word, in three languages.
+
+Not in the catalogues of the pages: a translation that is improved there must change nothing that
+is signed. The lines before the empty one say what for, where, and until when; then comes the body.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+SYSTEM = {
+    "ky": "Жамааттык майнингдин бирдиктүү мамлекеттик системасы (Кенч)",
+    "ru": "Единая государственная система коллективного майнинга (Кенч)",
+    "en": "Unified State System of Collective Mining (Kench)",
+}
+LANGUAGES = tuple(SYSTEM)
+
+
+class Purpose(StrEnum):
+    """What a signature is asked for."""
+
+    LOGIN = "login"
+    APPLICATION = "application"
+    NOTICE = "notice"
+    WITHDRAWAL = "withdrawal"
+    DECISION = "decision"
+    EXCLUSION = "exclusion"
+
+
+TITLES = {
+    Purpose.LOGIN: {
+        "ky": "Жеке кабинетке кирүү",
+        "ru": "Вход в личный кабинет",
+        "en": "Entering the personal cabinet",
+    },
+    Purpose.APPLICATION: {
+        "ky": "Катышуучу катары каттоого арыз",
+        "ru": "Заявление на регистрацию участником",
+        "en": "Application to be registered as a participant",
+    },
+    Purpose.NOTICE: {
+        "ky": "Катышуучунун билдирүүсү",
+        "ru": "Уведомление участника",
+        "en": "Notice of a participant",
+    },
+    Purpose.WITHDRAWAL: {
+        "ky": "Берилген документти кайтарып алуу",
+        "ru": "Отзыв поданного документа",
+        "en": "Withdrawal of a document that was handed in",
+    },
+    Purpose.DECISION: {
+        "ky": "Ыйгарым укуктуу органдын чечими",
+        "ru": "Решение уполномоченного органа",
+        "en": "Decision of the authorised body",
+    },
+    Purpose.EXCLUSION: {
+        "ky": "Катышуучуну чыгаруу жөнүндө чечим",
+        "ru": "Решение об исключении участника",
+        "en": "Decision to exclude a participant",
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Names of the lines."""
+
+    purpose: str
+    place: str
+    request: str
+    nonce: str
+    moment: str
+    until: str
+
+
+LABELS = {
+    "ky": Labels("Максаты", "Сайт", "Суроо-талап", "Бир жолку сан", "Түзүлгөн", "Жарактуу"),
+    "ru": Labels("Назначение", "Сайт", "Запрос", "Одноразовое число", "Создано", "Действует до"),
+    "en": Labels("Purpose", "Site", "Request", "Number used once", "Made", "Valid until"),
+}
+LOGIN_BODY = {
+    "ky": "Бул текстке кол коюу менен мен жеке кабинетке киремин. Мен аны жогоруда көрсөтүлгөн "
+    "сайтта гана колдоном.",
+    "ru": "Подписывая этот текст, я вхожу в личный кабинет. Я использую его только на сайте, "
+    "указанном выше.",
+    "en": "By signing this text I enter my personal cabinet. I use it only on the site named "
+    "above.",
+}
