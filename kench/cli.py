@@ -36,6 +36,7 @@ ROOTS = {
     "mine": Root("kench.miner", "mine on the CPU for a pool"),
     "screening": Root("kench.screening", "run the local AML/KYT provider, for development"),
     "sell": Root("kench.sale", "sell the coins of mature blocks at licensed venues"),
+    "cabinet": Root("kench.cabinet", "serve the pages of the personal cabinet"),
     "lot": Root("kench.commands.lot", "show lots on their way to sale, decide about them"),
     "reconcile": Root("kench.commands.reconcile", "compare chain, lots and fills with the venues"),
     "participant": Root(

@@ -5,6 +5,7 @@ binaries, `KENCH_TEST_DATABASE_URL=postgresql://...` a server that runs already 
 allowed to make databases and roles).
 """
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -115,10 +116,23 @@ def template_name(postgres_url: str) -> Iterator[str]:
 @pytest.fixture
 def database(postgres_url: str, template_name: str) -> Iterator[str]:
     """URL of a fresh database at the newest schema, for one test."""
+    with _fresh_database(postgres_url, template_name) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def module_database(postgres_url: str, template_name: str) -> Iterator[str]:
+    """The same, one for all tests of a module: for those that leave nothing behind."""
+    with _fresh_database(postgres_url, template_name) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def _fresh_database(server_url: str, template: str) -> Iterator[str]:
     name = f"kench_test_{os.getpid()}_{next(_serial)}"
-    execute(postgres_url, f"CREATE DATABASE {name} TEMPLATE {template_name}")
-    yield url_of_database(postgres_url, name)
-    execute(postgres_url, f"DROP DATABASE {name} WITH (FORCE)")
+    execute(server_url, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield url_of_database(server_url, name)
+    execute(server_url, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -26,6 +26,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from kench.pool.cabinet_settings import CabinetSettings
 from kench.pool.door_settings import (
     DIFFICULTY_MAX,
     DOORS_MAX,
@@ -68,7 +69,7 @@ SIGNATURE_PIN_PATTERNS = (r"2.5.4.5=PNOKG-(\d{14})", r"2.5.4.5=(\d{14})")
 Cost = Annotated[float, Field(gt=0, le=1e9)]
 
 
-class Settings(BaseSettings):
+class Settings(CabinetSettings, BaseSettings):
     """The settings of one data folder. Attribute `x` is `KENCH_X`; `data_dir` is `KENCH_DATA`."""
 
     model_config = SettingsConfigDict(

@@ -9,6 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from kench.pool.cabinet_settings import CabinetSettings
 from kench.pool.door_settings import DoorSettings
 from kench.pool.settings import Settings
 from kench.pool.settings_file import variable_of
@@ -54,6 +55,7 @@ Variables that are no settings:
 | `KENCH_UP_PID` | set by `kench up` for its parts, which end when it does |
 | `KENCH_TEST_...` | read by the tests alone |
 """  # noqa: E501 - rows of a table
+MIXED_IN = {*CabinetSettings.model_fields}
 SIGNS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
 ENDLESS = 2.0**62
 """A bound beyond this is no bound that anybody meets."""
@@ -61,7 +63,9 @@ ENDLESS = 2.0**62
 
 def render() -> str:
     """Return the page."""
-    rows = [_row(name, field) for name, field in Settings.model_fields.items()]
+    # Settings of its own come first, then those that it mixes in.
+    named = sorted(Settings.model_fields.items(), key=lambda item: item[0] in MIXED_IN)
+    rows = [_row(name, field) for name, field in named]
     doors = [_entry_row(name, field) for name, field in DoorSettings.model_fields.items()]
     venues = [_entry_row(name, field) for name, field in VenueSettings.model_fields.items()]
     return HEAD + "".join(rows) + DOORS + "".join(doors) + VENUES + "".join(venues) + TAIL

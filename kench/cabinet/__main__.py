@@ -1,0 +1,63 @@
+"""The root of `kench cabinet`: the personal cabinet as a web server."""
+
+import logging
+import os
+
+from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.serving import listen, serve
+from kench.cabinet.web.app import make_app
+from kench.cabinet.web.threads import THREADS_MAX
+from kench.pool.clock import SystemClock
+from kench.pool.database import Role, check_schema, open_engine
+from kench.pool.orders.verifying import verifier_of
+from kench.pool.orders.watch import OrderWatch
+from kench.pool.postgres import database_url
+from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+
+ROLE = "cabinet"
+STATEMENT_S = 10.0
+"""A page that a statement keeps longer is of no use to anybody."""
+
+
+def main() -> None:
+    """Serve until SIGTERM or Ctrl-C."""
+    parser = command(
+        ROLE,
+        "Serve the personal cabinet: registration, the participants' pages, the officers' desk.\n"
+        "People enter by digital signature. A web server with TLS stands in front of it.",
+        example="kench cabinet --data ./data --cabinet-port 8080",
+    )
+    parser.add_argument("--cabinet-host", metavar="HOST", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--cabinet-port", type=int, metavar="N", help="0: any free one (8080)")
+    settings = settings_of(parser.parse_args())
+    start_logging(ROLE)
+    logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # it logs each refusal's traceback
+    listener = listen(settings.cabinet_host, settings.cabinet_port)
+    port = int(listener.getsockname()[1])
+    settings = settings.model_copy(update={"cabinet_port": port})
+    verifier = verifier_of(settings)
+    with database_url(settings) as url:
+        engine = open_engine(
+            url,
+            Role.CABINET,
+            application_name="kench cabinet",
+            pool_size=THREADS_MAX,
+            statement_timeout_s=STATEMENT_S,
+        )
+        check_schema(engine)
+        orders = OrderWatch(engine, verifier)
+        orders.load()
+        orders.start()
+        cabinet = Cabinet(engine, settings, SystemClock(), os.urandom, verifier, orders)
+
+        def on_start() -> None:
+            announce(ROLE, settings.cabinet_origin)
+            announce(ROLE, "ready")
+
+        serve(make_app(cabinet, on_start), listener)
+        orders.stop()
+        engine.dispose()
+
+
+if __name__ == "__main__":
+    run_root(ROLE, main)

@@ -1,0 +1,1 @@
+"""Numbers that pages show: pure reading of statistics, blocks and earnings."""

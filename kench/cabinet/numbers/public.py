@@ -1,0 +1,67 @@
+"""What everybody may see of the pool: its hashrate, its blocks, how many mine."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+BLOCKS_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class PublicBlock:
+    """A block that the pool found."""
+
+    height: int
+    hash: str
+    state: str
+    reward_sat: int
+    found_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PublicNumbers:
+    """The pool at one moment."""
+
+    hashrate_10m: float
+    hashrate_24h: float
+    workers: int
+    participants: int
+    blocks: int
+    """Found and not orphaned, ever."""
+    reward_sat: int
+    """What those paid."""
+    newest: tuple[PublicBlock, ...]
+
+
+_LIVE = sa.text("""
+    SELECT coalesce(sum(hashrate_10m), 0) AS hashrate_10m,
+        coalesce(sum(hashrate_24h), 0) AS hashrate_24h, coalesce(sum(workers), 0) AS workers
+    FROM pool_live WHERE written_at > now() - interval '1 minute'
+""")
+_PARTICIPANTS = sa.text("SELECT count(*) FROM participants WHERE state = 'active'")
+_BLOCKS = sa.text("""
+    SELECT count(*) AS blocks, coalesce(sum(reward_sat), 0) AS reward_sat
+    FROM blocks WHERE state <> 'orphaned'
+""")
+_NEWEST = sa.text("""
+    SELECT height, hash, state, reward_sat, found_at
+    FROM blocks ORDER BY found_at DESC LIMIT :most
+""")
+
+
+def read_public(db: sa.Connection) -> PublicNumbers:
+    """Return the numbers of now."""
+    live = db.execute(_LIVE).one()
+    blocks = db.execute(_BLOCKS).one()
+    return PublicNumbers(
+        hashrate_10m=float(live.hashrate_10m),
+        hashrate_24h=float(live.hashrate_24h),
+        workers=int(live.workers),
+        participants=int(db.execute(_PARTICIPANTS).scalar_one()),
+        blocks=int(blocks.blocks),
+        reward_sat=int(blocks.reward_sat),
+        newest=tuple(
+            PublicBlock(**row._mapping) for row in db.execute(_NEWEST, {"most": BLOCKS_SHOWN})
+        ),
+    )

@@ -1,0 +1,59 @@
+"""The web server of the cabinet: uvicorn on uvloop, with bounds."""
+
+import signal
+import socket
+
+import uvicorn
+from fastapi import FastAPI
+
+from kench.pool.errors import KenchError
+
+BACKLOG = 1024
+CONNECTIONS_MAX = 8_192
+"""Most of them are pages that stay open and are told of news now and then."""
+KEEP_ALIVE_S = 30
+HEAD_BYTES_MAX = 32_768
+STOP_S = 2
+
+
+class CabinetPortError(KenchError):
+    """The port cannot be opened."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the port; raises CabinetPortError."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CabinetPortError(
+            f"cannot listen on {host}:{port}: {error.strerror}; "
+            "choose another port with --cabinet-port (KENCH_CABINET_PORT)"
+        ) from error
+    return listener
+
+
+def serve(app: FastAPI, listener: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    # uvicorn raises the signal that ended it once more, for whoever ran it: nobody, here.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="h11",
+        ws="none",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=CONNECTIONS_MAX,
+        h11_max_incomplete_event_size=HEAD_BYTES_MAX,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=STOP_S,
+    )
+    uvicorn.Server(config).run(sockets=[listener])

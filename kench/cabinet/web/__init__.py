@@ -1,0 +1,1 @@
+"""The pages: application, rooms (one module each), templates, and the checks around them."""

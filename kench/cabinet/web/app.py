@@ -1,0 +1,61 @@
+"""The application: every room, with what stands around all of them."""
+
+import contextlib
+from collections.abc import AsyncIterator, Callable
+
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.web.assets import ASSETS_PATH, AssetFiles, read_assets
+from kench.cabinet.web.bodies import BoundBodies
+from kench.cabinet.web.faults import on_fault, on_http_error, on_invalid
+from kench.cabinet.web.forms import checked
+from kench.cabinet.web.metrics import Metrics
+from kench.cabinet.web.pages import Pages
+from kench.cabinet.web.rooms import front, health, language
+from kench.cabinet.web.shield import Shield
+from kench.cabinet.web.threads import bound_threads
+
+ROOMS: tuple[APIRouter, ...] = (front.room, language.room)
+"""Every room that people enter; each is a module of `kench.cabinet.web.rooms`."""
+
+
+def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> FastAPI:
+    """Return the cabinet as an application; `on_start` is called when it serves."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        bound_threads()
+        on_start()
+        yield
+
+    metrics = Metrics()
+    assets = read_assets()
+    app = FastAPI(
+        # The pages are no API: it has no description of them, and no page of somebody's scripts.
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        middleware=[
+            Middleware(Shield, cabinet.settings, metrics, cabinet.clock),
+            Middleware(BoundBodies),
+        ],
+        exception_handlers={
+            HTTPException: on_http_error,
+            RequestValidationError: on_invalid,
+            Exception: on_fault,
+        },
+    )
+    app.state.cabinet = cabinet
+    app.state.metrics = metrics
+    app.state.pages = Pages(assets)
+    app.state.public = front.keep_public(cabinet)
+    app.include_router(health.room)
+    for room in ROOMS:
+        app.include_router(room, dependencies=[Depends(checked)])
+    app.mount(ASSETS_PATH, AssetFiles(assets))
+    return app

@@ -1,0 +1,58 @@
+"""Forms: who may send one, and how much."""
+
+import hmac
+from typing import Annotated
+
+from fastapi import Depends, Request
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+
+from kench.cabinet.web.bodies import allow_body
+from kench.cabinet.web.visit import VisitHere, cabinet_of
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+FIELDS_MAX = 2_000
+FILES_MAX = 20
+FIELD_BYTES_MAX = 262_144
+TOKEN = "csrf"  # noqa: S105 - the name of a field
+MULTIPART = "multipart/form-data"
+
+
+async def checked(request: Request, visit: VisitHere) -> None:
+    """Refuse a form that does not come from a page of this visit; read it, within bounds.
+
+    Every route has this dependency (`kench.cabinet.web.app`): who adds one cannot forget it.
+    """
+    if request.method in SAFE_METHODS:
+        return
+    multipart = request.headers.get("content-type", "").startswith(MULTIPART)
+    if multipart and visit.login is not None:
+        allow_body(request, cabinet_of(request).settings.cabinet_uploads_max_bytes)
+    form = await request.form(
+        max_files=FILES_MAX, max_fields=FIELDS_MAX, max_part_size=FIELD_BYTES_MAX
+    )
+    token = form.get(TOKEN)
+    if not isinstance(token, str) or not hmac.compare_digest(token.encode(), visit.csrf.encode()):
+        raise HTTPException(403)
+    request.state.form = form
+
+
+def posted(request: Request) -> FormData:
+    """Return the form that was sent, checked already."""
+    form: FormData = request.state.form
+    return form
+
+
+Posted = Annotated[FormData, Depends(posted)]
+
+
+def text_of(form: FormData, name: str) -> str:
+    """Return a field's text without blanks around it; empty where there is none."""
+    value = form.get(name)
+    return value.strip() if isinstance(value, str) else ""
+
+
+def file_of(form: FormData, name: str) -> UploadFile | None:
+    """Return a file that was chosen; its `file` is read in the handler's thread."""
+    value = form.get(name)
+    return value if isinstance(value, UploadFile) and value.filename else None

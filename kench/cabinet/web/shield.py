@@ -1,0 +1,114 @@
+"""What stands around every answer: headers, whose form it is, cookies, counts."""
+
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from kench.cabinet.web.forms import SAFE_METHODS
+from kench.cabinet.web.metrics import Metrics
+from kench.pool.clock import Clock
+from kench.pool.settings import Settings
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' data:",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+    )
+)
+UNUSED = (
+    "accelerometer", "autoplay", "camera", "display-capture", "encrypted-media", "fullscreen",
+    "geolocation", "gyroscope", "hid", "idle-detection", "magnetometer", "microphone", "midi",
+    "payment", "picture-in-picture", "publickey-credentials-get", "screen-wake-lock", "serial",
+    "usb", "web-share", "xr-spatial-tracking",
+)  # fmt: skip
+"""Powers of browsers that no page asks for."""
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": ", ".join(f"{name}=()" for name in UNUSED),
+    "X-Frame-Options": "DENY",
+    "X-Robots-Tag": "noindex",
+}
+TWO_YEARS_S = 63_072_000
+OPEN_PATHS = frozenset({"/healthz", "/metrics"})
+"""What probes ask for by whatever name the machine has."""
+
+
+def headers_of(settings: Settings) -> dict[str, str]:
+    """Return the headers of every answer."""
+    if not settings.cabinet_origin.startswith("https://"):
+        return HEADERS
+    return HEADERS | {"Strict-Transport-Security": f"max-age={TWO_YEARS_S}"}
+
+
+class Shield:
+    """The outermost layer of the application but for Starlette's own."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics, clock: Clock) -> None:
+        self._app = app
+        self._origin = settings.cabinet_origin
+        self._host = urlsplit(self._origin).netloc
+        self._headers = headers_of(settings)
+        self._metrics = metrics
+        self._clock = clock
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        cookies: list[str] = []
+        scope.setdefault("state", {})["cookies"] = cookies
+        began = self._clock.monotonic()
+        status = 500
+
+        async def dressed(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+                for line in cookies:
+                    headers.append("Set-Cookie", line)
+            await send(message)
+
+        try:
+            refusal = self._refuse(scope)
+            await (refusal or self._app)(scope, receive, dressed)
+        finally:
+            self._metrics.count(scope, status, self._clock.monotonic() - began)
+
+    def _refuse(self, scope: Scope) -> Response | None:
+        """Return the answer to what comes by another name, or from a page of somebody else's."""
+        headers = Headers(scope=scope)
+        safe = scope["method"] in SAFE_METHODS
+        if headers.get("host") != self._host and scope["path"] not in OPEN_PATHS:
+            if safe and scope["path"].startswith("/") and not scope["path"].startswith("//"):
+                query = scope["query_string"].decode("ascii", "replace")
+                path = scope.get("raw_path", b"/").decode("ascii", "replace")
+                return RedirectResponse(self._origin + path + (f"?{query}" if query else ""), 307)
+            return PlainTextResponse(f"The cabinet is at {self._origin}\n", 421)
+        if safe or self._is_own(headers.getlist("origin"), headers.get("sec-fetch-site")):
+            return None
+        return PlainTextResponse("This form does not come from a page of the cabinet.\n", 403)
+
+    def _is_own(self, origins: Iterable[str], site: str | None) -> bool:
+        """Whether a browser says that the form is ours; one says it, and neither denies it."""
+        said = list(origins)
+        if any(origin != self._origin for origin in said):
+            return False
+        return site == "same-origin" if site is not None else bool(said)

@@ -1,0 +1,143 @@
+"""A visit: who asks, in which language, from which browser; made once for each request."""
+
+import hmac
+from dataclasses import dataclass
+from gettext import NullTranslations
+from typing import Annotated
+from urllib.parse import quote, urlsplit
+
+from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
+
+from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.login.logins import Login
+from kench.cabinet.web.address import address_of
+from kench.cabinet.web.cookies import (
+    BROWSER,
+    LANGUAGE,
+    LOGIN,
+    SECRET_BYTES,
+    cookie_line,
+    cookie_name,
+    secret_of,
+)
+from kench.cabinet.web.entering import login_of
+from kench.cabinet.words.catalogues import words_of
+from kench.cabinet.words.formats import Formats
+from kench.cabinet.words.languages import Language, language_of, wished_language
+
+FORM_KEY = b"kench form\0"
+ENTER = "/enter"
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """One request, as far as pages care."""
+
+    language: Language
+    login: Login | None
+    browser: bytes
+    """The secret of this browser."""
+    csrf: str
+    """What each form of this visit carries, hidden."""
+    address: str
+    path: str
+    """Path and query of the page, for links that come back to it."""
+    now_us: int
+    cookies: list[str]
+    """Set-Cookie lines that go with the answer, whichever it is."""
+
+    @property
+    def words(self) -> NullTranslations:
+        """Translations: `_ = visit.words.gettext`."""
+        return words_of(self.language)
+
+    @property
+    def formats(self) -> Formats:
+        """How numbers and dates are written."""
+        return Formats(self.language)
+
+
+class RedirectError(HTTPException):
+    """The answer is another page."""
+
+    def __init__(self, location: str) -> None:
+        super().__init__(303, headers={"Location": location})
+
+
+def cabinet_of(request: Request) -> Cabinet:
+    """Return what the pages work with."""
+    cabinet: Cabinet = request.app.state.cabinet
+    return cabinet
+
+
+def visit_of(request: Request) -> Visit:
+    """Make the visit, its login looked up; in a thread, as all that asks the database."""
+    known: Visit | None = getattr(request.state, "visit", None)
+    if known is not None:
+        return known
+    login = login_of(cabinet_of(request), request)
+    visit = plain_visit(request, login)
+    request.state.visit = visit
+    return visit
+
+
+def plain_visit(request: Request, login: Login | None = None) -> Visit:
+    """Make the visit without asking anybody; a browser without a secret is given one."""
+    cabinet = cabinet_of(request)
+    settings = cabinet.settings
+    cookies: list[str] = request.state.cookies
+    browser = secret_of(request.cookies.get(cookie_name(settings, BROWSER)))
+    if browser is None:
+        browser = cabinet.random_bytes(SECRET_BYTES)
+        cookies.append(cookie_line(settings, BROWSER, browser.hex()))
+    language = language_of(request.cookies.get(cookie_name(settings, LANGUAGE)))
+    path = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return Visit(
+        language=language or wished_language(request.headers.get("accept-language", "")),
+        login=login,
+        browser=browser,
+        csrf=form_token(browser, request.cookies.get(cookie_name(settings, LOGIN), "")),
+        address=address_of(request, settings.cabinet_proxy_from),
+        path=path,
+        now_us=cabinet.clock.now_us(),
+        cookies=cookies,
+    )
+
+
+def form_token(browser: bytes, login_cookie: str) -> str:
+    """Return what forms of a browser carry while it has that login's cookie, or none ("")."""
+    return hmac.new(browser, FORM_KEY + login_cookie.encode(), "sha256").hexdigest()
+
+
+CabinetHere = Annotated[Cabinet, Depends(cabinet_of)]
+VisitHere = Annotated[Visit, Depends(visit_of)]
+
+
+def entered(request: Request, visit: VisitHere) -> Login:
+    """Return the login; without one, the answer is the page to enter by."""
+    if visit.login is None:
+        back = visit.path if request.method == "GET" else "/"
+        raise RedirectError(f"{ENTER}?next={quote(back, safe='')}")
+    return visit.login
+
+
+def officer(login: "Entered") -> Login:
+    """Return the login of an officer; to others the page does not exist."""
+    if login.officer is None:
+        raise HTTPException(404)
+    return login
+
+
+Entered = Annotated[Login, Depends(entered)]
+Officer = Annotated[Login, Depends(officer)]
+
+
+def own_path(text: str | None, default: str = "/") -> str:
+    """Return a path of this cabinet to go on to; `default` for whatever leads elsewhere."""
+    if not text or not text.startswith("/") or text.startswith(("//", "/\\")):
+        return default
+    if any(ord(letter) < 0x21 or letter == "\\" or ord(letter) > 0x7E for letter in text):
+        return default
+    parts = urlsplit(text)
+    return default if parts.scheme or parts.netloc else text

@@ -1,0 +1,95 @@
+"""Settings of the cabinet: where people reach it, how long a login lasts, what they may send."""
+
+from ipaddress import ip_address
+from typing import Annotated, Self
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from kench.pool.door_settings import Network, Port, words_of
+
+LOOPBACK_NAME = "localhost"
+
+
+class CabinetSettings(BaseModel):
+    """Those of `Settings` that the cabinet alone reads."""
+
+    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+
+    cabinet_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    """Cabinet: the address that it listens on."""
+    cabinet_port: Port = 8080
+    """Cabinet: its port; 0 takes any free one."""
+    cabinet_url: str | None = None
+    """Cabinet: what people's browsers call it, such as `https://cabinet.example.kg`: signed texts
+    name it and forms must come from it. Unset: `http://cabinet_host:cabinet_port`. Plain http is
+    for this machine only."""
+    cabinet_proxy_from: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Cabinet: networks of the web servers in front of it, whose `X-Forwarded-For`
+    says who asks."""
+    cabinet_idle_s: Annotated[int, Field(ge=60, le=86_400)] = 1800
+    """Cabinet: a login that was not used for so long ends."""
+    cabinet_login_s: Annotated[int, Field(ge=300, le=604_800)] = 43_200
+    """Cabinet: a login ends after so long, used or not."""
+    cabinet_uploads_max_bytes: Annotated[int, Field(ge=65_536, le=2**30)] = 33_554_432
+    """Cabinet: the most that one form may send with its files, from somebody who has entered."""
+
+    @field_validator("cabinet_proxy_from", mode="before")
+    @classmethod
+    def _split_networks(cls, value: object) -> object:
+        return words_of(value)
+
+    @field_validator("cabinet_url")
+    @classmethod
+    def _check_cabinet_url(cls, value: str | None) -> str | None:
+        return None if value is None else _origin(value)
+
+    @model_validator(mode="after")
+    def _check_cabinet(self) -> Self:
+        if self.cabinet_idle_s > self.cabinet_login_s:
+            raise ValueError("cabinet_idle_s <= cabinet_login_s must hold")
+        if self.cabinet_url is None and not is_loopback(self.cabinet_host):
+            raise ValueError(
+                "cabinet_host is not of this machine alone: cabinet_url must say the https:// "
+                "address that people reach the cabinet by"
+            )
+        return self
+
+    @property
+    def cabinet_origin(self) -> str:
+        """What browsers send as Origin: scheme, host and port, with no slash at the end."""
+        return self.cabinet_url or plain_origin(self.cabinet_host, self.cabinet_port)
+
+
+def plain_origin(host: str, port: int) -> str:
+    """Return the origin of a server without TLS."""
+    named = f"[{host}]" if ":" in host else host
+    return f"http://{named}" + (f":{port}" if port != 80 else "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what is called so."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == LOOPBACK_NAME
+
+
+def _origin(value: str) -> str:
+    wanted = "must look like https://cabinet.example.kg, with neither path nor user"
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError(wanted) from None
+    host = parts.hostname or ""
+    if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:
+        raise ValueError(wanted)
+    if parts.path not in {"", "/"} or parts.query or parts.fragment:
+        raise ValueError(wanted)
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("plain http is for this machine only: must begin with https://")
+    named = f"[{host}]" if ":" in host else host
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    return f"{parts.scheme}://{named}" + (f":{port}" if port not in {None, usual} else "")

@@ -1,0 +1,34 @@
+"""What kench_cabinet reads for its pages; not for it are bank files and settlement's own state."""
+
+from alembic import op
+
+revision = "0015"
+down_revision = "0014"
+branch_labels = None
+depends_on = None
+
+GRANTS = """
+GRANT SELECT ON workers, refusals, front_ends TO kench_cabinet;
+GRANT SELECT ON worker_live, pool_live, worker_statistics, worker_ten_minutes, worker_hours,
+    worker_days, statistics_rollups TO kench_cabinet;
+GRANT SELECT ON orders, order_evidence, order_signatures, order_acceptances
+    TO kench_cabinet;
+GRANT SELECT ON blocks, block_credits, block_outputs, block_spans, manifests, totals
+    TO kench_cabinet;
+GRANT SELECT ON accounts, account_classes, account_balances, transfers, ledger_flows,
+    participant_balances TO kench_cabinet;
+GRANT SELECT ON lots, lot_shares, lot_sold_shares, lot_events, venue_orders, fills,
+    lot_settlements, lot_settlement_lines TO kench_cabinet;
+GRANT SELECT ON payouts, payout_batches, bank_accounts TO kench_cabinet;
+CREATE POLICY cabinet_reads_all ON transfers FOR SELECT TO kench_cabinet USING (true);
+"""
+
+
+def upgrade() -> None:
+    """Let it read."""
+    op.execute(GRANTS)
+
+
+def downgrade() -> None:
+    """Refuse: only restoring a backup goes back."""
+    raise NotImplementedError("restore a backup to go back before the cabinet")

@@ -1,0 +1,48 @@
+"""Numbers, money and dates as each language writes them."""
+
+from datetime import date
+
+import pytest
+
+from kench.cabinet.words.formats import Formats
+from kench.cabinet.words.languages import Language, wished_language
+
+KY, RU, EN = (Formats(language) for language in Language)
+NB = "\N{NO-BREAK SPACE}"
+
+
+def test_money_is_exact_and_has_its_unit() -> None:
+    assert KY.som(123_456_789) == f"1{NB}234{NB}567,89{NB}сом"
+    assert RU.som(-1) == f"-0,01{NB}сом"
+    assert EN.som(2**53 + 1) == f"90,071,992,547,409.93{NB}KGS"
+    assert EN.btc(2_100_000_000_000_001) == "21,000,000.00000001"
+    assert RU.btc(1) == "0,00000001"
+
+
+@pytest.mark.parametrize(
+    ("hashes_per_s", "text"),
+    [(0, "0 H/s"), (999.4, "999 H/s"), (999.6, "1 kH/s"), (1.234e15, "1.23 PH/s"),
+     (98.76e12, "98.8 TH/s"), (5e23, "500 ZH/s"), (5e25, "50,000 ZH/s")],
+)  # fmt: skip
+def test_hashrates_have_the_units_that_machines_show(hashes_per_s: float, text: str) -> None:
+    assert EN.hashrate(hashes_per_s) == text
+
+
+def test_times_are_those_of_bishkek() -> None:
+    assert EN.moment(1_767_225_600_000_000) == "1 Jan 2026, 06:00:00"
+    assert RU.day(date(2026, 11, 23)) == "23 ноября 2026\N{NARROW NO-BREAK SPACE}г."
+    assert KY.day(date(2026, 11, 23)) == "2026-ж., 23-ноябрь"
+
+
+def test_nothing_is_a_dash() -> None:
+    nothing = [EN.number(None), EN.btc(None), EN.som(None), EN.hashrate(None), EN.day(None)]
+    assert {*nothing, EN.moment(None), EN.lasting(None), EN.percent(None)} == {"—"}
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [("ru", "ru"), ("de, en-GB;q=0.8, ru;q=0.9", "ru"), ("ky-KG", "ky"), ("", "ky"), ("*", "ky"),
+     ("ru;q=0, en;q=0.1", "en"), ("ru;q=x", "ky"), ("en;q=1;q=2", "ky"), (",,;;=,", "ky")],
+)  # fmt: skip
+def test_the_language_is_the_one_that_the_browser_likes_best(header: str, language: str) -> None:
+    assert wished_language(header) == language

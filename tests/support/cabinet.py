@@ -1,0 +1,86 @@
+"""A cabinet for tests: the real application over a real PostgreSQL, and a browser without scripts.
+
+with cabinet_of(database) as cabinet:
+    client = client_of(cabinet)              # answers at the cabinet's own origin, keeps cookies
+    client.get("/")
+    client.post_form("/somewhere", name="value")  # a form of a page of ours, with its token
+"""
+
+import contextlib
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+from starlette.testclient import TestClient
+
+from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.web.app import make_app
+from kench.cabinet.web.cookies import BROWSER, LOGIN
+from kench.cabinet.web.visit import form_token
+from kench.pool.clock import Clock, ManualClock
+from kench.pool.database import Role, open_engine
+from kench.pool.orders.watch import OrderWatch
+from kench.pool.settings import Settings
+from kench.pool.signature.verifier import SignatureRefusedError, Signer
+
+
+class NobodysVerifier:
+    """Takes no signature at all."""
+
+    def verify(self, *_: object) -> Signer:
+        raise SignatureRefusedError("nobody signs here")
+
+
+@contextlib.contextmanager
+def cabinet_of(
+    database: str, *, clock: Clock | None = None, verifier: Any = None, **settings: Any
+) -> Iterator[Cabinet]:
+    """A cabinet on that database, with the rights of its role and no others."""
+    engine = open_engine(database, Role.CABINET, application_name="test cabinet")
+    verifier = verifier or NobodysVerifier()
+    drawn = itertools.count(1)
+    yield Cabinet(
+        engine,
+        Settings(**settings),
+        clock or ManualClock(),
+        lambda size: next(drawn).to_bytes(size, "big"),
+        verifier,
+        OrderWatch(engine, verifier),
+    )
+    engine.dispose()
+
+
+class Client(TestClient):
+    """What a browser without scripts does."""
+
+    @property
+    def token(self) -> str:
+        """What forms carry now."""
+        secure = "__Host-" if str(self.base_url).startswith("https") else ""
+        if self.cookies.get(secure + BROWSER) is None:
+            self.get("/")
+        browser = bytes.fromhex(self.cookies[secure + BROWSER])
+        return form_token(browser, self.cookies.get(secure + LOGIN) or "")
+
+    def post_form(self, path: str, *, files: Any = None, **fields: str) -> httpx.Response:
+        """Send a form as a page of ours would."""
+        data = {"csrf": self.token} | fields
+        return self.post(path, data=data, files=files, headers={"Origin": self.origin})
+
+    @property
+    def origin(self) -> str:
+        """What browsers call the cabinet."""
+        return str(self.base_url).rstrip("/")
+
+
+def client_of(cabinet: Cabinet, language: str = "en") -> Client:
+    """A browser that has not been here before; redirects are not followed."""
+    client = Client(
+        make_app(cabinet),
+        base_url=cabinet.settings.cabinet_origin,
+        raise_server_exceptions=False,
+        follow_redirects=False,
+    )
+    client.headers["Accept-Language"] = language
+    return client
