@@ -1,0 +1,1 @@
+"""Registration in the State System: applications, decisions, notices, the register, the dossier."""
