@@ -39,6 +39,7 @@ ROOTS = {
     "cabinet": Root("kench.cabinet", "serve the pages of the personal cabinet"),
     "lot": Root("kench.commands.lot", "show lots on their way to sale, decide about them"),
     "reconcile": Root("kench.commands.reconcile", "compare chain, lots and fills with the venues"),
+    "pki": Root("kench.pki", "certify persons for the demo, and serve its revocation (regtest)"),
     "participant": Root(
         "kench.commands.participant", "add, list, suspend, resume or remove participants"
     ),

@@ -29,8 +29,9 @@ ARROWS = {
     "venue": {"native", "pool"},
     "screening": {"pool"},
     "cabinet": {"native", "pool", "payouts", "sale"},
+    "pki": {"pool"},
     "commands": {"native", "pool", "payouts", "sale"},
-    "up": {"native", "pool", "commands"},
+    "up": {"native", "pool", "commands", "pki"},
 }
 BANNED_NAMES = re.compile(r"(?:manager|helper|util)s?\b", re.IGNORECASE)
 # Who may print: the roots, and what shows things to the people at the terminal.

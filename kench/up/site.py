@@ -21,6 +21,7 @@ from kench.up.environment import base_environment
 from kench.up.market import plan_market
 from kench.up.orders import ready_orders
 from kench.up.part import Part
+from kench.up.pki import PASSWORD, demo_pki, ready_people
 from kench.up.preflight import free_port
 from kench.up.supervisor import Supervisor
 from kench.up.watch import Watch
@@ -171,6 +172,10 @@ class Site:
             raise AssertionError("the database starts before orders are read")
         if ready_orders(self._engine, self._settings, node_url, self._clock, embedded=embedded):
             self._say("kench: no orders yet, so two officers of nobody's signed one for the demo")
+        folder = self._settings.demo_pki_directory
+        trusted = embedded and not self._settings.signature_roots and folder.exists()
+        if trusted and ready_people(demo_pki(folder, self._clock)):
+            self._say(f"kench: enter the cabinet with a .p12 of {folder}, password {PASSWORD}")
 
     def _start_miner(self) -> None:
         settings = self._settings

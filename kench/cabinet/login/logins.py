@@ -100,7 +100,7 @@ def open_login(  # noqa: PLR0913 - the facts of a login
     opened: int = db.execute(
         sa.insert(logins)
         .values(
-            secret_sha256=_digest(secret),
+            cookie_sha256=_digest(secret),
             person_id=person.id,
             browser_sha256=browser_digest(browser),
             address=address[:ADDRESS_MAX],
@@ -124,7 +124,7 @@ def find_login(db: sa.Connection, secret: bytes, *, idle_us: int, now_us: int) -
         )
         .join_from(logins, persons, logins.c.person_id == persons.c.id)
         .outerjoin(officers, (officers.c.pin == persons.c.pin) & officers.c.ended_at.is_(None))
-        .where(logins.c.secret_sha256 == _digest(secret), *_alive(now_us, idle_us))
+        .where(logins.c.cookie_sha256 == _digest(secret), *_alive(now_us, idle_us))
     ).one_or_none()
     if row is None:
         return None

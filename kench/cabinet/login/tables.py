@@ -17,7 +17,7 @@ logins = sa.Table(
     "logins",
     metadata,
     sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("secret_sha256", sa.LargeBinary, nullable=False),
+    sa.Column("cookie_sha256", sa.LargeBinary, nullable=False),
     sa.Column("person_id", sa.ForeignKey("persons.id"), nullable=False),
     sa.Column("browser_sha256", sa.LargeBinary, nullable=False),
     sa.Column("address", sa.Text, nullable=False),

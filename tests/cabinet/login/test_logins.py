@@ -50,7 +50,7 @@ def test_a_login_is_found_by_its_secret_alone(db: sa.Connection) -> None:
     assert found(db, secret, NOW_US + 1) == login
     assert found(db, secret[:-1] + b"\xff", NOW_US) is None
     assert found(db, b"", NOW_US) is None
-    kept = db.execute(sa.text("SELECT secret_sha256 FROM logins")).scalar_one()
+    kept = db.execute(sa.text("SELECT cookie_sha256 FROM logins")).scalar_one()
     assert secret not in bytes(kept)
 
 

@@ -41,7 +41,7 @@ CREATE TABLE persons (
 
 CREATE TABLE logins (
     id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    secret_sha256  bytea NOT NULL UNIQUE CHECK (octet_length(secret_sha256) = 32),
+    cookie_sha256  bytea NOT NULL UNIQUE CHECK (octet_length(cookie_sha256) = 32),
     person_id      integer NOT NULL REFERENCES persons,
     browser_sha256 bytea NOT NULL CHECK (octet_length(browser_sha256) = 32),
     address        text NOT NULL CHECK (char_length(address) <= 64),
@@ -158,8 +158,8 @@ CREATE TRIGGER keep_signing_request BEFORE UPDATE ON signing_requests
 
 CREATE FUNCTION keep_login() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    IF (NEW.id, NEW.secret_sha256, NEW.person_id, NEW.browser_sha256, NEW.opened_at, NEW.expires_at)
-        <> (OLD.id, OLD.secret_sha256, OLD.person_id, OLD.browser_sha256, OLD.opened_at,
+    IF (NEW.id, NEW.cookie_sha256, NEW.person_id, NEW.browser_sha256, NEW.opened_at, NEW.expires_at)
+        <> (OLD.id, OLD.cookie_sha256, OLD.person_id, OLD.browser_sha256, OLD.opened_at,
             OLD.expires_at)
         OR OLD.ended_at IS NOT NULL
     THEN
