@@ -3,6 +3,7 @@
 with cabinet_of(database) as cabinet:
     client = client_of(cabinet)              # answers at the cabinet's own origin, keeps cookies
     client.get("/")
+    client_in(cabinet, PIN).get("/p")        # the same, its person has entered
     client.post_form("/somewhere", name="value")  # a form of a page of ours, with its token
 """
 
@@ -16,13 +17,17 @@ from starlette.testclient import TestClient
 
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.web.app import make_app
-from kench.cabinet.web.cookies import BROWSER, LOGIN
+from kench.cabinet.web.cookies import BROWSER, LOGIN, cookie_name
 from kench.cabinet.web.visit import form_token
 from kench.pool.clock import Clock, ManualClock
 from kench.pool.database import Role, open_engine
 from kench.pool.orders.watch import OrderWatch
 from kench.pool.settings import Settings
 from kench.pool.signature.verifier import SignatureRefusedError, Signer
+from tests.support.pki import PIN
+from tests.support.signing import Draw, enter
+
+_secrets = itertools.count(2**64)
 
 
 class NobodysVerifier:
@@ -72,6 +77,15 @@ class Client(TestClient):
     def origin(self) -> str:
         """What browsers call the cabinet."""
         return str(self.base_url).rstrip("/")
+
+
+def client_in(cabinet: Cabinet, pin: str = PIN, language: str = "en") -> Client:
+    """A browser whose person has entered."""
+    client = client_of(cabinet, language)
+    with cabinet.engine.begin() as db:
+        _, secret = enter(db, pin, now_us=cabinet.clock.now_us(), draw=Draw(next(_secrets)))
+    client.cookies.set(cookie_name(cabinet.settings, LOGIN), secret.hex())
+    return client
 
 
 def client_of(cabinet: Cabinet, language: str = "en") -> Client:

@@ -15,11 +15,16 @@ from kench.cabinet.web.faults import on_fault, on_http_error, on_invalid
 from kench.cabinet.web.forms import checked
 from kench.cabinet.web.metrics import Metrics
 from kench.cabinet.web.pages import Pages
-from kench.cabinet.web.rooms import front, health, language
+from kench.cabinet.web.rooms import dashboard, front, health, language, participants
 from kench.cabinet.web.shield import Shield
 from kench.cabinet.web.threads import bound_threads
 
-ROOMS: tuple[APIRouter, ...] = (front.room, language.room)
+ROOMS: tuple[APIRouter, ...] = (
+    front.room,
+    language.room,
+    participants.room,
+    dashboard.room,
+)
 """Every room that people enter; each is a module of `kench.cabinet.web.rooms`."""
 
 

@@ -1,0 +1,128 @@
+"""A participant's numbers of now: hashrates, shares of the day, workers by state."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+import sqlalchemy as sa
+
+from kench.pool.moments import moment_of
+
+SILENT_S = 20 * 60
+GONE_S = 24 * 3600
+LOW_PART = 0.75
+"""A worker is low if its last hour had less than this part of its day's hashrate."""
+
+
+class WorkerState(StrEnum):
+    """How a worker does, by its accepted shares."""
+
+    ACTIVE = "active"
+    LOW = "low"
+    SILENT = "silent"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class LiveNumbers:
+    """A participant at one moment; hashrates in hashes a second, counts of the last 24 hours."""
+
+    hashrate_1m: float = 0.0
+    hashrate_10m: float = 0.0
+    hashrate_1h: float = 0.0
+    hashrate_24h: float = 0.0
+    accepted: int = 0
+    stale: int = 0
+    low_difficulty: int = 0
+    duplicate: int = 0
+    other: int = 0
+    sessions: int = 0
+    last_share_at: datetime | None = None
+    active: int = 0
+    low: int = 0
+    silent: int = 0
+    gone: int = 0
+
+    @property
+    def refused(self) -> int:
+        """Shares of the day that count for nothing."""
+        return self.stale + self.low_difficulty + self.duplicate + self.other
+
+    @property
+    def workers(self) -> int:
+        """All workers that it ever had."""
+        return self.active + self.low + self.silent + self.gone
+
+
+# Workers by what they are called in the register; one row each, whichever machines it is on.
+# A machine that has not written for a minute does not run. Of `:ids`, at `:now`.
+PER_WORKER = f"""
+    SELECT sums.*, CASE
+            WHEN last_share_at > CAST(:now AS timestamptz) - interval '{SILENT_S} s' THEN
+                CASE WHEN hashrate_1h < {LOW_PART} * hashrate_24h THEN 'low' ELSE 'active' END
+            WHEN last_share_at > CAST(:now AS timestamptz) - interval '{GONE_S} s' THEN 'silent'
+            ELSE 'gone' END AS state
+    FROM (
+        SELECT participant_id, worker_id,
+            sum(hashrate_1m * fresh) AS hashrate_1m, sum(hashrate_10m * fresh) AS hashrate_10m,
+            sum(hashrate_1h * fresh) AS hashrate_1h, sum(hashrate_24h * fresh) AS hashrate_24h,
+            sum(accepted)::bigint AS accepted, sum(stale)::bigint AS stale,
+            sum(low_difficulty)::bigint AS low_difficulty, sum(duplicate)::bigint AS duplicate,
+            sum(other)::bigint AS other, sum(sessions * fresh)::bigint AS sessions,
+            nullif(max(last_share_at), '-infinity') AS last_share_at,
+            max(difficulty * fresh) AS difficulty, max(user_agent) AS user_agent
+        FROM worker_live JOIN (
+            SELECT source, (written_at > now() - interval '1 minute')::integer AS fresh
+            FROM pool_live
+        ) AS sources USING (source)
+        WHERE participant_id = ANY(CAST(:ids AS integer[]))
+        GROUP BY participant_id, worker_id
+    ) AS sums
+"""  # noqa: S608 - constants, from above
+_SUMMED = (
+    "hashrate_1m", "hashrate_10m", "hashrate_1h", "hashrate_24h",
+    "accepted", "stale", "low_difficulty", "duplicate", "other", "sessions",
+)  # fmt: skip
+_COUNTED = ", ".join(
+    f"count(*) FILTER (WHERE worker_id > 0 AND state = '{state}') AS {state}"
+    for state in WorkerState
+)
+_LIVE = sa.text(f"""
+    SELECT participant_id, {", ".join(f"sum({name}) AS {name}" for name in _SUMMED)},
+        max(last_share_at) AS last_share_at, {_COUNTED}
+    FROM ({PER_WORKER}) AS workers GROUP BY participant_id
+""")  # noqa: S608
+_KNOWN = sa.text("""
+    SELECT participant_id, count(*) AS known FROM workers
+    WHERE participant_id = ANY(CAST(:ids AS integer[])) GROUP BY participant_id
+""")
+_WRITTEN = sa.text("SELECT max(written_at) FROM pool_live")
+_INTEGERS = ("accepted", "stale", "low_difficulty", "duplicate", "other", "sessions")
+
+
+def read_live(
+    db: sa.Connection, participants: Collection[int], now_us: int
+) -> dict[int, LiveNumbers]:
+    """Return the numbers of each participant asked for."""
+    asked = list(participants)
+    known = {row.participant_id: row.known for row in db.execute(_KNOWN, {"ids": asked})}
+    rows = db.execute(_LIVE, {"ids": asked, "now": moment_of(now_us)})
+    found = {row.participant_id: dict(row._mapping) for row in rows}
+    return {one: _numbers(found.get(one, {}), known.get(one, 0)) for one in asked}
+
+
+def read_written(db: sa.Connection) -> datetime | None:
+    """Return when the numbers were written last; None where nothing has run yet."""
+    written: datetime | None = db.scalar(_WRITTEN)
+    return written
+
+
+def _numbers(values: dict[str, Any], known: int) -> LiveNumbers:
+    values.pop("participant_id", None)
+    values |= {name: int(values[name]) for name in _INTEGERS if name in values}
+    listed = sum(values.get(state, 0) for state in WorkerState)
+    # Who mined more than a day ago may be in the live table no more.
+    values["gone"] = values.get("gone", 0) + max(0, known - listed)
+    return LiveNumbers(**values)

@@ -1,0 +1,75 @@
+"""For which participant somebody acts: to all others its pages do not exist.
+
+@room.get("/p/{participant_id}/workers")
+def show(request: Request, visit: VisitHere, acting: Acting) -> Response:
+    return render_room(request, visit, acting, "participant/workers.html", …)
+
+Pages extend `participant/room.html`. `acting_as(PeopleRole.OWNER, …)` asks for a role too.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+from fastapi import Depends, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from kench.cabinet.login.people import ActsFor, PeopleRole, acting_for
+from kench.cabinet.web.pages import render
+from kench.cabinet.web.visit import CabinetHere, Entered, Visit
+from kench.cabinet.words.catalogues import N_
+from kench.pool.register import ID_MAX
+
+
+class Tab(NamedTuple):
+    """A room of a participant: the end of its address, and its name."""
+
+    path: str
+    title: str
+
+
+TABS = [
+    Tab("", N_("Dashboard")),
+    Tab("workers", N_("Workers")),
+    Tab("equipment", N_("Equipment")),
+]
+"""The rooms in the order in which they are shown."""
+
+
+def acting(participant_id: int, login: Entered, cabinet: CabinetHere) -> ActsFor:
+    """Return as what the person acts for the participant; 404 for whoever does not."""
+    found = None
+    if 0 < participant_id <= ID_MAX:
+        with cabinet.engine.connect() as db:
+            found = acting_for(db, login.person.pin, participant_id)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+Acting = Annotated[ActsFor, Depends(acting)]
+
+
+def acting_as(*roles: PeopleRole) -> Callable[[ActsFor], ActsFor]:
+    """Return a dependency that gives the same to people of these roles, and 403 to others."""
+
+    def acting_in_role(found: Acting) -> ActsFor:
+        if found.role not in roles:
+            raise HTTPException(403)
+        return found
+
+    return acting_in_role
+
+
+def render_room(
+    request: Request,
+    visit: Visit,
+    acting: ActsFor,
+    name: str,
+    /,
+    *,
+    status: int = 200,
+    **values: Any,
+) -> Response:
+    """Return a page of a participant's room."""
+    return render(request, visit, name, status=status, acting=acting, tabs=TABS, **values)

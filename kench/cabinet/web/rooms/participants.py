@@ -1,0 +1,35 @@
+"""The participants that a person acts for; with only one, its dashboard at once."""
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from kench.cabinet.login.people import PeopleRole, acts_for
+from kench.cabinet.web.pages import go, render
+from kench.cabinet.web.visit import CabinetHere, Entered, VisitHere
+from kench.cabinet.words.catalogues import N_
+from kench.pool.register import State
+
+ROLES = {
+    PeopleRole.OWNER: N_("owner"),
+    PeopleRole.ACCOUNTANT: N_("accountant"),
+    PeopleRole.TECHNICIAN: N_("technician"),
+}
+STATES = {
+    State.ACTIVE: N_("may mine"),
+    State.SUSPENDED: N_("suspended"),
+    State.REMOVED: N_("excluded"),
+}
+
+room = APIRouter()
+
+
+@room.get("/p")
+def list_mine(request: Request, visit: VisitHere, login: Entered, cabinet: CabinetHere) -> Response:
+    """Show them."""
+    with cabinet.engine.connect() as db:
+        mine = acts_for(db, login.person.pin)
+    if len(mine) == 1:
+        return go(f"/p/{mine[0].participant_id}/")
+    return render(
+        request, visit, "participant/list.html", participants=mine, roles=ROLES, states=STATES
+    )
