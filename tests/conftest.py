@@ -17,9 +17,11 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 from hypothesis import HealthCheck, settings
+from playwright.sync_api import Browser
 
 from kench.pool.database import migrate, open_engine
 from kench.pool.postgres import EmbeddedPostgres
+from tests.support.browser import running_chromium
 
 # A slow machine must not fail a property that holds; how many examples is said where it matters.
 settings.register_profile(
@@ -141,6 +143,13 @@ def engine(database: str) -> Iterator[sa.Engine]:
     opened = open_engine(database, application_name="test")
     yield opened
     opened.dispose()
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium for the tests of a module."""
+    with running_chromium() as browser:
+        yield browser
 
 
 def execute(url: str, statement: str) -> None:

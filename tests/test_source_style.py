@@ -1,6 +1,7 @@
 """The rules of the house that no linter knows: arrows, sizes, names, secrets, locks."""
 
 import ast
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -38,7 +39,11 @@ BANNED_NAMES = re.compile(r"(?:manager|helper|util)s?\b", re.IGNORECASE)
 PRINTING = {"kench/pool/roots.py", "kench/pool/settings_doc.py", "kench/cli.py"}
 # Modules in which an amount of money or work is computed; Decimal and float have no place there.
 EXACT = {"work_of", "work_of_share"}
-LOCKS = ["requirements.lock", "requirements-dev.lock", "requirements-fuzz.lock"]
+LOCKS = {
+    "requirements.lock": 30, "requirements-dev.lock": 40, "requirements-fuzz.lock": 30,
+    "requirements-assets.lock": 2,
+}  # fmt: skip
+"""Each with how many packages it has at least."""
 MONEY = ["split", "rounds", "open_work", "kept_work", "look_back", "day", "outputs",
          "ledger", "transfers", "totals", "settle", "follow",
          "merge", "resumed", "journals", "positions", "booking",
@@ -211,7 +216,29 @@ def test_locks_name_versions_and_hashes_and_no_place(name: str) -> None:
     packages = re.findall(
         r"^[a-z][a-z0-9-]*==\S+.*(?:\n    --hash=sha256:[0-9a-f]{64}.*)+", text, re.MULTILINE
     )
-    assert len(packages) == len(re.findall(r"^[a-z]", text, re.MULTILINE)) > 30
+    assert len(packages) == len(re.findall(r"^[a-z]", text, re.MULTILINE)) >= LOCKS[name]
+
+
+def test_the_lock_of_the_pages_scripts_names_versions_and_hashes_and_no_place() -> None:
+    text = (ROOT / "kench/cabinet/assets/package-lock.json").read_text()
+    lock = json.loads(text)["packages"]
+    wanted = json.loads((ROOT / "kench/cabinet/assets/package.json").read_text())
+    named = wanted["dependencies"] | wanted["devDependencies"]
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in named.values())
+    packages = {name: entry for name, entry in lock.items() if name}
+    assert len(packages) > len(named)
+    for entry in packages.values():
+        assert entry["integrity"].startswith("sha512-")
+        assert "resolved" not in entry
+    assert named.items() <= {
+        (name.removeprefix("node_modules/"), entry["version"]) for name, entry in packages.items()
+    }
+
+
+def test_no_script_of_others_is_in_the_tree() -> None:
+    """What others wrote comes by its lock; what is built is not kept."""
+    places = ("kench/cabinet/web/static/", "node_modules/", ".min.js", ".map")
+    assert not [name for name in _tracked() if any(place in name for place in places)]
 
 
 def test_what_an_operator_reads_is_there() -> None:
@@ -241,6 +268,7 @@ def test_no_key_and_no_place_of_somebodys_machine_is_in_the_tree() -> None:
     marks = re.compile(
         rb"BEGIN [A-Z ]*PRIVATE KEY|\b[xt]prv[1-9A-HJ-NP-Za-km-z]{100,}|dumpprivkey|sethdseed"
         rb"|(?<![\w.])/(?:home|root|work)/\w|\bfiles\.pythonhosted\b"
+        rb"|\bregistry\.(?:npmjs|yarnpkg)\b"
     )
     found = {}
     searches = {Path(__file__), ROOT / "tests" / "test_no_keys.py"}

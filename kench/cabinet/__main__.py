@@ -6,6 +6,7 @@ import os
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.serving import listen, serve
 from kench.cabinet.web.app import make_app
+from kench.cabinet.web.assets import check_assets, read_assets
 from kench.cabinet.web.threads import THREADS_MAX
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, check_schema, open_engine
@@ -30,6 +31,7 @@ def main() -> None:
     parser.add_argument("--cabinet-host", metavar="HOST", help="address to listen on (127.0.0.1)")
     parser.add_argument("--cabinet-port", type=int, metavar="N", help="0: any free one (8080)")
     settings = settings_of(parser.parse_args())
+    check_assets(read_assets())
     start_logging(ROLE)
     logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # it logs each refusal's traceback
     listener = listen(settings.cabinet_host, settings.cabinet_port)

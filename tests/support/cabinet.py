@@ -9,15 +9,20 @@ with cabinet_of(database) as cabinet:
 
 import contextlib
 import itertools
+import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
+import uvicorn
+from fastapi import APIRouter, Depends
 from starlette.testclient import TestClient
 
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.web.app import make_app
 from kench.cabinet.web.cookies import BROWSER, LOGIN, cookie_name
+from kench.cabinet.web.forms import checked
 from kench.cabinet.web.visit import form_token
 from kench.pool.clock import Clock, ManualClock
 from kench.pool.database import Role, open_engine
@@ -29,12 +34,39 @@ from tests.support.signing import Draw, enter
 
 _secrets = itertools.count(2**64)
 
+STOP_LIMIT_S = 20.0
+
 
 class NobodysVerifier:
     """Takes no signature at all."""
 
     def verify(self, *_: object) -> Signer:
         raise SignatureRefusedError("nobody signs here")
+
+
+@contextlib.contextmanager
+def served_cabinet(database: str, *rooms: APIRouter, **options: Any) -> Iterator[Cabinet]:
+    """A cabinet with a port of its own, for browsers; `rooms` beside the real ones."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    with cabinet_of(database, cabinet_port=port, **options) as cabinet:
+        app = make_app(cabinet)
+        for room in rooms:
+            app.include_router(room, dependencies=[Depends(checked)])
+        config = uvicorn.Config(
+            app, http="h11", log_config=None, access_log=False, server_header=False,
+            timeout_graceful_shutdown=1,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        try:
+            yield cabinet
+        finally:
+            server.should_exit = True
+            thread.join(STOP_LIMIT_S)
+            listener.close()
+            assert not thread.is_alive()
 
 
 @contextlib.contextmanager

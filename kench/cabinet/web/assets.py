@@ -8,10 +8,16 @@ from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from kench.pool.errors import KenchError
+
 ASSETS_PATH = "/static"
 FOLDER = Path(__file__).parent / "static"
 MANIFEST = "manifest.json"
 FOREVER = "public, max-age=31536000, immutable"
+
+
+class AssetsMissingError(KenchError):
+    """What `make build` makes for browsers is not there."""
 
 
 class Assets:
@@ -40,6 +46,14 @@ def read_assets(folder: Path = FOLDER) -> Assets:
     path = folder / MANIFEST
     names: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
     return Assets(names, folder)
+
+
+def check_assets(assets: Assets) -> None:
+    """See that they were built; raises AssetsMissingError."""
+    if not assets.built:
+        raise AssetsMissingError(
+            f"the pages have neither style nor scripts in {assets.folder}: run `make build`"
+        )
 
 
 class AssetFiles(StaticFiles):
