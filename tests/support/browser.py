@@ -66,6 +66,7 @@ def visiting(
         locale=language,
         viewport={"width": size[0], "height": size[1]},
         java_script_enabled=scripts,
+        reduced_motion="reduce",
         **options,
     )
     context.set_default_timeout(LIMIT_MS)
