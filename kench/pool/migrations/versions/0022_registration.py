@@ -9,8 +9,8 @@ Rules that the database itself holds, whoever writes:
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 

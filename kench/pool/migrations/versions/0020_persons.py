@@ -9,8 +9,8 @@ Rules that the database itself holds, whoever writes:
 
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0020"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 
