@@ -1,8 +1,10 @@
-"""The history of workers in PostgreSQL: ten minutes, hours, days; each share counted once.
+"""The history in PostgreSQL: workers and participants by ten minutes, hours, days.
 
+Each share is counted once.
 Accepted shares are added together with the journal positions that they were read up to, so that a
 restart doubles and loses nothing. Hours are the sums of their ten minutes, days of their hours,
-computed anew whenever something was added to what they cover.
+computed anew whenever something was added to what they cover. A participant's are those of all its
+workers; `up` counts their ten minutes with an accepted share.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -70,12 +72,12 @@ _SET_ROLLUP = sa.text(
     "UPDATE statistics_rollups SET done_before = to_timestamp(:done_s) WHERE level = :level"
 )
 _ROLL_UP = f"""
-    INSERT INTO {{level}} (participant_id, worker_id, bucket_at, {COLUMNS})
-    SELECT participant_id, worker_id, to_timestamp(:start_s), {_SUMS}
+    INSERT INTO {{level}} ({{key}}, bucket_at, {COLUMNS}, up)
+    SELECT {{key}}, to_timestamp(:start_s), {_SUMS}, {{up}}
     FROM {{finer}}
     WHERE bucket_at >= to_timestamp(:start_s) AND bucket_at < to_timestamp(:end_s)
-    GROUP BY participant_id, worker_id
-    ON CONFLICT (participant_id, worker_id, bucket_at) DO UPDATE SET {_REPLACED}
+    GROUP BY {{key}}
+    ON CONFLICT ({{key}}, bucket_at) DO UPDATE SET {_REPLACED}, up = excluded.up
 """  # noqa: S608
 
 
@@ -89,12 +91,27 @@ class Level(NamedTuple):
     name: str
     finer: str
     span_s: int
+    key: str
+
+    @property
+    def statement(self) -> str:
+        """Return what sums one span of it."""
+        # Whether a worker ran is told by the finest level: for ten minutes, by an accepted share.
+        finest = self.finer == FINEST
+        up = "count(*) FILTER (WHERE accepted > 0)" if finest else "sum(up)"
+        return _ROLL_UP.format(level=self.name, finer=self.finer, key=self.key, up=up)
 
 
+FINEST = "worker_ten_minutes"
+_WORKER, _PARTICIPANT = "participant_id, worker_id", "participant_id"
 LEVELS = (
-    Level("worker_hours", "worker_ten_minutes", HOUR_S),
-    Level("worker_days", "worker_hours", DAY_S),
+    Level("worker_hours", FINEST, HOUR_S, _WORKER),
+    Level("worker_days", "worker_hours", DAY_S, _WORKER),
+    Level("participant_ten_minutes", FINEST, BUCKET_S, _PARTICIPANT),
+    Level("participant_hours", "participant_ten_minutes", HOUR_S, _PARTICIPANT),
+    Level("participant_days", "participant_hours", DAY_S, _PARTICIPANT),
 )
+"""Each after the one it is summed from."""
 
 
 def read_positions(connection: sa.Connection) -> dict[int, int]:
@@ -169,8 +186,7 @@ def roll_up(engine: sa.Engine, now_s: float) -> int:
                 break
             level, start_s = due
             span = {"start_s": start_s, "end_s": start_s + level.span_s}
-            statement = _ROLL_UP.format(level=level.name, finer=level.finer)
-            connection.execute(sa.text(statement), span)
+            connection.execute(sa.text(level.statement), span)
             done = {"level": level.name, "done_s": start_s + level.span_s}
             connection.execute(_SET_ROLLUP, done)
         spans += 1
@@ -189,11 +205,9 @@ def _batches(credited: Iterable[Credited]) -> Iterator[list[Credited]]:
 
 
 def _due(connection: sa.Connection, now_s: float) -> Iterator[tuple[Level, int]]:
-    """Yield levels with a span to be summed, the finest first: a day waits for its hours."""
+    """Yield levels with a span to be summed, the finer first: a day waits for its hours."""
     done = _done(connection)
-    ready_s = now_s - SETTLED_S
     for level in LEVELS:
         start_s = done[level.name]
-        if start_s + level.span_s <= ready_s:
+        if start_s + level.span_s <= done.get(level.finer, now_s - SETTLED_S):
             yield level, start_s
-        ready_s = done[level.name]

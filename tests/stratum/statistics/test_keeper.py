@@ -179,6 +179,38 @@ def test_hours_and_days_are_the_sums_of_their_parts_even_of_late_ones(bench: Ben
     assert bench.history("worker_days")[0][2:] == (3, Decimal(3 * work_of(3.0)))
 
 
+def test_a_participant_has_the_sums_of_its_workers_and_how_long_they_ran(bench: Bench) -> None:
+    keeper = bench.keeper()
+    day_s = NOW_S // 86_400 * 86_400
+    hour_s = day_s + 86_400 - HOUR_S
+    bench.clock.step(hour_s - NOW_S)
+    with bench.owner.begin() as connection:
+        connection.execute(
+            sa.text("UPDATE statistics_rollups SET done_before = to_timestamp(:at)"),
+            {"at": hour_s - 23 * HOUR_S},
+        )
+    bench.journal.add([hour_s + 1], 5, 3.0)
+    bench.journal.add([hour_s + 2, hour_s + 3], 6, 3.0)
+    keeper.turn()
+    bench.clock.advance(700)
+    bench.journal.add([hour_s + 601], 5, 3.0)
+    keeper.turn()
+    bench.clock.advance(HOUR_S + 120)
+    keeper.turn()
+    keeper.end()
+    while roll_up(bench.engine, bench.clock.now_us() / 1e6):
+        pass
+    read = "SELECT accepted, work_hashes, up FROM {} ORDER BY bucket_at"
+    assert bench.rows(read.format("participant_ten_minutes")) == [
+        (3, Decimal(3 * work_of(3.0)), 2),
+        (1, Decimal(work_of(3.0)), 1),
+    ]
+    whole = [(4, Decimal(4 * work_of(3.0)), 3)]
+    assert bench.rows(read.format("participant_hours")) == whole
+    assert bench.rows(read.format("participant_days")) == whole
+    assert bench.rows("SELECT worker_id, up FROM worker_days ORDER BY 1") == [(5, 2), (6, 1)]
+
+
 def test_windows_come_back_after_a_restart(bench: Bench) -> None:
     keeper = bench.keeper()
     for hour in range(3):
