@@ -81,7 +81,7 @@ def visiting(
     page.on("pageerror", lambda error: errors.append(str(error)))
     yield page
     context.close()
-    assert not errors
+    assert not errors, errors
 
 
 def check_page(page: Page, name: str) -> None:
@@ -124,7 +124,7 @@ def check_width(page: Page) -> None:
                 .map(one => one.outerHTML.slice(0, 120)).slice(0, 5);
         }"""
     )
-    assert not wide
+    assert not wide, wide
 
 
 def take_picture(page: Page, name: str) -> None:

@@ -25,6 +25,7 @@ class Pages:
     """The templates, once for each language: texts and formats are part of each."""
 
     def __init__(self, assets: Assets) -> None:
+        self.assets = assets
         self._environments = {language: _environment(language, assets) for language in Language}
 
     def text(self, language: Language, name: str, values: Mapping[str, Any]) -> str:
