@@ -13,7 +13,7 @@ CONNECTIONS_MAX = 8_192
 """Most of them are pages that stay open and are told of news now and then."""
 KEEP_ALIVE_S = 30
 HEAD_BYTES_MAX = 32_768
-STOP_S = 2
+STOP_S = 1
 
 
 class CabinetPortError(KenchError):

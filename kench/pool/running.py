@@ -38,6 +38,8 @@ class Running:
     """Each door's name and URL; the first is that of `stratum_url`."""
     venue_url: str | None = None
     """`http://127.0.0.1:PORT` of the paper venue; None where others are sold on."""
+    cabinet_url: str | None = None
+    """What browsers call the cabinet."""
 
 
 def write_running(run_directory: Path, running: Running) -> None:

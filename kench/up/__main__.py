@@ -15,6 +15,7 @@ from kench.up.logfile import open_log
 from kench.up.preflight import (
     Patience,
     check_nodes,
+    claim_cabinet_port,
     claim_doors,
     claim_port,
     lock_folder,
@@ -54,12 +55,13 @@ def _parse() -> argparse.Namespace:
     parser = command(
         ROLE,
         "Start everything on this machine: embedded PostgreSQL, a regtest node (or use yours), "
-        "the stratum server, settlement and a CPU miner.",
+        "the stratum server, settlement, the personal cabinet and a CPU miner.",
         example="kench up --data ./data\n"
         "  kench up --node-url http://user:password@127.0.0.1:8332 --node-zmq tcp://127.0.0.1:28332",
     )
     parser.add_argument("--stratum-port", type=int, metavar="N", help="port for miners (3333)")
     parser.add_argument("--metrics-port", type=int, metavar="N", help="port of metrics (9333)")
+    parser.add_argument("--cabinet-port", type=int, metavar="N", help="port of the cabinet (8080)")
     parser.add_argument(
         "--no-miner", dest="cpu_miner", action="store_const", const=False, help="no CPU miner"
     )
@@ -89,6 +91,8 @@ def _check(settings: Settings, clock: Clock, stop: threading.Event) -> tuple[Set
     patience = Patience(port_patience_s(settings), clock, stop.wait)
     settings = claim_doors(settings, patience)
     metrics = claim_port(settings.metrics_host, settings.metrics_port, "--metrics-port", patience)
+    cabinet = claim_cabinet_port(settings, patience)
+    settings = settings.model_copy(update={"cabinet_port": cabinet})
     network = None
     if settings.node_urls:
         network = check_nodes(settings)

@@ -105,6 +105,20 @@ def claim_port(host: str, port: int, flag: str, patience: Patience) -> int:
             ) from error
 
 
+def claim_cabinet_port(settings: Settings, patience: Patience) -> int:
+    """Return the cabinet's port; where nobody chose one and the usual one is taken, any other.
+
+    Raises PortTakenError.
+    """
+    host, port = settings.cabinet_host, settings.cabinet_port
+    try:
+        return claim_port(host, port, "--cabinet-port", patience)
+    except PortTakenError:
+        if "cabinet_port" in settings.model_fields_set or settings.cabinet_url is not None:
+            raise
+        return free_port(host)
+
+
 def claim_doors(settings: Settings, patience: Patience) -> Settings:
     """Return the settings with a port for every door, chosen where none was named.
 

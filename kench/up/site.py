@@ -1,4 +1,4 @@
-"""The parts of one machine in their order: database, node, market, settlement, stratum, miner.
+"""The parts of one machine in their order: database, node, market, settlement, stratum, cabinet.
 
 They start in this order and stop in the other, so that a part finds what it needs and no share is
 taken that cannot be carried to its end.
@@ -37,6 +37,7 @@ MINER_NICE = 10
 # Together with the database's they stay below the ten seconds that a stop may take.
 STOP_S = {
     "mine": 0.5,
+    "cabinet": 2.5,
     "stratum": 2.5,
     "sell": 2.5,
     "settle": 2.5,
@@ -79,6 +80,8 @@ class Site:
         self._say = say
         self._supervisor = Supervisor(clock, say)
         self._engine: Engine | None = None
+        self._cabinet: Part | None = None
+        """Until it has said that it is ready."""
         self._watch: Watch | None = None
         self._variables = {**base_environment(), **told}
 
@@ -124,12 +127,17 @@ class Site:
         on_ready()
         if settings.cpu_miner:
             self._start_miner()
+        self._cabinet = self._part("cabinet", self._data_flag(), self._variables)
+        self._supervisor.start(self._cabinet, stop_s=STOP_S["cabinet"], beside=settings.cpu_miner)
         self._start_watch(url)
 
     def run(self, stop: threading.Event, on_tick: Callable[[], None]) -> None:
         """Keep everything running until `stop` is set."""
         while not stop.wait(TICK_S):
             self._supervisor.tick()
+            if self._cabinet is not None and self._cabinet.ready.is_set():
+                self._say(f"kench: the cabinet is at {self._settings.cabinet_origin}")
+                self._cabinet = None
             on_tick()
 
     def stop(self) -> list[str]:
@@ -209,7 +217,9 @@ class Site:
         stratum = next(iter(doors.values()))
         metrics = f"http://{settings.metrics_host}:{settings.metrics_port}"
         venue = self._market.venue_url
-        record = Running(os.getpid(), node_url, node_zmq, stratum, metrics, doors, venue)
+        record = Running(
+            os.getpid(), node_url, node_zmq, stratum, metrics, doors, venue, settings.cabinet_origin
+        )
         write_running(settings.run_directory, record)
 
     def _part(self, role: str, arguments: list[str], environment: dict[str, str]) -> Part:

@@ -20,6 +20,7 @@ from kench.up.preflight import (
     Patience,
     PortTakenError,
     check_nodes,
+    claim_cabinet_port,
     claim_doors,
     claim_port,
     free_port,
@@ -47,6 +48,17 @@ def test_a_folder_has_one_kench_up_at_a_time(tmp_path: Path) -> None:
         lock_folder(settings)
     os.close(lock)
     os.close(lock_folder(settings))
+
+
+def test_the_cabinet_takes_another_port_unless_one_was_chosen() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        usual = read_settings().model_copy(update={"cabinet_port": port})
+        usual.model_fields_set.discard("cabinet_port")
+        assert claim_cabinet_port(usual, Patience(0, ManualClock(), id)) not in {0, port}
+        chosen = read_settings(cabinet_port=port)
+        with pytest.raises(PortTakenError, match=r"--cabinet-port \(KENCH_CABINET_PORT\)"):
+            claim_cabinet_port(chosen, Patience(0, ManualClock(), id))
 
 
 def test_a_taken_port_is_waited_for_a_while_and_then_named() -> None:

@@ -26,9 +26,11 @@ from tests.support.pool import EASY_SHARES
 READY_S = 60.0
 STOP_S = 10.0
 WAIT_S = 30.0
-ANY_PORTS = ["--stratum-port", "0", "--metrics-port", "0"]
-ROLES = {"node", "venue", "screening", "settle", "sell", "stratum", "mine"}
+ANY_PORTS = ["--stratum-port", "0", "--metrics-port", "0", "--cabinet-port", "0"]
+ROLES = {"node", "venue", "screening", "settle", "sell", "stratum", "cabinet", "mine"}
 DEMO_ORDER = "kench: no orders yet, so two officers of nobody's signed one for the demo"
+CABINET = "kench: the cabinet is at "
+BESIDE = re.compile(rf"kench: [\d.]+ \w?H/s, |{CABINET}|kench: enter the cabinet with ")
 KENCH = [sys.executable, str(Path(sys.executable).parent / "kench")]
 
 
@@ -47,10 +49,14 @@ class RunningUp:
             )
 
     @property
+    def words(self) -> list[str]:
+        """All its lines."""
+        return self._said.read_text().splitlines()
+
+    @property
     def said(self) -> list[str]:
-        """Its lines, but those of figures that come each half minute."""
-        lines = self._said.read_text().splitlines()
-        return [line for line in lines if not re.match(r"kench: [\d.]+ \w?H/s, ", line)]
+        """Its lines, but figures each half minute, and how to enter the cabinet."""
+        return [line for line in self.words if not BESIDE.match(line)]
 
     @property
     def record(self) -> dict[str, Any]:
@@ -136,6 +142,11 @@ def test_it_gets_ready_serves_stops_in_time_and_carries_on(
     first.await_ready()
     assert set(first.parts()) >= {"node", "settle", "stratum"}
     with urllib.request.urlopen(f"{first.record['metrics_url']}/healthz", timeout=5) as answer:
+        assert answer.status == 200
+    _await(lambda: any(line.startswith(CABINET) for line in first.words))
+    shown = next(line for line in first.words if line.startswith(CABINET))
+    assert first.record["cabinet_url"] == shown.removeprefix(CABINET)
+    with urllib.request.urlopen(first.record["cabinet_url"], timeout=5) as answer:
         assert answer.status == 200
     address = first.record["stratum_url"].removeprefix("stratum+tcp://").rsplit(":", 1)
     socket.create_connection((address[0], int(address[1])), timeout=5).close()
