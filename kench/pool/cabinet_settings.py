@@ -35,6 +35,10 @@ class CabinetSettings(BaseModel):
     cabinet_uploads_max_bytes: Annotated[int, Field(ge=65_536, le=2**30)] = 33_554_432
     """Cabinet: the most that one form may send with its files, from somebody who has entered."""
 
+    cabinet_miners_host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")] | None = None
+    """Cabinet: the name or address by which miners reach the ports, for the connection
+    instructions. Unset: the first of a port's own addresses."""
+
     @field_validator("cabinet_proxy_from", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:

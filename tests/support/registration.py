@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.login.logins import find_login
 from kench.cabinet.registration.application import Application
 from kench.cabinet.registration.attachments import Attachment
 from kench.cabinet.registration.bodies import application_body, decision_body, notice_body
@@ -14,17 +16,30 @@ from kench.cabinet.registration.documents import take_upload
 from kench.cabinet.registration.entering import decide
 from kench.cabinet.registration.notice_store import notify
 from kench.cabinet.registration.notices import Notice
+from kench.cabinet.registration.outcomes import OUTCOMES
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.signing.closing import close_request
-from kench.cabinet.signing.requests import open_request
+from kench.cabinet.signing.requests import open_request, read_request
 from kench.cabinet.signing.wording import Purpose
+from kench.cabinet.web.cookies import BROWSER as BROWSER_COOKIE
+from kench.cabinet.web.cookies import LOGIN, cookie_name
 from kench.pool.calendar import WorkingDays
 from kench.pool.moments import midnight_us
 from kench.pool.orders.book import NO_DAYS_CHANGED
 from kench.pool.orders.officers import add_officer
-from tests.support.applications import PDF, TODAY, application
+from tests.support.applications import PDF, TODAY, application, draft
+from tests.support.cabinet import Client
 from tests.support.pki import PIN, Authority
-from tests.support.signing import BROWSER, ORIGIN, SECOND_US, Draw, authority, enter, signer
+from tests.support.signing import (
+    BROWSER,
+    LIMITS,
+    ORIGIN,
+    SECOND_US,
+    Draw,
+    authority,
+    enter,
+    signer,
+)
 
 OFFICER_PIN = "10103199000456"
 OTHER_PIN = "21507198500999"
@@ -80,7 +95,7 @@ def apply(
     db: sa.Connection, pin: str = PIN, given: Application | None = None, now_us: int = NOW_US
 ) -> int:
     """A person applies; returns the number of the application."""
-    given = given or application(pin=pin)
+    given = given or application(draft(tax_number=pin), pin)
     login, _ = enter(db, pin, now_us=now_us, draw=DRAW)
     upload(db, login.person.id, given.attachments)
     act = sign(db, Purpose.APPLICATION, application_body(given, str), pin, now_us=now_us)
@@ -127,3 +142,20 @@ def notified(
     upload(db, login.person.id, notice.attachments)
     act = sign(db, Purpose.NOTICE, notice_body(notice, "", str), pin, now_us=now_us)
     return notify(db, act, CALENDAR)
+
+
+def signed_in(cabinet: Cabinet, client: Client, path: str, pin: str = PIN) -> str:
+    """What the page of a signing request does when a signature comes; returns the next page."""
+    browser = bytes.fromhex(client.cookies[cookie_name(cabinet.settings, BROWSER_COOKIE)])
+    secret = bytes.fromhex(client.cookies[cookie_name(cabinet.settings, LOGIN)])
+    now_us = cabinet.clock.now_us()
+    with cabinet.engine.begin() as db:
+        login = find_login(db, secret, idle_us=LIMITS.idle_us, now_us=now_us)
+        request = read_request(db, path.rpartition("/")[2], browser)
+        assert request is not None
+        act = close_request(
+            db, request.id, signer(pin).sign(request.content), browser=browser, login=login,
+            now_us=now_us, verifier=cabinet.verifier,
+        )  # fmt: skip
+        assert isinstance(act, SignedAct), act
+        return OUTCOMES[act.purpose](db, act, cabinet)

@@ -9,13 +9,26 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.registration.due import DueWork
 from kench.cabinet.web.assets import ASSETS_PATH, AssetFiles, read_assets
 from kench.cabinet.web.bodies import BoundBodies
 from kench.cabinet.web.faults import on_fault, on_http_error, on_invalid
 from kench.cabinet.web.forms import checked
 from kench.cabinet.web.metrics import Metrics
 from kench.cabinet.web.pages import Pages
-from kench.cabinet.web.rooms import dashboard, front, health, language, participants
+from kench.cabinet.web.rooms import (
+    applications,
+    apply,
+    connection,
+    dashboard,
+    desk,
+    dossier,
+    front,
+    health,
+    language,
+    notices,
+    participants,
+)
 from kench.cabinet.web.shield import Shield
 from kench.cabinet.web.threads import bound_threads
 
@@ -24,6 +37,12 @@ ROOMS: tuple[APIRouter, ...] = (
     language.room,
     participants.room,
     dashboard.room,
+    apply.room,
+    applications.room,
+    connection.room,
+    notices.room,
+    dossier.room,
+    desk.room,
 )
 """Every room that people enter; each is a module of `kench.cabinet.web.rooms`."""
 
@@ -34,10 +53,13 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         bound_threads()
+        due.start()
         on_start()
         yield
+        due.stop()
 
     metrics = Metrics()
+    due = DueWork(cabinet.engine, cabinet.clock, metrics.registry)
     assets = read_assets()
     app = FastAPI(
         # The pages are no API: it has no description of them, and no page of somebody's scripts.

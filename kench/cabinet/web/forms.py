@@ -1,6 +1,7 @@
 """Forms: who may send one, and how much."""
 
 import hmac
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -18,23 +19,28 @@ TOKEN = "csrf"  # noqa: S105 - the name of a field
 MULTIPART = "multipart/form-data"
 
 
-async def checked(request: Request, visit: VisitHere) -> None:
+async def checked(request: Request, visit: VisitHere) -> AsyncIterator[None]:
     """Refuse a form that does not come from a page of this visit; read it, within bounds.
 
     Every route has this dependency (`kench.cabinet.web.app`): who adds one cannot forget it.
     """
     if request.method in SAFE_METHODS:
+        yield
         return
     multipart = request.headers.get("content-type", "").startswith(MULTIPART)
     if multipart and visit.login is not None:
         allow_body(request, cabinet_of(request).settings.cabinet_uploads_max_bytes)
-    form = await request.form(
+    # Closed in the end, with the files that came in it.
+    async with request.form(
         max_files=FILES_MAX, max_fields=FIELDS_MAX, max_part_size=FIELD_BYTES_MAX
-    )
-    token = form.get(TOKEN)
-    if not isinstance(token, str) or not hmac.compare_digest(token.encode(), visit.csrf.encode()):
-        raise HTTPException(403)
-    request.state.form = form
+    ) as form:
+        token = form.get(TOKEN)
+        if not isinstance(token, str) or not hmac.compare_digest(
+            token.encode(), visit.csrf.encode()
+        ):
+            raise HTTPException(403)
+        request.state.form = form
+        yield
 
 
 def posted(request: Request) -> FormData:

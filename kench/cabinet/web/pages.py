@@ -50,6 +50,12 @@ def render(
     return HTMLResponse(text, status, headers=headers)
 
 
+def page_text(request: Request, language: Language, name: str, values: Mapping[str, Any]) -> str:
+    """Return the text of a page that is not for browsers, in any language."""
+    pages: Pages = request.app.state.pages
+    return pages.text(language, name, values)
+
+
 def go(path: str, said: str | None = None) -> Response:
     """Return the way to another page of ours; `said` names what is said at its top (`SAID`)."""
     if said is not None and said not in SAID:

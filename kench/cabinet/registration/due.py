@@ -1,0 +1,92 @@
+"""What falls due by itself, done by a thread of the cabinet; what is overdue is told, loudly.
+
+Of several cabinets on one database one at a time does it, under an advisory lock.
+"""
+
+import threading
+
+import sqlalchemy as sa
+import structlog
+from prometheus_client import CollectorRegistry, Gauge
+from sqlalchemy.exc import SQLAlchemyError
+
+from kench.cabinet.registration.cases import open_cases
+from kench.cabinet.registration.notice_store import take_effect, waiting_notices
+from kench.pool.clock import Clock
+from kench.pool.errors import KenchError
+
+LOOK_S = 1.0
+"""Suspensions begin at midnight, and the ports follow within two seconds."""
+JOIN_S = 5.0
+DUE_LOCK = 0x6B656E6368647565
+"""Key of the advisory lock of whoever does what is due ("kenchdue")."""
+
+log = structlog.get_logger("registration")
+
+
+class DueWork:
+    """Looks once a second; `overdue` is how much should have been decided or entered already."""
+
+    def __init__(self, engine: sa.Engine, clock: Clock, registry: CollectorRegistry) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._told: set[str] = set()
+        self._away = False
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="due work", daemon=True)
+        self._gauge = Gauge(
+            "kench_cabinet_overdue",
+            "Applications undecided and notices not entered after their deadlines",
+            registry=registry,
+        )
+        self.overdue = 0
+
+    def start(self) -> None:
+        """Look from now on."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(JOIN_S)
+
+    def look(self) -> int:
+        """Look once; return how much was done."""
+        now_us = self._clock.now_us()
+        with self._engine.begin() as db:
+            if not db.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(DUE_LOCK))):
+                return 0
+            done = take_effect(db, now_us)
+        with self._engine.connect() as db:
+            self._tell(db, now_us)
+        if done:
+            log.info("register moved", steps=done)
+        return done
+
+    def _tell(self, db: sa.Connection, now_us: int) -> None:
+        late = {
+            f"application {case.id} is not decided": case.deadline
+            for case in open_cases(db)
+            if case.deadline.is_missed(now_us)
+        } | {
+            f"notice {case.id} is not entered": case.enter_by
+            for case in waiting_notices(db)
+            if case.enter_by is not None and case.enter_by.is_missed(now_us)
+        }
+        for what, deadline in late.items():
+            if what not in self._told:
+                log.error("deadline missed", what=what, day=str(deadline.day if deadline else ""))
+        self._told = set(late)
+        self.overdue = len(late)
+        self._gauge.set(self.overdue)
+
+    def _run(self) -> None:
+        while not self._stop.wait(LOOK_S):
+            try:
+                self.look()
+                self._away = False
+            except (SQLAlchemyError, KenchError) as error:
+                if not self._away:
+                    log.warning("what is due cannot be done", why=str(error).partition("\n")[0])
+                self._away = True

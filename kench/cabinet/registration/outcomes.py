@@ -1,0 +1,68 @@
+"""What follows from a signature, in the transaction in which it is kept; by its purpose.
+
+Each raises ActRefusedError where it cannot follow: then nothing is kept at all.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import sqlalchemy as sa
+
+from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.registration.bodies import Withdrawal, data_of
+from kench.cabinet.registration.cases import submit, withdraw
+from kench.cabinet.registration.entering import decide, exclude
+from kench.cabinet.registration.notice_store import notify, read_notice_case, withdraw_notice
+from kench.cabinet.registration.refusals import ActRefusedError
+from kench.cabinet.signing.acts import SignedAct
+from kench.cabinet.signing.wording import Purpose
+from kench.cabinet.words.catalogues import N_
+from kench.pool.calendar import WorkingDays
+
+Outcome = Callable[[sa.Connection, SignedAct, Cabinet], str]
+"""Does what follows, and says which page comes next."""
+
+
+def calendar_of(cabinet: Cabinet, at_us: int) -> WorkingDays:
+    """The calendar as it is known at a moment."""
+    return WorkingDays.at(cabinet.orders.book, at_us)
+
+
+def _application(db: sa.Connection, act: SignedAct, cabinet: Cabinet) -> str:
+    number = submit(db, act, calendar_of(cabinet, act.signed_us))
+    return f"/applications/{number}?said=applied"
+
+
+def _notice(db: sa.Connection, act: SignedAct, cabinet: Cabinet) -> str:
+    number = notify(db, act, calendar_of(cabinet, act.signed_us))
+    case = read_notice_case(db, number)
+    return f"/p/{case.participant_id if case else 0}/notices?said=notified"
+
+
+def _withdrawal(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    withdrawal = data_of(act.content, Withdrawal)
+    if withdrawal.application is not None:
+        withdraw(db, act, withdrawal.application)
+        return f"/applications/{withdrawal.application}?said=withdrawn"
+    if withdrawal.notice is not None:
+        return f"/p/{withdraw_notice(db, act, withdrawal.notice)}/notices?said=withdrawn"
+    raise ActRefusedError(N_("This withdraws nothing."))
+
+
+def _decision(db: sa.Connection, act: SignedAct, cabinet: Cabinet) -> str:
+    return f"/desk/applications/{decide(db, act, cabinet.random_bytes).id}?said=decided"
+
+
+def _exclusion(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    return f"/desk/participants/{exclude(db, act)}?said=decided"
+
+
+OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
+    {
+        Purpose.APPLICATION: _application,
+        Purpose.NOTICE: _notice,
+        Purpose.WITHDRAWAL: _withdrawal,
+        Purpose.DECISION: _decision,
+        Purpose.EXCLUSION: _exclusion,
+    }
+)
