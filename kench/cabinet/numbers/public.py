@@ -24,6 +24,7 @@ class PublicNumbers:
     """The pool at one moment."""
 
     hashrate_10m: float
+    hashrate_1h: float
     hashrate_24h: float
     workers: int
     participants: int
@@ -36,6 +37,7 @@ class PublicNumbers:
 
 _LIVE = sa.text("""
     SELECT coalesce(sum(hashrate_10m), 0) AS hashrate_10m,
+        coalesce(sum(hashrate_1h), 0) AS hashrate_1h,
         coalesce(sum(hashrate_24h), 0) AS hashrate_24h, coalesce(sum(workers), 0) AS workers
     FROM pool_live WHERE written_at > now() - interval '1 minute'
 """)
@@ -56,6 +58,7 @@ def read_public(db: sa.Connection) -> PublicNumbers:
     blocks = db.execute(_BLOCKS).one()
     return PublicNumbers(
         hashrate_10m=float(live.hashrate_10m),
+        hashrate_1h=float(live.hashrate_1h),
         hashrate_24h=float(live.hashrate_24h),
         workers=int(live.workers),
         participants=int(db.execute(_PARTICIPANTS).scalar_one()),

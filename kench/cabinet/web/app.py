@@ -31,6 +31,7 @@ from kench.cabinet.web.rooms import (
 )
 from kench.cabinet.web.shield import Shield
 from kench.cabinet.web.threads import bound_threads
+from kench.cabinet.web.watching import add_watching
 
 ROOMS: tuple[APIRouter, ...] = (
     front.room,
@@ -85,4 +86,5 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
     for room in ROOMS:
         app.include_router(room, dependencies=[Depends(checked)])
     app.mount(ASSETS_PATH, AssetFiles(assets))
+    add_watching(app, cabinet)
     return app
