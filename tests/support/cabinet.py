@@ -16,7 +16,8 @@ from typing import Any
 
 import httpx
 import uvicorn
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, FastAPI
+from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
 
 from kench.cabinet.cabinet import Cabinet
@@ -86,6 +87,16 @@ def cabinet_of(
         OrderWatch(engine, verifier),
     )
     engine.dispose()
+
+
+def routes_of(app: FastAPI) -> list[tuple[str, str]]:
+    """Every method and path of the rooms, parameters as they stand in the code."""
+    return [
+        (method, route.path)
+        for route in iter_route_contexts(app.routes)
+        for method in sorted(route.methods or ())
+        if route.path is not None and method != "HEAD"
+    ]
 
 
 class Client(TestClient):
