@@ -4,6 +4,7 @@ Of several cabinets on one database one at a time does it, under an advisory loc
 """
 
 import threading
+from datetime import date
 
 import sqlalchemy as sa
 import structlog
@@ -12,11 +13,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kench.cabinet.registration.cases import open_cases
 from kench.cabinet.registration.notice_store import take_effect, waiting_notices
+from kench.pool.calendar import day_at
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 
 LOOK_S = 1.0
 """Suspensions begin at midnight, and the ports follow within two seconds."""
+EVERY_S = 60.0
+"""How often all is looked at while the day is the same: nothing but midnight makes it due."""
 JOIN_S = 5.0
 DUE_LOCK = 0x6B656E6368647565
 """Key of the advisory lock of whoever does what is due ("kenchdue")."""
@@ -25,13 +29,14 @@ log = structlog.get_logger("registration")
 
 
 class DueWork:
-    """Looks once a second; `overdue` is how much should have been decided or entered already."""
+    """Looks at midnight and each minute; `overdue` counts what should have been done already."""
 
     def __init__(self, engine: sa.Engine, clock: Clock, registry: CollectorRegistry) -> None:
         self._engine = engine
         self._clock = clock
         self._told: set[str] = set()
         self._away = False
+        self._looked_on, self._looked_s = date.min, 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="due work", daemon=True)
         self._gauge = Gauge(
@@ -51,6 +56,12 @@ class DueWork:
         if self._thread.is_alive():
             self._thread.join(JOIN_S)
 
+    def is_time(self) -> bool:
+        """Whether to look now: a day has begun, or a minute is over."""
+        if day_at(self._clock.now_us()) != self._looked_on:
+            return True
+        return self._clock.monotonic() - self._looked_s >= EVERY_S
+
     def look(self) -> int:
         """Look once; return how much was done."""
         now_us = self._clock.now_us()
@@ -60,6 +71,7 @@ class DueWork:
             done = take_effect(db, now_us)
         with self._engine.connect() as db:
             self._tell(db, now_us)
+        self._looked_on, self._looked_s = day_at(now_us), self._clock.monotonic()
         if done:
             log.info("register moved", steps=done)
         return done
@@ -84,7 +96,8 @@ class DueWork:
     def _run(self) -> None:
         while not self._stop.wait(LOOK_S):
             try:
-                self.look()
+                if self.is_time():
+                    self.look()
                 self._away = False
             except (SQLAlchemyError, KenchError) as error:
                 if not self._away:

@@ -307,9 +307,15 @@ def test_what_is_due_is_done_by_one_of_several_and_what_is_overdue_is_told(
         notified(db, Notice(kind=NoticeKind.SUSPENSION, participant=number, day=day))
     clock = ManualClock(NOW_US)
     due = DueWork(cabinet.engine, clock, Metrics().registry)
+    assert due.is_time()
     assert due.look() == 0
     assert due.overdue == 0
-    clock.advance(8 * DAY_S)
+    assert not due.is_time()
+    clock.advance(60)
+    assert due.is_time()
+    due.look()
+    clock.step(8 * DAY_S)
+    assert due.is_time()
     held = open_engine(database, application_name="other cabinet")
     with held.begin() as db:
         db.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": 0x6B656E6368647565})

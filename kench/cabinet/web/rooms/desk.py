@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.cabinet.registration.application import (
     APPLICANT_KINDS,
     NUMBER_MAX,
@@ -162,6 +163,13 @@ def enter(cabinet: CabinetHere, visit: VisitHere, officer: Officer, number: Numb
     try:
         with cabinet.engine.begin() as db:
             enter_notice(db, number, officer.person.id, visit.now_us)
+            keep_trail(
+                db,
+                TrailEntry(
+                    visit.now_us, "enter_notice", DONE, f"notice {number}", visit.address,
+                    person_id=officer.person.id, login_id=officer.id,
+                ),
+            )  # fmt: skip
     except ActRefusedError as error:
         raise HTTPException(409) from error
     return go(f"/desk/notices/{number}", "entered")

@@ -99,6 +99,7 @@ CREATE TABLE notices (
     CHECK ((kind IN ('certificate', 'equipment')) = (enter_by IS NOT NULL))
 );
 CREATE INDEX notices_of_participant ON notices (participant_id, id);
+CREATE INDEX notices_by_day ON notices (day) WHERE day IS NOT NULL;
 
 CREATE TABLE notice_events (
     id        bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

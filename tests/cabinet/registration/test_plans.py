@@ -1,0 +1,63 @@
+"""What pages of one person or participant ask goes by an index, however much there is of others."""
+
+from collections.abc import Callable
+
+import pytest
+import sqlalchemy as sa
+
+from kench.cabinet.registration.cases import case_of_participant, cases_of, cases_with_number
+from kench.cabinet.registration.documents import check_uploaded, read_draft_of
+from kench.cabinet.registration.dossier import acts_of
+from kench.cabinet.registration.entering import has_token
+from kench.cabinet.registration.membership import current_entry, entries_of, history_of, state_of
+from kench.cabinet.registration.notice_store import notices_of, read_notice_case, take_effect
+from kench.pool.database import open_engine
+from tests.support.applications import application
+from tests.support.pki import PIN
+from tests.support.registration import NOW_US, put_officer, registered
+from tests.support.signing import cabinet_engine
+
+QUERIES: dict[str, Callable[[sa.Connection], object]] = {
+    "cases of a person": lambda db: cases_of(db, 1),
+    "cases with a tax number": lambda db: cases_with_number(db, PIN),
+    "case of a participant": lambda db: case_of_participant(db, 1),
+    "draft": lambda db: read_draft_of(db, 1),
+    "uploads": lambda db: check_uploaded(db, 1, application().attachments),
+    "acts": lambda db: acts_of(db, 1),
+    "token": lambda db: has_token(db, 1),
+    "entry": lambda db: current_entry(db, 1),
+    "entries": lambda db: entries_of(db, 1),
+    "history": lambda db: history_of(db, 1),
+    "state": lambda db: state_of(db, 1),
+    "notices": lambda db: notices_of(db, 1),
+    "notice": lambda db: read_notice_case(db, 1),
+    "due": lambda db: take_effect(db, NOW_US),
+}
+
+
+@pytest.fixture(scope="module")
+def engine(module_database: str) -> sa.Engine:
+    owner = open_engine(module_database, application_name="test")
+    with owner.begin() as db:
+        put_officer(db)
+        registered(db)
+    owner.dispose()
+    return cabinet_engine(module_database)
+
+
+@pytest.mark.parametrize("name", QUERIES)
+def test_a_page_asks_by_an_index(engine: sa.Engine, name: str) -> None:
+    asked: list[tuple[str, object]] = []
+
+    def keep(_c: object, _cursor: object, statement: str, parameters: object, *_: object) -> None:
+        asked.append((statement, parameters))
+
+    with engine.connect() as db:
+        sa.event.listen(db, "before_cursor_execute", keep)
+        QUERIES[name](db)
+        sa.event.remove(db, "before_cursor_execute", keep)
+        db.exec_driver_sql("SET LOCAL enable_seqscan = off")
+        assert asked
+        for statement, parameters in asked:
+            plan = db.exec_driver_sql(f"EXPLAIN {statement}", parameters).scalars().all()  # type: ignore[arg-type]
+            assert not [line for line in plan if "Seq Scan" in line], "\n".join(plan)
