@@ -20,18 +20,24 @@ from kench.cabinet.web.visit import CabinetHere, Entered, Visit
 from kench.cabinet.words.catalogues import N_
 from kench.pool.register import ID_MAX
 
+MONEY_ROLES = (PeopleRole.OWNER, PeopleRole.ACCOUNTANT)
+"""Who sees what a participant earns; a technician sees its machines."""
+
 
 class Tab(NamedTuple):
     """A room of a participant: the end of its address, and its name."""
 
     path: str
     title: str
+    roles: tuple[PeopleRole, ...] = tuple(PeopleRole)
+    """Whom it is shown to."""
 
 
 TABS = [
     Tab("", N_("Dashboard")),
     Tab("workers", N_("Workers")),
     Tab("equipment", N_("Equipment")),
+    Tab("earnings", N_("Earnings"), MONEY_ROLES),
 ]
 """The rooms in the order in which they are shown."""
 
@@ -51,11 +57,11 @@ Acting = Annotated[ActsFor, Depends(acting)]
 
 
 def acting_as(*roles: PeopleRole) -> Callable[[ActsFor], ActsFor]:
-    """Return a dependency that gives the same to people of these roles, and 403 to others."""
+    """Return a dependency that gives the same to people of these roles; 404 to others."""
 
     def acting_in_role(found: Acting) -> ActsFor:
         if found.role not in roles:
-            raise HTTPException(403)
+            raise HTTPException(404)
         return found
 
     return acting_in_role

@@ -72,6 +72,10 @@ class Formats:
             value = value.astimezone(BISHKEK).date()
         return dates.format_date(value, format="long", locale=self.language.locale)
 
+    def month(self, value: date) -> str:
+        """Write month and year."""
+        return dates.format_skeleton("yMMMM", value, locale=self.language.locale)
+
     def moment(self, value: datetime | int | None, style: str = "medium") -> str:
         """Write date and time of Bishkek; a number is Unix microseconds."""
         if value is None:

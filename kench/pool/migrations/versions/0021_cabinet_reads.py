@@ -17,9 +17,14 @@ GRANT SELECT ON blocks, block_credits, block_outputs, block_spans, manifests, to
     TO kench_cabinet;
 GRANT SELECT ON accounts, account_classes, account_balances, transfers, ledger_flows,
     participant_balances TO kench_cabinet;
-GRANT SELECT ON lots, lot_shares, lot_sold_shares, lot_events, venue_orders, fills,
-    lot_settlements, lot_settlement_lines TO kench_cabinet;
-GRANT SELECT ON payouts, payout_batches, bank_accounts TO kench_cabinet;
+GRANT SELECT ON lots, lot_shares, lot_sold_shares, lot_events, lot_remainders, lot_carries,
+    venue_orders, fills, lot_settlements, lot_settlement_lines TO kench_cabinet;
+GRANT SELECT ON payouts, bank_accounts TO kench_cabinet;
+-- A batch's document has the accounts of all whom it pays.
+GRANT SELECT (batch, kind, made_at, order_number, payouts, total_tyiyn) ON payout_batches
+    TO kench_cabinet;
+-- Blocks page by page, newest first; and those of a month.
+CREATE INDEX blocks_found ON blocks (found_at, hash);
 CREATE POLICY cabinet_reads_all ON transfers FOR SELECT TO kench_cabinet USING (true);
 """
 
