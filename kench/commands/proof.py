@@ -14,11 +14,11 @@ from rich.progress import Progress as Bar
 from kench.payouts import tables as books
 from kench.payouts.proofs.evidence import EvidenceKey
 from kench.payouts.proofs.gathering import WindowReader, read_repeats
-from kench.payouts.proofs.making import NoManifestError, name_of, read_kept, read_tree
+from kench.payouts.proofs.giving import NoProofError, make_proof
+from kench.payouts.proofs.making import NoManifestError
 from kench.payouts.proofs.own_shares import check_file, write_file
 from kench.payouts.proofs.proof import Proof
 from kench.payouts.proofs.tables import manifests
-from kench.payouts.proofs.tree import salt_of
 from kench.pool.database import Role, one_transaction
 from kench.pool.errors import KenchError
 from kench.pool.postgres import database_url
@@ -27,10 +27,6 @@ from kench.pool.settings import Settings
 
 ROLE = "proof"
 HASH_DIGITS = 64
-
-
-class NoProofError(KenchError):
-    """There is nothing to prove, or not with this key."""
 
 
 class ProofNotWrittenError(KenchError):
@@ -82,33 +78,6 @@ def find_block(connection: sa.Connection, words: str) -> str:
     if not found:
         raise NoManifestError(f"no block at height {words} has a manifest")
     return str(found[0])
-
-
-def make_proof(connection: sa.Connection, block_hash: str, participant_id: int) -> Proof:
-    """Make a participant's proof from the books, and check it. Raises KenchError's subclasses."""
-    signed, salt_source = read_kept(connection, block_hash)
-    tree = read_tree(connection, block_hash, salt_source)
-    index = tree.index_of(participant_id)
-    if index is None:
-        raise NoProofError(f"block {block_hash} pays no work of participant {participant_id}")
-    columns = books.block_credits.c
-    row = connection.execute(
-        sa.select(columns.work_hashes, columns.reward_sat).where(
-            columns.block_hash == block_hash, columns.participant_id == participant_id
-        )
-    ).one()
-    proof = Proof(
-        index=index,
-        participant_id=participant_id,
-        name=name_of(connection, participant_id),
-        salt=salt_of(salt_source, participant_id),
-        work_hashes=row.work_hashes,
-        reward_sat=row.reward_sat,
-        path=tree.path(index),
-        signed=signed,
-    )
-    proof.check()
-    return proof
 
 
 def _write_shares(

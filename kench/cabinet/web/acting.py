@@ -38,6 +38,8 @@ TABS = [
     Tab("workers", N_("Workers")),
     Tab("equipment", N_("Equipment")),
     Tab("earnings", N_("Earnings"), MONEY_ROLES),
+    Tab("payouts", N_("Payouts"), MONEY_ROLES),
+    Tab("statements", N_("Statements"), MONEY_ROLES),
 ]
 """The rooms in the order in which they are shown."""
 

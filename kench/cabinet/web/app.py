@@ -14,11 +14,13 @@ from kench.cabinet.web.assets import ASSETS_PATH, AssetFiles, read_assets
 from kench.cabinet.web.bodies import BoundBodies
 from kench.cabinet.web.faults import on_fault, on_http_error, on_invalid
 from kench.cabinet.web.forms import checked
+from kench.cabinet.web.making import Making
 from kench.cabinet.web.metrics import Metrics
 from kench.cabinet.web.pages import Pages
 from kench.cabinet.web.rooms import (
     applications,
     apply,
+    blocks,
     connection,
     dashboard,
     desk,
@@ -29,6 +31,8 @@ from kench.cabinet.web.rooms import (
     language,
     notices,
     participants,
+    payouts,
+    statements,
 )
 from kench.cabinet.web.shield import Shield
 from kench.cabinet.web.threads import bound_threads
@@ -40,6 +44,9 @@ ROOMS: tuple[APIRouter, ...] = (
     participants.room,
     dashboard.room,
     earnings.room,
+    blocks.room,
+    payouts.room,
+    statements.room,
     apply.room,
     applications.room,
     connection.room,
@@ -83,6 +90,7 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
     app.state.cabinet = cabinet
     app.state.metrics = metrics
     app.state.pages = Pages(assets)
+    app.state.making = Making()
     app.state.public = front.keep_public(cabinet)
     app.include_router(health.room)
     for room in ROOMS:

@@ -36,8 +36,9 @@ def pdf_of(statement: Statement, language: Language) -> bytes:
     page = weasyprint.HTML(
         string=html_of(statement, language), url_fetcher=_refuse, base_url="about:blank"
     )
-    # It tells at length which of two libraries cuts its fonts.
-    logging.getLogger("weasyprint").setLevel(logging.ERROR)
+    # It tells at length which of two libraries cuts its fonts, and that one of each table.
+    for name in ("weasyprint", "fontTools"):
+        logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # It leaves a colour profile of its own open, which Python closes.
         warnings.simplefilter("ignore", ResourceWarning)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from kench.commands.proof import make_proof
 from kench.payouts.audit.run import audit
 from kench.payouts.proofs.evidence import check_signature
 from kench.payouts.proofs.gathering import WindowReader, read_repeats
+from kench.payouts.proofs.giving import make_proof
 from kench.payouts.proofs.making import read_kept
 from kench.payouts.proofs.manifest import Manifest
 from kench.payouts.proofs.own_shares import check_file, write_file

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from kench.commands.proof import make_proof
 from kench.native import crc32
 from kench.payouts import ledger
 from kench.payouts.proofs.canonical import encode
 from kench.payouts.proofs.errors import ProofRefusedError
 from kench.payouts.proofs.gathering import WindowReader, read_repeats
+from kench.payouts.proofs.giving import make_proof
 from kench.payouts.proofs.own_shares import check_file, write_file
 from kench.pool.journal.format import SHARE
 from kench.pool.work import work_of
