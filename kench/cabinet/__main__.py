@@ -4,13 +4,14 @@ import logging
 import os
 
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.login.sweep import Sweep
 from kench.cabinet.serving import listen, serve
 from kench.cabinet.web.app import make_app
 from kench.cabinet.web.assets import check_assets, read_assets
 from kench.cabinet.web.threads import THREADS_MAX
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, check_schema, open_engine
-from kench.pool.orders.verifying import verifier_of
+from kench.pool.orders.verifying import lists_of, verifier_of
 from kench.pool.orders.watch import OrderWatch
 from kench.pool.postgres import database_url
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
@@ -37,7 +38,10 @@ def main() -> None:
     listener = listen(settings.cabinet_host, settings.cabinet_port)
     port = int(listener.getsockname()[1])
     settings = settings.model_copy(update={"cabinet_port": port})
-    verifier = verifier_of(settings)
+    clock = SystemClock()
+    lists = lists_of(settings, clock)
+    lists.start()
+    verifier = verifier_of(settings, lists=lists)
     with database_url(settings) as url:
         engine = open_engine(
             url,
@@ -50,14 +54,20 @@ def main() -> None:
         orders = OrderWatch(engine, verifier)
         orders.load()
         orders.start()
-        cabinet = Cabinet(engine, settings, SystemClock(), os.urandom, verifier, orders)
+        # What people sign is about the coins of the orders' network: the demo's may on regtest.
+        persons = verifier_of(settings, lambda _text: orders.book.network, lists)
+        cabinet = Cabinet(engine, settings, clock, os.urandom, persons, orders)
+        sweep = Sweep(engine, clock)
+        sweep.start()
 
         def on_start() -> None:
             announce(ROLE, settings.cabinet_origin)
             announce(ROLE, "ready")
 
         serve(make_app(cabinet, on_start), listener)
+        sweep.stop()
         orders.stop()
+        lists.stop()
         engine.dispose()
 
 

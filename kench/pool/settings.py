@@ -42,6 +42,7 @@ from kench.pool.door_settings import (
     tables_of,
     words_of,
 )
+from kench.pool.signature_settings import SignatureSettings
 from kench.pool.venue_settings import (
     VENUES_MAX,
     VenueSettings,
@@ -62,14 +63,11 @@ COINBASE_TAG_BYTES_MAX = 32
 NETWORKS = ("main", "test", "testnet4", "signet", "regtest")
 """Networks by the names that getblockchaininfo uses."""
 
-SIGNATURE_PIN_PATTERNS = (r"2.5.4.5=PNOKG-(\d{14})", r"2.5.4.5=(\d{14})")
-"""In serialNumber, with the prefix of ETSI EN 319 412-1 or plain."""
-
 
 Cost = Annotated[float, Field(gt=0, le=1e9)]
 
 
-class Settings(CabinetSettings, BaseSettings):
+class Settings(CabinetSettings, SignatureSettings, BaseSettings):
     """The settings of one data folder. Attribute `x` is `KENCH_X`; `data_dir` is `KENCH_DATA`."""
 
     model_config = SettingsConfigDict(
@@ -208,16 +206,6 @@ class Settings(CabinetSettings, BaseSettings):
     """Number of the account that each venue pays proceeds from, `venue=number`: credits from there
     are booked as that venue's."""
 
-    signature_roots: Annotated[tuple[Path, ...], NoDecode] = ()
-    """Certificates of the authorities whose signatures count, files or folders, PEM or DER. Unset:
-    none, but for the demo's own on regtest."""
-    signature_crls: Annotated[tuple[Path, ...], NoDecode] = ()
-    """Their revocation lists, files or folders, PEM or DER: a list of every authority between a
-    signer and its root, fresh when somebody signs. Nothing is fetched: renew them on a timer."""
-    signature_pin_patterns: Annotated[tuple[str, ...], NoDecode] = SIGNATURE_PIN_PATTERNS
-    """Where a certificate's subject has its owner's personal number: `OID=expression` with one
-    group around it; the first that fits decides."""
-
     database_url: SecretStr | None = None
     """`postgresql://user:password@host:port/name` of a PostgreSQL 15 or later. Unset: the
     embedded one."""
@@ -282,7 +270,6 @@ class Settings(CabinetSettings, BaseSettings):
 
     @field_validator(
         *("node_urls", "node_zmq", "proxy_from", "cost_exempt", "venue_faults"),
-        *("signature_roots", "signature_crls", "signature_pin_patterns"),
         "bank_venue_accounts",
         mode="before",
     )
@@ -346,11 +333,6 @@ class Settings(CabinetSettings, BaseSettings):
         if value is not None and value not in NETWORKS:
             raise ValueError(f"must be one of {', '.join(NETWORKS)}")
         return value
-
-    @field_validator("signature_roots", "signature_crls")
-    @classmethod
-    def _resolve_paths(cls, value: tuple[Path, ...]) -> tuple[Path, ...]:
-        return tuple(path.expanduser().resolve() for path in value)
 
     @field_validator("coinbase_tag")
     @classmethod
@@ -473,6 +455,11 @@ class Settings(CabinetSettings, BaseSettings):
     def demo_pki_directory(self) -> Path:
         """`DATA/run/pki`: the demo's authority and officers, where `kench up` made them."""
         return self.run_directory / "pki"
+
+    @property
+    def lists_directory(self) -> Path:
+        """`DATA/lists`: revocation lists as they were fetched last."""
+        return self.data_dir / "lists"
 
     @classmethod
     def settings_customise_sources(

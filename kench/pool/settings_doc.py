@@ -13,6 +13,7 @@ from kench.pool.cabinet_settings import CabinetSettings
 from kench.pool.door_settings import DoorSettings
 from kench.pool.settings import Settings
 from kench.pool.settings_file import variable_of
+from kench.pool.signature_settings import SignatureSettings
 from kench.pool.venue_settings import VenueSettings
 
 HEAD = """\
@@ -55,7 +56,7 @@ Variables that are no settings:
 | `KENCH_UP_PID` | set by `kench up` for its parts, which end when it does |
 | `KENCH_TEST_...` | read by the tests alone |
 """  # noqa: E501 - rows of a table
-MIXED_IN = {*CabinetSettings.model_fields}
+MIXED_IN = {*CabinetSettings.model_fields, *SignatureSettings.model_fields}
 SIGNS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
 ENDLESS = 2.0**62
 """A bound beyond this is no bound that anybody meets."""

@@ -45,24 +45,15 @@ class Guard:
         self._subjects_max = subjects_max
         self._used: OrderedDict[tuple[Asked, bytes], tuple[float, float]] = OrderedDict()
 
-    def admits(  # noqa: PLR0913 - who asks for what, and whether it counts
-        self,
-        asked: Asked,
-        *,
-        browser: bytes,
-        address: str,
-        known: bool,
-        now_s: float,
-        count: bool = True,
+    def admits(
+        self, asked: Asked, *, browser: bytes, address: str, known: bool, now_s: float
     ) -> bool:
-        """Whether one more is allowed now; counts it if so, unless `count` is False.
+        """Whether one more is allowed now; counts it if so.
 
         `known` is a browser by which somebody has entered before: its address does not matter.
         `now_s` is monotonic.
         """
-        subjects = [(browser_digest(browser), BROWSER[asked])]
-        if not known:
-            subjects.append((network_of(address).encode(), ADDRESS[asked]))
+        subjects = self._subjects(asked, browser, address, known=known)
         with self._lock:
             levels = [
                 (key, allowance, self._level((asked, key), allowance, now_s))
@@ -70,10 +61,25 @@ class Guard:
             ]
             if any(level + 1 > allowance.at_once for _, allowance, level in levels):
                 return False
-            if count:
-                for key, _, level in levels:
-                    self._keep((asked, key), level + 1, now_s)
+            for key, _, level in levels:
+                self._keep((asked, key), level + 1, now_s)
         return True
+
+    def give_back(self, asked: Asked, *, browser: bytes, address: str, known: bool) -> None:
+        """Take back what was counted last: it was not wrong."""
+        with self._lock:
+            for key, _ in self._subjects(asked, browser, address, known=known):
+                level, at_s = self._used.get((asked, key), (0.0, 0.0))
+                self._used[asked, key] = (max(0.0, level - 1), at_s)
+
+    @staticmethod
+    def _subjects(
+        asked: Asked, browser: bytes, address: str, *, known: bool
+    ) -> list[tuple[bytes, Allowance]]:
+        subjects = [(browser_digest(browser), BROWSER[asked])]
+        if not known:
+            subjects.append((network_of(address).encode(), ADDRESS[asked]))
+        return subjects
 
     def _level(self, key: tuple[Asked, bytes], allowance: Allowance, now_s: float) -> float:
         level, at_s = self._used.get(key, (0.0, now_s))

@@ -112,12 +112,13 @@ def open_login(  # noqa: PLR0913 - the facts of a request
     now_us: int,
     random_bytes: Callable[[int], bytes],
     origin: str,
+    subject: str = "",
 ) -> SigningRequest:
-    """Open the request whose signature is an entry into the cabinet."""
+    """Open the request whose signature is an entry; `subject` is the page to go on to."""
     return open_request(
         db,
         Purpose.LOGIN,
-        "",
+        subject,
         LOGIN_BODY[language],
         browser=browser,
         login_id=None,

@@ -35,6 +35,7 @@ from kench.cabinet.web.rooms import (
     statements,
 )
 from kench.cabinet.web.shield import Shield
+from kench.cabinet.web.signing_rooms import add_signing
 from kench.cabinet.web.threads import bound_threads
 from kench.cabinet.web.watching import add_watching
 
@@ -96,5 +97,6 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
     for room in ROOMS:
         app.include_router(room, dependencies=[Depends(checked)])
     app.mount(ASSETS_PATH, AssetFiles(assets))
+    add_signing(app, metrics.registry)
     add_watching(app, cabinet)
     return app

@@ -271,7 +271,7 @@ def _signatures(connection: sa.Connection, order_ids: list[int]) -> dict[int, li
         .where(tables.signatures.c.order_id.in_(order_ids))
         .order_by(tables.signatures.c.order_id, tables.signatures.c.signed_at)
     ).all()
-    wanted = {bytes(digest) for row in rows for digest in (*row.certificates, *row.crls)}
+    wanted = {bytes(digest) for row in rows for digest in _digests(row)}
     contents = {
         bytes(digest): bytes(content)
         for digest, content in connection.execute(
@@ -284,11 +284,19 @@ def _signatures(connection: sa.Connection, order_ids: list[int]) -> dict[int, li
                 Officer(*row[-6:]),
                 bytes(row.signature),
                 bytes(row.certificate_sha256),
-                Evidence(_kept(contents, row.certificates), _kept(contents, row.crls)),
+                Evidence(*(_kept(contents, digests) for digests in _parts(row))),
                 row.signed_at,
             )
         )
     return kept
+
+
+def _parts(row: Any) -> tuple[Any, Any, Any]:
+    return row.certificates, row.crls, row.ocsps
+
+
+def _digests(row: Any) -> list[bytes]:
+    return [digest for digests in _parts(row) for digest in digests]
 
 
 def _kept(contents: dict[bytes, bytes], digests: Iterable[bytes]) -> tuple[bytes, ...]:
@@ -328,7 +336,11 @@ def _keep(  # noqa: PLR0913, PLR0917 - one row of the register
     """Keep a signature and what its check rested on; a list that many rest on is kept once."""
     contents = {
         digest_of(content): content
-        for content in (*signer.evidence.certificates, *signer.evidence.crls)
+        for content in (
+            *signer.evidence.certificates,
+            *signer.evidence.crls,
+            *signer.evidence.ocsps,
+        )
     }
     connection.execute(
         insert(tables.evidence).on_conflict_do_nothing(),
@@ -342,6 +354,7 @@ def _keep(  # noqa: PLR0913, PLR0917 - one row of the register
             certificate_sha256=signer.certificate_sha256,
             certificates=[digest_of(one) for one in signer.evidence.certificates],
             crls=[digest_of(one) for one in signer.evidence.crls],
+            ocsps=[digest_of(one) for one in signer.evidence.ocsps],
             signed_at=moment_of(now_us),
         )
     )

@@ -45,6 +45,7 @@ signatures = sa.Table(
     sa.Column("certificates", ARRAY(sa.LargeBinary), nullable=False),
     sa.Column("crls", ARRAY(sa.LargeBinary), nullable=False),
     sa.Column("signed_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("ocsps", ARRAY(sa.LargeBinary), nullable=False),
 )
 
 acceptances = sa.Table(

@@ -1,11 +1,16 @@
 """By whose authorities signatures are checked: what the settings say of it, read."""
 
+import os
 from collections.abc import Callable
+from pathlib import Path
 
+from kench.pool.clock import Clock, SystemClock
 from kench.pool.orders.document import read_document
 from kench.pool.settings import Settings
 from kench.pool.signature.cms import CmsVerifier
+from kench.pool.signature.lists import FreshLists
 from kench.pool.signature.pin import read_patterns
+from kench.pool.signature.responders import Responders
 from kench.pool.signature.trust import read_trust
 from kench.pool.signature.verifier import Evidence, SignatureRefusedError, Signer, Verifier
 
@@ -36,17 +41,53 @@ def network_of_order(content: bytes) -> str | None:
 
 
 def verifier_of(
-    settings: Settings, network_of: Callable[[bytes], str | None] = network_of_order
+    settings: Settings,
+    network_of: Callable[[bytes], str | None] = network_of_order,
+    lists: FreshLists | None = None,
 ) -> Verifier:
     """Return what the settings have signatures checked by; raises TrustError, PinPatternError.
 
     Without roots in them, a folder in which `kench up` made the demo's authority trusts that.
-    `network_of` says which network's coins a document that is not an order is about.
+    `network_of` says which network's coins a document that is not an order is about. A process
+    that lives long starts `lists` of its own, others fetch them when somebody signs.
     """
-    patterns = read_patterns(settings.signature_pin_patterns)
-    roots, crls = settings.signature_roots, settings.signature_crls
+    roots, _, is_demo = _sources(settings)
+    clock = SystemClock()
+    lists = lists or lists_of(settings, clock)
+    responders = None
+    if settings.signature_ocsp_urls:
+        responders = Responders(
+            settings.signature_ocsp_urls,
+            clock=clock,
+            random_bytes=os.urandom,
+            timeout_s=settings.signature_ocsp_timeout_s,
+        )
+    verifier = CmsVerifier(
+        read_trust(roots, ()),
+        read_patterns(settings.signature_pin_patterns),
+        lists=lists.current,
+        responders=responders,
+    )
+    return DemoVerifier(verifier, network_of) if is_demo else verifier
+
+
+def lists_of(settings: Settings, clock: Clock) -> FreshLists:
+    """Return the revocation lists that the settings name; raises TrustError."""
+    roots, crls, _ = _sources(settings)
+    return FreshLists(
+        crls,
+        settings.signature_crl_urls,
+        roots=read_trust(roots, ()).roots,
+        clock=clock,
+        folder=settings.lists_directory,
+        fetch_s=settings.signature_crl_fetch_s,
+    )
+
+
+def _sources(settings: Settings) -> tuple[tuple[Path, ...], tuple[Path, ...], bool]:
+    """Return roots, files of lists, and whether they are the demo's."""
     demo = settings.demo_pki_directory
-    if roots not in {(), (demo / "root.pem",)} or not (demo / "root.pem").exists():
-        return CmsVerifier(read_trust(roots, crls), patterns)
-    trust = read_trust([demo / "root.pem"], [demo / "crl.pem"])
-    return DemoVerifier(CmsVerifier(trust, patterns), network_of)
+    root = demo / "root.pem"
+    if settings.signature_roots not in {(), (root,)} or not root.exists():
+        return settings.signature_roots, settings.signature_crls, False
+    return (root,), (demo / "crl.pem",), True

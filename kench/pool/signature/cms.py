@@ -2,26 +2,39 @@
 
 The library accepts more than a signature of a person may be: no signed attributes at all, no
 binding to the certificate, certificates whose revocation nobody knows. What is asked beyond it is
-asked here, before and after. Nothing is fetched.
+asked here, before and after. Nothing is fetched by the library.
 """
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from asn1crypto import cms, core, x509
+from pyhanko.sign.validation.errors import SignatureValidationError
 from pyhanko.sign.validation.generic_cms import async_validate_detached_cms
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.path import ValidationPath
+from pyhanko_certvalidator.policy_decl import (
+    CertRevTrustPolicy,
+    RevocationCheckingPolicy,
+    RevocationCheckingRule,
+)
 
 from kench.pool.moments import moment_of
 from kench.pool.signature.der import check_der, without_unsigned
 from kench.pool.signature.pin import InvalidPinError, PinPattern, pin_of
+from kench.pool.signature.responders import Responders, check_answer
 from kench.pool.signature.trust import Trust, digest_of, read_crl
-from kench.pool.signature.verifier import Evidence, SignatureRefusedError, Signer
+from kench.pool.signature.verifier import (
+    Evidence,
+    RevokedSignatureError,
+    SignatureRefusedError,
+    Signer,
+)
 
 SIGNATURE_BYTES_MAX = 64 * 1024
 CERTIFICATES_MAX = 8
@@ -47,8 +60,18 @@ REASONS = {
 class CmsVerifier:
     """Tells who signed, by the roots and lists of `trust`; not for an event loop's thread."""
 
-    def __init__(self, trust: Trust, patterns: Iterable[PinPattern]) -> None:
+    def __init__(
+        self,
+        trust: Trust,
+        patterns: Iterable[PinPattern],
+        *,
+        lists: Callable[[], Iterable[Any]] | None = None,
+        responders: Responders | None = None,
+    ) -> None:
+        """Create it; `lists` are taken instead of those of `trust`, anew for each check."""
         self._trust = trust
+        self._lists = lists or (lambda: trust.crls)
+        self._responders = responders
         self._patterns = tuple(patterns)
         self._kept_crls: dict[bytes, Any] = {}
         # Each refused signature would leave a traceback in the log; the refusal says it all.
@@ -65,6 +88,10 @@ class CmsVerifier:
             raise
         except InvalidPinError as error:
             raise SignatureRefusedError(str(error)) from error
+        except SignatureValidationError as error:
+            raise SignatureRefusedError(
+                f"the signature is not made as CAdES asks: {error.failure_message}"
+            ) from error
         except Exception as error:
             # The parsers read hostile bytes lazily, and say in many ways that they cannot.
             raise SignatureRefusedError(
@@ -77,40 +104,47 @@ class CmsVerifier:
     ) -> Signer:
         signed_data = _signed_data(signature)
         moment = moment_of(moment_us)
-        crls = self._trust.crls if evidence is None else self._crls_of(evidence)
-        context = ValidationContext(
-            trust_roots=list(self._trust.roots),
-            other_certs=[],
-            crls=list(crls),
-            ocsps=[],
-            # "hard-fail" lets a certificate pass that names no list; this does not.
-            revocation_mode="require",
-            allow_fetching=False,
-            moment=moment,
-        )
-        status = asyncio.run(
-            async_validate_detached_cms(
-                content,
-                signed_data,
-                signer_validation_context=context,
-                key_usage_settings=KeyUsageConstraints(key_usage=USAGES, extd_key_usage=None),
-            )
-        )
-        if not status.intact:
-            raise SignatureRefusedError("the signature is of other bytes")
-        if not status.bottom_line:
-            raise SignatureRefusedError(_why(status, moment))
-        certificate, path = status.signing_cert, status.validation_path
-        if path is None:
-            raise SignatureRefusedError("the signer's certificate leads to no root")
-        _check_certificate(certificate)
-        _check_keys(path)
+        check = _Check(content, signed_data, self._trust.roots, moment)
+        if evidence is None:
+            crls = list(self._lists())
+            known = self._ask(check, crls)
+        else:
+            crls = self._crls_of(evidence)
+            known = _by_answers(check, crls, evidence.ocsps)
+        certificate, path, ocsps = known
         return Signer(
             pin=pin_of(_subject(certificate), self._patterns),
             name=_name(certificate),
             certificate_sha256=digest_of(certificate.dump()),
-            evidence=_evidence(path, crls),
+            evidence=_evidence(path, crls, ocsps),
         )
+
+    def _ask(self, check: "_Check", crls: list[Any]) -> "_Known":
+        """Check by lists, and ask a responder about the signer where there is one.
+
+        Without an answer of use the lists must do; with a good one the signer's need not.
+        """
+        listed, refusal = None, ""
+        try:
+            listed = check.run(crls)
+        except RevokedSignatureError:
+            raise
+        except SignatureRefusedError as error:
+            if self._responders is None:
+                raise
+            refusal = str(error)
+        certificate, path = listed or check.run(crls, signer_unknown=True)
+        issuer = list(path.iter_certs(include_root=True))[-2]
+        if self._responders is not None and self._responders.know(issuer):
+            answer, why = self._responders.ask(certificate, issuer)
+            if answer is not None:
+                why = check_answer(answer, certificate, path, check.moment)
+                if not why:
+                    return certificate, path, (answer,)
+            refusal += f"; and no OCSP responder helped: {why}"
+        if listed is None:
+            raise SignatureRefusedError(refusal)
+        return certificate, path, ()
 
     def _crls_of(self, evidence: Evidence) -> list[Any]:
         """Lists of an earlier check; one that many signatures rest on is read once."""
@@ -123,6 +157,57 @@ class CmsVerifier:
             self._kept_crls[digest] = crl
             crls.append(crl)
         return crls
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """One signature, to be checked by what is known of revocations."""
+
+    content: bytes
+    signed_data: Any
+    roots: tuple[Any, ...]
+    moment: datetime
+
+    def run(
+        self, crls: Iterable[Any], *, signer_unknown: bool = False
+    ) -> tuple[x509.Certificate, ValidationPath]:
+        """Return the signer's certificate and its way to a root; raises SignatureRefusedError.
+
+        Each certificate but the root must stand on no list of a fresh one, with `signer_unknown`
+        the signer's aside.
+        """
+        # The library's "hard-fail" lets a certificate pass that names no place of a list, and
+        # looks at OCSP only where one names a responder; this asks for lists always.
+        required = RevocationCheckingRule.CRL_REQUIRED
+        rule = RevocationCheckingRule.NO_CHECK if signer_unknown else required
+        context = ValidationContext(
+            trust_roots=list(self.roots),
+            other_certs=[],
+            crls=list(crls),
+            ocsps=[],
+            revinfo_policy=CertRevTrustPolicy(RevocationCheckingPolicy(rule, required)),
+            allow_fetching=False,
+            moment=self.moment,
+        )
+        status = asyncio.run(
+            async_validate_detached_cms(
+                self.content,
+                self.signed_data,
+                signer_validation_context=context,
+                key_usage_settings=KeyUsageConstraints(key_usage=USAGES, extd_key_usage=None),
+            )
+        )
+        if not status.intact:
+            raise SignatureRefusedError("the signature is of other bytes")
+        if not status.bottom_line:
+            kind = RevokedSignatureError if _is_revoked(status) else SignatureRefusedError
+            raise kind(_why(status, self.moment))
+        certificate, path = status.signing_cert, status.validation_path
+        if path is None:
+            raise SignatureRefusedError("the signer's certificate leads to no root")
+        _check_certificate(certificate)
+        _check_keys(path)
+        return certificate, path
 
 
 def _signed_data(signature: bytes) -> Any:
@@ -156,10 +241,24 @@ def _check_signer(signer: Any) -> None:
     algorithm = signer["signature_algorithm"].signature_algo
     if algorithm not in ALGORITHMS:
         raise SignatureRefusedError(f"algorithm {algorithm} is not known: take RSA or ECDSA")
+    for named in _digests_named(signer["signature_algorithm"]):
+        if named != digest:
+            raise SignatureRefusedError(f"digest {digest} is named, but {named} is signed with")
     attributes = signer["signed_attrs"]
     if isinstance(attributes, core.Void):
         raise SignatureRefusedError("the signature has no signed attributes: make it with CAdES")
     _check_attributes(attributes)
+
+
+def _digests_named(algorithm: Any) -> Iterator[str]:
+    """Digests that a signature's algorithm names beside the signer's; plain RSA names none."""
+    name = algorithm["algorithm"].native
+    if name == "rsassa_pss":
+        parameters = algorithm["parameters"]
+        yield parameters["hash_algorithm"]["algorithm"].native
+        yield parameters["mask_gen_algorithm"]["parameters"]["algorithm"].native
+    elif name not in {"rsassa_pkcs1v15", "ecdsa"}:
+        yield algorithm.hash_algo
 
 
 def _check_attributes(attributes: Any) -> None:
@@ -200,13 +299,34 @@ def _check_keys(path: ValidationPath) -> None:
             )
 
 
+_Known = tuple[x509.Certificate, ValidationPath, tuple[bytes, ...]]
+"""Whose certificate it is, its way to a root, and the answers that say it is not revoked."""
+
+
+def _by_answers(check: _Check, crls: list[Any], answers: tuple[bytes, ...]) -> _Known:
+    """Check by what was kept of an earlier check."""
+    if not answers:
+        return *check.run(crls), ()
+    certificate, path = check.run(crls, signer_unknown=True)
+    for answer in answers:
+        why = check_answer(answer, certificate, path, check.moment)
+        if why:
+            raise SignatureRefusedError(f"a kept OCSP answer does not hold: {why}")
+    return certificate, path, answers
+
+
+def _is_revoked(status: Any) -> bool:
+    name = status.trust_problem_indic.name if status.trust_problem_indic else ""
+    return bool(status.valid and (status.revoked or name.startswith("REVOKED")))
+
+
 def _why(status: Any, moment: datetime) -> str:
     """The refusal's reason as the library knows it, in words."""
     name = status.trust_problem_indic.name if status.trust_problem_indic else ""
     certificate = status.signing_cert
     if not status.valid:
         return "the signature does not fit its certificate and its content"
-    if status.revoked or name.startswith("REVOKED"):
+    if _is_revoked(status):
         return "the signer's certificate, or its authority's, is revoked"
     if not certificate.not_valid_before <= moment <= certificate.not_valid_after:
         return "the signer's certificate is not valid at this time"
@@ -232,10 +352,11 @@ def _name(certificate: x509.Certificate) -> str:
     return text[:NAME_MAX] or "(no name)"
 
 
-def _evidence(path: ValidationPath, crls: Iterable[Any]) -> Evidence:
+def _evidence(path: ValidationPath, crls: Iterable[Any], ocsps: tuple[bytes, ...]) -> Evidence:
     certificates = list(path.iter_certs(include_root=True))[::-1]
     issuers = {one.issuer.hashable for one in certificates}
     return Evidence(
         tuple(one.dump() for one in certificates),
         tuple(one.dump() for one in crls if one.issuer.hashable in issuers),
+        ocsps,
     )

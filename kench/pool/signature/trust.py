@@ -1,7 +1,7 @@
 """Whom the pool trusts: root certificates and revocation lists, read from files.
 
 Nothing is ever fetched from an address that a certificate names: that would let whoever sends a
-signature choose whom this machine talks to. Whoever runs the pool puts the lists here on a timer.
+signature choose whom this machine talks to.
 """
 
 import hashlib
@@ -43,9 +43,12 @@ def read_trust(roots: Iterable[Path], crls: Iterable[Path]) -> Trust:
             raise TrustError(
                 f"{root.subject.human_friendly} in KENCH_SIGNATURE_ROOTS is no authority"
             )
-    return Trust(
-        read_roots, tuple(_read(crls, "KENCH_SIGNATURE_CRLS", crl.CertificateList, "X509 CRL"))
-    )
+    return Trust(read_roots, tuple(read_lists(crls)))
+
+
+def read_lists(paths: Iterable[Path]) -> list[crl.CertificateList]:
+    """Read revocation lists, files or all in folders, PEM or DER; raises TrustError."""
+    return _read(paths, "KENCH_SIGNATURE_CRLS", crl.CertificateList, "X509 CRL")
 
 
 def read_crl(der: bytes) -> crl.CertificateList:

@@ -10,6 +10,10 @@ class SignatureRefusedError(KenchError):
     """A signature that does not prove who signed these bytes; the message says why."""
 
 
+class RevokedSignatureError(SignatureRefusedError):
+    """The signer's certificate is revoked."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """What a check rested on beside the roots, kept so that it can be done again years later."""

@@ -5,19 +5,17 @@ of its own: one that was kept may be half dead, and an order sent into it would 
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import httpcore
 
 from kench.pool.clock import Clock
+from kench.pool.deadline import DeadlineBackend
 from kench.sale.venues.port import VenueBusyError, VenueUncertainError
 
 ANSWER_BYTES_MAX = 16 * 1024 * 1024
 UNREACHABLE_RETRY_S = 5.0
-SocketOption = (
-    tuple[int, int, int] | tuple[int, int, bytes | bytearray] | tuple[int, int, None, int]
-)
 
 
 class WebAnswer(NamedTuple):
@@ -34,7 +32,7 @@ class Web:
     def __init__(self, name: str, clock: Clock, timeout_s: float) -> None:
         self._name = name
         self._timeout_s = timeout_s
-        self._backend = _DeadlineBackend(clock)
+        self._backend = DeadlineBackend(clock)
         self._pool = httpcore.ConnectionPool(
             max_keepalive_connections=0, network_backend=self._backend
         )
@@ -84,65 +82,3 @@ class Web:
     def close(self) -> None:
         """Close what is open."""
         self._pool.close()
-
-
-class _DeadlineBackend(httpcore.SyncBackend):
-    """Sockets whose every operation ends by one deadline."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._end_s = 0.0
-
-    def start(self, timeout_s: float) -> None:
-        self._end_s = self._clock.monotonic() + timeout_s
-
-    def left_s(self) -> float:
-        # Zero would mean: do not wait at all, and a socket says so with another error.
-        return max(0.001, self._end_s - self._clock.monotonic())
-
-    @property
-    def over(self) -> bool:
-        return self._clock.monotonic() >= self._end_s
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ARG002 - the deadline counts
-        local_address: str | None = None,
-        socket_options: Iterable[SocketOption] | None = None,
-    ) -> httpcore.NetworkStream:
-        stream = super().connect_tcp(host, port, self.left_s(), local_address, socket_options)
-        return _DeadlineStream(stream, self)
-
-
-class _DeadlineStream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, backend: _DeadlineBackend) -> None:
-        self._stream = stream
-        self._backend = backend
-
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        if self._backend.over:
-            raise httpcore.ReadTimeout
-        return self._stream.read(max_bytes, self._backend.left_s())
-
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        if self._backend.over:
-            raise httpcore.WriteTimeout
-        self._stream.write(buffer, self._backend.left_s())
-
-    def close(self) -> None:
-        self._stream.close()
-
-    def start_tls(
-        self,
-        ssl_context: object,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ARG002
-    ) -> httpcore.NetworkStream:
-        left_s = self._backend.left_s()
-        secured = self._stream.start_tls(ssl_context, server_hostname, left_s)  # type: ignore[arg-type]
-        return _DeadlineStream(secured, self._backend)
-
-    def get_extra_info(self, info: str) -> object:
-        return self._stream.get_extra_info(info)

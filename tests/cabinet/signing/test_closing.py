@@ -209,7 +209,7 @@ BEYOND = [
     "UPDATE persons SET pin = '10101190000001'",
     "UPDATE officers SET name = 'x'",
     "INSERT INTO officers (pin, name, duty, added_at) VALUES ('1', 'x', 'x', now())",
-    "UPDATE participants SET token_sha256 = sha256('x')",
+    "UPDATE blocks SET state = 'mature'",
 ]
 
 

@@ -1,12 +1,16 @@
 """An order is in force when two different officers signed the same bytes, and never otherwise."""
 
 import hashlib
+import os
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from asn1crypto import x509 as asn1_x509
 from sqlalchemy.exc import DBAPIError
 
+from kench.pool.clock import ManualClock
 from kench.pool.database import Role
 from kench.pool.moments import moment_of
 from kench.pool.orders import tables
@@ -26,10 +30,13 @@ from kench.pool.orders.register import (
     propose,
     sign,
 )
-from kench.pool.signature.pin import InvalidPinError
+from kench.pool.signature.cms import CmsVerifier
+from kench.pool.signature.pin import InvalidPinError, read_patterns
+from kench.pool.signature.responders import Responders
+from kench.pool.signature.trust import Trust
 from kench.pool.signature.verifier import SignatureRefusedError
 from tests.support.orders import DEMO_RULES, MOMENT_US, content_of
-from tests.support.pki import PIN, SECOND_PIN, Authority, key_of
+from tests.support.pki import NOW, PATTERNS, PIN, SECOND_PIN, Authority, der, key_of
 from tests.support.registers import (
     ACCEPTED_US,
     DAYS,
@@ -39,6 +46,7 @@ from tests.support.registers import (
     officers,
     verifier,
 )
+from tests.support.revocation import Responder, place
 
 FEE = {"fee": {"pool_ppm": 5}}
 NEW_PIN = "20505197000789"
@@ -337,3 +345,24 @@ def test_the_same_person_entered_twice_is_one(engine: sa.Engine) -> None:
         accept = sa.text(f"INSERT INTO order_acceptances VALUES (1, 1, '{after}', 0)")
         with pytest.raises(DBAPIError, match="two officers"):
             connection.execute(accept)
+
+
+def test_the_answers_of_responders_are_kept_and_hold_later(engine: sa.Engine) -> None:
+    """An order that rests on them must be loaded again when nobody answers any more."""
+    root = authority()
+    certificate = asn1_x509.Certificate.load(der(root.certificate))
+    patterns = read_patterns(PATTERNS)
+    with place() as served, engine.begin() as connection:
+        served.answer = Responder(root, this=NOW - timedelta(hours=8))
+        asking = CmsVerifier(
+            Trust((certificate,)), patterns,
+            responders=Responders(
+                [served.url], clock=ManualClock(ACCEPTED_US), random_bytes=os.urandom
+            ),
+        )  # fmt: skip
+        order = proposed(connection)
+        for officer in officers():
+            sign(connection, asking, 1, officer.sign(order), tip_height=0, now_us=ACCEPTED_US)
+        assert len(served.asked) == 2
+        book = load_orders(connection, CmsVerifier(Trust((certificate,)), patterns))
+    assert book.newest == 1
