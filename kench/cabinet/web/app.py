@@ -15,6 +15,7 @@ from kench.cabinet.web.bodies import BoundBodies
 from kench.cabinet.web.faults import on_fault, on_http_error, on_invalid
 from kench.cabinet.web.forms import checked
 from kench.cabinet.web.making import Making
+from kench.cabinet.web.live import LiveFeed
 from kench.cabinet.web.metrics import Metrics
 from kench.cabinet.web.pages import Pages
 from kench.cabinet.web.rooms import (
@@ -26,6 +27,7 @@ from kench.cabinet.web.rooms import (
     desk,
     dossier,
     earnings,
+    equipment,
     front,
     health,
     language,
@@ -33,6 +35,7 @@ from kench.cabinet.web.rooms import (
     participants,
     payouts,
     statements,
+    workers,
 )
 from kench.cabinet.web.shield import Shield
 from kench.cabinet.web.signing_rooms import add_signing
@@ -54,6 +57,8 @@ ROOMS: tuple[APIRouter, ...] = (
     notices.room,
     dossier.room,
     desk.room,
+    workers.room,
+    equipment.room,
 )
 """Every room that people enter; each is a module of `kench.cabinet.web.rooms`."""
 
@@ -68,9 +73,11 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
         on_start()
         yield
         due.stop()
+        await live.stop()
 
     metrics = Metrics()
     due = DueWork(cabinet.engine, cabinet.clock, metrics.registry)
+    live = LiveFeed(cabinet)
     assets = read_assets()
     app = FastAPI(
         # The pages are no API: it has no description of them, and no page of somebody's scripts.
@@ -90,6 +97,8 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
     )
     app.state.cabinet = cabinet
     app.state.metrics = metrics
+    app.state.live = live
+    metrics.live_viewers.set_function(lambda: live.viewers)
     app.state.pages = Pages(assets)
     app.state.making = Making()
     app.state.public = front.keep_public(cabinet)

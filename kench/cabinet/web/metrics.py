@@ -24,6 +24,10 @@ class Metrics:
         self.ready = Gauge(
             "kench_cabinet_ready", "1 while PostgreSQL answers", registry=self.registry
         )
+        self.live_viewers = Gauge(
+            "kench_cabinet_live_viewers", "Open pages that move by themselves",
+            registry=self.registry,
+        )  # fmt: skip
 
     def count(self, scope: Scope, status: int, seconds: float) -> None:
         """Count a request that has its answer; by route and not by path, which has no bound."""

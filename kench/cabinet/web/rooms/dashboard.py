@@ -1,21 +1,138 @@
 """A participant's dashboard: how its workers do now and did before, and what that earned."""
 
-from fastapi import APIRouter, Request
-from starlette.responses import Response
+from typing import Annotated, Any
 
-from kench.cabinet.numbers.live import read_live
+from fastapi import APIRouter, Header, Query, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from kench.cabinet.numbers.live import LiveNumbers, WorkerState, read_live
+from kench.cabinet.numbers.public import EstimateBasis, read_estimate_basis
+from kench.cabinet.numbers.series import Series, Span, read_series
 from kench.cabinet.web.acting import Acting, render_room
-from kench.cabinet.web.visit import CabinetHere, VisitHere
+from kench.cabinet.web.charts import drawing_of
+from kench.cabinet.web.live import LiveFeed, live_texts
+from kench.cabinet.web.visit import CabinetHere, Entered, Visit, VisitHere
+from kench.cabinet.words.catalogues import N_
+
+SPAN_NAMES = {
+    Span.DAY: N_("24 hours"),
+    Span.WEEK: N_("7 days"),
+    Span.MONTH: N_("30 days"),
+    Span.YEAR: N_("1 year"),
+}
+WORKER_STATES = {
+    WorkerState.ACTIVE: N_("active"),
+    WorkerState.LOW: N_("low"),
+    WorkerState.SILENT: N_("silent"),
+    WorkerState.GONE: N_("gone"),
+}
+STATE_TAGS = {
+    WorkerState.ACTIVE: "good",
+    WorkerState.LOW: "warn",
+    WorkerState.SILENT: "bad",
+    WorkerState.GONE: "",
+}
 
 room = APIRouter()
 
 
 @room.get("/p/{participant_id}/")
 def show_dashboard(
-    request: Request, visit: VisitHere, cabinet: CabinetHere, acting: Acting
+    request: Request,
+    visit: VisitHere,
+    cabinet: CabinetHere,
+    acting: Acting,
+    span: Annotated[Span, Query()] = Span.DAY,
 ) -> Response:
     """Show it."""
     participant_id = acting.participant_id
     with cabinet.engine.connect() as db:
         live = read_live(db, [participant_id], visit.now_us)[participant_id]
-    return render_room(request, visit, acting, "participant/dashboard.html", live=live)
+        series = read_series(db, participant_id, span, visit.now_us)
+        basis = read_estimate_basis(db, visit.now_us)
+    return render_room(
+        request,
+        visit,
+        acting,
+        "participant/dashboard.html",
+        live=live,
+        texts=live_texts(live, visit.formats),
+        pool_part=_pool_part(live, basis),
+        expected_sat=_expected_sat(live, basis),
+        basis=basis,
+        states=WORKER_STATES,
+        **chart_values(visit, series, f"/p/{participant_id}/", f"/p/{participant_id}/series"),
+    )
+
+
+@room.get("/p/{participant_id}/series")
+def show_series(
+    visit: VisitHere,
+    cabinet: CabinetHere,
+    acting: Acting,
+    span: Annotated[Span, Query()] = Span.DAY,
+) -> Response:
+    """Return the chart's numbers for the script that draws it."""
+    with cabinet.engine.connect() as db:
+        series = read_series(db, acting.participant_id, span, visit.now_us)
+    return series_json(series)
+
+
+@room.get("/p/{participant_id}/live")
+async def follow_live(
+    request: Request,
+    visit: VisitHere,
+    login: Entered,
+    acting: Acting,
+    last_event_id: Annotated[str, Header()] = "",
+) -> Response:
+    """Send the numbers of now, again whenever they change."""
+    feed: LiveFeed = request.app.state.live
+    viewer = feed.open(acting.participant_id, login.id, visit.language)
+    if viewer is None:
+        raise HTTPException(429, headers={"Retry-After": "60"})
+    return StreamingResponse(
+        feed.events(viewer, last_event_id),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+def chart_values(visit: Visit, series: Series, page: str, data: str) -> dict[str, Any]:
+    """Return what `participant/chart.html` is drawn from."""
+    return {
+        "series": series,
+        "drawing": drawing_of(series, visit.formats),
+        "spans": list(Span),
+        "span_names": SPAN_NAMES,
+        "chart_path": page,
+        "data_path": data,
+    }
+
+
+def series_json(series: Series) -> Response:
+    """Return a series as columns: Unix seconds, hashes a second."""
+    return JSONResponse(
+        {
+            "span": series.span.value,
+            "step_s": series.step_s,
+            "at_s": [point.at_s for point in series.points],
+            "hashrate": [point.hashrate for point in series.points],
+        }
+    )
+
+
+def _pool_part(live: LiveNumbers, basis: EstimateBasis) -> float | None:
+    """Return which part of the pool's day of work is the participant's."""
+    if not basis.hashrate_24h:
+        return None
+    return min(1.0, live.hashrate_24h / basis.hashrate_24h)
+
+
+def _expected_sat(live: LiveNumbers, basis: EstimateBasis) -> int | None:
+    """Return what a day brings if the pool finds blocks as it did and the part stays."""
+    part = _pool_part(live, basis)
+    if part is None or not basis.days or not basis.blocks:
+        return None
+    return int(basis.reward_sat / basis.days * part)
