@@ -14,8 +14,8 @@ from kench.cabinet.web.assets import ASSETS_PATH, AssetFiles, read_assets
 from kench.cabinet.web.bodies import BoundBodies
 from kench.cabinet.web.faults import on_fault, on_http_error, on_invalid
 from kench.cabinet.web.forms import checked
-from kench.cabinet.web.making import Making
 from kench.cabinet.web.live import LiveFeed
+from kench.cabinet.web.making import Making
 from kench.cabinet.web.metrics import Metrics
 from kench.cabinet.web.pages import Pages
 from kench.cabinet.web.rooms import (
