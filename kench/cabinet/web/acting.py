@@ -4,7 +4,8 @@
 def show(request: Request, visit: VisitHere, acting: Acting) -> Response:
     return render_room(request, visit, acting, "participant/workers.html", …)
 
-Pages extend `participant/room.html`. `acting_as(PeopleRole.OWNER, …)` asks for a role too.
+Pages extend `participant/room.html`. What a role may enter is in `kench.cabinet.web.rights`;
+`acting_as(PeopleRole.OWNER, …)` asks for a role besides.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from starlette.responses import Response
 
 from kench.cabinet.login.people import ActsFor, PeopleRole, acting_for
 from kench.cabinet.web.pages import render
+from kench.cabinet.web.rights import OWNER, RIGHTS, roles_for
 from kench.cabinet.web.visit import CabinetHere, Entered, Visit
 from kench.cabinet.words.catalogues import N_
 from kench.pool.register import ID_MAX
@@ -44,13 +46,13 @@ TABS = [
 """The rooms in the order in which they are shown."""
 
 
-def acting(participant_id: int, login: Entered, cabinet: CabinetHere) -> ActsFor:
-    """Return as what the person acts for the participant; 404 for whoever does not."""
+def acting(request: Request, participant_id: int, login: Entered, cabinet: CabinetHere) -> ActsFor:
+    """Return as what the person acts for the participant; 404 where there is no right to be."""
     found = None
     if 0 < participant_id <= ID_MAX:
         with cabinet.engine.connect() as db:
             found = acting_for(db, login.person.pin, participant_id)
-    if found is None:
+    if found is None or found.role not in roles_for(request.url.path):
         raise HTTPException(404)
     return found
 
@@ -80,4 +82,9 @@ def render_room(
     **values: Any,
 ) -> Response:
     """Return a page of a participant's room."""
-    return render(request, visit, name, status=status, acting=acting, tabs=TABS, **values)
+    tabs = [
+        tab
+        for tab in TABS
+        if acting.role in tab.roles and acting.role in RIGHTS.get(tab.path, OWNER)
+    ]
+    return render(request, visit, name, status=status, acting=acting, tabs=tabs, **values)

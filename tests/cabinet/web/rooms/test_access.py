@@ -93,7 +93,7 @@ def test_what_is_neither_link_nor_key_is_refused(owner: Client, two: Two) -> Non
     assert answer.status_code == 400
 
 
-@pytest.mark.parametrize(("pin", "status"), [(SECOND_PIN, 404), (TECHNICIAN_PIN, 403), (None, 303)])
+@pytest.mark.parametrize(("pin", "status"), [(SECOND_PIN, 404), (TECHNICIAN_PIN, 404), (None, 303)])
 def test_nobody_but_its_owner_sees_or_does_any_of_it(
     owner: Client, cabinet: Cabinet, two: Two, pin: str | None, status: int
 ) -> None:
