@@ -132,7 +132,7 @@ def test_workers_are_moved_into_a_group_by_who_may(
 ) -> None:
     path = f"/p/{participants[0]}/workers"
     form = {"worker": str(worker), "to": "new", "name": "Нарын ГЭС", "state": "gone"}
-    assert client_in(cabinet, THIRD_PIN).post_form(f"{path}/move", **form).status_code == 403
+    assert client_in(cabinet, THIRD_PIN).post_form(f"{path}/move", **form).status_code == 404
     assert client_in(cabinet, SECOND_PIN).post_form(f"{path}/move", **form).status_code == 404
     moved = client.post_form(f"{path}/move", **form)
     assert moved.headers["location"] == f"{path}?state=gone&said=workers-moved"
