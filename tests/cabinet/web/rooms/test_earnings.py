@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
@@ -11,7 +12,7 @@ from kench.cabinet.numbers.earnings import read_blocks, read_days, read_stages
 from kench.payouts.statements.statement import period_of
 from kench.pool.clock import ManualClock
 from tests.cabinet.money import LOTS, NOW_US, SETTLED, TECHNICIAN_PIN, fill_books
-from tests.support.cabinet import cabinet_of, client_in, client_of
+from tests.support.cabinet import Client, cabinet_of, client_in, client_of
 from tests.support.pki import PIN, SECOND_PIN
 
 PAGES = [
@@ -30,18 +31,33 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
         yield made
 
 
+class People(NamedTuple):
+    """Browsers of those who act for the first participant, and of a stranger."""
+
+    owner: Client
+    accountant: Client
+    technician: Client
+    stranger: Client
+
+
+@pytest.fixture(scope="module")
+def people(cabinet: Cabinet) -> People:
+    pins = (PIN, SECOND_PIN, TECHNICIAN_PIN)
+    return People(*(client_in(cabinet, pin) for pin in pins), client_of(cabinet))
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_earnings_are_for_owner_and_accountant_alone(cabinet: Cabinet, page: str) -> None:
-    assert client_in(cabinet, PIN).get(f"/p/1/{page}").status_code == 200
-    assert client_in(cabinet, SECOND_PIN).get(f"/p/1/{page}").status_code == 200
-    assert client_in(cabinet, PIN).get(f"/p/2/{page}").status_code == 404
-    assert client_in(cabinet, TECHNICIAN_PIN).get(f"/p/1/{page}").status_code == 404
-    assert client_of(cabinet).get(f"/p/1/{page}").headers["location"].startswith("/enter?")
+def test_earnings_are_for_owner_and_accountant_alone(people: People, page: str) -> None:
+    assert people.owner.get(f"/p/1/{page}").status_code == 200
+    assert people.accountant.get(f"/p/1/{page}").status_code == 200
+    assert people.owner.get(f"/p/2/{page}").status_code == 404
+    assert people.technician.get(f"/p/1/{page}").status_code == 404
+    assert people.stranger.get(f"/p/1/{page}").headers["location"].startswith("/enter?")
 
 
-def test_a_technician_is_not_shown_the_way_to_money(cabinet: Cabinet) -> None:
-    assert "/p/1/earnings" in client_in(cabinet, PIN).get("/p/1/").text
-    assert "/p/1/earnings" not in client_in(cabinet, TECHNICIAN_PIN).get("/p/1/").text
+def test_a_technician_is_not_shown_the_way_to_money(people: People) -> None:
+    assert "/p/1/earnings" in people.owner.get("/p/1/").text
+    assert "/p/1/earnings" not in people.technician.get("/p/1/").text
 
 
 def test_the_page_says_where_all_coins_and_money_are(cabinet: Cabinet) -> None:
@@ -64,8 +80,8 @@ def test_the_page_speaks_the_language_of_its_reader(cabinet: Cabinet, language: 
 
 
 @pytest.mark.parametrize("query", ["month=2026-13", "month=x", "before=" + "00" * 32, "before=x"])
-def test_an_address_that_nobody_made_leads_nowhere(cabinet: Cabinet, query: str) -> None:
-    assert client_in(cabinet).get(f"/p/1/earnings?{query}").status_code == 404
+def test_an_address_that_nobody_made_leads_nowhere(people: People, query: str) -> None:
+    assert people.owner.get(f"/p/1/earnings?{query}").status_code == 404
 
 
 def rows_of(text: str) -> list[dict[str, str]]:

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import pypdf
 import pytest
@@ -46,7 +47,7 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
         yield made
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(cabinet: Cabinet) -> Client:
     return client_in(cabinet)
 
@@ -55,15 +56,30 @@ def plain(text: str) -> str:
     return text.replace("\N{NO-BREAK SPACE}", " ")
 
 
+class People(NamedTuple):
+    """Browsers of those who act for the first participant, and of a stranger."""
+
+    owner: Client
+    accountant: Client
+    technician: Client
+    stranger: Client
+
+
+@pytest.fixture(scope="module")
+def people(cabinet: Cabinet) -> People:
+    pins = (PIN, SECOND_PIN, TECHNICIAN_PIN)
+    return People(*(client_in(cabinet, pin) for pin in pins), client_of(cabinet))
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_pages_about_money_are_for_owner_and_accountant_alone(cabinet: Cabinet, page: str) -> None:
+def test_pages_about_money_are_for_owner_and_accountant_alone(people: People, page: str) -> None:
     # Nothing was signed of these blocks.
     own = 404 if "proof" in page else 200
-    assert client_in(cabinet, PIN).get(f"/p/1/{page}").status_code == own
-    assert client_in(cabinet, SECOND_PIN).get(f"/p/1/{page}").status_code == own
-    assert client_in(cabinet, PIN).get(f"/p/2/{page}").status_code == 404
-    assert client_in(cabinet, TECHNICIAN_PIN).get(f"/p/1/{page}").status_code == 404
-    assert client_of(cabinet).get(f"/p/1/{page}").headers["location"].startswith("/enter?")
+    assert people.owner.get(f"/p/1/{page}").status_code == own
+    assert people.accountant.get(f"/p/1/{page}").status_code == own
+    assert people.owner.get(f"/p/2/{page}").status_code == 404
+    assert people.technician.get(f"/p/1/{page}").status_code == 404
+    assert people.stranger.get(f"/p/1/{page}").headers["location"].startswith("/enter?")
 
 
 def test_a_block_leads_from_the_work_to_the_som(client: Client) -> None:
