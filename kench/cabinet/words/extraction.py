@@ -14,11 +14,12 @@ METHODS = [
 OPTIONS = {
     pattern: {"silent": "false", "trimmed": "true"} for pattern, _ in METHODS if "html" in pattern
 }
-KEYWORDS: dict[str, tuple[int, ...] | None] = {
+KEYWORDS: dict[str, tuple[int | tuple[int, str], ...] | None] = {
     "_": None,
     "N_": None,
     "gettext": None,
     "ngettext": (1, 2),
+    "pgettext": ((1, "c"), 2),
 }
 
 
