@@ -31,7 +31,7 @@ FILES_EVERY_S = 5.0
 AGAIN_S = 30.0
 """After a fetch that failed."""
 TICK_S = 2.0
-JOIN_S = 5.0
+FIRST_S, JOIN_S = 5.0, 5.0
 EARLY = timedelta(minutes=5)
 """By so much an authority's clock may be ahead of ours."""
 UNKNOWN_KEPT = 2
@@ -86,6 +86,7 @@ class FreshLists:
         self._sources = [_Source(url) for url in urls]
         self._lock = threading.Lock()
         self._stop = threading.Event()
+        self._looked = threading.Event()
         self._thread = threading.Thread(target=self._run, name="lists", daemon=True)
         self._files.lists = tuple(read_lists(self._files.paths))
         self._files.seen = _seen(self._files.paths)
@@ -107,9 +108,12 @@ class FreshLists:
         return tuple(source.fault for source in self._sources if source.fault)
 
     def start(self) -> None:
-        """Renew them from now on; the first fetch is done when this returns."""
-        self.look()
+        """Renew them from now on; wait a little for the first fetch, and no longer.
+
+        Places that are away must not keep a process from starting: it has what was kept.
+        """
         self._thread.start()
+        self._looked.wait(FIRST_S)
 
     def stop(self) -> None:
         """End the thread and wait for it."""
@@ -129,6 +133,8 @@ class FreshLists:
                     self._renew(source)
 
     def _run(self) -> None:
+        self.look()
+        self._looked.set()
         while not self._stop.wait(TICK_S):
             self.look()
 
