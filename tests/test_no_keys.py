@@ -31,6 +31,7 @@ WORDS = re.compile(
 ALLOWED = {
     "kench/pool/settings.py": "names the file of the TLS certificate's key",
     "kench/pool/signature/": "checks signatures of persons, and makes none",
+    "kench/cabinet/assets/signing/": "signs with a person's own key, in that person's browser",
     "kench/pki/": "people of the demo sign on regtest; the demo's coins are worth nothing",
     "kench/payouts/proofs/evidence.py": "signs manifests of blocks, with a key of the operator's",
     "benchmarks/proofs.py": "signs manifests with a key made for the measurement",
@@ -190,7 +191,9 @@ def test_no_column_of_the_database_is_for_a_key(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         columns = connection.execute(query).all()
     assert len(columns) > 30
-    assert not [row.name for row in columns if COLUMNS.search(row.column_name)]
+    # A digest tells nothing of what it is of.
+    named = [row.name for row in columns if COLUMNS.search(row.column_name)]
+    assert not [name for name in named if not name.endswith("_sha256")]
 
 
 @pytest.mark.parametrize(
