@@ -6,96 +6,23 @@ These tests run the real command with the real parts; the CPU miner mines real r
 import contextlib
 import json
 import os
-import re
 import signal
 import socket
 import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 
 from tests.integration.test_resume import Rig, come_back
 from tests.support.pool import EASY_SHARES
+from tests.support.site import ANY_PORTS, KENCH, WAIT_S, RunningUp, await_that
 
-READY_S = 60.0
 STOP_S = 10.0
-WAIT_S = 30.0
-ANY_PORTS = ["--stratum-port", "0", "--metrics-port", "0", "--cabinet-port", "0"]
 ROLES = {"node", "venue", "screening", "settle", "sell", "stratum", "cabinet", "mine"}
 DEMO_ORDER = "kench: no orders yet, so two officers of nobody's signed one for the demo"
-CABINET = "kench: the cabinet is at "
-BESIDE = re.compile(rf"kench: [\d.]+ \w?H/s, |{CABINET}|kench: enter the cabinet with ")
-KENCH = [sys.executable, str(Path(sys.executable).parent / "kench")]
-
-
-class RunningUp:
-    """A `kench up` of the data folder `data`, with what it prints going to a file."""
-
-    def __init__(self, data: Path, *flags: str) -> None:
-        self.data = data
-        self._said = data.parent / f"{data.name}.said"
-        with self._said.open("ab") as said:
-            self.process = subprocess.Popen(
-                [*KENCH, "up", "--data", str(data), *ANY_PORTS, *flags],
-                stdout=said,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-
-    @property
-    def words(self) -> list[str]:
-        """All its lines."""
-        return self._said.read_text().splitlines()
-
-    @property
-    def said(self) -> list[str]:
-        """Its lines, but figures each half minute, and how to enter the cabinet."""
-        return [line for line in self.words if not BESIDE.match(line)]
-
-    @property
-    def record(self) -> dict[str, Any]:
-        record: dict[str, Any] = json.loads((self.data / "run" / "up.json").read_text())
-        return record
-
-    def await_ready(self, times: int = 1) -> None:
-        _await(lambda: self.said.count("kench: ready") >= times or self.process.poll() is not None)
-        assert self.process.poll() is None, self.said
-
-    def parts(self) -> dict[str, psutil.Process]:
-        """Its child processes by role, as their command lines say it."""
-        found = {}
-        for child in psutil.Process(self.process.pid).children():
-            with contextlib.suppress(psutil.NoSuchProcess, IndexError):
-                words = child.cmdline()
-                # Between fork and exec a child still has the command line of `kench up`.
-                if Path(words[1]).name == "kench" and words[2] != "up":
-                    found[words[2]] = child
-        return found
-
-    def accepted(self) -> int:
-        """Shares in the journal: fixed-size records behind a header in each segment."""
-        segments = (self.data / "journal").glob("*/*.shares")
-        return sum(max(0, segment.stat().st_size - 64) // 72 for segment in segments)
-
-    def stop(self, number: int = signal.SIGTERM) -> float:
-        """Tell it to end; return the seconds that it took."""
-        began = time.monotonic()
-        self.process.send_signal(number)
-        self.process.wait(WAIT_S)
-        return time.monotonic() - began
-
-
-def _await(condition: Callable[[], bool], seconds: float = READY_S) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def _kill_and_await_successor(up: RunningUp, role: str) -> None:
@@ -107,7 +34,7 @@ def _kill_and_await_successor(up: RunningUp, role: str) -> None:
         now = up.parts().get(role)
         return now is not None and now.pid != old.pid
 
-    _await(has_successor)
+    await_that(has_successor)
 
 
 def _processes_of(data: Path) -> list[str]:
@@ -143,14 +70,12 @@ def test_it_gets_ready_serves_stops_in_time_and_carries_on(
     assert set(first.parts()) >= {"node", "settle", "stratum"}
     with urllib.request.urlopen(f"{first.record['metrics_url']}/healthz", timeout=5) as answer:
         assert answer.status == 200
-    _await(lambda: any(line.startswith(CABINET) for line in first.words))
-    shown = next(line for line in first.words if line.startswith(CABINET))
-    assert first.record["cabinet_url"] == shown.removeprefix(CABINET)
+    assert first.record["cabinet_url"] == first.await_cabinet()
     with urllib.request.urlopen(first.record["cabinet_url"], timeout=5) as answer:
         assert answer.status == 200
     address = first.record["stratum_url"].removeprefix("stratum+tcp://").rsplit(":", 1)
     socket.create_connection((address[0], int(address[1])), timeout=5).close()
-    _await(lambda: first.accepted() > 20)
+    await_that(lambda: first.accepted() > 20)
     token = (first.data / "run" / "demo.json").read_text()
     assert (first.data / "run" / "demo.json").stat().st_mode & 0o077 == 0
 
@@ -164,7 +89,7 @@ def test_it_gets_ready_serves_stops_in_time_and_carries_on(
 
     second = start()
     second.await_ready(times=2)
-    _await(lambda: second.accepted() > before)
+    await_that(lambda: second.accepted() > before)
     assert (second.data / "run" / "demo.json").read_text() == token
     assert second.stop(signal.SIGINT) < STOP_S
     assert second.process.returncode == 0
@@ -173,11 +98,11 @@ def test_it_gets_ready_serves_stops_in_time_and_carries_on(
 def test_each_part_that_is_killed_comes_back(start: Callable[..., RunningUp]) -> None:
     up = start()
     up.await_ready()
-    _await(lambda: up.parts().keys() >= ROLES)
+    await_that(lambda: up.parts().keys() >= ROLES)
     for role in ("mine", "settle", "sell", "venue", "screening", "node", "stratum"):
         _kill_and_await_successor(up, role)
     before = up.accepted()
-    _await(lambda: up.accepted() > before + 20)
+    await_that(lambda: up.accepted() > before + 20)
     assert up.stop() < STOP_S
     restarts = [line for line in up.said if "starting it again" in line]
     assert len(restarts) >= 7
@@ -196,7 +121,7 @@ def test_the_database_comes_back_after_it_was_killed(start: Callable[..., Runnin
             return int(pid_file.read_text().split()[0]) != old
         return False
 
-    _await(is_new)
+    await_that(is_new)
     assert up.stop() < STOP_S
 
 
@@ -205,7 +130,7 @@ def test_killed_outright_it_leaves_no_part_and_the_next_start_carries_on(
 ) -> None:
     first = start()
     first.await_ready()
-    _await(lambda: first.parts().keys() >= ROLES)
+    await_that(lambda: first.parts().keys() >= ROLES)
     parts = list(first.parts().values())
     first.process.kill()
     first.process.wait()
