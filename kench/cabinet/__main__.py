@@ -3,6 +3,9 @@
 import logging
 import os
 
+from kench.cabinet.alerts.sending import Sender
+from kench.cabinet.alerts.watch import THREADS as ALERT_THREADS
+from kench.cabinet.alerts.watch import AlertWatch
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.login.sweep import Sweep
 from kench.cabinet.serving import listen, serve
@@ -47,7 +50,7 @@ def main() -> None:
             url,
             Role.CABINET,
             application_name="kench cabinet",
-            pool_size=THREADS_MAX,
+            pool_size=THREADS_MAX + ALERT_THREADS,
             statement_timeout_s=STATEMENT_S,
         )
         check_schema(engine)
@@ -64,8 +67,13 @@ def main() -> None:
             announce(ROLE, settings.cabinet_origin)
             announce(ROLE, "ready")
 
+        alerts = AlertWatch(
+            engine, Sender(settings, cabinet.clock), cabinet.clock, settings.cabinet_origin
+        )
+        alerts.start()
         serve(make_app(cabinet, on_start), listener)
         sweep.stop()
+        alerts.stop()
         orders.stop()
         lists.stop()
         engine.dispose()

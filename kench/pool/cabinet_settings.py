@@ -4,15 +4,16 @@ from ipaddress import ip_address
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
+from kench.pool.alert_settings import AlertSettings
 from kench.pool.door_settings import Network, Port, words_of
 
 LOOPBACK_NAME = "localhost"
 
 
-class CabinetSettings(BaseModel):
+class CabinetSettings(AlertSettings):
     """Those of `Settings` that the cabinet alone reads."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)

@@ -1,0 +1,1 @@
+"""Alerts: what a participant is told of without asking, by e-mail, webhook or a messenger's bot."""

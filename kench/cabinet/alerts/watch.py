@@ -1,0 +1,160 @@
+"""The thread of alerts: judges rules each minute, sends what is due; one process at a time."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import sqlalchemy as sa
+import structlog
+
+from kench.cabinet.alerts.facts import FRESH_US, Facts, read_facts
+from kench.cabinet.alerts.news import Told, due_us, news
+from kench.cabinet.alerts.outbox import Due, forget_messages, queue, settle, take_due
+from kench.cabinet.alerts.rules import Rule, participants_with_rules, rules_of
+from kench.cabinet.alerts.sending import Sender
+from kench.cabinet.alerts.tables import alert_states
+from kench.cabinet.alerts.wording import message_of
+from kench.cabinet.numbers.live import read_written
+from kench.pool.backoff import Backoff
+from kench.pool.clock import Clock
+from kench.pool.holder import Holder
+from kench.pool.moments import moment_of, us_of
+from kench.pool.register import participants
+
+LOCK = 0x616C65727473
+"""Key of the advisory lock of whoever sends alerts ("alerts")."""
+PERIOD_S = 60.0
+SEND_S = 5.0
+PARTICIPANTS_AT_ONCE = 100
+SENDERS = 4
+THREADS = 2
+"""Connections of PostgreSQL that it uses at once."""
+JOIN_S = 15.0
+
+log = structlog.get_logger("alerts")
+
+
+class AlertWatch:
+    """Works in threads of its own until it is stopped."""
+
+    def __init__(self, engine: sa.Engine, sender: Sender, clock: Clock, origin: str) -> None:
+        """Create it; `start` begins."""
+        self._engine = engine
+        self._sender = sender
+        self._clock = clock
+        self._origin = origin
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End it; what is being sent has its deadline."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(JOIN_S)
+
+    def look(self) -> int:
+        """Judge every rule; return how many messages that made."""
+        now_us = self._clock.now_us()
+        with self._engine.begin() as db:
+            forget_messages(db, now_us)
+            written = read_written(db)
+            whose = participants_with_rules(db)
+        if written is None or us_of(written) < now_us - FRESH_US:
+            return 0
+        made = 0
+        for first in range(0, len(whose), PARTICIPANTS_AT_ONCE):
+            with self._engine.begin() as db:
+                made += self._judge(db, whose[first : first + PARTICIPANTS_AT_ONCE], now_us)
+        return made
+
+    def send(self) -> int:
+        """Send what is due, a few at once; return how many were tried."""
+        with self._engine.begin() as db:
+            due = take_due(db, self._clock.now_us())
+        if not due:
+            return 0
+        with ThreadPoolExecutor(SENDERS, thread_name_prefix="alert") as threads:
+            for one, fault in zip(due, threads.map(self._sender.send, due), strict=True):
+                self._settle(one, fault)
+        return len(due)
+
+    def _settle(self, due: Due, fault: str | None) -> None:
+        with self._engine.begin() as db:
+            settle(db, due.id, due.tries, fault)
+        if fault is not None:
+            log.warning("alert not sent", message=due.id, tries=due.tries, why=fault)
+
+    def _judge(self, db: sa.Connection, whose: list[int], now_us: int) -> int:
+        rules = rules_of(db, whose)
+        facts = read_facts(db, whose, rules, now_us)
+        named = sa.select(participants.c.id, participants.c.name).where(
+            participants.c.id.in_(whose)
+        )
+        names = {row.id: row.name for row in db.execute(named)}
+        states = sa.select(alert_states).where(
+            alert_states.c.rule_id.in_([rule.id for rule in rules])
+        )
+        told = {
+            row.rule_id: Told(us_of(row.told_at), frozenset(row.subjects))
+            for row in db.execute(states)
+        }
+        return sum(
+            self._tell(
+                db, rule, facts[rule.participant_id], names[rule.participant_id],
+                told.get(rule.id), now_us,
+            )
+            for rule in rules
+        )  # fmt: skip
+
+    def _tell(  # noqa: PLR0913, PLR0917 - the facts of one rule
+        self,
+        db: sa.Connection,
+        rule: Rule,
+        facts: Facts,
+        participant: str,
+        before: Told | None,
+        now_us: int,
+    ) -> int:
+        subjects = facts.subjects(rule, now_us)
+        event, after = news(before, frozenset(subjects), now_us)
+        if after != before and (before is not None or event is not None):
+            keep_told(db, rule.id, after)
+        if event is None:
+            return 0
+        page = f"{self._origin}/p/{rule.participant_id}/"
+        shown = [name for name in subjects.values() if name]
+        queue(
+            db, rule.id, event, message_of(rule, event, participant, facts, shown, page),
+            now_us=now_us, due_us=due_us(now_us, rule.quiet_from, rule.quiet_until),
+        )  # fmt: skip
+        return 1
+
+    def _run(self) -> None:
+        Holder(self._engine, LOCK, "sender of alerts", Backoff(self._clock)).run(
+            self._stop, self._work
+        )
+
+    def _work(self, holding: sa.Connection) -> None:
+        looked_s: float | None = None
+        while not self._stop.wait(SEND_S):
+            # Whoever has lost the connection of the lock must not go on.
+            with holding.begin():
+                holding.execute(sa.text("SELECT 1"))
+            now_s = self._clock.monotonic()
+            if looked_s is None or now_s - looked_s >= PERIOD_S:
+                looked_s = now_s
+                self.look()
+            self.send()
+
+
+def keep_told(db: sa.Connection, rule_id: int, told: Told) -> None:
+    """Keep what was told last of a rule."""
+    values = {"told_at": moment_of(told.at_us), "subjects": sorted(told.subjects)}
+    done = db.execute(
+        sa.update(alert_states).where(alert_states.c.rule_id == rule_id).values(**values)
+    )
+    if not done.rowcount:
+        db.execute(sa.insert(alert_states).values(rule_id=rule_id, **values))
