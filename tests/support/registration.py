@@ -5,8 +5,6 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from kench.cabinet.cabinet import Cabinet
-from kench.cabinet.login.logins import find_login
 from kench.cabinet.registration.application import Application
 from kench.cabinet.registration.attachments import Attachment
 from kench.cabinet.registration.bodies import application_body, decision_body, notice_body
@@ -16,13 +14,10 @@ from kench.cabinet.registration.documents import take_upload
 from kench.cabinet.registration.entering import decide
 from kench.cabinet.registration.notice_store import notify
 from kench.cabinet.registration.notices import Notice
-from kench.cabinet.registration.outcomes import OUTCOMES
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.signing.closing import close_request
-from kench.cabinet.signing.requests import open_request, read_request
+from kench.cabinet.signing.requests import open_request
 from kench.cabinet.signing.wording import Purpose
-from kench.cabinet.web.cookies import BROWSER as BROWSER_COOKIE
-from kench.cabinet.web.cookies import LOGIN, cookie_name
 from kench.pool.calendar import WorkingDays
 from kench.pool.moments import midnight_us
 from kench.pool.orders.book import NO_DAYS_CHANGED
@@ -32,7 +27,6 @@ from tests.support.cabinet import Client
 from tests.support.pki import PIN, Authority
 from tests.support.signing import (
     BROWSER,
-    LIMITS,
     ORIGIN,
     SECOND_US,
     Draw,
@@ -144,18 +138,10 @@ def notified(
     return notify(db, act, CALENDAR)
 
 
-def signed_in(cabinet: Cabinet, client: Client, path: str, pin: str = PIN) -> str:
-    """What the page of a signing request does when a signature comes; returns the next page."""
-    browser = bytes.fromhex(client.cookies[cookie_name(cabinet.settings, BROWSER_COOKIE)])
-    secret = bytes.fromhex(client.cookies[cookie_name(cabinet.settings, LOGIN)])
-    now_us = cabinet.clock.now_us()
-    with cabinet.engine.begin() as db:
-        login = find_login(db, secret, idle_us=LIMITS.idle_us, now_us=now_us)
-        request = read_request(db, path.rpartition("/")[2], browser)
-        assert request is not None
-        act = close_request(
-            db, request.id, signer(pin).sign(request.content), browser=browser, login=login,
-            now_us=now_us, verifier=cabinet.verifier,
-        )  # fmt: skip
-        assert isinstance(act, SignedAct), act
-        return OUTCOMES[act.purpose](db, act, cabinet)
+def signed_in(client: Client, path: str, pin: str = PIN) -> str:
+    """Sign what a page asks for, as somebody does with another program; return the next page."""
+    content = client.get(f"{path}/content").content
+    signature = ("content.p7s", signer(pin).sign(content), "application/pkcs7-signature")
+    answer = client.post_form(path, files={"signature": signature})
+    assert answer.status_code == 303, answer.text
+    return answer.headers["location"]

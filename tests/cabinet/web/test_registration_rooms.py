@@ -38,7 +38,7 @@ from tests.support.registration import (
     signed_in,
     verifier_at,
 )
-from tests.support.signing import SECOND_US
+from tests.support.signing import SECOND_US, signer
 
 TYPED = FIELDS | {"rows": "1"} | {f"row-1-{name}": value for name, value in ROW.items()}
 DAY_S = 86_400
@@ -73,7 +73,7 @@ def test_a_person_applies_an_officer_decides_and_the_owner_makes_a_token(
     assert "Nothing is missing" in person.get("/apply?check=1").text
     asked = person.post_form("/apply", do="sign", **TYPED)
     assert asked.headers["location"].startswith("/sign/")
-    path = signed_in(cabinet, person, asked.headers["location"])
+    path = signed_in(person, asked.headers["location"])
     page = person.get(path).text
     assert "10 working days left" in page
     assert "S21 Pro" in page
@@ -83,7 +83,7 @@ def test_a_person_applies_an_officer_decides_and_the_owner_makes_a_token(
     assert "M-17" in officer.get("/desk/applications/1").text
     assert officer.post_form("/desk/applications/1/decide").status_code == 422
     asked = officer.post_form("/desk/applications/1/decide", do="register")
-    path = signed_in(cabinet, officer, asked.headers["location"], OFFICER_PIN)
+    path = signed_in(officer, asked.headers["location"], OFFICER_PIN)
     assert "carried out" in officer.get(path).text
     with cabinet.engine.connect() as db:
         (acts,) = acts_for(db, PIN)
@@ -112,7 +112,7 @@ def test_a_refusal_is_shown_with_its_ground_and_its_reasons(cabinet: Cabinet) ->
     assert "Choose the ground" in officer.post_form(page, do="refuse", reason="x").text
     assert "Say why" in officer.post_form(page, do="refuse", ground="30.4").text
     asked = officer.post_form(page, do="refuse", ground="30.4", reason="Too loud.")
-    signed_in(cabinet, officer, asked.headers["location"], OFFICER_PIN)
+    signed_in(officer, asked.headers["location"], OFFICER_PIN)
     shown = client_in(cabinet).get(f"/applications/{number}").text
     assert "30.4" in shown
     assert "Too loud." in shown
@@ -161,7 +161,7 @@ def test_every_notice_has_its_form_and_is_signed(cabinet: Cabinet, kind: NoticeK
     assert asked.status_code == 303, asked.text
     if kind is NoticeKind.RESUMPTION:
         return
-    assert signed_in(cabinet, person, asked.headers["location"]).startswith(f"/p/{number}/notices")
+    assert signed_in(person, asked.headers["location"]).startswith(f"/p/{number}/notices")
     shown = person.get(f"/p/{number}/notices").text
     assert "waits" in shown
     officer = client_in(cabinet, OFFICER_PIN)
@@ -176,7 +176,7 @@ def test_every_notice_has_its_form_and_is_signed(cabinet: Cabinet, kind: NoticeK
         assert entry.version == 2
     else:
         asked = person.post_form(f"/p/{number}/notices/1/withdraw")
-        signed_in(cabinet, person, asked.headers["location"])
+        signed_in(person, asked.headers["location"])
         assert "withdrawn" in person.get(f"/p/{number}/notices").text
         assert person.post_form(f"/p/{number}/notices/1/withdraw").status_code == 409
 
@@ -197,7 +197,7 @@ def test_an_officer_excludes_and_the_participant_is_out(cabinet: Cabinet) -> Non
     assert "S21 Pro" in officer.get(page).text
     assert officer.post_form(f"{page}/exclude", reason=" ").status_code == 422
     asked = officer.post_form(f"{page}/exclude", reason="Clause 36.3.")
-    signed_in(cabinet, officer, asked.headers["location"], OFFICER_PIN)
+    signed_in(officer, asked.headers["location"], OFFICER_PIN)
     with cabinet.engine.connect() as db:
         assert state_of(db, number) is ParticipantState.EXCLUDED
     assert officer.post_form(f"{page}/exclude", reason="again").status_code == 404
@@ -328,3 +328,21 @@ def test_what_is_due_is_done_by_one_of_several_and_what_is_overdue_is_told(
     clock.advance(7 * DAY_S)
     due.look()
     assert due.overdue == 1
+
+
+def test_what_cannot_follow_any_more_is_said_and_nothing_of_it_is_kept(cabinet: Cabinet) -> None:
+    with cabinet.engine.begin() as db:
+        number = apply(db)
+    officer = client_in(cabinet, OFFICER_PIN, "ru")
+    page = f"/desk/applications/{number}/decide"
+    first, second = (officer.post_form(page, do="register").headers["location"] for _ in range(2))
+    signed_in(officer, first, OFFICER_PIN)
+    content = officer.get(f"{second}/content").content
+    signature = ("a.p7s", signer(OFFICER_PIN).sign(content), "application/octet-stream")
+    answer = officer.post_form(second, files={"signature": signature})
+    assert answer.status_code == 409
+    assert "Этого уже нельзя сделать" in answer.text
+    with cabinet.engine.connect() as db:
+        assert db.scalar(sa.text("SELECT count(*) FROM participants")) == 1
+        decisions = "SELECT count(*) FROM signed_acts WHERE purpose = 'decision'"
+        assert db.scalar(sa.text(decisions)) == 1
