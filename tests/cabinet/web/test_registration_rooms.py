@@ -247,8 +247,8 @@ def test_who_acts_in_another_role_reads_and_does_not_sign(cabinet: Cabinet) -> N
     assert technician.get(f"/p/{number}/connection").status_code == 200
     assert technician.get(f"/p/{number}/notices").status_code == 200
     for path in ("dossier", "dossier.zip", "notices/new/exit"):
-        assert technician.get(f"/p/{number}/{path}").status_code == 403
-    assert technician.post_form(f"/p/{number}/connection/token").status_code == 403
+        assert technician.get(f"/p/{number}/{path}").status_code == 404
+    assert technician.post_form(f"/p/{number}/connection/token").status_code == 404
 
 
 def test_the_dossier_is_checked_with_openssl_alone(cabinet: Cabinet, tmp_path: Path) -> None:
