@@ -103,3 +103,5 @@ class DueWork:
                 if not self._away:
                     log.warning("what is due cannot be done", why=str(error).partition("\n")[0])
                 self._away = True
+            except Exception:  # No fault of one case may end the looking for all.
+                log.exception("what is due broke")

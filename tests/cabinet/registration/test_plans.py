@@ -1,6 +1,6 @@
 """What pages of one person or participant ask goes by an index, however much there is of others."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -36,13 +36,15 @@ QUERIES: dict[str, Callable[[sa.Connection], object]] = {
 
 
 @pytest.fixture(scope="module")
-def engine(module_database: str) -> sa.Engine:
+def engine(module_database: str) -> Iterator[sa.Engine]:
     owner = open_engine(module_database, application_name="test")
     with owner.begin() as db:
         put_officer(db)
         registered(db)
     owner.dispose()
-    return cabinet_engine(module_database)
+    opened = cabinet_engine(module_database)
+    yield opened
+    opened.dispose()
 
 
 @pytest.mark.parametrize("name", QUERIES)
