@@ -205,7 +205,7 @@ def live_texts(live: LiveNumbers, formats: Formats) -> dict[str, str]:
     texts = {name: formats.hashrate(getattr(live, name)) for name in HASHRATES}
     texts |= {name: formats.number(getattr(live, name)) for name in COUNTS}
     texts["refused_part"] = formats.percent(refused_part(live), 2)
-    texts["last_share_at"] = formats.moment(live.last_share_at)
+    texts["last_share_at"] = formats.moment(live.last_share_at, "short")
     return texts
 
 

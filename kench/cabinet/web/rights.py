@@ -12,6 +12,7 @@ MACHINES = OWNER | {PeopleRole.TECHNICIAN}
 RIGHTS: Mapping[str, frozenset[PeopleRole]] = {
     "": ALL,
     "live": ALL,
+    "series": ALL,
     "workers": MACHINES,
     "groups": MACHINES,
     "equipment": MACHINES,

@@ -40,7 +40,7 @@ function optionsOf(figure, span) {
     cursor: { y: false, drag: { x: false, y: false } },
     scales: { y: { range: (_chart, _low, high) => [0, high > 0 ? high * 1.08 : 1] } },
     series: [
-      { label: "", value: (_chart, at) => (at === null ? "—" : time(at)) },
+      { label: figure.dataset.time, value: (_chart, at) => (at === null ? "—" : time(at)) },
       {
         label: figure.dataset.label,
         stroke: colour("--accent"),

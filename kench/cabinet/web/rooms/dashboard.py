@@ -6,12 +6,14 @@ from fastapi import APIRouter, Header, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from kench.cabinet.numbers.earnings import read_blocks, read_stages
 from kench.cabinet.numbers.live import LiveNumbers, WorkerState, read_live
 from kench.cabinet.numbers.public import EstimateBasis, read_estimate_basis
 from kench.cabinet.numbers.series import Series, Span, read_series
-from kench.cabinet.web.acting import Acting, render_room
+from kench.cabinet.web.acting import MONEY_ROLES, Acting, render_room
 from kench.cabinet.web.charts import drawing_of
 from kench.cabinet.web.live import LiveFeed, live_texts
+from kench.cabinet.web.rights import RIGHTS
 from kench.cabinet.web.visit import CabinetHere, Entered, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
 
@@ -34,6 +36,8 @@ STATE_TAGS = {
     WorkerState.GONE: "",
 }
 
+BLOCKS_SHOWN = 5
+
 room = APIRouter()
 
 
@@ -51,6 +55,10 @@ def show_dashboard(
         live = read_live(db, [participant_id], visit.now_us)[participant_id]
         series = read_series(db, participant_id, span, visit.now_us)
         basis = read_estimate_basis(db, visit.now_us)
+        stages, blocks = None, []
+        if acting.role in MONEY_ROLES:
+            stages = read_stages(db, [participant_id])[participant_id]
+            blocks = read_blocks(db, participant_id, most=BLOCKS_SHOWN)
     return render_room(
         request,
         visit,
@@ -61,7 +69,9 @@ def show_dashboard(
         pool_part=_pool_part(live, basis),
         expected_sat=_expected_sat(live, basis),
         basis=basis,
-        states=WORKER_STATES,
+        stages=stages,
+        blocks=blocks,
+        may_see_workers=acting.role in RIGHTS["workers"],
         **chart_values(visit, series, f"/p/{participant_id}/", f"/p/{participant_id}/series"),
     )
 

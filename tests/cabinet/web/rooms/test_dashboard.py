@@ -19,7 +19,7 @@ from tests.support.cabinet import Client, client_in, served_cabinet
 from tests.support.mined import mined
 from tests.support.pki import PIN, SECOND_PIN
 
-THIRD_PIN = "10103199000457"
+THIRD_PIN, FOURTH_PIN = "10103199000457", "10103199000458"
 NOW_US = SystemClock().now_us()
 WORKERS = 60
 PAGES = ["", "?span=7d", "?span=30d", "?span=1y", "series", "series?span=1y", "workers",
@@ -33,8 +33,12 @@ def participants(module_database: str) -> list[int]:
     owner = open_engine(module_database, application_name="test")
     with owner.begin() as db:
         made = [add_participant(db, name)[0] for name in ("Ала-Тоо", "Нарын")]
-        people = [(0, PIN, PeopleRole.OWNER), (0, THIRD_PIN, PeopleRole.ACCOUNTANT),
-                  (1, SECOND_PIN, PeopleRole.OWNER)]  # fmt: skip
+        people = [
+            (0, PIN, PeopleRole.OWNER),
+            (0, THIRD_PIN, PeopleRole.ACCOUNTANT),
+            (0, FOURTH_PIN, PeopleRole.TECHNICIAN),
+            (1, SECOND_PIN, PeopleRole.OWNER),
+        ]
         for number, pin, role in people:
             add_person(db, made[number], pin, role, added_by=None, now_us=1)
         mined(db, made[0], workers=WORKERS, now_us=NOW_US)
@@ -95,6 +99,20 @@ def test_the_dashboard_shows_the_numbers_of_now(client: Client, participants: li
     assert "<svg" in text
     assert "How to begin" not in text
     assert text.count("<tr>") == 25
+
+
+def test_each_role_sees_on_the_dashboard_what_it_may(
+    cabinet: Cabinet, client: Client, participants: list[int]
+) -> None:
+    path = f"/p/{participants[0]}/"
+    owner, accountant = client.get(path).text, client_in(cabinet, THIRD_PIN).get(path).text
+    technician = client_in(cabinet, FOURTH_PIN)
+    machines = technician.get(path).text
+    assert technician.get(f"{path}series").status_code == 200
+    money, workers = "Expected a day, BTC", "/workers?state=active"
+    assert [money in text for text in (owner, accountant, machines)] == [True, True, False]
+    assert [workers in text for text in (owner, accountant, machines)] == [True, False, True]
+    assert 'href="/p/1/earnings">From' not in machines
 
 
 def test_one_who_has_not_begun_is_told_how(cabinet: Cabinet, participants: list[int]) -> None:
