@@ -22,26 +22,21 @@ from kench.cabinet.web.visit import CabinetHere, Entered, Visit
 from kench.cabinet.words.catalogues import N_
 from kench.pool.register import ID_MAX
 
-MONEY_ROLES = (PeopleRole.OWNER, PeopleRole.ACCOUNTANT)
-"""Who sees what a participant earns; a technician sees its machines."""
-
 
 class Tab(NamedTuple):
     """A room of a participant: the end of its address, and its name."""
 
     path: str
     title: str
-    roles: tuple[PeopleRole, ...] = tuple(PeopleRole)
-    """Whom it is shown to."""
 
 
 TABS = [
     Tab("", N_("Dashboard")),
     Tab("workers", N_("Workers")),
     Tab("equipment", N_("Equipment")),
-    Tab("earnings", N_("Earnings"), MONEY_ROLES),
-    Tab("payouts", N_("Payouts"), MONEY_ROLES),
-    Tab("statements", N_("Statements"), MONEY_ROLES),
+    Tab("earnings", N_("Earnings")),
+    Tab("payouts", N_("Payouts")),
+    Tab("statements", N_("Statements")),
 ]
 """The rooms in the order in which they are shown."""
 
@@ -82,9 +77,5 @@ def render_room(
     **values: Any,
 ) -> Response:
     """Return a page of a participant's room."""
-    tabs = [
-        tab
-        for tab in TABS
-        if acting.role in tab.roles and acting.role in RIGHTS.get(tab.path, OWNER)
-    ]
+    tabs = [tab for tab in TABS if acting.role in RIGHTS.get(tab.path, OWNER)]
     return render(request, visit, name, status=status, acting=acting, tabs=tabs, **values)

@@ -1,22 +1,17 @@
-"""What the rooms about money share: who may see them, months in addresses, the words of states."""
+"""What the rooms about money share: months in addresses, the words of states."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
-from fastapi import Depends
 from starlette.exceptions import HTTPException
 
-from kench.cabinet.login.people import ActsFor
-from kench.cabinet.web.acting import MONEY_ROLES, acting_as
 from kench.cabinet.words.catalogues import N_
 from kench.payouts.statements.statement import Period, StatementError, period_of
 from kench.pool.moments import BISHKEK, moment_of
 from kench.sale.machine import LotState
 
 MONTHS_MAX = 240
-
-MoneyOf = Annotated[ActsFor, Depends(acting_as(*MONEY_ROLES))]
 
 
 class Words(NamedTuple):

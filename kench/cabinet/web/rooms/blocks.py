@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from kench.cabinet.numbers.earnings import BlockEarned, read_block
 from kench.cabinet.numbers.steps import read_steps
-from kench.cabinet.web.acting import render_room
+from kench.cabinet.web.acting import Acting, render_room
 from kench.cabinet.web.downloads import file_response
 from kench.cabinet.web.making import Turn
-from kench.cabinet.web.money import LOT_STATES, METHODS, STAGES, MoneyOf
+from kench.cabinet.web.money import LOT_STATES, METHODS, STAGES
 from kench.cabinet.web.rooms.earnings import HASH
 from kench.cabinet.web.visit import CabinetHere, VisitHere
 from kench.payouts.proofs.giving import make_proof
@@ -23,7 +23,7 @@ room = APIRouter()
 BlockHash = Annotated[str, Path(pattern=HASH)]
 
 
-def own_block(acting: MoneyOf, cabinet: CabinetHere, block_hash: BlockHash) -> BlockEarned:
+def own_block(acting: Acting, cabinet: CabinetHere, block_hash: BlockHash) -> BlockEarned:
     """Return the block; 404 where the participant has no part of it."""
     with cabinet.engine.connect() as db:
         found = read_block(db, acting.participant_id, block_hash)
@@ -37,7 +37,7 @@ BlockHere = Annotated[BlockEarned, Depends(own_block)]
 
 @room.get("/p/{participant_id}/blocks/{block_hash}")
 def show_block(
-    request: Request, visit: VisitHere, cabinet: CabinetHere, acting: MoneyOf, block: BlockHere
+    request: Request, visit: VisitHere, cabinet: CabinetHere, acting: Acting, block: BlockHere
 ) -> Response:
     """Show it, step by step."""
     with cabinet.engine.connect() as db:
@@ -49,7 +49,7 @@ def show_block(
     )  # fmt: skip
 
 
-def own_proof(acting: MoneyOf, cabinet: CabinetHere, turn: Turn, block: BlockHere) -> Proof:
+def own_proof(acting: Acting, cabinet: CabinetHere, turn: Turn, block: BlockHere) -> Proof:
     """Return the proof of the block; 404 where there is none."""
     with turn, cabinet.engine.connect() as db:
         try:
@@ -62,7 +62,7 @@ ProofHere = Annotated[Proof, Depends(own_proof)]
 
 
 @room.get("/p/{participant_id}/blocks/{block_hash}/proof")
-def check_proof(request: Request, visit: VisitHere, acting: MoneyOf, proof: ProofHere) -> Response:
+def check_proof(request: Request, visit: VisitHere, acting: Acting, proof: ProofHere) -> Response:
     """Check the proof as anybody would, and show what was checked."""
     # What the file says by itself, not the books.
     checked = Proof.read(proof.line())

@@ -15,9 +15,9 @@ from kench.cabinet.numbers.earnings import (
     read_days,
     read_stages,
 )
-from kench.cabinet.web.acting import render_room
+from kench.cabinet.web.acting import Acting, render_room
 from kench.cabinet.web.downloads import file_response
-from kench.cabinet.web.money import LOT_STATES, STAGES, MoneyOf, month_of, months_since
+from kench.cabinet.web.money import LOT_STATES, STAGES, month_of, months_since
 from kench.cabinet.web.spreadsheets import CSV, csv_of
 from kench.cabinet.web.visit import CabinetHere, VisitHere
 from kench.pool.moments import BISHKEK
@@ -42,7 +42,7 @@ def show_earnings(
     request: Request,
     visit: VisitHere,
     cabinet: CabinetHere,
-    acting: MoneyOf,
+    acting: Acting,
     asked: Annotated[Asked, Query()],
 ) -> Response:
     """Show them."""
@@ -70,7 +70,7 @@ def show_earnings(
 
 @room.get("/p/{participant_id}/earnings/days.csv")
 def keep_days(
-    visit: VisitHere, cabinet: CabinetHere, acting: MoneyOf, month: str | None = None
+    visit: VisitHere, cabinet: CabinetHere, acting: Acting, month: str | None = None
 ) -> Response:
     """Give a month's days as CSV: whole satoshi and tyiyn."""
     period = month_of(month, visit.now_us)
@@ -84,7 +84,7 @@ def keep_days(
 
 @room.get("/p/{participant_id}/earnings/blocks.csv")
 def keep_blocks(
-    visit: VisitHere, cabinet: CabinetHere, acting: MoneyOf, month: str | None = None
+    visit: VisitHere, cabinet: CabinetHere, acting: Acting, month: str | None = None
 ) -> Response:
     """Give a month's blocks as CSV: whole satoshi and tyiyn."""
     period = month_of(month, visit.now_us)

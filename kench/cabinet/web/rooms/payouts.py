@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from kench.cabinet.numbers.earnings import read_stages
 from kench.cabinet.numbers.payouts import FIRST_BATCH, read_account, read_payouts
-from kench.cabinet.web.acting import render_room
-from kench.cabinet.web.money import MoneyOf, Words
+from kench.cabinet.web.acting import Acting, render_room
+from kench.cabinet.web.money import Words
 from kench.cabinet.web.visit import CabinetHere, VisitHere
 from kench.cabinet.words.catalogues import N_
 from kench.payouts.bank.outcomes import PayoutState
@@ -52,7 +52,7 @@ def show_payouts(
     request: Request,
     visit: VisitHere,
     cabinet: CabinetHere,
-    acting: MoneyOf,
+    acting: Acting,
     before: Annotated[int, Query(gt=0, le=FIRST_BATCH)] = FIRST_BATCH,
 ) -> Response:
     """Show them."""

@@ -9,10 +9,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from kench.cabinet.numbers.earnings import first_found
-from kench.cabinet.web.acting import render_room
+from kench.cabinet.web.acting import Acting, render_room
 from kench.cabinet.web.downloads import file_response
 from kench.cabinet.web.making import Turn
-from kench.cabinet.web.money import MoneyOf, month_of, months_since
+from kench.cabinet.web.money import month_of, months_since
 from kench.cabinet.web.spreadsheets import CSV
 from kench.cabinet.web.visit import CabinetHere, VisitHere
 from kench.payouts.statements.pdf import PdfMissingError, name_of, pdf_of
@@ -34,7 +34,7 @@ room = APIRouter()
 
 @room.get("/p/{participant_id}/statements")
 def show_statements(
-    request: Request, visit: VisitHere, cabinet: CabinetHere, acting: MoneyOf
+    request: Request, visit: VisitHere, cabinet: CabinetHere, acting: Acting
 ) -> Response:
     """Show the months."""
     with cabinet.engine.connect() as db:
@@ -46,7 +46,7 @@ def show_statements(
 
 @room.get("/p/{participant_id}/statements/{month}.{form}")
 def keep_statement(  # noqa: PLR0913, PLR0917 - who asks for which, and whose turn it is
-    visit: VisitHere, cabinet: CabinetHere, acting: MoneyOf, turn: Turn, month: str, form: str
+    visit: VisitHere, cabinet: CabinetHere, acting: Acting, turn: Turn, month: str, form: str
 ) -> Response:
     """Give a month in one form."""
     if form not in FORMS:
