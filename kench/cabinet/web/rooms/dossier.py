@@ -8,7 +8,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from kench.cabinet.cabinet import Cabinet
-from kench.cabinet.login.people import PeopleRole
 from kench.cabinet.registration.dossier import acts_of, folder_of, write_dossier
 from kench.cabinet.registration.membership import current_entry, state_of
 from kench.cabinet.signing.wording import TITLES
@@ -19,7 +18,7 @@ from kench.cabinet.web.rooms.notices import Owning
 from kench.cabinet.web.visit import CabinetHere, Officer, VisitHere
 from kench.cabinet.words.catalogues import N_
 
-TABS.append(Tab("dossier", N_("Documents"), (PeopleRole.OWNER,)))
+TABS.append(Tab("dossier", N_("Documents")))
 IN_MEMORY_BYTES = 4 * 1024 * 1024
 """A larger dossier waits in a temporary file."""
 CHUNK_BYTES = 256 * 1024
