@@ -17,10 +17,13 @@ from starlette.responses import Response
 
 from kench.cabinet.login.people import ActsFor, PeopleRole, acting_for
 from kench.cabinet.web.pages import render
-from kench.cabinet.web.rights import OWNER, RIGHTS, roles_for
+from kench.cabinet.web.rights import MONEY, OWNER, RIGHTS, roles_for
 from kench.cabinet.web.visit import CabinetHere, Entered, Visit
 from kench.cabinet.words.catalogues import N_
 from kench.pool.register import ID_MAX
+
+MONEY_ROLES = MONEY
+"""Who sees what a participant earns, where a page of everybody's shows some of it."""
 
 
 class Tab(NamedTuple):
