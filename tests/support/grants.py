@@ -38,7 +38,7 @@ def two_participants(url: str) -> Two:
             assert add_person(db, whose, pin, role, added_by=None, now_us=1) is None
         made = {name: ensure_worker(db, first, name, 100) for name in ("rig1", "rig2", "rig3")}
         _numbers(db, first, [made["rig1"], made["rig2"]])
-        _block(db, first)
+        credit_block(db, first)
     engine.dispose()
     return Two(first, second, {name: int(one) for name, one in made.items()})
 
@@ -72,7 +72,8 @@ def _numbers(db: sa.Connection, whose: int, workers: list[int]) -> None:
         )
 
 
-def _block(db: sa.Connection, whose: int) -> None:
+def credit_block(db: sa.Connection, whose: int) -> None:
+    """Enter a block of which that participant has a part."""
     db.execute(sa.text("SET LOCAL session_replication_role = replica"))
     db.execute(
         sa.text("""

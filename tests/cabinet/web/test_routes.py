@@ -1,0 +1,233 @@
+"""Every route there is, and whom it lets in: nobody sees or changes what is another's.
+
+The numbers in the addresses are of things that exist, so a page that is not there is kept back
+because of who asks, and not because there is nothing.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from enum import Enum
+from typing import NamedTuple
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from kench.cabinet.access.grants import Kind
+from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.registration.notices import Notice
+from kench.cabinet.registration.states import NoticeKind
+from kench.pool.clock import ManualClock
+from kench.pool.database import open_engine
+from kench.pool.register import ensure_worker
+from tests.support.cabinet import Client, cabinet_of, client_in, client_of, routes_of
+from tests.support.entering import asked
+from tests.support.grants import BLOCK_HASH, credit_block, granted
+from tests.support.pki import PIN
+from tests.support.registration import (
+    NOW_US,
+    OFFICER_PIN,
+    OTHER_PIN,
+    notified,
+    put_officer,
+    registered,
+    verifier_at,
+)
+from tests.support.signing import SECOND_US
+
+
+class Guard(Enum):
+    """Who is let in."""
+
+    OPEN = "everybody"
+    KEYED = "whoever has the link or the key"
+    BROWSER = "the browser that asked"
+    PERSON = "whoever has entered, to what is their own"
+    OWN = "the person whose it is"
+    ROOM = "the people of a participant"
+    DESK = "officers"
+
+
+GUARDS = (
+    (r"/|/healthz|/metrics|/favicon\.ico|/language/.*|/enter|/leave", Guard.OPEN),
+    (r"/(watch|api|accounts|stats)/.*", Guard.KEYED),
+    (r"/sign/.*", Guard.BROWSER),
+    (r"/p|/apply|/applications|/account|/account/logins/.*", Guard.PERSON),
+    (r"/apply/documents/.*|/applications/.*", Guard.OWN),
+    (r"/p/{participant_id}(/.*)", Guard.ROOM),
+    (r"/desk(/.*)?", Guard.DESK),
+)
+CLOSED = {Guard.PERSON, Guard.OWN, Guard.ROOM, Guard.DESK}
+KEPT = ("access_grants", "participant_people", "notices", "applications", "signing_requests")
+
+
+class Route(NamedTuple):
+    """A method and the path as the code has it."""
+
+    method: str
+    path: str
+
+    @property
+    def guards(self) -> list[Guard]:
+        return [guard for pattern, guard in GUARDS if re.fullmatch(pattern, self.path)]
+
+
+@pytest.fixture(scope="module")
+def things(module_database: str) -> dict[str, str]:
+    """What a registered owner has, by the names that addresses use; another is registered too."""
+    engine = open_engine(module_database, application_name="test")
+    day = date(2026, 12, 24)
+    with engine.begin() as db:
+        put_officer(db)
+        whose = registered(db)
+        registered(db, OTHER_PIN)
+        assert notified(db, Notice(kind=NoticeKind.EXIT, participant=whose, day=day)) == 1
+        worker = ensure_worker(db, whose, "rig1", 100)
+        granted(db, whose, Kind.LINK, now_us=NOW_US)
+        credit_block(db, whose)
+        (grant,) = db.exec_driver_sql("SELECT id FROM access_grants").scalars()
+        entry = db.execute(
+            sa.text("SELECT id FROM participant_people WHERE participant_id = :whose"),
+            {"whose": whose},
+        ).scalar_one()
+    engine.dispose()
+    return {
+        "participant_id": str(whose), "number": "1", "document": "1", "worker_id": str(int(worker)),
+        "block_hash": BLOCK_HASH, "grant_id": str(grant), "entry_id": str(entry),
+        "login_id": "1", "month": "2026-11", "form": "json", "kind": "exit",
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def cabinet(module_database: str, things: dict[str, str]) -> Iterator[Cabinet]:
+    del things
+    clock = ManualClock(NOW_US + 60 * SECOND_US)
+    with cabinet_of(module_database, clock=clock, verifier=verifier_at()) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def routes(cabinet: Cabinet) -> list[Route]:
+    """All of them."""
+    return [Route(*one) for one in routes_of(client_of(cabinet).app)]  # type: ignore[arg-type]
+
+
+def ask(client: Client, route: Route, things: dict[str, str]) -> httpx.Response:
+    """Ask for it, as a page of ours would; what keeps others out is on every answer."""
+    path = re.sub(r"{(\w+)(:\w+)?}", lambda found: things.get(found[1], "x"), route.path)
+    answer = client.get(path) if route.method == "GET" else client.post_form(path)
+    policy = answer.headers["content-security-policy"]
+    assert "default-src 'none'" in policy, path
+    assert "frame-ancestors 'none'" in policy, path
+    assert "unsafe" not in policy, path
+    assert answer.headers["x-content-type-options"] == "nosniff", path
+    assert answer.headers["cache-control"] == "no-store", path
+    return answer
+
+
+def kept(cabinet: Cabinet) -> dict[str, list[tuple[object, ...]]]:
+    """All that people could have changed."""
+    with cabinet.engine.connect() as db:
+        return {
+            table: [tuple(row) for row in db.exec_driver_sql(f"SELECT * FROM {table} ORDER BY id")]
+            for table in KEPT
+        }
+
+
+def of(routes: list[Route], *guards: Guard) -> list[Route]:
+    found = [route for route in routes if route.guards[0] in guards]
+    assert found
+    return found
+
+
+def test_every_route_says_whom_it_lets_in(routes: list[Route]) -> None:
+    assert not [route for route in routes if len(route.guards) != 1]
+
+
+def test_nobody_who_has_not_entered_gets_further_than_the_way_in(
+    cabinet: Cabinet, routes: list[Route], things: dict[str, str]
+) -> None:
+    before = kept(cabinet)
+    nobody = client_of(cabinet)
+    for route in of(routes, *CLOSED):
+        answer = ask(nobody, route, things)
+        assert answer.status_code == 303, route
+        assert answer.headers["location"].startswith("/enter?"), route
+    assert kept(cabinet) == before
+
+
+def test_another_participants_owner_finds_no_page_of_what_is_not_theirs(
+    cabinet: Cabinet, routes: list[Route], things: dict[str, str]
+) -> None:
+    before = kept(cabinet)
+    other = client_in(cabinet, OTHER_PIN)
+    for route in of(routes, Guard.OWN, Guard.ROOM, Guard.DESK):
+        assert ask(other, route, things).status_code == 404, route
+    assert kept(cabinet) == before
+
+
+def test_from_rooms_of_their_own_nobody_reaches_what_is_in_anothers(
+    cabinet: Cabinet, routes: list[Route], things: dict[str, str]
+) -> None:
+    before = kept(cabinet)
+    mine = str(int(things["participant_id"]) + 1)
+    other = client_in(cabinet, OTHER_PIN)
+    inside = [
+        route
+        for route in of(routes, Guard.ROOM)
+        if re.search(r"{(number|worker_id|block_hash|grant_id|entry_id)}", route.path)
+        and "/new/" not in route.path
+    ]
+    assert len(inside) >= 8
+    for route in inside:
+        answer = ask(other, route, things | {"participant_id": mine})
+        said = answer.headers.get("location", "")
+        refused = {"said=grant_gone", "said=person_unknown"}
+        assert answer.status_code == 404 or said.partition("?")[2] in refused, (route, said)
+    assert kept(cabinet) == before
+
+
+def test_an_officer_is_at_home_at_the_desk_and_nowhere_else(
+    cabinet: Cabinet, routes: list[Route], things: dict[str, str]
+) -> None:
+    officer, owner = client_in(cabinet, OFFICER_PIN), client_in(cabinet, PIN)
+    for route in of(routes, Guard.OWN, Guard.ROOM):
+        assert ask(officer, route, things).status_code == 404, route
+    for route in of(routes, Guard.DESK):
+        assert ask(owner, route, things).status_code == 404, route
+        if route.method == "GET" and "{document}" not in route.path:
+            assert ask(officer, route, things).status_code == 200, route
+
+
+def test_what_others_do_not_find_its_owner_does(
+    cabinet: Cabinet, routes: list[Route], things: dict[str, str]
+) -> None:
+    owner = client_in(cabinet, PIN)
+    without = ("/live", "{document}", "/proof", "/documents/")
+    for route in of(routes, Guard.PERSON, Guard.OWN, Guard.ROOM):
+        if route.method == "GET" and not any(word in route.path for word in without):
+            assert ask(owner, route, things).status_code in {200, 303}, route
+    assert ask(owner, Route("GET", "/applications/1/documents/1"), things).status_code == 200
+
+
+def test_a_text_to_sign_is_there_for_the_browser_that_asked_for_it(
+    cabinet: Cabinet, routes: list[Route], things: dict[str, str]
+) -> None:
+    mine, other = client_of(cabinet), client_in(cabinet, OTHER_PIN)
+    request = things | {"request_id": asked(mine).rpartition("/")[2]}
+    before = kept(cabinet)
+    for route in of(routes, Guard.BROWSER):
+        assert ask(other, route, request).status_code == 404, route
+        if route.method == "GET":
+            assert ask(mine, route, request).status_code == 200, route
+    assert kept(cabinet) == before
+
+
+def test_links_and_keys_open_nothing_unless_they_are_given(
+    cabinet: Cabinet, routes: list[Route], things: dict[str, str]
+) -> None:
+    owner = client_in(cabinet, PIN)
+    for route in of(routes, Guard.KEYED):
+        if not route.path.endswith(("/openapi.json", "/pool")):
+            assert ask(owner, route, things).status_code in {401, 403, 404}, route
