@@ -116,7 +116,8 @@ class Site:
         stratum = self._part("stratum", self._data_flag(), self._variables)
         settle = self._part("settle", self._data_flag(), self._variables)
         market = self._market.parts(self._variables, settings)
-        for group in ([*market, settle], [*self._sale(), stratum]):
+        self._cabinet = self._part("cabinet", self._data_flag(), self._variables)
+        for group in ([*market, settle], [*self._sale(), stratum, self._cabinet]):
             for at, part in enumerate(group):
                 self._supervisor.start(part, stop_s=STOP_S[part.role], beside=at > 0)
         for part in (stratum, *market):
@@ -127,8 +128,6 @@ class Site:
         on_ready()
         if settings.cpu_miner:
             self._start_miner()
-        self._cabinet = self._part("cabinet", self._data_flag(), self._variables)
-        self._supervisor.start(self._cabinet, stop_s=STOP_S["cabinet"], beside=settings.cpu_miner)
         self._start_watch(url)
 
     def run(self, stop: threading.Event, on_tick: Callable[[], None]) -> None:
