@@ -151,11 +151,6 @@ _IN_SALE = sa.text("""
         AND shares.participant_id = ANY(CAST(:ids AS bigint[]))
     GROUP BY shares.participant_id, lots.state
 """)
-_RETURNED = sa.text("""
-    SELECT participant_id, sum(amount_tyiyn)::bigint AS amount FROM payouts
-    WHERE state = 'returned' AND participant_id = ANY(CAST(:ids AS bigint[]))
-    GROUP BY participant_id
-""")
 _DAY = "CAST({} AT TIME ZONE INTERVAL '6 hours' AS date)"
 _DAYS_FOUND = sa.text(f"""
     SELECT {_DAY.format("found_at")} AS day, count(*) AS blocks,
@@ -225,7 +220,6 @@ def read_stages(db: sa.Connection, participants: Collection[int]) -> dict[int, S
     by_state: dict[int, dict[LotState, int]] = defaultdict(dict)
     for row in db.execute(_IN_SALE, {**asked, "states": list(OPEN_STATES)}):
         by_state[row.participant_id][LotState(row.state)] = row.amount_sat
-    returned = {row.participant_id: row.amount for row in db.execute(_RETURNED, asked)}
     found = {}
     for row in db.execute(_BALANCES, asked):
         who = row.participant_id
@@ -238,7 +232,7 @@ def read_stages(db: sa.Connection, participants: Collection[int]) -> dict[int, S
             sold_sat=row.sold_sat,
             due_tyiyn=row.due_tyiyn,
             leaving_tyiyn=row.leaving_tyiyn,
-            paid_tyiyn=row.paid_tyiyn - returned.get(who, 0),
+            paid_tyiyn=row.paid_tyiyn,
             by_state=by_state[who],
         )
     return {one: found.get(one, Stages()) for one in participants}

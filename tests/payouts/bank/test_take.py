@@ -110,6 +110,12 @@ def test_a_payout_that_comes_back_is_owed_again(sell: sa.Engine) -> None:
     assert balance(sell, participant_kgs(1)) == (5000, 0)
     assert balance(sell, CLIENTS_BANK) == (7000, 2000)
     with sell.begin() as connection:
+        said = connection.execute(
+            sa.text(
+                "SELECT due_tyiyn, paid_tyiyn FROM participant_balances WHERE participant_id = 1"
+            )
+        ).one()
+        assert tuple(said) == (5000, 0)
         assert make(connection).total_tyiyn == 5000
     sell.dispose()
 
