@@ -9,6 +9,8 @@ from kench.cabinet.words.catalogues import N_
 from kench.pool.door_settings import DoorPlan
 
 HASHES_PER_DIFFICULTY = 2**32
+FIRST_DOOR = N_("all miners")
+"""What the settings say of the first port, unless an operator says something else."""
 _GIGA = 10**9
 
 
