@@ -114,7 +114,11 @@ def _apply(page: Page, key_file: Path) -> str:
     _sign(page, key_file)
     page.wait_for_url("**/applications/*")
     _picture(page, "application")
-    return urlsplit(page.url).path
+    path = urlsplit(page.url).path
+    page.goto("/p")
+    expect(page.locator(f"main a[href='{path}']")).to_be_visible()
+    _picture(page, "home-applied")
+    return path
 
 
 def _decide(page: Page, key_file: Path, application: str) -> None:
