@@ -3,7 +3,6 @@
 It also notices that the database does not answer any more, and has it started again.
 """
 
-import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,17 +13,18 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kench.commands.status_view import read_status
 from kench.pool.errors import KenchError
+from kench.pool.looking import Looking
 
 PERIOD_S = 1.0
+JOIN_S = 3.0
 FAILURES_MAX = 3
 """So many readings in a row without an answer mean that the database is down."""
-JOIN_S = 3.0
 BLOCKS_SHOWN = 5
 
 log = structlog.get_logger("up")
 
 
-class Watch:
+class Watch(Looking):
     """The latest status, at most a second old while the database answers."""
 
     def __init__(
@@ -36,23 +36,12 @@ class Watch:
         self._revive = revive
         self._latest: dict[str, Any] | None = None
         self._failures = 0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        super().__init__("watch", JOIN_S)
 
     @property
     def latest(self) -> dict[str, Any] | None:
         """The object of `kench status --json`, with the last few blocks; None at first."""
         return self._latest
-
-    def start(self) -> None:
-        """Start the thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread and wait for it."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(JOIN_S)
 
     def _run(self) -> None:
         while not self._stop.wait(PERIOD_S):

@@ -1,6 +1,5 @@
 """The thread of alerts: judges rules each minute, sends what is due; one process at a time."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import sqlalchemy as sa
@@ -17,6 +16,7 @@ from kench.cabinet.numbers.live import read_written
 from kench.pool.backoff import Backoff
 from kench.pool.clock import Clock
 from kench.pool.holder import Holder
+from kench.pool.looking import Looking
 from kench.pool.moments import moment_of, us_of
 from kench.pool.register import participants
 
@@ -33,7 +33,7 @@ JOIN_S = 15.0
 log = structlog.get_logger("alerts")
 
 
-class AlertWatch:
+class AlertWatch(Looking):
     """Works in threads of its own until it is stopped."""
 
     def __init__(self, engine: sa.Engine, sender: Sender, clock: Clock, origin: str) -> None:
@@ -42,18 +42,7 @@ class AlertWatch:
         self._sender = sender
         self._clock = clock
         self._origin = origin
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End it; what is being sent has its deadline."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(JOIN_S)
+        super().__init__("alerts", JOIN_S)
 
     def look(self) -> int:
         """Judge every rule; return how many messages that made."""

@@ -1,7 +1,5 @@
 """A thread that forgets what is over: signing requests and logins, a bounded number at a time."""
 
-import threading
-
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -9,34 +7,23 @@ from sqlalchemy.exc import SQLAlchemyError
 from kench.cabinet.login.logins import forget_logins
 from kench.cabinet.signing.requests import forget_requests
 from kench.pool.clock import Clock
+from kench.pool.looking import Looking
 
 PERIOD_S = 60.0
-JOIN_S = 5.0
 ROUNDS_MAX = 20
 """Transactions in one look; what is left waits for the next."""
 
 log = structlog.get_logger("cabinet")
 
 
-class Sweep:
+class Sweep(Looking):
     """Sweeps each minute until it is stopped; several processes may, side by side."""
 
     def __init__(self, engine: sa.Engine, clock: Clock) -> None:
         """Create it; `start` begins."""
         self._engine = engine
         self._clock = clock
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sweep", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread and wait for it."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(JOIN_S)
+        super().__init__("sweep")
 
     def look(self) -> int:
         """Forget what is over now; return how many rows. Never raises for an absent database."""

@@ -3,7 +3,6 @@
 Of several cabinets on one database one at a time does it, under an advisory lock.
 """
 
-import threading
 from datetime import date
 
 import sqlalchemy as sa
@@ -16,19 +15,19 @@ from kench.cabinet.registration.notice_store import take_effect, waiting_notices
 from kench.pool.calendar import day_at
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
+from kench.pool.looking import Looking
 
 LOOK_S = 1.0
 """Suspensions begin at midnight, and the ports follow within two seconds."""
 EVERY_S = 60.0
 """How often all is looked at while the day is the same: nothing but midnight makes it due."""
-JOIN_S = 5.0
 DUE_LOCK = 0x6B656E6368647565
 """Key of the advisory lock of whoever does what is due ("kenchdue")."""
 
 log = structlog.get_logger("registration")
 
 
-class DueWork:
+class DueWork(Looking):
     """Looks at midnight and each minute; `overdue` counts what should have been done already."""
 
     def __init__(self, engine: sa.Engine, clock: Clock, registry: CollectorRegistry) -> None:
@@ -37,24 +36,13 @@ class DueWork:
         self._told: set[str] = set()
         self._away = False
         self._looked_on, self._looked_s = date.min, 0.0
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="due work", daemon=True)
+        super().__init__("due work")
         self._gauge = Gauge(
             "kench_cabinet_overdue",
             "Applications undecided and notices not entered after their deadlines",
             registry=registry,
         )
         self.overdue = 0
-
-    def start(self) -> None:
-        """Look from now on."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread and wait for it."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(JOIN_S)
 
     def is_time(self) -> bool:
         """Whether to look now: a day has begun, or a minute is over."""

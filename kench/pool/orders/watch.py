@@ -5,7 +5,6 @@ taken away, or not signed as it must be), the last sound book stays in force, an
 is wrong until it is mended: that is an alarm. While the database is away the book stays too.
 """
 
-import threading
 from collections.abc import Callable
 
 import sqlalchemy as sa
@@ -14,17 +13,17 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kench.pool.database import first_line
 from kench.pool.errors import KenchError
+from kench.pool.looking import Looking
 from kench.pool.orders.book import OrderBook
 from kench.pool.orders.register import load_orders
 from kench.pool.signature.verifier import Verifier
 
 LOOK_S = 2.0
-JOIN_S = 5.0
 
 log = structlog.get_logger("orders")
 
 
-class OrderWatch:
+class OrderWatch(Looking):
     """Load first, then start; `book` and `fault` may be read by any thread."""
 
     def __init__(self, engine: sa.Engine, verifier: Verifier) -> None:
@@ -34,8 +33,7 @@ class OrderWatch:
         self._book: OrderBook | None = None
         self._fault: str | None = None
         self._away = False
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="orders", daemon=True)
+        super().__init__("orders")
 
     @property
     def book(self) -> OrderBook:
@@ -60,12 +58,6 @@ class OrderWatch:
         """Look for new orders from now on; `on_change` is called in the thread of the watch."""
         self._on_change = on_change
         self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread and wait for it."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(JOIN_S)
 
     def look(self) -> None:
         """Look once; never raises for what the database holds, or for one that is away."""

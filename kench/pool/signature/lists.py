@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 
 from kench.pool.clock import Clock
 from kench.pool.durable import write_durably
+from kench.pool.looking import Looking
 from kench.pool.moments import moment_of
 from kench.pool.signature.fetching import FetchError, fetch
 from kench.pool.signature.trust import TrustError, read_crl, read_lists
@@ -31,7 +32,7 @@ FILES_EVERY_S = 5.0
 AGAIN_S = 30.0
 """After a fetch that failed."""
 TICK_S = 2.0
-FIRST_S, JOIN_S = 5.0, 5.0
+FIRST_S = 5.0
 EARLY = timedelta(minutes=5)
 """By so much an authority's clock may be ahead of ours."""
 UNKNOWN_KEPT = 2
@@ -64,7 +65,7 @@ class _Files:
     due_s: float = field(default=0.0)
 
 
-class FreshLists:
+class FreshLists(Looking):
     """All lists that there are now; renewed by a thread, or where none runs, when asked for."""
 
     def __init__(  # noqa: PLR0913 - where lists come from, and how often
@@ -85,9 +86,8 @@ class FreshLists:
         self._files = _Files(tuple(paths))
         self._sources = [_Source(url) for url in urls]
         self._lock = threading.Lock()
-        self._stop = threading.Event()
         self._looked = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="lists", daemon=True)
+        super().__init__("lists")
         self._files.lists = tuple(read_lists(self._files.paths))
         self._files.seen = _seen(self._files.paths)
         for source in self._sources:
@@ -114,12 +114,6 @@ class FreshLists:
         """
         self._thread.start()
         self._looked.wait(FIRST_S)
-
-    def stop(self) -> None:
-        """End the thread and wait for it."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(JOIN_S)
 
     def look(self) -> None:
         """Read files that changed, fetch what is due; never raises for what comes."""
