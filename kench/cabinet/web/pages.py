@@ -17,7 +17,8 @@ from kench.cabinet.words.languages import Language
 
 SAID_KEY = "said"
 FORMATS = (
-    "number", "percent", "btc", "som", "hashrate", "day", "month", "moment", "lasting", "iso",
+    "number", "percent", "btc", "som", "price", "hashrate", "day", "month", "moment", "lasting",
+    "iso",
 )  # fmt: skip
 
 

@@ -53,6 +53,12 @@ class Formats:
         pattern = ENGLISH_MONEY if self.language is Language.EN else None
         return numbers.format_currency(amount, "KGS", pattern, locale=self.language.locale)
 
+    def price(self, som: Decimal | None) -> str:
+        """Write som for a bitcoin, without the unit: to the tyiyn, and finer where it is finer."""
+        if som is None:
+            return EMPTY
+        return numbers.format_decimal(som, format="#,##0.00######", locale=self.language.locale)
+
     def hashrate(self, hashes_per_s: float | None) -> str:
         """Write hashes a second with a unit of thousands and three digits or more."""
         if hashes_per_s is None:

@@ -1,6 +1,7 @@
 """Numbers, money and dates as each language writes them."""
 
 from datetime import date
+from decimal import Decimal
 
 import pytest
 
@@ -15,6 +16,8 @@ def test_money_is_exact_and_has_its_unit() -> None:
     assert KY.som(123_456_789) == f"1{NB}234{NB}567,89{NB}сом"
     assert RU.som(-1) == f"-0,01{NB}сом"
     assert EN.som(2**53 + 1) == f"90,071,992,547,409.93{NB}KGS"
+    assert RU.price(Decimal(8022297)) == f"8{NB}022{NB}297,00"
+    assert EN.price(Decimal("8073457.123456")) == "8,073,457.123456"
     assert EN.btc(2_100_000_000_000_001) == "21,000,000.00000001"
     assert RU.btc(1) == "0,00000001"
 
