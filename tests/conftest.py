@@ -33,6 +33,10 @@ settings.register_profile(
 settings.load_profile("kench")
 
 FOLDER = "kench-tests"
+FOLDERS = f"{FOLDER}-*-*"
+# The databases of tests are many and short-lived: on a disk, each costs a second or two.
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES_MIN = 4 * 1024**3
 # Whole pools and sites wait much and take long, so several processes that share a suite begin
 # with them (`--no-loadscope-reorder` keeps this order).
 LONG_FIRST = ("sale/campaign", "up", "integration", "benchmarks", "commands", "node", "venue")
@@ -49,7 +53,8 @@ def pytest_configure(config: pytest.Config) -> None:
     that have ended are taken away; a PostgreSQL that a killed run left there ends by itself then.
     """
     if config.option.basetemp is None:
-        for folder in Path(tempfile.gettempdir()).glob(f"{FOLDER}-*-*"):
+        left = [*Path(tempfile.gettempdir()).glob(FOLDERS), *MEMORY.glob(FOLDERS)]
+        for folder in left:
             run = folder.name.split("-")[2]
             if run.isdigit() and not Path("/proc", run).exists():
                 shutil.rmtree(folder, ignore_errors=True)
@@ -85,24 +90,27 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_url() -> Iterator[str]:
     """URL of the run's PostgreSQL server, as a superuser of it."""
     given = os.environ.get("KENCH_TEST_DATABASE_URL")
     if given:
         yield given
         return
     binaries = os.environ.get("KENCH_TEST_POSTGRES_BIN")
-    server = EmbeddedPostgres(
-        tmp_path_factory.mktemp("pg"), binaries=Path(binaries) if binaries else None
+    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN
+    folder = Path(
+        tempfile.mkdtemp(prefix=f"{FOLDER}-{os.getpid()}-", dir=MEMORY if roomy else None)
     )
+    server = EmbeddedPostgres(folder, binaries=Path(binaries) if binaries else None)
     url = server.start()
-    # Nobody pulls this machine's plug: a database for each test costs half a second with syncs.
+    # Nobody pulls this machine's plug while a test runs.
     execute(url, "ALTER SYSTEM SET fsync = off")
     execute(url, "SELECT pg_reload_conf()")
     try:
         yield url
     finally:
         server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
