@@ -192,8 +192,10 @@ def test_no_column_of_the_database_is_for_a_key(engine: sa.Engine) -> None:
         columns = connection.execute(query).all()
     assert len(columns) > 30
     # A digest tells nothing of what it is of.
-    named = [row.name for row in columns if COLUMNS.search(row.column_name)]
-    assert not [name for name in named if not name.endswith("_sha256")]
+    named = {row.name for row in columns if COLUMNS.search(row.column_name)}
+    # By it the receiver of a webhook knows that an alert is ours.
+    known = {"alert_rules.secret"}
+    assert {name for name in named if not name.endswith("_sha256")} == known
 
 
 @pytest.mark.parametrize(
