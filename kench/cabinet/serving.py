@@ -7,6 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from kench.pool.errors import KenchError
+from kench.pool.listening import open_port
 
 BACKLOG = 1024
 CONNECTIONS_MAX = 8_192
@@ -22,18 +23,13 @@ class CabinetPortError(KenchError):
 
 def listen(host: str, port: int) -> socket.socket:
     """Open the port; raises CabinetPortError."""
-    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)
+        return open_port(host, port, BACKLOG)
     except OSError as error:
-        listener.close()
         raise CabinetPortError(
             f"cannot listen on {host}:{port}: {error.strerror}; "
             "choose another port with --cabinet-port (KENCH_CABINET_PORT)"
         ) from error
-    return listener
 
 
 def serve(app: FastAPI, listener: socket.socket) -> None:

@@ -11,6 +11,7 @@ from kench.pool.address import burn_address, script_of
 from kench.pool.api_key import keep_api_key
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
+from kench.pool.listening import open_port
 from kench.pool.rpc import Node
 from kench.pool.settings import Settings
 from kench.pool.venue_settings import fault_shares
@@ -71,18 +72,13 @@ class VenueService:
     def listen(self) -> socket.socket:
         """Open the port; raises VenueSetupError."""
         host, port = self._settings.venue_host, self._settings.venue_port
-        listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((host, port))
-            listener.listen(BACKLOG)
+            return open_port(host, port, BACKLOG)
         except OSError as error:
-            listener.close()
             raise VenueSetupError(
                 f"cannot listen on {host}:{port}: {error.strerror}; "
                 "choose another port with --venue-port (KENCH_VENUE_PORT)"
             ) from error
-        return listener
 
     def serve(self, listener: socket.socket, on_start: Callable[[], None]) -> None:
         """Serve until SIGTERM or SIGINT."""
