@@ -19,17 +19,12 @@ from kench.cabinet.access.grants import (
     secret_digest,
 )
 from kench.cabinet.login.persons import know_person
-from tests.support.grants import Two, granted, two_participants
+from tests.support.grants import Two, granted
 from tests.support.pki import PIN
 from tests.support.signing import Draw, cabinet_engine
 
 NOW_US = 1_900_000_000_000_000
 DAY_US = 86_400_000_000
-
-
-@pytest.fixture(scope="module")
-def two(module_database: str) -> Two:
-    return two_participants(module_database)
 
 
 @pytest.fixture

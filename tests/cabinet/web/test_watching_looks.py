@@ -11,14 +11,9 @@ from kench.cabinet.web.cookies import LOGIN, cookie_name
 from kench.pool.clock import SystemClock
 from tests.support.browser import PHONE, check_page, visiting
 from tests.support.cabinet import served_cabinet
-from tests.support.grants import Two, granted, two_participants
+from tests.support.grants import Two, granted
 from tests.support.pki import PIN
 from tests.support.signing import Draw, enter
-
-
-@pytest.fixture(scope="module")
-def two(module_database: str) -> Two:
-    return two_participants(module_database)
 
 
 @pytest.fixture(scope="module")

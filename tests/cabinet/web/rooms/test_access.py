@@ -8,16 +8,11 @@ import sqlalchemy as sa
 
 from kench.cabinet.cabinet import Cabinet
 from tests.support.cabinet import Client, cabinet_of, client_in, client_of
-from tests.support.grants import TECHNICIAN_PIN, Two, two_participants
+from tests.support.grants import TECHNICIAN_PIN, Two
 from tests.support.pki import PIN, SECOND_PIN
 from tests.support.signing import Draw
 
 FIELDS = {"kind": "link", "name": "Wall", "scopes": "hashrate", "days": "30"}
-
-
-@pytest.fixture(scope="module")
-def two(module_database: str) -> Two:
-    return two_participants(module_database)
 
 
 @pytest.fixture

@@ -8,17 +8,12 @@ import pytest
 from kench.cabinet.alerts.outbox import TESTS_MAX
 from kench.cabinet.cabinet import Cabinet
 from tests.support.cabinet import Client, cabinet_of, client_in
-from tests.support.grants import TECHNICIAN_PIN, Two, two_participants
+from tests.support.grants import TECHNICIAN_PIN, Two
 from tests.support.pki import PIN, SECOND_PIN
 
 FIELDS = {"kind": "silent", "bound": "15", "channel": "email", "target": "asan@example.kg",
           "quiet_from": "22:00", "quiet_until": "07:30"}  # fmt: skip
 WEBHOOK = {"channel": "webhook", "target": "https://example.com/hook"}
-
-
-@pytest.fixture(scope="module")
-def two(module_database: str) -> Two:
-    return two_participants(module_database)
 
 
 @pytest.fixture

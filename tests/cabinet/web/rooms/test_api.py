@@ -12,7 +12,7 @@ from kench.cabinet.access.meter import USES
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.web.json_route import KEY_HEADER, OTHER_HEADERS
 from tests.support.cabinet import Client, cabinet_of, client_in, client_of
-from tests.support.grants import BLOCK_HASH, Two, granted, two_participants
+from tests.support.grants import BLOCK_HASH, Two, granted
 from tests.support.pki import PIN
 
 NEEDS = {
@@ -25,11 +25,6 @@ NEEDS = {
     "/api/v1/account": None,
     "/stats/json/btc/": None,
 }
-
-
-@pytest.fixture(scope="module")
-def two(module_database: str) -> Two:
-    return two_participants(module_database)
 
 
 @pytest.fixture

@@ -9,12 +9,7 @@ from kench.cabinet.access.grants import Kind, Scope
 from kench.cabinet.cabinet import Cabinet
 from kench.pool.clock import SystemClock
 from tests.support.cabinet import cabinet_of, client_of
-from tests.support.grants import Two, granted, two_participants
-
-
-@pytest.fixture(scope="module")
-def two(module_database: str) -> Two:
-    return two_participants(module_database)
+from tests.support.grants import Two, granted
 
 
 @pytest.fixture

@@ -11,13 +11,8 @@ from kench.cabinet.access.meter import USES, WRONG
 from kench.cabinet.cabinet import Cabinet
 from kench.pool.clock import SystemClock
 from tests.support.cabinet import Client, cabinet_of, client_in, client_of
-from tests.support.grants import Two, granted, two_participants
+from tests.support.grants import Two, granted
 from tests.support.pki import PIN
-
-
-@pytest.fixture(scope="module")
-def two(module_database: str) -> Two:
-    return two_participants(module_database)
 
 
 @pytest.fixture
