@@ -3,7 +3,7 @@
 import unicodedata
 from dataclasses import dataclass
 
-from kench.cabinet.signing.wording import LABELS, SYSTEM, TITLES, Purpose
+from kench.cabinet.signing.wording import LABELS, NAMES, SYSTEM, TITLES, Purpose
 from kench.pool.errors import KenchError
 from kench.pool.moments import moment_text
 
@@ -38,7 +38,7 @@ def content_of(heading: Heading, body: str) -> bytes:
         SYSTEM[heading.language],
         TITLES[heading.purpose][heading.language],
         "",
-        f"{labels.purpose}: {heading.purpose}",
+        f"{labels.purpose}: {NAMES[heading.purpose][heading.language]}",
         f"{labels.place}: {heading.origin}",
         f"{labels.request}: {heading.request_id}",
         f"{labels.nonce}: {heading.nonce}",

@@ -60,6 +60,17 @@ TITLES = {
 }
 
 
+NAMES = {
+    Purpose.LOGIN: {"ky": "кирүү", "ru": "вход", "en": "entry"},
+    Purpose.APPLICATION: {"ky": "арыз", "ru": "заявление", "en": "application"},
+    Purpose.NOTICE: {"ky": "билдирүү", "ru": "уведомление", "en": "notice"},
+    Purpose.WITHDRAWAL: {"ky": "кайтарып алуу", "ru": "отзыв", "en": "withdrawal"},
+    Purpose.DECISION: {"ky": "чечим", "ru": "решение", "en": "decision"},
+    Purpose.EXCLUSION: {"ky": "чыгаруу", "ru": "исключение", "en": "exclusion"},
+}
+"""What the line of the purpose says: no two purposes read alike, so each has its own bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Labels:
     """Names of the lines."""

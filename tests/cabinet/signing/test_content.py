@@ -11,7 +11,15 @@ from kench.cabinet.signing.content import (
     check_body,
     content_of,
 )
-from kench.cabinet.signing.wording import LABELS, LANGUAGES, LOGIN_BODY, SYSTEM, TITLES, Purpose
+from kench.cabinet.signing.wording import (
+    LABELS,
+    LANGUAGES,
+    LOGIN_BODY,
+    NAMES,
+    SYSTEM,
+    TITLES,
+    Purpose,
+)
 from tests.support.pki import NOW_US
 
 
@@ -27,7 +35,7 @@ def test_the_text_says_purpose_site_number_and_time_before_the_body() -> None:
         "Unified State System of Collective Mining (Kench)\n"
         "Entering the personal cabinet\n"
         "\n"
-        "Purpose: login\n"
+        "Purpose: entry\n"
         "Site: https://cabinet.example\n"
         f"Request: {'0' * 32}\n"
         f"Number used once: {'f' * 64}\n"
@@ -45,7 +53,13 @@ def test_every_purpose_has_its_words_in_every_language(language: str) -> None:
     for purpose in Purpose:
         text = content_of(heading(purpose, language), "x").decode()
         assert TITLES[purpose][language] in text.splitlines()
+        assert f"{LABELS[language].purpose}: {NAMES[purpose][language]}" in text.splitlines()
         assert text.count("\n\n") == 2
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_no_two_purposes_read_alike(language: str) -> None:
+    assert len({NAMES[purpose][language] for purpose in Purpose}) == len(Purpose)
 
 
 @pytest.mark.parametrize(
@@ -69,5 +83,5 @@ def test_a_body_never_reaches_into_the_lines_before_it(body: str) -> None:
         text = content_of(heading(), body).decode()
     except (SigningContentError, UnicodeEncodeError):
         return
-    assert text.split("\n\n", 2)[1].splitlines()[0] == "Purpose: login"
+    assert text.split("\n\n", 2)[1].splitlines()[0] == "Purpose: entry"
     assert text.endswith(body.rstrip("\n") + "\n")
