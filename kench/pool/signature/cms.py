@@ -16,18 +16,20 @@ from asn1crypto import cms, core, x509
 from pyhanko.sign.validation.errors import SignatureValidationError
 from pyhanko.sign.validation.generic_cms import async_validate_detached_cms
 from pyhanko.sign.validation.settings import KeyUsageConstraints
-from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.path import ValidationPath
-from pyhanko_certvalidator.policy_decl import (
-    CertRevTrustPolicy,
-    RevocationCheckingPolicy,
-    RevocationCheckingRule,
-)
 
 from kench.pool.moments import moment_of
 from kench.pool.signature.der import check_der, without_unsigned
-from kench.pool.signature.pin import InvalidPinError, PinPattern, pin_of
-from kench.pool.signature.responders import Responders, check_answer
+from kench.pool.signature.paths import (
+    ask,
+    by_answers,
+    check_certificate,
+    check_keys,
+    context_of,
+    signer_of,
+)
+from kench.pool.signature.pin import InvalidPinError, PinPattern
+from kench.pool.signature.responders import Responders
 from kench.pool.signature.trust import Trust, digest_of, read_crl
 from kench.pool.signature.verifier import (
     Evidence,
@@ -38,12 +40,9 @@ from kench.pool.signature.verifier import (
 
 SIGNATURE_BYTES_MAX = 64 * 1024
 CERTIFICATES_MAX = 8
-NAME_MAX = 200
 REQUIRED_ATTRIBUTES = ("content_type", "message_digest", "signing_certificate_v2")
 DIGESTS = frozenset({"sha256", "sha384", "sha512"})
 ALGORITHMS = frozenset({"rsassa_pkcs1v15", "rsassa_pss", "ecdsa"})
-KEY_BITS_MIN = {"rsa": 2048, "rsassa_pss": 2048, "ec": 256}
-KEY_BITS_UNKNOWN = 2**31
 KEPT_CRLS_MAX = 16
 """Revocation lists of earlier checks that are held read; a large one has megabytes."""
 USAGES = frozenset({"digital_signature", "non_repudiation"})
@@ -107,44 +106,11 @@ class CmsVerifier:
         check = _Check(content, signed_data, self._trust.roots, moment)
         if evidence is None:
             crls = list(self._lists())
-            known = self._ask(check, crls)
+            known = ask(check, crls, self._responders)
         else:
             crls = self._crls_of(evidence)
-            known = _by_answers(check, crls, evidence.ocsps)
-        certificate, path, ocsps = known
-        return Signer(
-            pin=pin_of(_subject(certificate), self._patterns),
-            name=_name(certificate),
-            certificate_sha256=digest_of(certificate.dump()),
-            evidence=_evidence(path, crls, ocsps),
-        )
-
-    def _ask(self, check: "_Check", crls: list[Any]) -> "_Known":
-        """Check by lists, and ask a responder about the signer where there is one.
-
-        Without an answer of use the lists must do; with a good one the signer's need not.
-        """
-        listed, refusal = None, ""
-        try:
-            listed = check.run(crls)
-        except RevokedSignatureError:
-            raise
-        except SignatureRefusedError as error:
-            if self._responders is None:
-                raise
-            refusal = str(error)
-        certificate, path = listed or check.run(crls, signer_unknown=True)
-        issuer = list(path.iter_certs(include_root=True))[-2]
-        if self._responders is not None and self._responders.know(issuer):
-            answer, why = self._responders.ask(certificate, issuer)
-            if answer is not None:
-                why = check_answer(answer, certificate, path, check.moment)
-                if not why:
-                    return certificate, path, (answer,)
-            refusal += f"; and no OCSP responder helped: {why}"
-        if listed is None:
-            raise SignatureRefusedError(refusal)
-        return certificate, path, ()
+            known = by_answers(check, crls, evidence.ocsps)
+        return signer_of(known, crls, self._patterns)
 
     def _crls_of(self, evidence: Evidence) -> list[Any]:
         """Lists of an earlier check; one that many signatures rest on is read once."""
@@ -176,19 +142,7 @@ class _Check:
         Each certificate but the root must stand on no list of a fresh one, with `signer_unknown`
         the signer's aside.
         """
-        # The library's "hard-fail" lets a certificate pass that names no place of a list, and
-        # looks at OCSP only where one names a responder; this asks for lists always.
-        required = RevocationCheckingRule.CRL_REQUIRED
-        rule = RevocationCheckingRule.NO_CHECK if signer_unknown else required
-        context = ValidationContext(
-            trust_roots=list(self.roots),
-            other_certs=[],
-            crls=list(crls),
-            ocsps=[],
-            revinfo_policy=CertRevTrustPolicy(RevocationCheckingPolicy(rule, required)),
-            allow_fetching=False,
-            moment=self.moment,
-        )
+        context = context_of(self.roots, crls, self.moment, signer_unknown=signer_unknown)
         status = asyncio.run(
             async_validate_detached_cms(
                 self.content,
@@ -205,8 +159,8 @@ class _Check:
         certificate, path = status.signing_cert, status.validation_path
         if path is None:
             raise SignatureRefusedError("the signer's certificate leads to no root")
-        _check_certificate(certificate)
-        _check_keys(path)
+        check_certificate(certificate)
+        check_keys(path)
         return certificate, path
 
 
@@ -282,39 +236,6 @@ def _check_attributes(attributes: Any) -> None:
                 raise SignatureRefusedError("the certificate is bound by a weak digest")
 
 
-def _check_certificate(certificate: x509.Certificate) -> None:
-    if certificate.ca:
-        raise SignatureRefusedError("the certificate is an authority's, not a person's")
-    if certificate.key_usage_value is None:
-        raise SignatureRefusedError("the certificate does not say that it is for signing")
-
-
-def _check_keys(path: ValidationPath) -> None:
-    """Each key of the way but the root's, which is trusted as it is, must be long enough."""
-    for certificate in path.iter_certs(include_root=False):
-        key = certificate.public_key
-        if key.bit_size < KEY_BITS_MIN.get(key.algorithm, KEY_BITS_UNKNOWN):
-            raise SignatureRefusedError(
-                f"a key of {key.bit_size} bits ({key.algorithm}) is too weak or of a kind unknown"
-            )
-
-
-_Known = tuple[x509.Certificate, ValidationPath, tuple[bytes, ...]]
-"""Whose certificate it is, its way to a root, and the answers that say it is not revoked."""
-
-
-def _by_answers(check: _Check, crls: list[Any], answers: tuple[bytes, ...]) -> _Known:
-    """Check by what was kept of an earlier check."""
-    if not answers:
-        return *check.run(crls), ()
-    certificate, path = check.run(crls, signer_unknown=True)
-    for answer in answers:
-        why = check_answer(answer, certificate, path, check.moment)
-        if why:
-            raise SignatureRefusedError(f"a kept OCSP answer does not hold: {why}")
-    return certificate, path, answers
-
-
 def _is_revoked(status: Any) -> bool:
     name = status.trust_problem_indic.name if status.trust_problem_indic else ""
     return bool(status.valid and (status.revoked or name.startswith("REVOKED")))
@@ -333,30 +254,4 @@ def _why(status: Any, moment: datetime) -> str:
     return REASONS.get(name) or (
         "the signer's certificate does not lead to an authority of KENCH_SIGNATURE_ROOTS, or "
         f"its revocation is not known (KENCH_SIGNATURE_CRLS): {name.lower().replace('_', ' ')}"
-    )
-
-
-def _subject(certificate: x509.Certificate) -> dict[str, list[str]]:
-    values: dict[str, list[str]] = {}
-    for part in certificate.subject.chosen:
-        for pair in part:
-            if isinstance(pair["value"].native, str):
-                values.setdefault(pair["type"].dotted, []).append(pair["value"].native)
-    return values
-
-
-def _name(certificate: x509.Certificate) -> str:
-    """The name as the certificate has it, without what nobody can see."""
-    common = _subject(certificate).get("2.5.4.3", [])
-    text = "".join(one for one in " ".join(common) if one.isprintable()).strip()
-    return text[:NAME_MAX] or "(no name)"
-
-
-def _evidence(path: ValidationPath, crls: Iterable[Any], ocsps: tuple[bytes, ...]) -> Evidence:
-    certificates = list(path.iter_certs(include_root=True))[::-1]
-    issuers = {one.issuer.hashable for one in certificates}
-    return Evidence(
-        tuple(one.dump() for one in certificates),
-        tuple(one.dump() for one in crls if one.issuer.hashable in issuers),
-        ocsps,
     )
