@@ -1,12 +1,13 @@
 """By whose authorities signatures are checked: what the settings say of it, read."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.orders.document import read_document
 from kench.pool.settings import Settings
+from kench.pool.signature.certificates import CertificateChecker, CertificateVerifier
 from kench.pool.signature.cms import CmsVerifier
 from kench.pool.signature.lists import FreshLists
 from kench.pool.signature.pin import read_patterns
@@ -35,6 +36,22 @@ class DemoVerifier:
         return self._verifier.verify(content, signature, moment_us, evidence)
 
 
+class DemoCertificates:
+    """Trusts the demo's authority, where coins are worthless alone."""
+
+    def __init__(self, checker: CertificateChecker, network: Callable[[], str | None]) -> None:
+        self._checker = checker
+        self._network = network
+
+    def verify(self, chain: Sequence[bytes], moment_us: int) -> Signer:
+        """Return who holds the first certificate; raises SignatureRefusedError."""
+        if self._network() != DEMO_NETWORK:
+            raise SignatureRefusedError(
+                "the demo's people enter on regtest alone: set KENCH_SIGNATURE_ROOTS"
+            )
+        return self._checker.verify(chain, moment_us)
+
+
 def network_of_order(content: bytes) -> str | None:
     """Return the network that an order is for; raises InvalidOrderError."""
     return read_document(content).network
@@ -52,23 +69,36 @@ def verifier_of(
     that lives long starts `lists` of its own, others fetch them when somebody signs.
     """
     roots, _, is_demo = _sources(settings)
-    clock = SystemClock()
-    lists = lists or lists_of(settings, clock)
-    responders = None
-    if settings.signature_ocsp_urls:
-        responders = Responders(
-            settings.signature_ocsp_urls,
-            clock=clock,
-            random_bytes=os.urandom,
-            timeout_s=settings.signature_ocsp_timeout_s,
-        )
     verifier = CmsVerifier(
         read_trust(roots, ()),
         read_patterns(settings.signature_pin_patterns),
-        lists=lists.current,
-        responders=responders,
+        lists=(lists or lists_of(settings, SystemClock())).current,
+        responders=_responders_of(settings),
     )
     return DemoVerifier(verifier, network_of) if is_demo else verifier
+
+
+def certificates_of(
+    settings: Settings, network: Callable[[], str | None], lists: FreshLists
+) -> CertificateChecker:
+    """Return what certificates of connections are checked by; raises TrustError, PinPatternError.
+
+    The demo's authority counts while `network` says that coins are worth nothing.
+    """
+    roots, _, is_demo = _sources(settings)
+    verifier = CertificateVerifier(
+        read_trust(roots, ()),
+        read_patterns(settings.signature_pin_patterns),
+        lists=lists.current,
+        responders=_responders_of(settings),
+    )
+    return DemoCertificates(verifier, network) if is_demo else verifier
+
+
+def roots_of(settings: Settings) -> tuple[bytes, ...]:
+    """Return the trusted roots, DER; raises TrustError."""
+    roots, _, _ = _sources(settings)
+    return tuple(root.dump() for root in read_trust(roots, ()).roots)
 
 
 def lists_of(settings: Settings, clock: Clock) -> FreshLists:
@@ -81,6 +111,17 @@ def lists_of(settings: Settings, clock: Clock) -> FreshLists:
         clock=clock,
         folder=settings.lists_directory,
         fetch_s=settings.signature_crl_fetch_s,
+    )
+
+
+def _responders_of(settings: Settings) -> Responders | None:
+    if not settings.signature_ocsp_urls:
+        return None
+    return Responders(
+        settings.signature_ocsp_urls,
+        clock=SystemClock(),
+        random_bytes=os.urandom,
+        timeout_s=settings.signature_ocsp_timeout_s,
     )
 
 
