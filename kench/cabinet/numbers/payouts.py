@@ -38,6 +38,10 @@ class AccountShown(NamedTuple):
     bank: str
     since: datetime
     threshold_tyiyn: int | None
+    notice_id: int | None
+    """The signed notice that it follows; None: entered by the pool's operator."""
+    entered_by: str | None
+    """Name of the officer who entered it."""
 
 
 _PAYOUTS = sa.text("""
@@ -50,7 +54,8 @@ _PAYOUTS = sa.text("""
     ORDER BY batch DESC LIMIT :most
 """)
 _ACCOUNT = sa.text("""
-    SELECT holder, number, bank, at, threshold_tyiyn FROM bank_accounts
+    SELECT holder, number, bank, at, threshold_tyiyn, notice_id, persons.name AS entered_by
+    FROM bank_accounts LEFT JOIN persons ON persons.id = entered_by
     WHERE participant_id = :participant ORDER BY version DESC LIMIT 1
 """)
 
@@ -82,7 +87,10 @@ def read_account(db: sa.Connection, participant_id: int) -> AccountShown | None:
     row = db.execute(_ACCOUNT, {"participant": participant_id}).one_or_none()
     if row is None:
         return None
-    return AccountShown(row.holder, masked(row.number), row.bank, row.at, row.threshold_tyiyn)
+    return AccountShown(
+        row.holder, masked(row.number), row.bank, row.at, row.threshold_tyiyn, row.notice_id,
+        row.entered_by,
+    )  # fmt: skip
 
 
 def masked(number: str) -> str:

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
+from kench.cabinet.registration.accounts import TYIYN, Account
 from kench.cabinet.registration.application import APPLICANT_KINDS, WAYS, Application
 from kench.cabinet.registration.attachments import ATTACHMENT_KINDS, Attachment
 from kench.cabinet.registration.decisions import GROUNDS, Decision, Exclusion
@@ -77,10 +78,7 @@ def notice_body(notice: Notice, participant: str, _: Words) -> str:
         lines.append(_line(_, N_("From this day on"), notice.day))
     if notice.until:
         lines.append(_line(_, N_("Returns on"), notice.until))
-    if notice.changes:
-        for name, label in _FIELDS.items():
-            if value := getattr(notice.changes, name):
-                lines.append(_line(_, label, value))
+    lines += _changed(notice, _)
     if notice.text:
         lines += ["", notice.text]
     if notice.equipment:
@@ -142,13 +140,35 @@ def data_of(content: bytes, kind: type[T]) -> T:
         data = msgspec.json.decode(last, type=kind)
     except (msgspec.DecodeError, msgspec.ValidationError) as error:
         raise BodyError(f"what was signed holds no {kind.__name__}: {error}") from error
-    if data_line(data) != last:
+    # What was signed before a field came to be lacks it alone; all else is as we write it.
+    given = msgspec.json.decode(last)
+    known = {name: part for name, part in msgspec.to_builtins(data).items() if name in given}
+    if msgspec.json.encode(known).decode() != last:
         raise BodyError(f"what was signed does not hold one {kind.__name__} alone")
     return data
 
 
 def _whole(lines: list[str], data: object, _: Words) -> str:
     return "\n".join([*lines, "", _(DATA), data_line(data)])
+
+
+def _changed(notice: Notice, _: Words) -> list[str]:
+    named = [(label, getattr(notice.changes, name, "")) for name, label in _FIELDS.items()]
+    lines = [_line(_, label, value) for label, value in named if value]
+    return lines + (_account(notice.account, _) if notice.account else [])
+
+
+def _account(account: Account, _: Words) -> list[str]:
+    lines = [
+        _("From its entry on I am paid to this account:"),
+        _line(_, N_("Holder of the account"), account.holder),
+        _line(_, N_("Account number"), account.number),
+        _line(_, N_("Bank (BIC or six digits)"), account.bank),
+    ]
+    if account.threshold_tyiyn:
+        least = str(account.threshold_tyiyn // TYIYN)
+        lines.append(_line(_, N_("Least payout by my wish, som"), least))
+    return lines
 
 
 def _line(_: Words, label: str, value: str | date) -> str:

@@ -13,6 +13,7 @@ import msgspec
 import sqlalchemy as sa
 
 from kench.cabinet.login.people import PeopleRole, acting_for
+from kench.cabinet.registration.accounts import enter_account
 from kench.cabinet.registration.bodies import data_of
 from kench.cabinet.registration.documents import check_uploaded, drop_draft
 from kench.cabinet.registration.membership import (
@@ -61,6 +62,8 @@ class NoticeCase:
     id: int
     participant_id: int
     participant: str
+    person_id: int
+    """Who signed it."""
     act_id: int
     kind: NoticeKind
     made_at: datetime
@@ -136,7 +139,9 @@ def withdraw_notice(db: sa.Connection, act: SignedAct, notice_id: int) -> int:
 
 
 def enter_notice(db: sa.Connection, notice_id: int, officer_id: int, now_us: int) -> None:
-    """Bring the register to what a notice says; the officer (a person) was seen to be one.
+    """Bring the register, or where money goes, to what a notice says.
+
+    The officer (a person) was seen to be one.
 
     Raises ActRefusedError.
     """
@@ -145,8 +150,16 @@ def enter_notice(db: sa.Connection, notice_id: int, officer_id: int, now_us: int
         raise ActRefusedError(N_("There is no such notice."))
     _take_turns(db, case.participant_id)
     case = read_notice_case(db, notice_id) or case
+    if case.person_id == officer_id:
+        raise ActRefusedError(N_("Nobody enters a notice of their own."))
     _add_event(db, notice_id, case.state, Act.ENTER, now_us, officer_id)
     notice, before = notice_of(db, case), current_entry(db, case.participant_id)
+    if notice.account is not None:
+        enter_account(
+            db, case.participant_id, notice.account,
+            notice_id=notice_id, entered_by=officer_id, now_us=now_us,
+        )  # fmt: skip
+        return
     if before is None:
         raise ActRefusedError(N_("The register has no entry of this participant to change."))
     add_entry(
@@ -195,7 +208,7 @@ def take_effect(db: sa.Connection, now_us: int) -> int:
 def lapse_waiting(db: sa.Connection, participant_id: int, now_us: int) -> None:
     """End what waits of a participant that is none any more."""
     for case in notices_of(db, participant_id):
-        if case.is_waiting:
+        if case.is_waiting and not case.kind.outlasts_membership:
             _add_event(db, case.id, case.state, Act.LAPSE, now_us)
 
 
@@ -271,7 +284,8 @@ def _check_owner(db: sa.Connection, act: SignedAct, participant_id: int) -> None
 
 def _check_moment(db: sa.Connection, notice: Notice, today: date, calendar: WorkingDays) -> None:
     state = state_of(db, notice.participant, for_update=True)
-    if state not in {ParticipantState.REGISTERED, ParticipantState.SUSPENDED}:
+    here = {ParticipantState.REGISTERED, ParticipantState.SUSPENDED}
+    if state not in here and (state is None or not notice.kind.outlasts_membership):
         raise ActRefusedError(N_("Who is no participant any more gives no notices."))
     if notice.kind is NoticeKind.SUSPENSION and state is ParticipantState.SUSPENDED:
         raise ActRefusedError(N_("The participant is suspended already."))
@@ -280,15 +294,14 @@ def _check_moment(db: sa.Connection, notice: Notice, today: date, calendar: Work
         if state is not ParticipantState.SUSPENDED or not events or events[-1].act != Act.SUSPEND:
             # One that the authorised body suspended does not end that by itself.
             raise ActRefusedError(N_("There is no suspension of your own to end."))
-    if not notice.kind.has_day or notice.day is None:
-        return
-    # Midnight may have come between the page and the signature.
-    first = first_day(notice.kind, today, calendar)
-    if notice.day < first:
-        raise ActRefusedError(
-            N_("The law lets it begin on %(day)s or later"), day=first.isoformat()
-        )
-    if any(
+    if notice.kind.has_day and notice.day is not None:
+        # Midnight may have come between the page and the signature.
+        first = first_day(notice.kind, today, calendar)
+        if notice.day < first:
+            raise ActRefusedError(
+                N_("The law lets it begin on %(day)s or later"), day=first.isoformat()
+            )
+    if notice.kind.waits_alone and any(
         one.is_waiting and one.kind is notice.kind for one in notices_of(db, notice.participant)
     ):
         raise ActRefusedError(N_("A notice of this kind waits already: withdraw it first."))
@@ -339,6 +352,7 @@ def _cases(
             row.id,
             row.participant_id,
             row.participant,
+            row.person_id,
             row.act_id,
             NoticeKind(row.kind),
             row.made_at,

@@ -6,6 +6,7 @@ from datetime import date
 
 import msgspec
 
+from kench.cabinet.registration.accounts import Account, read_account_form
 from kench.cabinet.registration.application import ADDRESS_MAX, NAME_MAX, NUMBER_MAX
 from kench.cabinet.registration.attachments import Attachment
 from kench.cabinet.registration.equipment import Equipment, read_rows
@@ -25,6 +26,7 @@ NOTICE_KINDS = {
     NoticeKind.SUSPENSION: N_("suspension"),
     NoticeKind.RESUMPTION: N_("resumption"),
     NoticeKind.EXIT: N_("exit from the State System"),
+    NoticeKind.ACCOUNT: N_("change of the bank account"),
 }
 
 
@@ -54,6 +56,7 @@ class Notice(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     changes: Changes | None = None
     equipment: tuple[Equipment, ...] = ()
     attachments: tuple[Attachment, ...] = ()
+    account: Account | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,15 @@ def read_notice(  # noqa: PLR0913 - the facts that a notice is judged by
     *,
     today: date,
     calendar: WorkingDays,
+    account_pattern: str,
 ) -> Notice | list[Gap]:
     """The notice in a form; or all that is missing or too soon."""
     gaps: list[Gap] = []
     happened = day = until = None
     changes: Changes | None = None
     equipment: tuple[Equipment, ...] = ()
-    if kind.is_entered:
+    account: Account | None = None
+    if kind.tells_of_change:
         happened = day_of(fields.get("happened", ""))
         if happened is None or happened > today:
             gaps.append(Gap("happened", N_("Say on which day it changed")))
@@ -99,15 +104,17 @@ def read_notice(  # noqa: PLR0913 - the facts that a notice is judged by
         gaps += wrong
         if not attachments:
             gaps.append(Gap("attachments", N_("Attach documents that prove the change")))
-    typed = fields.get("text", "").strip()
-    text = paragraphs_of(typed, TEXT_MAX)
-    if typed and text is None:
-        gaps.append(Gap("text", N_("The explanation is too long: 4000 characters at most")))
+    if kind is NoticeKind.ACCOUNT:
+        account, wrong = read_account_form(fields, account_pattern)
+        gaps += wrong
+    text, wrong = _text(fields)
+    gaps += wrong
     if gaps:
         return gaps
     return Notice(
         kind=kind, participant=participant, happened=happened, day=day, until=until,
-        text=text or "", changes=changes, equipment=equipment, attachments=tuple(attachments),
+        text=text, changes=changes, equipment=equipment, attachments=tuple(attachments),
+        account=account,
     )  # fmt: skip
 
 
@@ -125,6 +132,14 @@ def first_day(kind: NoticeKind, today: date, calendar: WorkingDays) -> date:
     if kind.term is None or not kind.has_day:
         raise ValueError(f"a notice of {kind} is for no day")
     return kind.term.deadline(today, calendar).day
+
+
+def _text(fields: Mapping[str, str]) -> tuple[str, list[Gap]]:
+    typed = fields.get("text", "").strip()
+    text = paragraphs_of(typed, TEXT_MAX)
+    if typed and text is None:
+        return "", [Gap("text", N_("The explanation is too long: 4000 characters at most"))]
+    return text or "", []
 
 
 def _day(

@@ -78,6 +78,7 @@ class NoticeKind(StrEnum):
     SUSPENSION = "suspension"
     RESUMPTION = "resumption"
     EXIT = "exit"
+    ACCOUNT = "account"
 
     @property
     def term(self) -> Term | None:
@@ -86,13 +87,28 @@ class NoticeKind(StrEnum):
 
     @property
     def is_entered(self) -> bool:
-        """Whether an officer enters what it says into the register."""
+        """Whether an officer enters what it says."""
+        return self.tells_of_change or self is NoticeKind.ACCOUNT
+
+    @property
+    def tells_of_change(self) -> bool:
+        """Whether it tells of data of the register that changed on some day."""
         return self in {NoticeKind.CERTIFICATE, NoticeKind.EQUIPMENT}
 
     @property
     def has_day(self) -> bool:
         """Whether it is for a day to come."""
         return self in {NoticeKind.SUSPENSION, NoticeKind.EXIT}
+
+    @property
+    def waits_alone(self) -> bool:
+        """Whether no other of its kind may be made while it waits."""
+        return self.has_day or self is NoticeKind.ACCOUNT
+
+    @property
+    def outlasts_membership(self) -> bool:
+        """Whether those who have left may give it: their money is paid out all the same."""
+        return self is NoticeKind.ACCOUNT
 
 
 NOTICE_TERMS = {

@@ -24,14 +24,20 @@ class KeptAccount(NamedTuple):
     at: datetime
 
 
-def set_account(
+def set_account(  # noqa: PLR0913 - one row
     connection: sa.Connection,
     participant_id: int,
     account: BankAccount,
     threshold_tyiyn: int | None,
     at: datetime,
+    *,
+    notice_id: int | None = None,
+    entered_by: int | None = None,
 ) -> int:
-    """Keep a participant's account from now on; return its version. Raises BankAccountError."""
+    """Keep a participant's account from now on; return its version. Raises BankAccountError.
+
+    By a signed notice where one is named, and by the person who entered it.
+    """
     known = sa.select(participants.c.id).where(participants.c.id == participant_id)
     if participant_id != OPERATOR and connection.scalar(known) is None:
         raise BankAccountError(
@@ -51,6 +57,8 @@ def set_account(
             bank=account.bank,
             threshold_tyiyn=threshold_tyiyn,
             at=at,
+            notice_id=notice_id,
+            entered_by=entered_by,
         )
     )
     return version

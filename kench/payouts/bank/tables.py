@@ -15,6 +15,9 @@ bank_accounts = sa.Table(
     sa.Column("bank", sa.Text, nullable=False),
     sa.Column("threshold_tyiyn", sa.BigInteger),
     sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+    # The signed notice that it follows, and the officer who entered it; none: by the operator.
+    sa.Column("notice_id", sa.Integer),
+    sa.Column("entered_by", sa.Integer),
 )
 
 payout_batches = sa.Table(

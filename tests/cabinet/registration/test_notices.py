@@ -17,7 +17,8 @@ CALENDAR = WorkingDays(NO_DAYS_CHANGED)
 
 def read(kind: NoticeKind, attach: bool = True, **fields: str) -> Notice | list[str]:
     attached = [attachment(AttachmentKind.OTHER)] if attach else []
-    made = read_notice(kind, 7, fields, [ROW], attached, today=TODAY, calendar=CALENDAR)
+    made = read_notice(kind, 7, fields, [ROW], attached, today=TODAY, calendar=CALENDAR,
+                       account_pattern="[0-9]{16}")  # fmt: skip
     return made if isinstance(made, Notice) else [gap.said(str) for gap in made]
 
 

@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.login.logins import open_login
 from kench.cabinet.login.persons import know_person
+from kench.cabinet.registration.accounts import Account
 from kench.cabinet.registration.documents import save_draft
 from kench.cabinet.registration.notices import Notice
 from kench.cabinet.registration.states import NoticeKind
@@ -39,7 +40,8 @@ PAGES = [
     (PIN, "/p/1/connection"), (PIN, "/p/1/notices"), (PIN, "/p/1/notices/new/equipment"),
     (PIN, "/p/1/notices/new/suspension"), (PIN, "/p/1/dossier"), (OFFICER_PIN, "/desk"),
     (OFFICER_PIN, "/desk/applications/2"), (OFFICER_PIN, "/desk/notices/1"),
-    (OFFICER_PIN, "/desk/participants/1"),
+    (OFFICER_PIN, "/desk/participants/1"), (PIN, "/p/1/notices/new/account"),
+    (OFFICER_PIN, "/desk/notices/2"), (PIN, "/p/1/payouts"),
 ]  # fmt: skip
 
 
@@ -50,6 +52,8 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
         put_officer(db)
         registered(db)
         notified(db, Notice(kind=NoticeKind.EXIT, participant=1, day=date(2026, 12, 24)))
+        account = Account("Асан У.", "1090000000000001", "109018", 25_000)
+        notified(db, Notice(kind=NoticeKind.ACCOUNT, participant=1, account=account))
         apply(db, OTHER_PIN)
         person = know_person(db, PIN, "Асан Усенов", NOW_US)
         typed = draft(email="?")

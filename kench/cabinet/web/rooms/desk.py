@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
+from kench.cabinet.numbers.payouts import read_account
 from kench.cabinet.registration.application import (
     APPLICANT_KINDS,
     NUMBER_MAX,
@@ -130,7 +131,7 @@ def decide(  # noqa: PLR0913, PLR0917 - who, where, what
 
 @room.get("/desk/notices/{number}")
 def show_notice(
-    request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer, number: Number
+    request: Request, cabinet: CabinetHere, visit: VisitHere, officer: Officer, number: Number
 ) -> Response:
     """Show a notice whole."""
     with cabinet.engine.connect() as db:
@@ -138,10 +139,15 @@ def show_notice(
         if case is None:
             raise HTTPException(404)
         notice, entry = notice_of(db, case), current_entry(db, case.participant_id)
+        account = read_account(db, case.participant_id) if notice.account else None
+    named = entry.entry.applicant.name if entry else case.participant
+    may_enter = case.is_waiting and case.kind.is_entered and case.person_id != officer.person.id
     return render(
         request, visit, "registration/desk_notice.html", case=case, notice=notice, entry=entry,
         notice_kinds=NOTICE_KINDS, states=NOTICE_STATES, holdings=HOLDINGS,
-        attachment_kinds=ATTACHMENT_KINDS, total=total_of(notice.equipment),
+        attachment_kinds=ATTACHMENT_KINDS, total=total_of(notice.equipment), account=account,
+        may_enter=may_enter and (entry or notice.account),
+        same_holder=notice.account and notice.account.holder.casefold() == named.casefold(),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from kench.cabinet.login.people import ActsFor, PeopleRole
+from kench.cabinet.registration.accounts import FIELDS as ACCOUNT_FIELDS
 from kench.cabinet.registration.application import Draft
 from kench.cabinet.registration.attachments import ATTACHMENT_KINDS, REFUSALS, Attachment
 from kench.cabinet.registration.bodies import Withdrawal, notice_body, withdrawal_body
@@ -48,7 +49,7 @@ from kench.pool.calendar import day_at
 SAID["notified"] = Said(N_("Your notice is signed and handed in."))
 FIELDS = (
     "happened", "day", "until", "name", "address", "phone", "email", "certificate_number",
-    "certificate_issued",
+    "certificate_issued", *ACCOUNT_FIELDS,
 )  # fmt: skip
 NOTICE_STATES = {
     NoticeState.WAITING: N_("waits"),
@@ -138,6 +139,7 @@ def change_form(  # noqa: PLR0913, PLR0917 - who, where, what
             read = read_notice(
                 kind, acts.participant_id, draft.fields, draft.rows, draft.attachments,
                 today=day_at(visit.now_us), calendar=calendar_of(cabinet, visit.now_us),
+                account_pattern=cabinet.settings.bank_account_pattern,
             )  # fmt: skip
             if not isinstance(read, Notice):
                 return _form(request, cabinet, visit, db, acts, kind, draft, read, status=422)
@@ -192,11 +194,11 @@ def _offered(
     acts: ActsFor, state: ParticipantState | None, cases: Sequence[NoticeCase]
 ) -> list[NoticeKind]:
     """Kinds of notices that make sense now, for an owner."""
-    if acts.role != "owner" or state not in {
-        ParticipantState.REGISTERED, ParticipantState.SUSPENDED,
-    }:  # fmt: skip
+    if acts.role != "owner":
         return []
-    waiting = {case.kind for case in cases if case.is_waiting and case.kind.has_day}
+    waiting = {case.kind for case in cases if case.is_waiting and case.kind.waits_alone}
+    if state not in {ParticipantState.REGISTERED, ParticipantState.SUSPENDED}:
+        return [kind for kind in NoticeKind if kind.outlasts_membership and kind not in waiting]
     suspended = state is ParticipantState.SUSPENDED
     hidden = waiting | {NoticeKind.SUSPENSION if suspended else NoticeKind.RESUMPTION}
     return [kind for kind in NoticeKind if kind not in hidden]
@@ -208,6 +210,9 @@ def _draft(db: sa.Connection, person_id: int, participant_id: int, kind: NoticeK
     if kind is NoticeKind.EQUIPMENT and not draft.fields:
         entry = current_entry(db, participant_id)
         draft.rows = [row_of(one) for one in entry.entry.equipment] if entry else []
+    if kind is NoticeKind.ACCOUNT and not draft.fields:
+        entry = current_entry(db, participant_id)
+        draft.fields = {"holder": entry.entry.applicant.name if entry else ""}
     return draft
 
 

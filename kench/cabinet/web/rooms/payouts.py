@@ -7,6 +7,8 @@ from starlette.responses import Response
 
 from kench.cabinet.numbers.earnings import read_stages
 from kench.cabinet.numbers.payouts import FIRST_BATCH, read_account, read_payouts
+from kench.cabinet.registration.notice_store import notices_of
+from kench.cabinet.registration.states import NoticeKind
 from kench.cabinet.web.acting import Acting, render_room
 from kench.cabinet.web.money import Words
 from kench.cabinet.web.visit import CabinetHere, VisitHere
@@ -60,12 +62,17 @@ def show_payouts(
     with cabinet.engine.connect() as db:
         payouts = read_payouts(db, who, most=PAYOUTS_SHOWN + 1, before=before)
         account, stages = read_account(db, who), read_stages(db, [who])[who]
+        notices = notices_of(db, who)
+    waiting = next(
+        (one for one in notices if one.kind is NoticeKind.ACCOUNT and one.is_waiting), None
+    )
     return render_room(
         request, visit, acting, "money/payouts.html",
         payouts=payouts[:PAYOUTS_SHOWN],
         older=payouts[PAYOUTS_SHOWN - 1].batch if len(payouts) > PAYOUTS_SHOWN else None,
         is_first=before == FIRST_BATCH,
         account=account,
+        waiting=waiting,
         stages=stages,
         states=STATES,
         reason_of=lambda payout: REASONS.get(payout.reason[:4], ""),
