@@ -5,7 +5,7 @@ from functools import cache
 
 import sqlalchemy as sa
 
-from kench.cabinet.login.logins import Limits, Login, find_login, open_login
+from kench.cabinet.login.logins import Entry, Limits, Login, Way, find_login, open_login
 from kench.cabinet.login.persons import know_person
 from kench.pool.database import Role, open_engine
 from tests.support.pki import NOW_US, PIN, Authority, Person
@@ -14,6 +14,7 @@ BROWSER, OTHER_BROWSER = b"b" * 32, b"o" * 32
 ORIGIN = "https://cabinet.example"
 LIMITS = Limits(idle_us=1800 * 1_000_000, whole_us=43_200 * 1_000_000)
 SECOND_US = 1_000_000
+BY_SIGNATURE = Entry()
 
 
 class Draw:
@@ -51,13 +52,16 @@ def enter(
     browser: bytes = BROWSER,
     now_us: int = NOW_US,
     draw: Draw | None = None,
+    entry: Entry = BY_SIGNATURE,
 ) -> tuple[Login, bytes]:
     """Log a person in without any signature; returns the login and its secret."""
     person = know_person(db, pin, name, now_us)
     _, secret = open_login(
         db, person, browser=browser, address="192.0.2.7", agent="Browser/1", limits=LIMITS,
         now_us=now_us, random_bytes=draw or Draw(int(pin) + now_us),
+        entry=entry,
     )  # fmt: skip
-    login = find_login(db, secret, idle_us=LIMITS.idle_us, now_us=now_us)
+    certificate = entry.certificates[0] if entry.way is Way.CERTIFICATE else None
+    login = find_login(db, secret, idle_us=LIMITS.idle_us, now_us=now_us, certificate=certificate)
     assert login is not None
     return login, secret

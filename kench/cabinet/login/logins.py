@@ -6,6 +6,7 @@ Every function takes a connection that is in a transaction and leaves the commit
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -35,6 +36,27 @@ class EndedWhy(StrEnum):
     LEFT = "left"
     ENDED = "ended"
     DISPLACED = "displaced"
+    REVOKED = "revoked"
+    UNSERVED = "unserved"
+    """It was an officer's by certificate, whose service ended."""
+
+
+class Way(StrEnum):
+    """By what a login was made."""
+
+    SIGNATURE = "signature"
+    CERTIFICATE = "certificate"
+    """Of the connection itself, at the officers' door; good only with that certificate."""
+    SIGN_ON = "sign_on"
+    """Of the state; it proves who enters and no more, so it opens no officer's desk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How somebody entered; `certificates` are digests, the person's own first."""
+
+    way: Way = Way.SIGNATURE
+    certificates: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +77,7 @@ class Login:
     opened_us: int
     seen_us: int
     expires_us: int
+    way: Way = Way.SIGNATURE
 
 
 class LoginLine(NamedTuple):
@@ -68,6 +91,7 @@ class LoginLine(NamedTuple):
     ended_us: int | None
     ended_why: str | None
     alive: bool
+    way: Way
 
 
 def open_login(  # noqa: PLR0913 - the facts of a login
@@ -80,6 +104,7 @@ def open_login(  # noqa: PLR0913 - the facts of a login
     limits: Limits,
     now_us: int,
     random_bytes: Callable[[int], bytes],
+    entry: Entry = Entry(),
 ) -> tuple[int, bytes]:
     """Open a login; return its id and its secret, which only the browser keeps.
 
@@ -108,17 +133,31 @@ def open_login(  # noqa: PLR0913 - the facts of a login
             opened_at=now,
             seen_at=now,
             expires_at=moment_of(now_us + limits.whole_us),
+            way=entry.way,
+            certificates=list(entry.certificates),
         )
         .returning(logins.c.id)
     ).scalar_one()
     return opened, secret
 
 
-def find_login(db: sa.Connection, secret: bytes, *, idle_us: int, now_us: int) -> Login | None:
-    """Return the login of that secret, if it is good now, and keep that it was used."""
+def find_login(
+    db: sa.Connection,
+    secret: bytes,
+    *,
+    idle_us: int,
+    now_us: int,
+    certificate: bytes | None = None,
+) -> Login | None:
+    """Return the login of that secret, if it is good now, and keep that it was used.
+
+    `certificate` is the digest of the connection's at the officers' door: there a login is good
+    that was made by that very one, by an officer in service, and nowhere else.
+    """
     row: Any = db.execute(
         sa.select(
             *(logins.c.id, logins.c.opened_at, logins.c.seen_at, logins.c.expires_at),
+            *(logins.c.way, logins.c.certificates),
             *(persons.c.id.label("person_id"), persons.c.pin, persons.c.name),
             *(column.label(f"officer_{column.name}") for column in officers.c),
         )
@@ -126,7 +165,10 @@ def find_login(db: sa.Connection, secret: bytes, *, idle_us: int, now_us: int) -
         .outerjoin(officers, (officers.c.pin == persons.c.pin) & officers.c.ended_at.is_(None))
         .where(logins.c.cookie_sha256 == _digest(secret), *_alive(now_us, idle_us))
     ).one_or_none()
-    if row is None:
+    if row is None or not _is_at_its_door(row, certificate):
+        return None
+    officer = _officer_of(row, moment_of(now_us))
+    if officer is None and row.way == Way.CERTIFICATE:
         return None
     if us_of(row.seen_at) < now_us - SEEN_EVERY_US:
         db.execute(
@@ -134,16 +176,14 @@ def find_login(db: sa.Connection, secret: bytes, *, idle_us: int, now_us: int) -
             .where(logins.c.id == row.id, logins.c.ended_at.is_(None))
             .values(seen_at=moment_of(now_us))
         )
-    officer = None
-    if row.officer_id is not None:
-        officer = Officer(*(getattr(row, f"officer_{name}") for name in Officer._fields))
     return Login(
         row.id,
         Person(row.person_id, row.pin, row.name),
-        officer if officer is not None and officer.served_at(moment_of(now_us)) else None,
+        officer,
         us_of(row.opened_at),
         us_of(row.seen_at),
         us_of(row.expires_at),
+        Way(row.way),
     )
 
 
@@ -184,6 +224,7 @@ def logins_of(db: sa.Connection, person_id: int, *, idle_us: int, now_us: int) -
             row.ended_at is None
             and us_of(row.expires_at) > now_us
             and us_of(row.seen_at) > now_us - idle_us,
+            Way(row.way),
         )
         for row in rows
     ]
@@ -205,6 +246,27 @@ def forget_logins(db: sa.Connection, now_us: int, at_most: int = FORGET_AT_ONCE)
         .with_for_update(skip_locked=True)
     )
     return db.execute(sa.delete(logins).where(logins.c.id.in_(over.scalar_subquery()))).rowcount
+
+
+def end_for(db: sa.Connection, login_id: int, why: EndedWhy, now_us: int) -> bool:
+    """End a login that its person did not end; False where it is over already."""
+    return _end(db, logins.c.id == login_id, why, now_us) == 1
+
+
+def _is_at_its_door(row: Any, certificate: bytes | None) -> bool:
+    """Whether a login comes by the door that it was made at, with what it was made by."""
+    way = Way(row.way)
+    if way is not Way.CERTIFICATE or certificate is None:
+        return (way is Way.CERTIFICATE) == (certificate is not None)
+    own: bytes = row.certificates[0]
+    return bytes(own) == certificate
+
+
+def _officer_of(row: Any, now: datetime) -> Officer | None:
+    if row.officer_id is None or row.way == Way.SIGN_ON:
+        return None
+    officer = Officer(*(getattr(row, f"officer_{name}") for name in Officer._fields))
+    return officer if officer.served_at(now) else None
 
 
 def _alive(now_us: int, idle_us: int) -> tuple[sa.ColumnElement[bool], ...]:

@@ -1,6 +1,7 @@
 """Tables of persons and their logins as SQLAlchemy Core knows them; a migration makes them."""
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY
 
 metadata = sa.MetaData()
 
@@ -27,6 +28,34 @@ logins = sa.Table(
     sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
     sa.Column("ended_at", sa.DateTime(timezone=True)),
     sa.Column("ended_why", sa.Text),
+    sa.Column("way", sa.Text, nullable=False),
+    sa.Column("certificates", ARRAY(sa.LargeBinary), nullable=False),
+)
+
+sign_on_requests = sa.Table(
+    "sign_on_requests",
+    metadata,
+    sa.Column("state_sha256", sa.LargeBinary, primary_key=True),
+    sa.Column("browser_sha256", sa.LargeBinary, nullable=False),
+    sa.Column("next", sa.Text, nullable=False),
+    sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+    sa.Column("used_at", sa.DateTime(timezone=True)),
+)
+
+entry_proofs = sa.Table(
+    "entry_proofs",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("login_id", sa.BigInteger, nullable=False),
+    sa.Column("person_id", sa.ForeignKey("persons.id"), nullable=False),
+    sa.Column("way", sa.Text, nullable=False),
+    sa.Column("claims", sa.Text, nullable=False),
+    sa.Column("token_sha256", sa.LargeBinary),
+    sa.Column("certificates", ARRAY(sa.LargeBinary), nullable=False),
+    sa.Column("crls", ARRAY(sa.LargeBinary), nullable=False),
+    sa.Column("ocsps", ARRAY(sa.LargeBinary), nullable=False),
+    sa.Column("at", sa.DateTime(timezone=True), nullable=False),
 )
 
 acts = sa.Table(

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from kench.cabinet.login.persons import Person
 from kench.cabinet.login.tables import persons
+from kench.cabinet.signing.evidence import keep_evidence, read_contents
 from kench.cabinet.signing.requests import SigningRequest
-from kench.cabinet.signing.tables import evidence, signed_acts
+from kench.cabinet.signing.tables import signed_acts
 from kench.cabinet.signing.wording import Purpose
 from kench.pool.errors import KenchError
 from kench.pool.moments import moment_of, us_of
@@ -49,14 +49,7 @@ def keep_act(  # noqa: PLR0913, PLR0917 - one row
     now_us: int,
 ) -> SignedAct:
     """Keep what was signed; a certificate or list that many acts rest on is kept once."""
-    kept = signer.evidence
-    contents = {
-        digest_of(content): content for content in (*kept.certificates, *kept.crls, *kept.ocsps)
-    }
-    db.execute(
-        insert(evidence).on_conflict_do_nothing(),
-        [{"digest": digest, "content": contents[digest]} for digest in sorted(contents)],
-    )
+    kept = keep_evidence(db, signer.evidence)
     act_id: int = db.execute(
         sa.insert(signed_acts)
         .values(
@@ -68,9 +61,9 @@ def keep_act(  # noqa: PLR0913, PLR0917 - one row
             content_sha256=digest_of(request.content),
             signature=signature,
             certificate_sha256=signer.certificate_sha256,
-            certificates=[digest_of(one) for one in kept.certificates],
-            crls=[digest_of(one) for one in kept.crls],
-            ocsps=[digest_of(one) for one in kept.ocsps],
+            certificates=list(kept.certificates),
+            crls=list(kept.crls),
+            ocsps=list(kept.ocsps),
             signed_at=moment_of(now_us),
         )
         .returning(signed_acts.c.id)
@@ -110,6 +103,12 @@ def read_act(db: sa.Connection, act_id: int) -> SignedAct | None:
     )
 
 
+def certificates_of(db: sa.Connection, act_id: int) -> tuple[bytes, ...]:
+    """Digests of an act's certificates: the signer's, then those up to the root."""
+    query = sa.select(signed_acts.c.certificates).where(signed_acts.c.id == act_id)
+    return tuple(map(bytes, db.execute(query).scalar_one()))
+
+
 def read_evidence(db: sa.Connection, act_id: int) -> Evidence:
     """What the check of an act rested on; raises ActUnsoundError where some of it is missing."""
     row: Any = db.execute(
@@ -118,10 +117,7 @@ def read_evidence(db: sa.Connection, act_id: int) -> Evidence:
         )
     ).one()
     wanted = {bytes(digest) for digests in row for digest in digests}
-    contents = {
-        bytes(digest): bytes(content)
-        for digest, content in db.execute(sa.select(evidence).where(evidence.c.digest.in_(wanted)))
-    }
+    contents = read_contents(db, wanted)
     if wanted - contents.keys():
         raise ActUnsoundError(f"evidence of signed act {act_id} is missing: restore a backup")
 

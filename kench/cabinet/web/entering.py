@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from starlette.requests import Request
 
 from kench.cabinet.cabinet import Cabinet
-from kench.cabinet.login.logins import Limits, Login, end_login, find_login, open_login
+from kench.cabinet.login.logins import Entry, Limits, Login, end_login, find_login, open_login
 from kench.cabinet.login.persons import Person
 from kench.cabinet.web.cookies import LOGIN, cookie_line, cookie_name, secret_of
 
@@ -38,6 +38,7 @@ def begin_login(  # noqa: PLR0913 - who enters, and from where
     address: str,
     agent: str,
     now_us: int,
+    entry: Entry,
 ) -> tuple[int, str]:
     """Open a login in the place of the one before; return its id and the cookie that names it."""
     if before is not None:
@@ -51,6 +52,7 @@ def begin_login(  # noqa: PLR0913 - who enters, and from where
         limits=limits_of(cabinet),
         now_us=now_us,
         random_bytes=cabinet.random_bytes,
+        entry=entry,
     )
     # No age: it ends with the browser, if not before.
     return login_id, cookie_line(cabinet.settings, LOGIN, secret.hex())

@@ -9,7 +9,11 @@ from kench.cabinet.login.logins import (
     KEPT_US,
     LOGINS_MAX,
     SEEN_EVERY_US,
+    EndedWhy,
+    Entry,
     Login,
+    Way,
+    end_for,
     end_login,
     end_one,
     end_others,
@@ -131,3 +135,64 @@ def test_logins_of_long_ago_are_forgotten_a_few_at_a_time(db: sa.Connection) -> 
     assert forget_logins(db, over_us + 10, at_most=2) == 2
     assert forget_logins(db, over_us + 10) == 1
     assert not has_entered(db, BROWSER)
+
+
+def test_a_login_by_certificate_is_good_with_that_one_at_its_door_while_the_officer_serves(
+    database: str, db: sa.Connection
+) -> None:
+    owner = open_engine(database, application_name="test owner")
+    with owner.begin() as owned:
+        add_officer(owned, PIN, "Officer", "duty", NOW_US)
+    mine, other = b"m" * 32, b"o" * 32
+    login, secret = enter(db, entry=Entry(Way.CERTIFICATE, (mine, b"r" * 32)))
+    assert login.officer is not None
+
+    def seen(certificate: bytes | None) -> Login | None:
+        return find_login(
+            db, secret, idle_us=LIMITS.idle_us, now_us=NOW_US + 1, certificate=certificate
+        )
+
+    assert seen(mine) == login
+    assert seen(other) is None
+    assert seen(None) is None
+    with owner.begin() as owned:
+        end_officer(owned, PIN, NOW_US + 1)
+    assert seen(mine) is None
+    owner.dispose()
+
+
+def test_at_the_officers_door_no_other_login_is_good(db: sa.Connection) -> None:
+    for entry in (Entry(Way.SIGNATURE, (b"m" * 32,)), Entry(Way.SIGN_ON)):
+        _, secret = enter(db, entry=entry, now_us=NOW_US + len(entry.certificates))
+        found = find_login(
+            db, secret, idle_us=LIMITS.idle_us, now_us=NOW_US + 2, certificate=b"m" * 32
+        )
+        assert found is None
+
+
+def test_by_the_states_sign_on_nobody_is_an_officer(database: str, db: sa.Connection) -> None:
+    owner = open_engine(database, application_name="test owner")
+    with owner.begin() as owned:
+        add_officer(owned, PIN, "Officer", "duty", NOW_US)
+    owner.dispose()
+    login, _ = enter(db, entry=Entry(Way.SIGN_ON))
+    assert (login.way, login.officer) == (Way.SIGN_ON, None)
+
+
+def test_a_login_is_ended_for_its_person_once(db: sa.Connection) -> None:
+    login, secret = enter(db)
+    assert end_for(db, login.id, EndedWhy.REVOKED, NOW_US + 1)
+    assert not end_for(db, login.id, EndedWhy.REVOKED, NOW_US + 2)
+    assert found(db, secret, NOW_US + 3) is None
+    (line,) = logins_of(db, login.person.id, idle_us=LIMITS.idle_us, now_us=NOW_US + 3)
+    assert (line.ended_why, line.ended_us) == ("revoked", NOW_US + 1)
+
+
+def test_by_what_a_login_was_made_never_changes(database: str, db: sa.Connection) -> None:
+    enter(db)
+    db.commit()
+    owner = open_engine(database, application_name="test owner")
+    for change in ("way = 'sign_on'", "certificates = '{\\x00}'"):
+        with pytest.raises(sa.exc.DBAPIError, match="may only be seen"), owner.begin() as owned:
+            owned.execute(sa.text(f"UPDATE logins SET {change}"))
+    owner.dispose()

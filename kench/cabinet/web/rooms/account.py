@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from kench.cabinet.login.logins import end_one, end_others, logins_of
+from kench.cabinet.login.logins import Way, end_one, end_others, logins_of
 from kench.cabinet.login.people import acts_for
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail, trail_of_person
 from kench.cabinet.signing.closing import Refusal
@@ -20,6 +20,8 @@ ACTS = {
     "enter": N_("Entered"),
     "leave": N_("Left"),
     "sign": N_("Signed"),
+    "revoked": N_("Login ended: the certificate was revoked"),
+    "unserved": N_("Login ended: no officer in service any more"),
     "end_login": N_("Ended a login"),
     "end_logins": N_("Ended all other logins"),
     "add_person": N_("Let somebody act for a participant"),
@@ -36,6 +38,11 @@ OUTCOMES = {
     Refusal.OTHER_PERSON: N_("signed by somebody else"),
     Refusal.BUSY: N_("busy"),
     Refusal.LIMITED: N_("too many refused"),
+}
+WAYS = {
+    Way.SIGNATURE: N_("signature"),
+    Way.CERTIFICATE: N_("certificate"),
+    Way.SIGN_ON: N_("the state's sign-on"),
 }
 SAID["login_ended"] = Said(N_("The login was ended."))
 SAID["login_unknown"] = Said(N_("There is no such login any more."), good=False)
@@ -69,6 +76,7 @@ def show_account(
         older=trail[-1][0] if len(trail) == TRAIL_SHOWN else None,
         acts=ACTS,
         outcomes=OUTCOMES,
+        ways=WAYS,
     )
 
 

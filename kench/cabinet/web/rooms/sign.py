@@ -9,10 +9,10 @@ from starlette.responses import RedirectResponse, Response
 
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.login.guard import Asked, Guard
-from kench.cabinet.login.logins import has_entered
+from kench.cabinet.login.logins import Entry, Way, has_entered
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.cabinet.registration.refusals import ActRefusedError
-from kench.cabinet.signing.acts import SignedAct
+from kench.cabinet.signing.acts import SignedAct, certificates_of
 from kench.cabinet.signing.closing import (
     Refusal,
     Refused,
@@ -187,6 +187,7 @@ class _Closing:
                 address=visit.address,
                 agent=self.request.headers.get("user-agent", ""),
                 now_us=act.signed_us,
+                entry=Entry(Way.SIGNATURE, certificates_of(db, act.id)),
             )
             visit.cookies.append(cookie)
             self._keep(db, "enter", DONE, act.signed_us, act.person.id, login_id)
