@@ -21,7 +21,7 @@ NATIVE_SOURCES := $(filter-out kench/native/_%.c,$(NATIVE_SOURCES))
 ASSETS := kench/cabinet/web/static/manifest.json
 ASSET_SOURCES := $(shell find kench/cabinet/assets -name node_modules -prune -o -type f -print)
 
-.PHONY: help build dev run test bench lint format sanitize fuzz lock clean
+.PHONY: help build dev run test bench lint format sanitize fuzz pictures lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,10 @@ fuzz: dev $(VENV)/.fuzz  ## fuzz what reads other people's bytes (ARGS="session 
 	  CC=$(CLANG) KENCH_NATIVE_SANITIZE=fuzz $(BIN)/python setup.py --quiet build_ext \
 	    --build-lib build/fuzz --build-temp build/fuzz-objects; fi
 	nice -n 19 $(BIN)/python -m fuzz $(ARGS)
+
+pictures: dev  ## make the pictures of docs/pages.md anew (ARGS="dashboard worker"; needs Chromium)
+	@deploy/test-tools
+	$(BIN)/python -m tests.cabinet.pictures $(ARGS)
 
 lock:  ## resolve the dependencies anew into the lock files (needs uv and npm)
 	uv pip compile -q -U pyproject.toml --generate-hashes --no-emit-index-url --no-header --no-annotate \

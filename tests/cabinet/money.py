@@ -48,9 +48,18 @@ def fill_books(database: str) -> list[int]:
         who = [add_participant(db, name)[0] for name in ("ОсОО «Кең-Өзөн»", "=Нарын")]
         for number, pin in zip(who, (PIN, SECOND_PIN), strict=True):
             add_person(db, number, pin, PeopleRole.OWNER, added_by=None, now_us=1)
-            set_account(db, number, BankAccount("x", f"10900000000{number:05}", "109018"), None, AT)
         add_person(db, who[0], TECHNICIAN_PIN, PeopleRole.TECHNICIAN, added_by=None, now_us=1)
         add_person(db, who[0], SECOND_PIN, PeopleRole.ACCOUNTANT, added_by=None, now_us=1)
+    fill_money(engine)
+    engine.dispose()
+    return who
+
+
+def fill_money(engine: sa.Engine) -> None:
+    """Fill the books of participants 1 and 2, who are in the register already."""
+    with engine.begin() as db:
+        for number in (1, 2):
+            set_account(db, number, BankAccount("x", f"10900000000{number:05}", "109018"), None, AT)
     for number in range(3):
         with engine.begin() as db:
             _settle(db, number)
@@ -63,8 +72,6 @@ def fill_books(database: str) -> list[int]:
         db.exec_driver_sql("SET LOCAL session_replication_role = replica")
         for number, lot in enumerate(LOTS):
             _date(db, lot, number)
-    engine.dispose()
-    return who
 
 
 def _settle(db: sa.Connection, number: int) -> None:

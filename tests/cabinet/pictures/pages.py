@@ -1,0 +1,96 @@
+"""Every page of the cabinet that there is a picture of: where it is, who looks, what it is for."""
+
+from typing import NamedTuple
+
+from tests.cabinet.money import TECHNICIAN_PIN
+from tests.cabinet.pictures.world import ACCOUNTANT_PIN, NEW_PIN, World
+from tests.support.pki import PIN
+from tests.support.registration import OFFICER_PIN
+
+ANYBODY = ""
+NO_PAGES = (
+    r"/(healthz|metrics|favicon\.ico)", r"/language/.*", r"/(api|accounts|stats)/.*",
+    r".*\.(csv|json|pdf|zip)", r".*\.{form}", r".*/(live|series|content)",
+    r".*/documents/{\w+}",
+)  # fmt: skip
+"""Routes that answer a GET with something else than a page: files, numbers, ways to other pages."""
+
+
+class Picture(NamedTuple):
+    """A page as somebody sees it; one route may have several."""
+
+    name: str
+    route: str
+    """The path as the code has it."""
+    title: str
+    pin: str = PIN
+    query: str = ""
+    participant: int = 1
+    number: int = 1
+
+    def path(self, world: World, request_id: str = "") -> str:
+        """Return the address that is looked at."""
+        path = self.route.format(
+            participant_id=self.participant, number=self.number, request_id=request_id,
+            kind="equipment", **world._asdict(),
+        )  # fmt: skip
+        return path + self.query
+
+
+class Room(NamedTuple):
+    """Pictures that belong together."""
+
+    title: str
+    pictures: tuple[Picture, ...]
+
+
+_P = "/p/{participant_id}"
+_BLOCK = _P + "/blocks/{block_hash}"
+
+GALLERY = (
+    Room("The way in", (
+        Picture("front", "/", "What this is, and what the pool does", ANYBODY),
+        Picture("enter", "/enter", "What is needed to enter", ANYBODY),
+        Picture("sign", "/sign/{request_id}", "The exact text, the ways to sign it", ANYBODY),
+        Picture("account", "/account", "A person's logins and acts"),
+    )),
+    Room("The register", (
+        Picture("apply", "/apply", "An application, and what it lacks", query="?check=1"),
+        Picture("applications", "/applications", "A person's applications"),
+        Picture("application", "/applications/{number}", "One, and what became of it"),
+    )),
+    Room("Mining", (
+        Picture("participants", "/p", "For whom a person acts", ACCOUNTANT_PIN),
+        Picture("dashboard", _P + "/", "Hashrate, workers, shares, earnings: moves by itself"),
+        Picture("dashboard-week", _P + "/", "For a technician, a week", TECHNICIAN_PIN, "?span=7d"),
+        Picture("dashboard-begin", _P + "/", "Before the first share", NEW_PIN, participant=3),
+        Picture("workers", _P + "/workers", "Workers, searched, sorted, in groups"),
+        Picture("worker", _P + "/workers/{worker_id}", "Its chart, its shares with reasons"),
+        Picture("equipment", _P + "/equipment", "What is declared against what is measured"),
+        Picture("connection", _P + "/connection", "How machines are connected"),
+        Picture("alerts", _P + "/alerts", "What is told, where to, and when not"),
+        Picture("watch", "/watch/{secret}", "What a watcher sees by a link", ANYBODY),
+    )),
+    Room("Money", (
+        Picture("earnings", _P + "/earnings", "From the block to the bank account"),
+        Picture("block", _BLOCK, "A block: work, proof, sale, payout"),
+        Picture("proof", _BLOCK + "/proof", "The proof of a block, checked"),
+        Picture("payouts", _P + "/payouts", "Transfers to the bank account"),
+        Picture("statements", _P + "/statements", "Statements: PDF/A, XLSX, CSV, JSON"),
+    )),
+    Room("A participant and the authorised body", (
+        Picture("notices", _P + "/notices", "Notices and their terms"),
+        Picture("notice-equipment", _P + "/notices/new/{kind}", "A new notice"),
+        Picture("dossier", _P + "/dossier", "All that was signed, as one file"),
+        Picture("people", _P + "/people", "Owner, accountant, technician"),
+        Picture("access", _P + "/access", "Links for watchers, keys for programs"),
+    )),
+    Room("The officers' desk", (
+        Picture("desk", "/desk", "What waits, and until when", OFFICER_PIN),
+        Picture("desk-application", "/desk/applications/{number}", "An application, to be decided",
+                OFFICER_PIN, number=4),
+        Picture("desk-notice", "/desk/notices/{number}", "A notice", OFFICER_PIN),
+        Picture("desk-participant", "/desk/participants/{number}", "A participant", OFFICER_PIN),
+    )),
+)  # fmt: skip
+PICTURES = tuple(picture for room in GALLERY for picture in room.pictures)

@@ -1,0 +1,192 @@
+"""What the pictures show: a participant who has mined for weeks, and all that can happen to it.
+
+All of it is made up, and the same each time: numbers, moments and names.
+"""
+
+import dataclasses
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from kench.cabinet.access.grants import Kind, Scope
+from kench.cabinet.alerts import rules
+from kench.cabinet.login.people import PeopleRole, add_person
+from kench.cabinet.login.persons import know_person
+from kench.cabinet.numbers.groups import group_named, move_workers
+from kench.cabinet.registration.application import Application
+from kench.cabinet.registration.attachments import AttachmentKind
+from kench.cabinet.registration.documents import save_draft
+from kench.cabinet.registration.notices import Notice
+from kench.cabinet.registration.states import NoticeKind
+from kench.cabinet.words.languages import Language
+from kench.payouts.proofs import tables as proofs
+from kench.payouts.proofs.making import read_tree
+from kench.payouts.proofs.manifest import sign
+from kench.pool.database import open_engine
+from kench.pool.moments import midnight_us
+from tests.cabinet.money import SETTLED, TECHNICIAN_PIN, fill_money
+from tests.payouts.proofs.samples import KEY, SALT_SOURCE, signed_manifest
+from tests.support.applications import ROW, TODAY, application, attachment, draft
+from tests.support.grants import granted
+from tests.support.mined import mined
+from tests.support.pki import PIN
+from tests.support.registration import (
+    OFFICER_PIN,
+    OTHER_PIN,
+    apply,
+    notified,
+    put_officer,
+    registered,
+)
+from tests.support.signing import SECOND_US, Draw
+
+NOW_US = midnight_us(TODAY) + 12 * 3600 * SECOND_US
+WORKERS = 60
+NEW_PIN, ACCOUNTANT_PIN, APPLICANT_PIN = "11211197800321", "10703198800654", "20406199000987"
+NAMES = {
+    PIN: "Асан Үсөнов",
+    OTHER_PIN: "Айгүл Асанова",
+    NEW_PIN: "Жылдыз Маматова",
+    TECHNICIAN_PIN: "Бакыт Осмонов",
+    ACCOUNTANT_PIN: "Нургүл Токтобаева",
+    APPLICANT_PIN: "Талант Кадыров",
+    OFFICER_PIN: "Гүлнара Эсенова",
+}
+SITES = ("Бишкек, Чүй проспектиси, 1", "Нарын, Ленин көчөсү, 14")
+DAY_US = 86_400 * SECOND_US
+REGISTERED_BEFORE = timedelta(days=80)
+_MOMENTS = {
+    "application_events": "at", "applications": "submitted_at", "membership_events": "at",
+    "register_entries": "at", "signed_acts": "signed_at", "participants": "created_at",
+}  # fmt: skip
+_WAVES = """
+    UPDATE {level} SET work_hashes = floor(work_hashes * (
+        0.9 + 0.06 * sin(extract(epoch FROM bucket_at) / 7000)
+            + 0.03 * sin(extract(epoch FROM bucket_at) / 1300))::numeric)
+"""
+_REFUSALS = sa.text("""
+    INSERT INTO refusals (participant_id, worker_id, reason, user_agent, count)
+    SELECT 1, id, reason, 'cgminer/4', id % 5 + length(reason) FROM workers,
+        unnest(ARRAY['stale', 'duplicate', 'low_difficulty']) AS reason
+""")
+
+
+class World(NamedTuple):
+    """What addresses of pages name."""
+
+    worker_id: int
+    secret: str
+    """Of a watcher's link."""
+    block_hash: str
+
+
+def make_world(database: str) -> World:
+    """Fill a fresh database."""
+    engine = open_engine(database, application_name="pictures")
+    with engine.begin() as db:
+        put_officer(db)
+        registered(db, PIN, _application(PIN, "ОсОО «Кең-Өзөн»", 40, 20))
+        registered(db, OTHER_PIN, _application(OTHER_PIN, "ЖИ Асанова Айгүл", 4))
+        registered(db, NEW_PIN, _application(NEW_PIN, "ОсОО «Нарын Хэш»", 12))
+        _shift(db)
+    fill_money(engine)
+    with engine.begin() as db:
+        worker = _mined(db)
+        _sign_block(db)
+        made = World(worker, _people(db), SETTLED[0].block_hash)
+        _papers(db)
+    engine.dispose()
+    return made
+
+
+def _application(pin: str, name: str, *quantities: int) -> Application:
+    typed = draft(tax_number=pin, name=name, kind="entity", post="Директор", address=SITES[0])
+    typed.attachments.append(attachment(AttachmentKind.AUTHORITY))
+    typed.rows = [
+        ROW | {"model": "S19j Pro", "quantity": str(quantity), "hashrate": "100", "power": "3050",
+               "planned": str(2_200 * quantity), "site": site}
+        for quantity, site in zip(quantities, SITES, strict=False)
+    ]  # fmt: skip
+    return application(typed, pin)
+
+
+def _shift(db: sa.Connection) -> None:
+    """Let all that happened so far have happened before the first block."""
+    db.exec_driver_sql("SET LOCAL session_replication_role = replica")
+    for table, column in _MOMENTS.items():
+        db.execute(
+            sa.text(f"UPDATE {table} SET {column} = {column} - CAST(:before AS interval)"),
+            {"before": REGISTERED_BEFORE},
+        )
+    db.exec_driver_sql("SET LOCAL session_replication_role = origin")
+
+
+def _mined(db: sa.Connection) -> int:
+    """Let participant 1 mine, in two groups named after its sites; return one of its workers."""
+    mined(db, 1, workers=WORKERS, now_us=NOW_US)
+    for level in ("ten_minutes", "hours", "days"):
+        for whose in ("worker", "participant"):
+            db.execute(sa.text(_WAVES.format(level=f"{whose}_{level}")))
+    db.execute(_REFUSALS)
+    workers = list(
+        db.scalars(sa.text("SELECT id FROM workers WHERE participant_id = 1 ORDER BY id"))
+    )
+    for name, part in zip(SITES, (workers[:40], workers[40:]), strict=True):
+        group = group_named(db, 1, name)
+        assert isinstance(group, int)
+        move_workers(db, 1, part, group)
+    return int(workers[2])
+
+
+def _sign_block(db: sa.Connection) -> None:
+    """Sign what the first block paid, without a journal."""
+    block_hash = SETTLED[0].block_hash
+    manifest = signed_manifest(read_tree(db, block_hash, SALT_SOURCE)).manifest
+    block = dataclasses.replace(manifest.block, hash=block_hash, height=900_000)
+    signed = sign(dataclasses.replace(manifest, block=block), KEY)
+    db.execute(
+        sa.insert(proofs.manifests).values(
+            block_hash=block_hash, content=signed.manifest.content(), signature=signed.signature,
+            salt_source=SALT_SOURCE,
+        )
+    )  # fmt: skip
+
+
+def _people(db: sa.Connection) -> str:
+    """Give participant 1 people, alerts and grants; return the secret of a watcher's link."""
+    for pin, name in NAMES.items():
+        know_person(db, pin, name, NOW_US)
+    owner = know_person(db, PIN, NAMES[PIN], NOW_US)
+    for whose, pin, role in (
+        (1, TECHNICIAN_PIN, PeopleRole.TECHNICIAN),
+        (1, ACCOUNTANT_PIN, PeopleRole.ACCOUNTANT),
+        (2, ACCOUNTANT_PIN, PeopleRole.ACCOUNTANT),
+    ):
+        add_person(db, whose, pin, role, added_by=owner.id, now_us=NOW_US - 40 * DAY_US)
+    for new in (
+        rules.NewRule(
+            rules.Kind.SILENT, 10, rules.Channel.EMAIL, "asan@example.kg", Language.KY, 1320, 450
+        ),
+        rules.NewRule(
+            rules.Kind.LOW, 80, rules.Channel.WEBHOOK, "https://example.com/hooks/kench",
+            Language.RU,
+        ),
+    ):  # fmt: skip
+        rules.make_rule(db, 1, new, made_by=owner.id, now_us=NOW_US, random_bytes=Draw(2**71))
+    granted(db, 1, Kind.KEY, Scope.HASHRATE, now_us=NOW_US)
+    return granted(db, 1, Kind.LINK, now_us=NOW_US)
+
+
+def _papers(db: sa.Connection) -> None:
+    """Let a notice wait, an application wait, and a draft be half done."""
+    notice = Notice(
+        kind=NoticeKind.SUSPENSION, participant=1, day=date(2026, 12, 7), until=date(2026, 12, 21),
+        text="Подстанция ремонту.",
+    )  # fmt: skip
+    notified(db, notice)
+    apply(db, APPLICANT_PIN, _application(APPLICANT_PIN, "ОсОО «Ысык-Көл Дата»", 12))
+    person = know_person(db, PIN, NAMES[PIN], NOW_US)
+    typed = draft(email="?")
+    typed.rows.append(ROW | {"holding": "lease", "quantity": ""})
+    save_draft(db, person.id, typed, NOW_US)
