@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -40,6 +40,11 @@ class SignatureSettings(BaseModel):
     signature_pin_patterns: Annotated[tuple[str, ...], NoDecode] = SIGNATURE_PIN_PATTERNS
     """Where a certificate's subject has its owner's personal number: `OID=expression` with one
     group around it; the first that fits decides."""
+    signature_gost: Literal["off", "openssl"] = "off"
+    """`openssl`: signatures by GOST R 34.10-2012 count too, of authorities in `signature_roots`;
+    the openssl command's gost engine checks them (Debian: libengine-gost-openssl)."""
+    signature_gost_openssl: Path = Path("/usr/bin/openssl")
+    """That command."""
 
     @field_validator(
         "signature_roots",

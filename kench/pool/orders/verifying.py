@@ -9,9 +9,11 @@ from kench.pool.orders.document import read_document
 from kench.pool.settings import Settings
 from kench.pool.signature.certificates import CertificateChecker, CertificateVerifier
 from kench.pool.signature.cms import CmsVerifier
+from kench.pool.signature.gost import OpensslGost
 from kench.pool.signature.lists import FreshLists
 from kench.pool.signature.pin import read_patterns
 from kench.pool.signature.responders import Responders
+from kench.pool.signature.suite import Suite
 from kench.pool.signature.trust import read_trust
 from kench.pool.signature.verifier import Evidence, SignatureRefusedError, Signer, Verifier
 
@@ -62,11 +64,12 @@ def verifier_of(
     network_of: Callable[[bytes], str | None] = network_of_order,
     lists: FreshLists | None = None,
 ) -> Verifier:
-    """Return what the settings have signatures checked by; raises TrustError, PinPatternError.
+    """Return what the settings have signatures checked by.
 
-    Without roots in them, a folder in which `kench up` made the demo's authority trusts that.
-    `network_of` says which network's coins a document that is not an order is about. A process
-    that lives long starts `lists` of its own, others fetch them when somebody signs.
+    Raises TrustError, PinPatternError and SuiteFailedError. Without roots in them, a folder in
+    which `kench up` made the demo's authority trusts that. `network_of` says which network's coins
+    a document that is not an order is about. A process that lives long starts `lists` of its own,
+    others fetch them when somebody signs.
     """
     roots, _, is_demo = _sources(settings)
     verifier = CmsVerifier(
@@ -74,6 +77,7 @@ def verifier_of(
         read_patterns(settings.signature_pin_patterns),
         lists=(lists or lists_of(settings, SystemClock())).current,
         responders=_responders_of(settings),
+        suites=suites_of(settings),
     )
     return DemoVerifier(verifier, network_of) if is_demo else verifier
 
@@ -111,6 +115,7 @@ def lists_of(settings: Settings, clock: Clock) -> FreshLists:
         clock=clock,
         folder=settings.lists_directory,
         fetch_s=settings.signature_crl_fetch_s,
+        suites=suites_of(settings),
     )
 
 
@@ -123,6 +128,15 @@ def _responders_of(settings: Settings) -> Responders | None:
         random_bytes=os.urandom,
         timeout_s=settings.signature_ocsp_timeout_s,
     )
+
+
+def suites_of(settings: Settings) -> tuple[Suite, ...]:
+    """Return what is there beside RSA and ECDSA, tried; raises SuiteFailedError."""
+    if settings.signature_gost == "off":
+        return ()
+    gost = OpensslGost(settings.signature_gost_openssl)
+    gost.check()
+    return (gost,)
 
 
 def _sources(settings: Settings) -> tuple[tuple[Path, ...], tuple[Path, ...], bool]:

@@ -6,6 +6,7 @@ asked here, before and after. Nothing is fetched by the library.
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ from asn1crypto import cms, core, x509
 from pyhanko.sign.validation.errors import SignatureValidationError
 from pyhanko.sign.validation.generic_cms import async_validate_detached_cms
 from pyhanko.sign.validation.settings import KeyUsageConstraints
+from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.path import ValidationPath
 
 from kench.pool.moments import moment_of
 from kench.pool.signature.der import check_der, without_unsigned
+from kench.pool.signature.foreign import check_foreign
 from kench.pool.signature.paths import (
     ask,
     by_answers,
@@ -30,6 +33,7 @@ from kench.pool.signature.paths import (
 )
 from kench.pool.signature.pin import InvalidPinError, PinPattern
 from kench.pool.signature.responders import Responders
+from kench.pool.signature.suite import Suite, SuiteFailedError, suite_of
 from kench.pool.signature.trust import Trust, digest_of, read_crl
 from kench.pool.signature.verifier import (
     Evidence,
@@ -66,8 +70,13 @@ class CmsVerifier:
         *,
         lists: Callable[[], Iterable[Any]] | None = None,
         responders: Responders | None = None,
+        suites: Iterable[Suite] = (),
     ) -> None:
-        """Create it; `lists` are taken instead of those of `trust`, anew for each check."""
+        """Create it; `lists` are taken instead of those of `trust`, anew for each check.
+
+        `suites` are algorithms beside RSA and ECDSA.
+        """
+        self._suites = tuple(suites)
         self._trust = trust
         self._lists = lists or (lambda: trust.crls)
         self._responders = responders
@@ -85,7 +94,7 @@ class CmsVerifier:
             return self._verify(content, signature, moment_us, evidence)
         except SignatureRefusedError:
             raise
-        except InvalidPinError as error:
+        except (InvalidPinError, SuiteFailedError) as error:
             raise SignatureRefusedError(str(error)) from error
         except SignatureValidationError as error:
             raise SignatureRefusedError(
@@ -101,9 +110,9 @@ class CmsVerifier:
     def _verify(
         self, content: bytes, signature: bytes, moment_us: int, evidence: Evidence | None
     ) -> Signer:
-        signed_data = _signed_data(signature)
+        signed_data = _signed_data(signature, self._suites)
         moment = moment_of(moment_us)
-        check = _Check(content, signed_data, self._trust.roots, moment)
+        check = _Check(content, signed_data, self._trust.roots, moment, self._suites)
         if evidence is None:
             crls = list(self._lists())
             known = ask(check, crls, self._responders)
@@ -133,6 +142,7 @@ class _Check:
     signed_data: Any
     roots: tuple[Any, ...]
     moment: datetime
+    suites: tuple[Suite, ...] = ()
 
     def run(
         self, crls: Iterable[Any], *, signer_unknown: bool = False
@@ -142,15 +152,10 @@ class _Check:
         Each certificate but the root must stand on no list of a fresh one, with `signer_unknown`
         the signer's aside.
         """
-        context = context_of(self.roots, crls, self.moment, signer_unknown=signer_unknown)
-        status = asyncio.run(
-            async_validate_detached_cms(
-                self.content,
-                self.signed_data,
-                signer_validation_context=context,
-                key_usage_settings=KeyUsageConstraints(key_usage=USAGES, extd_key_usage=None),
-            )
+        context = context_of(
+            self.roots, crls, self.moment, signer_unknown=signer_unknown, suites=self.suites
         )
+        status = asyncio.run(self._status(context))
         if not status.intact:
             raise SignatureRefusedError("the signature is of other bytes")
         if not status.bottom_line:
@@ -160,11 +165,24 @@ class _Check:
         if path is None:
             raise SignatureRefusedError("the signer's certificate leads to no root")
         check_certificate(certificate)
-        check_keys(path)
+        check_keys(path, self.suites)
         return certificate, path
 
+    async def _status(self, context: ValidationContext) -> Any:
+        usages = KeyUsageConstraints(key_usage=USAGES, extd_key_usage=None)
+        named = self.signed_data["signer_infos"][0]["signature_algorithm"]["algorithm"].dotted
+        suite = suite_of(self.suites, named)
+        if suite is not None:
+            return await check_foreign(suite, self.content, self.signed_data, context, usages)
+        return await async_validate_detached_cms(
+            self.content,
+            self.signed_data,
+            signer_validation_context=context,
+            key_usage_settings=usages,
+        )
 
-def _signed_data(signature: bytes) -> Any:
+
+def _signed_data(signature: bytes, suites: tuple[Suite, ...]) -> Any:
     """The one signer's part of a signature that has all we ask; raises SignatureRefusedError."""
     if len(signature) > SIGNATURE_BYTES_MAX:
         raise SignatureRefusedError(f"a signature has {SIGNATURE_BYTES_MAX} bytes at most")
@@ -184,24 +202,42 @@ def _signed_data(signature: bytes) -> Any:
         raise SignatureRefusedError("a signature has exactly one signer; each officer signs alone")
     if len(signed["certificates"] or ()) > CERTIFICATES_MAX:
         raise SignatureRefusedError(f"a signature has {CERTIFICATES_MAX} certificates at most")
-    _check_signer(signed["signer_infos"][0])
+    _check_signer(signed["signer_infos"][0], suites)
     return signed
 
 
-def _check_signer(signer: Any) -> None:
+def _check_signer(signer: Any, suites: tuple[Suite, ...]) -> None:
     digest = signer["digest_algorithm"]["algorithm"].native
-    if digest not in DIGESTS:
+    suite = suite_of(suites, signer["signature_algorithm"]["algorithm"].dotted)
+    if suite is not None:
+        _check_suite(suite, signer)
+    elif digest not in DIGESTS:
         raise SignatureRefusedError(f"digest {digest} is too weak or unknown: take SHA-256")
-    algorithm = signer["signature_algorithm"].signature_algo
-    if algorithm not in ALGORITHMS:
-        raise SignatureRefusedError(f"algorithm {algorithm} is not known: take RSA or ECDSA")
-    for named in _digests_named(signer["signature_algorithm"]):
-        if named != digest:
-            raise SignatureRefusedError(f"digest {digest} is named, but {named} is signed with")
+    else:
+        _check_algorithm(signer["signature_algorithm"], digest)
     attributes = signer["signed_attrs"]
     if isinstance(attributes, core.Void):
         raise SignatureRefusedError("the signature has no signed attributes: make it with CAdES")
-    _check_attributes(attributes)
+    _check_attributes(attributes, suite)
+
+
+def _check_suite(suite: Suite, signer: Any) -> None:
+    digest = signer["digest_algorithm"]["algorithm"].dotted
+    if not suite.knows_digest(digest):
+        raise SignatureRefusedError(f"digest {digest} is too weak or unknown")
+    if not suite.fits(signer["signature_algorithm"]["algorithm"].dotted, digest):
+        raise SignatureRefusedError(f"digest {digest} is named, but another is signed with")
+
+
+def _check_algorithm(named: Any, digest: str) -> None:
+    algorithm = named["algorithm"].native
+    with contextlib.suppress(ValueError):
+        algorithm = named.signature_algo
+    if algorithm not in ALGORITHMS:
+        raise SignatureRefusedError(f"algorithm {algorithm} is not known: take RSA or ECDSA")
+    for other in _digests_named(named):
+        if other != digest:
+            raise SignatureRefusedError(f"digest {digest} is named, but {other} is signed with")
 
 
 def _digests_named(algorithm: Any) -> Iterator[str]:
@@ -215,7 +251,7 @@ def _digests_named(algorithm: Any) -> Iterator[str]:
         yield algorithm.hash_algo
 
 
-def _check_attributes(attributes: Any) -> None:
+def _check_attributes(attributes: Any, suite: Suite | None) -> None:
     types = [attribute["type"].native for attribute in attributes]
     if len(set(types)) < len(types):
         raise SignatureRefusedError("a signed attribute stands there twice")
@@ -229,10 +265,11 @@ def _check_attributes(attributes: Any) -> None:
         if name in REQUIRED_ATTRIBUTES and len(attribute["values"]) != 1:
             raise SignatureRefusedError(f"signed attribute {name} has not exactly one value")
         if name == "signing_certificate_v2":
-            hashes = {
-                one["hash_algorithm"]["algorithm"].native for one in attribute["values"][0]["certs"]
-            }
-            if not hashes or not hashes <= DIGESTS:
+            hashes = [one["hash_algorithm"]["algorithm"] for one in attribute["values"][0]["certs"]]
+            if not hashes or not all(
+                one.native in DIGESTS or (suite and suite.knows_digest(one.dotted))
+                for one in hashes
+            ):
                 raise SignatureRefusedError("the certificate is bound by a weak digest")
 
 

@@ -24,6 +24,7 @@ from kench.pool.durable import write_durably
 from kench.pool.looking import Looking
 from kench.pool.moments import moment_of
 from kench.pool.signature.fetching import FetchError, fetch
+from kench.pool.signature.suite import Suite, SuiteFailedError, suite_of
 from kench.pool.signature.trust import TrustError, read_crl, read_lists
 
 LIST_BYTES_MAX = 16 * 1024 * 1024
@@ -77,11 +78,13 @@ class FreshLists(Looking):
         clock: Clock,
         folder: Path | None = None,
         fetch_s: float = 600.0,
+        suites: Iterable[Suite] = (),
     ) -> None:
         """Read the files, and what was kept in `folder` before; raises TrustError."""
         self._clock = clock
         self._fetch_s = fetch_s
         self._folder = folder
+        self._suites = tuple(suites)
         self._roots = {root.subject.hashable: root for root in roots}
         self._files = _Files(tuple(paths))
         self._sources = [_Source(url) for url in urls]
@@ -178,7 +181,7 @@ class FreshLists(Looking):
         if this > now + EARLY:
             raise ListUnsoundError(f"{source.url}: the list is of a time to come, {this}")
         root = self._roots.get(read.issuer.hashable)
-        if root is not None and not _signed_by(given, root):
+        if root is not None and not self._is_signed(read, given, root):
             raise ListUnsoundError(f"{source.url}: the list is not signed by its authority")
         for one in source.lists:
             if one.issuer.hashable != read.issuer.hashable:
@@ -188,6 +191,18 @@ class FreshLists(Looking):
             if one["tbs_cert_list"]["this_update"].native > this:
                 raise ListUnsoundError(f"{source.url}: the list is older than the one before")
         return read
+
+    def _is_signed(self, read: Any, given: x509.CertificateRevocationList, root: Any) -> bool:
+        algorithm = read["signature_algorithm"]["algorithm"].dotted
+        suite = suite_of(self._suites, algorithm)
+        if suite is None:
+            return _signed_by(given, root)
+        try:
+            return suite.verify(
+                root.public_key, algorithm, read["signature"].native, read["tbs_cert_list"].dump()
+            )
+        except SuiteFailedError as error:
+            raise ListUnsoundError(f"a list's signature cannot be checked: {error}") from error
 
     def _place(self, url: str) -> Path | None:
         name = hashlib.sha256(url.encode()).hexdigest()[:32]
@@ -225,8 +240,8 @@ def _der(content: bytes) -> bytes:
 
 
 def _signed_by(given: x509.CertificateRevocationList, root: asn1_x509.Certificate) -> bool:
-    key: Any = x509.load_der_x509_certificate(root.dump()).public_key()
     try:
+        key: Any = x509.load_der_x509_certificate(root.dump()).public_key()
         return given.is_signature_valid(key)
     except (InvalidSignature, UnsupportedAlgorithm, TypeError, ValueError):
         return False

@@ -3,7 +3,7 @@
 Asked in the same way for who signs a text and for who comes by a connection of TLS.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from pyhanko_certvalidator.policy_decl import (
 
 from kench.pool.signature.pin import PinPattern, pin_of
 from kench.pool.signature.responders import Responders, check_answer
+from kench.pool.signature.suite import Suite, SuiteValidator
 from kench.pool.signature.trust import digest_of
 from kench.pool.signature.verifier import (
     Evidence,
@@ -28,7 +29,6 @@ from kench.pool.signature.verifier import (
 
 NAME_MAX = 200
 KEY_BITS_MIN = {"rsa": 2048, "rsassa_pss": 2048, "ec": 256}
-KEY_BITS_UNKNOWN = 2**31
 
 Known = tuple[x509.Certificate, ValidationPath, tuple[bytes, ...]]
 """Whose certificate it is, its way to a root, and the answers that say it is not revoked."""
@@ -54,7 +54,12 @@ class Check(Protocol):
 
 
 def context_of(
-    roots: Iterable[Any], crls: Iterable[Any], moment: datetime, *, signer_unknown: bool
+    roots: Iterable[Any],
+    crls: Iterable[Any],
+    moment: datetime,
+    *,
+    signer_unknown: bool,
+    suites: Iterable[Suite] = (),
 ) -> ValidationContext:
     """Return what the library checks by; nothing is fetched."""
     # The library's "hard-fail" lets a certificate pass that names no place of a list, and
@@ -69,6 +74,7 @@ def context_of(
         revinfo_policy=CertRevTrustPolicy(RevocationCheckingPolicy(rule, required)),
         allow_fetching=False,
         moment=moment,
+        signature_validator=SuiteValidator(suites),
     )
 
 
@@ -120,16 +126,23 @@ def check_certificate(certificate: x509.Certificate) -> None:
         raise SignatureRefusedError("the certificate does not say that it is for signing")
 
 
-def check_keys(path: ValidationPath) -> None:
+def check_keys(path: ValidationPath, suites: Collection[Suite] = ()) -> None:
     """Raise SignatureRefusedError where a key of the way is too short.
 
     The root's is trusted as it is.
     """
     for certificate in path.iter_certs(include_root=False):
+        inner = certificate["tbs_certificate"]["signature"]
+        if certificate["signature_algorithm"].dump() != inner.dump():
+            raise SignatureRefusedError("a certificate names another algorithm than signed it")
         key = certificate.public_key
-        if key.bit_size < KEY_BITS_MIN.get(key.algorithm, KEY_BITS_UNKNOWN):
+        if any(suite.key_bits(key) for suite in suites):
+            continue
+        if key.algorithm not in KEY_BITS_MIN:
+            raise SignatureRefusedError(f"a key is of a kind unknown ({key.algorithm})")
+        if key.bit_size < KEY_BITS_MIN[key.algorithm]:
             raise SignatureRefusedError(
-                f"a key of {key.bit_size} bits ({key.algorithm}) is too weak or of a kind unknown"
+                f"a key of {key.bit_size} bits ({key.algorithm}) is too weak"
             )
 
 

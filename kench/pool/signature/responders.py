@@ -43,6 +43,7 @@ OLD = timedelta(minutes=15)
 EARLY = timedelta(minutes=5)
 """By so much a responder's clock may be ahead of ours."""
 KIND = "application/ocsp-request"
+KEYS = frozenset({"rsa", "rsassa_pss", "ec"})
 DIGESTS = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
 
 log = structlog.get_logger("signature")
@@ -66,8 +67,11 @@ class Responders:
         self._timeout_s = timeout_s
 
     def know(self, issuer: asn1_x509.Certificate) -> bool:
-        """Whether there is one that is asked about certificates of this authority."""
-        return bool(self._urls_of(issuer))
+        """Whether there is one that is asked about certificates of this authority.
+
+        None is asked about those of an authority whose keys are of a suite: lists must do there.
+        """
+        return issuer.public_key.algorithm in KEYS and bool(self._urls_of(issuer))
 
     def ask(
         self, certificate: asn1_x509.Certificate, issuer: asn1_x509.Certificate

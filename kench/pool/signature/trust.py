@@ -108,7 +108,7 @@ def _parse(der: bytes, kind: Any, where: str) -> Any:
     try:
         parsed = kind.load(der, strict=True)
         # asn1crypto reads only what is looked at; what is something else shows now.
-        _ = parsed[0]["issuer"].native, parsed["signature_algorithm"].signature_algo
+        _ = parsed[0]["issuer"].native, parsed["signature_algorithm"]["algorithm"].native
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise TrustError(f"{where}: {kind.__name__} cannot be read: {error}") from error
     return parsed

@@ -197,13 +197,13 @@ FORGED: dict[str, tuple[str, Callable[[], Forge]]] = {
         "algorithm ed25519", lambda: Forge(key=ed25519.Ed25519PrivateKey.generate()),
     ),
     "an algorithm of nobody's": (
-        "cannot be read", lambda: Forge(algorithm={"algorithm": "1.2.3.4"}),
+        "1.2.3.4 is not known", lambda: Forge(algorithm={"algorithm": "1.2.3.4"}),
     ),
     "no signature": ("does not fit", lambda: Forge(signature=b"")),
     "zeros for numbers": ("does not fit", lambda: Forge(signature=NULLS)),
     "zeros for RSA": ("does not fit", lambda: Forge(rsa_person(), signature=bytes(256))),
     "another key": ("does not fit", lambda: Forge(key=key_of("forger"))),
-    "RSA under an EC certificate": ("cannot be read", lambda: Forge(key=key_of("good", "rsa"))),
+    "RSA under an EC certificate": ("does not fit", lambda: Forge(key=key_of("good", "rsa"))),
     "another's certificate over the same key": (
         "CAdES asks", lambda: Forge(certificate=twin()),
     ),
