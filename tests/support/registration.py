@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from kench.cabinet.messages.letter import Message, message_body
+from kench.cabinet.messages.store import keep_message
 from kench.cabinet.registration.application import Application
 from kench.cabinet.registration.attachments import Attachment
 from kench.cabinet.registration.bodies import application_body, decision_body, notice_body
@@ -136,6 +138,14 @@ def notified(
     upload(db, login.person.id, notice.attachments)
     act = sign(db, Purpose.NOTICE, notice_body(notice, "", str), pin, now_us=now_us)
     return notify(db, act, CALENDAR)
+
+
+def message_to(db: sa.Connection, participant_id: int, title: str = "Your meter") -> int:
+    """An officer writes to a participant; returns the number of the message."""
+    message = Message(participant_id, title, "Show its passport.\nBy Friday.")
+    body = message_body(message, "", str)
+    act = sign(db, Purpose.MESSAGE, body, OFFICER_PIN, now_us=NOW_US + 3 * SECOND_US)
+    return keep_message(db, act).id
 
 
 def signed_in(client: Client, path: str, pin: str = PIN) -> str:

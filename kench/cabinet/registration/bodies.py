@@ -47,37 +47,37 @@ def application_body(application: Application, _: Words) -> str:
     applicant, certificate = application.applicant, application.certificate
     lines = [
         _("I ask to be registered in the Unified State System of Collective Mining."),
-        _line(_, N_("Way in (clause 27)"), _(WAYS[application.way])),
-        _line(_, N_("Applicant"), f"{applicant.name} ({_(APPLICANT_KINDS[applicant.kind])})"),
-        _line(_, N_("Tax number (ИНН)"), applicant.tax_number),
-        _line(_, N_("Address"), applicant.address),
-        _line(_, N_("Telephone"), applicant.phone),
-        _line(_, N_("E-mail"), applicant.email),
+        line(_, N_("Way in (clause 27)"), _(WAYS[application.way])),
+        line(_, N_("Applicant"), f"{applicant.name} ({_(APPLICANT_KINDS[applicant.kind])})"),
+        line(_, N_("Tax number (ИНН)"), applicant.tax_number),
+        line(_, N_("Address"), applicant.address),
+        line(_, N_("Telephone"), applicant.phone),
+        line(_, N_("E-mail"), applicant.email),
     ]
     if applicant.post:
-        lines.append(_line(_, N_("Post of the person who signs"), applicant.post))
+        lines.append(line(_, N_("Post of the person who signs"), applicant.post))
     if certificate is not None:
         lines += [
-            _line(_, N_("Number of the mining certificate"), certificate.number),
-            _line(_, N_("Mining certificate issued on"), certificate.issued),
+            line(_, N_("Number of the mining certificate"), certificate.number),
+            line(_, N_("Mining certificate issued on"), certificate.issued),
         ]
     lines += ["", *_equipment(application.equipment, _), "", *_attached(application.attachments, _)]
     lines += ["", _("I answer for the accuracy of this information (clause 11¹).")]
-    return _whole(lines, application, _)
+    return whole(lines, application, _)
 
 
 def notice_body(notice: Notice, participant: str, _: Words) -> str:
     """A notice to be signed."""
     lines = [
-        _line(_, N_("Notice of"), _(NOTICE_KINDS[notice.kind])),
-        _line(_, N_("Participant"), f"{notice.participant}, {participant}"),
+        line(_, N_("Notice of"), _(NOTICE_KINDS[notice.kind])),
+        line(_, N_("Participant"), f"{notice.participant}, {participant}"),
     ]
     if notice.happened:
-        lines.append(_line(_, N_("Changed on"), notice.happened))
+        lines.append(line(_, N_("Changed on"), notice.happened))
     if notice.day:
-        lines.append(_line(_, N_("From this day on"), notice.day))
+        lines.append(line(_, N_("From this day on"), notice.day))
     if notice.until:
-        lines.append(_line(_, N_("Returns on"), notice.until))
+        lines.append(line(_, N_("Returns on"), notice.until))
     lines += _changed(notice, _)
     if notice.text:
         lines += ["", notice.text]
@@ -85,47 +85,47 @@ def notice_body(notice: Notice, participant: str, _: Words) -> str:
         lines += ["", *_equipment(notice.equipment, _)]
     if notice.attachments:
         lines += ["", *_attached(notice.attachments, _)]
-    return _whole(lines, notice, _)
+    return whole(lines, notice, _)
 
 
 def withdrawal_body(withdrawal: Withdrawal, what: str, _: Words) -> str:
     """The withdrawal of an application or a notice, to be signed; `what` names it."""
-    return _whole([_line(_, N_("I withdraw"), what)], withdrawal, _)
+    return whole([line(_, N_("I withdraw"), what)], withdrawal, _)
 
 
 def decision_body(decision: Decision, applicant: str, _: Words) -> str:
     """An officer's decision on an application, to be signed."""
     lines = [
-        _line(_, N_("Application"), f"{decision.application}, {applicant}"),
-        _line(_, N_("SHA-256 of the signed application"), decision.application_sha256),
+        line(_, N_("Application"), f"{decision.application}, {applicant}"),
+        line(_, N_("SHA-256 of the signed application"), decision.application_sha256),
     ]
     if decision.ground is None:
         lines.append(_("Decided: to register the applicant in the State System (clause 29.1)."))
         if decision.certificate is not None:
             lines += [
-                _line(_, N_("Number of the mining certificate"), decision.certificate.number),
-                _line(_, N_("Mining certificate issued on"), decision.certificate.issued),
+                line(_, N_("Number of the mining certificate"), decision.certificate.number),
+                line(_, N_("Mining certificate issued on"), decision.certificate.issued),
             ]
     else:
         lines += [
             _("Decided: to refuse the registration (clause 29.2)."),
-            _line(_, N_("Ground"), f"{decision.ground}, {_(GROUNDS[decision.ground])}"),
+            line(_, N_("Ground"), f"{decision.ground}, {_(GROUNDS[decision.ground])}"),
         ]
     if decision.reason:
         lines += ["", decision.reason]
-    return _whole(lines, decision, _)
+    return whole(lines, decision, _)
 
 
 def exclusion_body(exclusion: Exclusion, participant: str, _: Words) -> str:
     """An officer's decision to exclude a participant, to be signed."""
     lines = [
-        _line(_, N_("Participant"), f"{exclusion.participant}, {participant}"),
+        line(_, N_("Participant"), f"{exclusion.participant}, {participant}"),
         _("Decided: to exclude the participant from the State System (clause 40)."),
         _("The mining certificate is not ended by this (clause 41)."),
         "",
         exclusion.reason,
     ]
-    return _whole(lines, exclusion, _)
+    return whole(lines, exclusion, _)
 
 
 def data_line(data: object) -> str:
@@ -148,30 +148,32 @@ def data_of(content: bytes, kind: type[T]) -> T:
     return data
 
 
-def _whole(lines: list[str], data: object, _: Words) -> str:
+def whole(lines: list[str], data: object, _: Words) -> str:
+    """The lines, and in the last one the same as data."""
     return "\n".join([*lines, "", _(DATA), data_line(data)])
 
 
 def _changed(notice: Notice, _: Words) -> list[str]:
     named = [(label, getattr(notice.changes, name, "")) for name, label in _FIELDS.items()]
-    lines = [_line(_, label, value) for label, value in named if value]
+    lines = [line(_, label, value) for label, value in named if value]
     return lines + (_account(notice.account, _) if notice.account else [])
 
 
 def _account(account: Account, _: Words) -> list[str]:
     lines = [
         _("From its entry on I am paid to this account:"),
-        _line(_, N_("Holder of the account"), account.holder),
-        _line(_, N_("Account number"), account.number),
-        _line(_, N_("Bank (BIC or six digits)"), account.bank),
+        line(_, N_("Holder of the account"), account.holder),
+        line(_, N_("Account number"), account.number),
+        line(_, N_("Bank (BIC or six digits)"), account.bank),
     ]
     if account.threshold_tyiyn:
         least = str(account.threshold_tyiyn // TYIYN)
-        lines.append(_line(_, N_("Least payout by my wish, som"), least))
+        lines.append(line(_, N_("Least payout by my wish, som"), least))
     return lines
 
 
-def _line(_: Words, label: str, value: str | date) -> str:
+def line(_: Words, label: str, value: str | date) -> str:
+    """One line of a text: what it is, and its value."""
     return f"{_(label)}: {value}"
 
 

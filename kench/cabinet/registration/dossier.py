@@ -15,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 
 from kench.cabinet.login.people import people_of
+from kench.cabinet.messages.tables import message_answers, messages
 from kench.cabinet.registration import tables
 from kench.cabinet.registration.application import Application
 from kench.cabinet.registration.attachments import Attachment
@@ -107,6 +108,10 @@ def acts_of(db: sa.Connection, participant_id: int) -> list[SignedAct]:
             tables.membership_events.c.participant_id == participant_id,
             tables.membership_events.c.act_id.is_not(None),
         ),
+        sa.select(messages.c.act_id).where(messages.c.participant_id == participant_id),
+        sa.select(message_answers.c.act_id)
+        .join_from(message_answers, messages, message_answers.c.message_id == messages.c.id)
+        .where(messages.c.participant_id == participant_id),
     )
     acts = (read_act(db, number) for number in sorted(db.scalars(wanted)))
     return [act for act in acts if act is not None]

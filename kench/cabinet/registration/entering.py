@@ -16,20 +16,13 @@ from kench.cabinet.registration.cases import Case, add_event, application_of, ca
 from kench.cabinet.registration.decisions import Decision, Exclusion, Ground
 from kench.cabinet.registration.membership import Entry, add_entry, move, note
 from kench.cabinet.registration.notice_store import lapse_waiting
+from kench.cabinet.registration.officers import check_officer
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.registration.states import Act, ParticipantState
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.words.catalogues import N_
 from kench.pool import register
 from kench.pool.moments import moment_of
-from kench.pool.orders.officers import in_service
-
-
-def check_officer(db: sa.Connection, act: SignedAct) -> None:
-    """See that who signed is an officer in service; raises ActRefusedError."""
-    officer = in_service(db, act.person.pin)
-    if officer is None or not officer.served_at(moment_of(act.signed_us)):
-        raise ActRefusedError(N_("Only an officer in service decides this."))
 
 
 def decide(db: sa.Connection, act: SignedAct, random_bytes: Callable[[int], bytes]) -> Case:

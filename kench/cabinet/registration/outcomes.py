@@ -9,6 +9,7 @@ from types import MappingProxyType
 import sqlalchemy as sa
 
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.messages.store import keep_answer, keep_message
 from kench.cabinet.registration.bodies import Withdrawal, data_of
 from kench.cabinet.registration.cases import submit, withdraw
 from kench.cabinet.registration.entering import decide, exclude
@@ -57,6 +58,15 @@ def _exclusion(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
     return f"/desk/participants/{exclude(db, act)}?said=decided"
 
 
+def _message(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    return f"/desk/participants/{keep_message(db, act).participant_id}/messages?said=message_sent"
+
+
+def _answer(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    line = keep_answer(db, act)
+    return f"/p/{line.participant_id}/messages/{line.id}?said=message_answered"
+
+
 OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
     {
         Purpose.APPLICATION: _application,
@@ -64,5 +74,7 @@ OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
         Purpose.WITHDRAWAL: _withdrawal,
         Purpose.DECISION: _decision,
         Purpose.EXCLUSION: _exclusion,
+        Purpose.MESSAGE: _message,
+        Purpose.ANSWER: _answer,
     }
 )

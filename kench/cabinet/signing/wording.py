@@ -24,6 +24,8 @@ class Purpose(StrEnum):
     WITHDRAWAL = "withdrawal"
     DECISION = "decision"
     EXCLUSION = "exclusion"
+    MESSAGE = "message"
+    ANSWER = "answer"
 
 
 TITLES = {
@@ -57,6 +59,16 @@ TITLES = {
         "ru": "Решение об исключении участника",
         "en": "Decision to exclude a participant",
     },
+    Purpose.MESSAGE: {
+        "ky": "Ыйгарым укуктуу органдын катышуучуга каты",
+        "ru": "Письмо уполномоченного органа участнику",
+        "en": "Message of the authorised body to a participant",
+    },
+    Purpose.ANSWER: {
+        "ky": "Катышуучунун ыйгарым укуктуу органга жообу",
+        "ru": "Ответ участника уполномоченному органу",
+        "en": "Answer of a participant to the authorised body",
+    },
 }
 
 
@@ -67,6 +79,8 @@ NAMES = {
     Purpose.WITHDRAWAL: {"ky": "кайтарып алуу", "ru": "отзыв", "en": "withdrawal"},
     Purpose.DECISION: {"ky": "чечим", "ru": "решение", "en": "decision"},
     Purpose.EXCLUSION: {"ky": "чыгаруу", "ru": "исключение", "en": "exclusion"},
+    Purpose.MESSAGE: {"ky": "кат", "ru": "письмо", "en": "message"},
+    Purpose.ANSWER: {"ky": "жооп", "ru": "ответ", "en": "answer"},
 }
 """What the line of the purpose says: no two purposes read alike, so each has its own bytes."""
 

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from kench.cabinet.login.people import ActsFor, PeopleRole, acting_for
+from kench.cabinet.messages.store import count_unread
 from kench.cabinet.web.pages import render
 from kench.cabinet.web.rights import MONEY, OWNER, RIGHTS, roles_for
 from kench.cabinet.web.visit import CabinetHere, Entered, Visit
@@ -50,6 +51,7 @@ def acting(request: Request, participant_id: int, login: Entered, cabinet: Cabin
     if 0 < participant_id <= ID_MAX:
         with cabinet.engine.connect() as db:
             found = acting_for(db, login.person.pin, participant_id)
+            request.state.unread = count_unread(db, participant_id, login.person.id) if found else 0
     if found is None or found.role not in roles_for(request.url.path):
         raise HTTPException(404)
     return found
@@ -81,4 +83,7 @@ def render_room(
 ) -> Response:
     """Return a page of a participant's room."""
     tabs = [tab for tab in TABS if acting.role in RIGHTS.get(tab.path, OWNER)]
-    return render(request, visit, name, status=status, acting=acting, tabs=tabs, **values)
+    unread = request.state.unread
+    return render(
+        request, visit, name, status=status, acting=acting, tabs=tabs, unread=unread, **values
+    )

@@ -23,6 +23,7 @@ RIGHTS: Mapping[str, frozenset[PeopleRole]] = {
     "statements": MONEY,
     "payouts": MONEY,
     "notices": ALL,
+    "messages": ALL,
     "dossier": OWNER,
     "people": ALL,
     "access": OWNER,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 
+from kench.cabinet.messages.store import count_unread, messages_of
 from kench.cabinet.registration.cases import case_of_participant, cases_of, cases_with_number
 from kench.cabinet.registration.documents import check_uploaded, read_draft_of
 from kench.cabinet.registration.dossier import acts_of
@@ -31,6 +32,8 @@ QUERIES: dict[str, Callable[[sa.Connection], object]] = {
     "state": lambda db: state_of(db, 1),
     "notices": lambda db: notices_of(db, 1),
     "notice": lambda db: read_notice_case(db, 1),
+    "messages": lambda db: messages_of(db, 1, 1),
+    "unread messages": lambda db: count_unread(db, 1, 1),
     "due": lambda db: take_effect(db, NOW_US),
 }
 

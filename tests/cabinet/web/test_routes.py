@@ -29,6 +29,7 @@ from tests.support.registration import (
     NOW_US,
     OFFICER_PIN,
     OTHER_PIN,
+    message_to,
     notified,
     put_officer,
     registered,
@@ -59,7 +60,10 @@ GUARDS = (
     (r"/desk(/.*)?", Guard.DESK),
 )
 CLOSED = {Guard.PERSON, Guard.OWN, Guard.ROOM, Guard.DESK}
-KEPT = ("access_grants", "participant_people", "notices", "applications", "signing_requests")
+KEPT = (
+    "access_grants", "messages", "participant_people", "notices", "applications",
+    "signing_requests",
+)  # fmt: skip
 
 
 class Route(NamedTuple):
@@ -83,6 +87,7 @@ def things(module_database: str) -> dict[str, str]:
         whose = registered(db)
         registered(db, OTHER_PIN)
         assert notified(db, Notice(kind=NoticeKind.EXIT, participant=whose, day=day)) == 1
+        message_to(db, whose)
         worker = ensure_worker(db, whose, "rig1", 100)
         granted(db, whose, Kind.LINK, now_us=NOW_US)
         credit_block(db, whose)
