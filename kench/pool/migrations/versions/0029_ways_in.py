@@ -8,8 +8,8 @@ Rules that the database itself holds, whoever writes:
 
 from alembic import op
 
-revision = "0028"
-down_revision = "0027"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 
