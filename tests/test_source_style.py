@@ -235,6 +235,16 @@ def test_the_lock_of_the_pages_scripts_names_versions_and_hashes_and_no_place() 
     }
 
 
+def test_each_migration_has_a_number_of_its_own_and_follows_the_one_before() -> None:
+    versions = sorted((ROOT / "kench/pool/migrations/versions").glob("[0-9]*.py"))
+    assert [path.name[:4] for path in versions] == [
+        f"{number:04d}" for number in range(1, len(versions) + 1)
+    ]
+    for number, path in enumerate(versions, start=1):
+        before = f'"{number - 1:04d}"' if number > 1 else "None"
+        assert f'\nrevision = "{number:04d}"\ndown_revision = {before}\n' in path.read_text(), path
+
+
 def test_no_script_of_others_is_in_the_tree() -> None:
     """What others wrote comes by its lock; what is built is not kept."""
     places = ("kench/cabinet/web/static/", "node_modules/", ".min.js", ".map")

@@ -8,8 +8,8 @@ Rules that the database itself holds, whoever writes:
 
 from alembic import op
 
-revision = "0029"
-down_revision = "0028"
+revision = "0030"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 
