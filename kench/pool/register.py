@@ -1,10 +1,9 @@
-"""The register: who may mine (D2), with what token, and which workers each has.
+"""The register: who may mine (D2), and which workers each has; its tokens are in `tokens`.
 
 Every function takes a connection that is in a transaction and leaves the commit to its caller.
 A change reaches the front ends through `kench.pool.register_feed` when it is committed.
 """
 
-import hashlib
 import os
 import unicodedata
 from collections.abc import Callable
@@ -15,10 +14,10 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from kench.pool.errors import KenchError
+from kench.pool.tokens import TokenRefusal, make_token
 
 PARTICIPANT_NAME_MAX = 200
 WORKER_NAME_MAX = 64
-TOKEN_BYTES = 16
 WORKERS_LOCK = 0x776F726B
 """First key of the advisory lock under which a participant's workers are added ("work")."""
 ID_MAX = 2**31 - 1
@@ -31,7 +30,6 @@ participants = sa.Table(
     sa.Column("id", sa.Integer, sa.Identity(always=True), primary_key=True),
     sa.Column("name", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("token_sha256", sa.LargeBinary, nullable=False),
     sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
 )
 
@@ -84,34 +82,29 @@ class Participant(NamedTuple):
     workers: int
 
 
-def new_token(random_bytes: Callable[[int], bytes] = os.urandom) -> str:
-    """Make a token: 32 hex digits, 128 bits that nobody can guess."""
-    return random_bytes(TOKEN_BYTES).hex()
+def enter_participant(connection: sa.Connection, name: str) -> int:
+    """Enter an active participant without a token; return its id.
 
-
-def token_digest(token: str) -> bytes:
-    """SHA-256 of a token, which is all that is stored; blanks around it and its case do not count.
-
-    A token has 128 random bits, so a slow password hash would add nothing but load at login.
+    The name is kept in Unicode form NFC with control characters taken out and blanks folded.
+    Raises ParticipantNameError if nothing is left of it or it is too long.
     """
-    return hashlib.sha256(token.strip().lower().encode("utf-8", "surrogatepass")).digest()
+    made = sa.insert(participants).values(name=clean_name(name)).returning(participants.c.id)
+    entered: int = connection.execute(made).scalar_one()
+    return entered
 
 
 def add_participant(
     connection: sa.Connection, name: str, random_bytes: Callable[[int], bytes] = os.urandom
 ) -> tuple[int, str]:
-    """Enter an active participant; return its id and its token, which nobody can read again.
+    """Enter an active participant; return its id and its first token, never to be read again.
 
-    The name is kept in Unicode form NFC with control characters taken out and blanks folded.
-    Raises ParticipantNameError if nothing is left of it or it is too long.
+    Raises ParticipantNameError.
     """
-    token = new_token(random_bytes)
-    statement = (
-        sa.insert(participants)
-        .values(name=clean_name(name), token_sha256=token_digest(token))
-        .returning(participants.c.id)
-    )
-    return connection.execute(statement).scalar_one(), token
+    entered = enter_participant(connection, name)
+    token = make_token(connection, entered, random_bytes=random_bytes)
+    if isinstance(token, TokenRefusal):
+        raise AssertionError(f"the first token of a new participant was refused: {token}")
+    return entered, token
 
 
 def list_participants(connection: sa.Connection) -> list[Participant]:

@@ -1,8 +1,8 @@
 """The register in memory: a thread keeps a snapshot that the event loop reads without waiting.
 
 The thread listens on PostgreSQL's channel `kench_register`, reads again what changed, and reads
-everything after each reconnection and every 30 s. While PostgreSQL is away the last snapshot
-stays in force: whoever may mine goes on mining.
+everything after each reconnection and every 30 s, when it also writes which tokens are in use.
+While PostgreSQL is away the last snapshot stays in force: whoever may mine goes on mining.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import re
 import selectors
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -24,7 +24,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from kench.pool.clock import Clock
 from kench.pool.database import Role, connect_arguments, libpq_url, open_engine
 from kench.pool.errors import KenchError
-from kench.pool.register import State, WorkerRefusal, ensure_worker, token_digest
+from kench.pool.register import State, WorkerRefusal, ensure_worker
+from kench.pool.tokens import token_digest
 
 CHANNEL = "kench_register"
 RELOAD_S = 30.0
@@ -37,6 +38,15 @@ BATCH = 1000
 LATE_IDS = 10_000
 """Worker ids below the highest seen that are read again: a lower id may be committed later."""
 CREATE_CONNECTIONS = 4
+USED_AGAIN_S = 3600.0
+"""How often it is written of a token that it is in use."""
+ENTRIES = """
+SELECT one.id, state,
+    ARRAY(SELECT tokens.id FROM participant_tokens AS tokens
+        WHERE participant_id = one.id AND revoked_at IS NULL ORDER BY tokens.id),
+    ARRAY(SELECT sha256 FROM participant_tokens AS tokens
+        WHERE participant_id = one.id AND revoked_at IS NULL ORDER BY tokens.id)
+FROM participants AS one WHERE"""
 PARTICIPANT_ID = re.compile(r"[1-9][0-9]{0,9}")
 
 log = structlog.get_logger("register")
@@ -46,13 +56,25 @@ class RegisterUnavailableError(KenchError):
     """The register cannot be read, or written, now."""
 
 
+_Entry = tuple[str, tuple[tuple[int, bytes], ...]]
+"""State and tokens of a participant."""
+
+
+def _entries_of(rows: Iterable[tuple[int, str, list[int], list[memoryview]]]) -> dict[int, _Entry]:
+    return {
+        id_: (state, tuple(zip(tokens, map(bytes, digests), strict=True)))
+        for id_, state, tokens, digests in rows
+    }
+
+
 @dataclass(frozen=True, slots=True)
 class RegisteredParticipant:
     """What a front end needs to know of a participant."""
 
     id: int
     state: State
-    token_sha256: bytes = field(repr=False)
+    tokens: tuple[tuple[int, bytes], ...] = field(repr=False)
+    """Id and SHA-256 of each token in force."""
     workers: Mapping[str, int]
     """Worker ids by name."""
 
@@ -61,9 +83,13 @@ class RegisteredParticipant:
         """Whether it may mine (D2)."""
         return self.state is State.ACTIVE
 
-    def accepts(self, token: str) -> bool:
-        """Whether this is its token; takes the same time whatever is wrong with it."""
-        return hmac.compare_digest(token_digest(token), self.token_sha256)
+    def accepts(self, token: str) -> int | None:
+        """Id of the token that this is; takes the same time whatever is wrong with it."""
+        digest, found = token_digest(token), None
+        for id_, known in self.tokens:
+            if hmac.compare_digest(digest, known):
+                found = id_
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +108,7 @@ class RegisterFeed:
     """Keeps `snapshot` true to the register in PostgreSQL.
 
     `on_change` is called from the feed's thread with the ids of the participants that appeared,
-    changed state or token, or vanished, after `snapshot` shows it; it must not wait nor raise.
+    changed state or tokens, or vanished, after `snapshot` shows it; it must not wait nor raise.
     """
 
     def __init__(
@@ -105,6 +131,9 @@ class RegisterFeed:
         self._snapshot = Snapshot(MappingProxyType({}))
         self._publishing = threading.Lock()
         self._highest_worker_id = 0
+        self._using = threading.Lock()
+        self._used: set[int] = set()
+        self._told_used: set[int] = set()
         self._fault: str | None = "not started"
         self._loaded = threading.Event()
         self._stopping = threading.Event()
@@ -163,6 +192,12 @@ class RegisterFeed:
                 self._publish_workers({participant_id: {name: made}})
         return made
 
+    def tokens_used(self, tokens: Collection[int]) -> None:
+        """Have it written that these are in use, soon and not more often than each hour."""
+        if tokens:
+            with self._using:  # held for a moment alone
+                self._used.update(tokens)
+
     def _run(self) -> None:
         retry_s = RETRY_FIRST_S
         while not self._stopping.is_set():
@@ -194,6 +229,7 @@ class RegisterFeed:
     def _follow(self, connection: PgConnection) -> None:
         """Wait for news and for the next full reading, until stopped or the line breaks."""
         due = self._clock.monotonic() + RELOAD_S
+        anew = self._clock.monotonic() + USED_AGAIN_S
         # No select(): it takes no file numbers above 1023, of which a front end has many.
         with selectors.DefaultSelector() as selector:
             selector.register(connection, selectors.EVENT_READ)
@@ -206,9 +242,14 @@ class RegisterFeed:
                 changed = {int(payload) for payload in heard if PARTICIPANT_ID.fullmatch(payload)}
                 # Anybody may shout on the channel: what is no id means, look at everything.
                 all_of_it = len(changed) < len(heard) or len(changed) > BATCH
-                if all_of_it or self._clock.monotonic() >= due:
+                now = self._clock.monotonic()
+                if all_of_it or now >= due:
                     self._reload(connection, max(0, self._highest_worker_id - LATE_IDS))
-                    due = self._clock.monotonic() + RELOAD_S
+                    due = now + RELOAD_S
+                    if now >= anew:
+                        self._told_used.clear()
+                        anew = now + USED_AGAIN_S
+                    self._write_used(connection)
                 elif changed:
                     self._reread(connection, changed)
 
@@ -220,19 +261,29 @@ class RegisterFeed:
         last = 0
         with connection.cursor() as cursor:
             while True:
-                cursor.execute(
-                    "SELECT id, state, token_sha256 FROM participants WHERE id > %s"
-                    " ORDER BY id LIMIT %s",
-                    (last, BATCH),
-                )
+                cursor.execute(f"{ENTRIES} id > %s ORDER BY id LIMIT %s", (last, BATCH))
                 rows = cursor.fetchall()
-                self._publish({id_: (state, bytes(digest)) for id_, state, digest in rows}, set())
+                self._publish(_entries_of(rows), set())
                 seen.update(row[0] for row in rows)
                 if len(rows) < BATCH:
                     break
                 last = rows[-1][0]
         self._publish({}, gone=self._snapshot.participants.keys() - seen)
         self._read_workers(connection, workers_above)
+
+    def _write_used(self, connection: PgConnection) -> None:
+        with self._using:
+            used, self._used = self._used, set()
+        fresh = sorted(used - self._told_used)
+        with connection.cursor() as cursor:
+            for first in range(0, len(fresh), BATCH):
+                some = fresh[first : first + BATCH]
+                cursor.execute(
+                    "UPDATE participant_tokens SET used_at = now()"
+                    " WHERE id = ANY(%s) AND revoked_at IS NULL",
+                    (some,),
+                )
+                self._told_used.update(some)
 
     def _read_workers(self, connection: PgConnection, above: int) -> None:
         with connection.cursor() as cursor:
@@ -255,22 +306,20 @@ class RegisterFeed:
 
     def _reread(self, connection: PgConnection, ids: set[int]) -> None:
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT id, state, token_sha256 FROM participants WHERE id = ANY(%s)", (list(ids),)
-            )
-            found = {id_: (state, bytes(digest)) for id_, state, digest in cursor.fetchall()}
+            cursor.execute(f"{ENTRIES} id = ANY(%s)", (list(ids),))
+            found = _entries_of(cursor.fetchall())
         self._publish(found, gone=ids - found.keys())
 
-    def _publish(self, found: Mapping[int, tuple[str, bytes]], gone: set[int]) -> None:
+    def _publish(self, found: Mapping[int, _Entry], gone: set[int]) -> None:
         """Replace the snapshot by one with `found` and without `gone`; tell what changed."""
         with self._publishing:
             old = self._snapshot.participants
             new: dict[int, RegisteredParticipant] = {}
-            for id_, (state, digest) in found.items():
+            for id_, (state, tokens) in found.items():
                 known = old.get(id_)
-                if known is None or (known.state, known.token_sha256) != (state, digest):
+                if known is None or (known.state, known.tokens) != (state, tokens):
                     workers = known.workers if known else MappingProxyType[str, int]({})
-                    new[id_] = RegisteredParticipant(id_, State(state), digest, workers)
+                    new[id_] = RegisteredParticipant(id_, State(state), tokens, workers)
             vanished = gone & old.keys()
             if not (new or vanished):
                 return

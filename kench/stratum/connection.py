@@ -205,7 +205,7 @@ class Connection(Wire, asyncio.Protocol):
         self._read_on()
 
     def _note_login(self) -> None:
-        if not self.authorised and self.session.participants and self.address is not None:
+        if not self.authorised and self.session.admitted and self.address is not None:
             self.authorised = True
             self.front.newcomers.discard(self)
             self.address.enter(self.front.loop.time())
@@ -330,7 +330,7 @@ class Connection(Wire, asyncio.Protocol):
 
     def drop_unless_authorised(self) -> None:
         """Close a connection whose logins all failed."""
-        if self.session.state is not State.CLOSED and not self.session.participants:
+        if self.session.state is not State.CLOSED and not self.session.admitted:
             self.close("login refused")
 
     def send(self, data: bytes) -> None:

@@ -26,6 +26,8 @@ class Admission(NamedTuple):
 
     participant: int
     worker: int
+    token: int
+    """Id of the token that it came in by: it ends when that is revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,7 @@ class NewWorker:
 
     participant: int
     worker: str
+    token: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -219,14 +219,12 @@ class Front:
         self._edges.make_worker(wanted, connection.worker_made)
 
     def participants_changed(self, changed: Iterable[int]) -> None:
-        """Cut off the connections of participants who may no longer mine (D2)."""
-        barred = {one for one in changed if not self.admissions.is_active(one)}
-        if not barred:
+        """Cut off those who came in by what lets nobody in any more (D2)."""
+        ended = self.admissions.take_ended(changed)
+        if not ended:
             return
         for connection in tuple(self.connections):
-            mine = barred.intersection(connection.session.participants.values())
-            emptied = [connection.session.forget_participant(one) for one in mine]
-            if any(emptied):
+            if connection.session.forget_tokens(ended):
                 connection.close("participant may not mine")
 
     def close_all(self, why: str) -> None:
@@ -316,3 +314,7 @@ class Front:
     def take_work(self) -> dict[int, int]:
         """Return the work accepted between the last two sweeps, by participant, for display."""
         return self._sweep.take_work()
+
+    def take_tokens(self) -> set[int]:
+        """Return the tokens that were in use between the last two sweeps."""
+        return self._sweep.take_tokens()

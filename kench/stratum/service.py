@@ -240,6 +240,7 @@ class StratumService:
     def sweep(self) -> None:
         """Do what is due each few seconds: look at every connection."""
         self._hashrates.add(self.front.take_work(), self._loop.time())
+        self._register.tokens_used(self.front.take_tokens())
         self.front.sweep()
         self.front.claims.forget_old()
 

@@ -86,6 +86,7 @@ class Session:
         "_paused",
         "_prevhash_le",
         "_records",
+        "admitted",
         "agent",
         "attention",
         "closing",
@@ -99,7 +100,6 @@ class Session:
         "limits",
         "login_failed",
         "more",
-        "participants",
         "pool",
         "resumed",
         "session_id",
@@ -133,7 +133,7 @@ class Session:
         self.difficulty = Difficulty(limits.difficulty, now)
         self.job_key = 0  # the newest job sent, and the tip it is on
         self._prevhash_le = b""
-        self.participants: dict[bytes, int] = {}  # authorised worker names -> participant id
+        self.admitted: dict[bytes, Admission] = {}  # by the worker's name as it was given
         self.failed_logins = 0
         self.login_failed = False
         self.wants: NewWorker | Claim | None = None
@@ -315,7 +315,7 @@ class Session:
             self.difficulty.take_options(password)
         admission = self.pool.admit(user, tokens)
         if isinstance(admission, NewWorker) and defaults_of(self.user_agent).is_probe:
-            admission = Admission(admission.participant, NO_WORKER)
+            admission = Admission(admission.participant, NO_WORKER, admission.token)
         if isinstance(admission, NewWorker):
             self._paused = _Pause(request, name, tokens)
             self.wants = admission
@@ -332,16 +332,17 @@ class Session:
         self.attention |= self.difficulty.changed
         admission = None
         # The participant may have been suspended while the register was asked (D2).
-        if worker is not None and self.pool.admit(paused.name.decode(), paused.tokens) is not None:
-            admission = Admission(wants.participant, worker)
+        again = self.pool.admit(paused.name.decode(), paused.tokens)
+        if worker is not None and again is not None:
+            admission = Admission(wants.participant, worker, again.token)
         out = self._settle_login(paused.request, paused.name, admission, now)
         return out + self.receive(b"", now_us, now)
 
     def _settle_login(
         self, request: messages.Request, name: bytes, admission: Admission | None, now: float
     ) -> bytes:
-        full = len(self.participants) >= self.limits.workers_per_connection
-        if admission is None or (full and name not in self.participants):
+        full = len(self.admitted) >= self.limits.workers_per_connection
+        if admission is None or (full and name not in self.admitted):
             self.failed_logins = self.pool.count_failed(name)
             self.login_failed = self.attention = True
             self.blame(Fault.LOGIN_REFUSED)
@@ -350,7 +351,7 @@ class Session:
             return messages.refusal(request.id, Verdict.UNAUTHORISED, result=False)
         if admission.worker != NO_WORKER:
             self.gate.allow(name, admission.participant, admission.worker)
-        self.participants[name] = admission.participant
+        self.admitted[name] = admission
         if self.agent == user_agents.OTHER:  # there is more room for those who are known
             self.name_agent(self.user_agent)
         out = b"" if request.id is None else messages.answer(request.id, result=True)
@@ -360,13 +361,13 @@ class Session:
             out += self.begin(now)
         return out
 
-    def forget_participant(self, participant: int) -> bool:
-        """Take a participant's workers off this connection (D2); True if none are left."""
-        gone = [name for name, owner in self.participants.items() if owner == participant]
+    def forget_tokens(self, ended: set[int]) -> bool:
+        """Take off this connection the workers that came by these (D2); True if none are left."""
+        gone = [name for name, came in self.admitted.items() if came.token in ended]
         for name in gone:
             self.gate.forget(name)
-            del self.participants[name]
-        return bool(gone) and not self.participants
+            del self.admitted[name]
+        return bool(gone) and not self.admitted
 
     # -- version rolling --------------------------------------------------------------------
 
@@ -477,7 +478,7 @@ class Session:
         """Take the miner's word for what it is."""
         self.user_agent = text
         self.pool.user_agents.give_back(self.agent)
-        self.agent = self.pool.user_agents.take(text, known=bool(self.participants))
+        self.agent = self.pool.user_agents.take(text, known=bool(self.admitted))
         self.gate.set_agent(self.agent)
 
     def refuse(self, verdict: Verdict) -> None:

@@ -40,6 +40,7 @@ class Sweep:
         self._current_job = current_job
         self._teller = teller
         self._work_hashes: Counter[int] = Counter()
+        self._tokens: set[int] = set()
         self.work_hashes = 0  # accepted since the start
 
     def begin(self, connections: Iterable[Connection]) -> None:
@@ -50,6 +51,11 @@ class Sweep:
         """Return the work accepted between the last two sweeps, by participant."""
         work, self._work_hashes = dict(self._work_hashes), Counter()
         return work
+
+    def take_tokens(self) -> set[int]:
+        """Return the tokens under which work was accepted between the last two sweeps."""
+        tokens, self._tokens = self._tokens, set()
+        return tokens
 
     def _next(self, slices: Iterator[tuple[Connection, ...]]) -> None:
         some = next(slices, ())
@@ -105,10 +111,11 @@ class Sweep:
         work_hashes = session.difficulty.work_hashes
         fresh = work_hashes - connection.swept_work_hashes
         connection.swept_work_hashes = work_hashes
-        owner = next(iter(session.participants.values()), None)
         self.work_hashes += fresh
-        if fresh and owner is not None:
-            self._work_hashes[owner] += fresh
+        if fresh and session.admitted:
+            self._work_hashes[next(iter(session.admitted.values())).participant] += fresh
+            for admission in session.admitted.values():
+                self._tokens.add(admission.token)
 
     def _answer_refusals(self, connection: Connection, now: float) -> None:
         """Help a miner whose every share is refused, then let it go (A8.15)."""

@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from kench.pool.register import State, add_participant, participants, token_digest
+from kench.pool.register import State, add_participant, participants
 from kench.pool.running import keep_private
+from kench.pool.tokens import is_in_force
 
 DEMO_NAME = "demo"
 DEMO_WORKER = "cpu"
@@ -55,8 +56,7 @@ def _is_registered(connection: sa.Connection, record: dict[str, Any]) -> bool:
     found = connection.scalar(
         sa.select(participants.c.id).where(
             participants.c.id == record["id"],
-            participants.c.token_sha256 == token_digest(record["token"]),
             participants.c.state != State.REMOVED,
         )
     )
-    return found is not None
+    return found is not None and is_in_force(connection, record["id"], record["token"])

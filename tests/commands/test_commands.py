@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,10 +12,17 @@ import psycopg2
 import pytest
 import sqlalchemy as sa
 
-from kench.commands.participant import ParticipantError, change_state
+from kench.commands.participant import (
+    ParticipantError,
+    add_token,
+    change_state,
+    list_tokens,
+    revoke,
+)
 from kench.pool.database import check_schema, open_engine
 from kench.pool.postgres import EmbeddedPostgres
-from kench.pool.register import token_digest
+from kench.pool.register import add_participant
+from kench.pool.tokens import token_digest
 
 KENCH = [sys.executable, "-m", "kench"]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -68,7 +76,10 @@ def test_add_prints_id_and_token_as_json_and_the_token_opens_the_entry(
     assert added["id"] == 1
     connection = psycopg2.connect(database)
     with connection, connection.cursor() as cursor:
-        cursor.execute("SELECT name, token_sha256 FROM participants WHERE id = 1")
+        cursor.execute(
+            "SELECT name, sha256 FROM participants"
+            " JOIN participant_tokens ON participants.id = participant_id"
+        )
         row = cursor.fetchone()
     connection.close()
     assert row is not None
@@ -82,6 +93,26 @@ def test_add_tells_people_how_to_connect(run: Run, tmp_path: Path) -> None:
     )
     assert "stratum+tcp://127.0.0.1:3456" in said
     assert "1.rig1" in said
+
+
+def test_an_operator_makes_lists_and_revokes_tokens_one_by_one(engine: sa.Engine) -> None:
+    with engine.begin() as connection:
+        add_participant(connection, "x")
+        said = add_token(connection, "1", " Нарын ")
+        assert re.match(r"[0-9a-f]{32}\n", said)
+        first, second = json.loads(list_tokens(connection, "1", as_json=True))[::-1]
+        assert (first["label"], second["label"]) == ("first", "Нарын")
+        assert revoke(connection, "1", "1") == "token 1 of participant 1 is revoked"
+        listed = list_tokens(connection, "1", as_json=False)
+        assert said.split()[0] not in listed
+        assert "Нарын" in listed
+        for words in (("1", "1"), ("1", "3"), ("2", "2")):
+            with pytest.raises(ParticipantError, match="kench participant tokens"):
+                revoke(connection, *words)
+        with pytest.raises(ParticipantError, match="60 characters"):
+            add_token(connection, "1", " ")
+        with pytest.raises(ParticipantError, match="no participant 2"):
+            add_token(connection, "2", "x")
 
 
 def test_a_participant_is_suspended_resumed_removed_and_listed(run: Run) -> None:

@@ -201,7 +201,7 @@ def test_both_a_post_and_a_void_of_one_pend_are_refused(book: sa.Engine) -> None
         "UPDATE blocks SET reward_sat = 1",
         "DELETE FROM totals",
         "UPDATE transfers SET amount = 1",
-        "SELECT token_sha256 FROM participants",
+        "SELECT sha256 FROM participant_tokens",
     ],
 )
 def test_settlement_has_no_right_to_what_it_need_not_do(database: str, statement: str) -> None:

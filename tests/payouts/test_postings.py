@@ -317,7 +317,7 @@ def test_the_sale_writes_no_lines_of_blocks_and_settlement_no_others(
         "UPDATE account_classes SET holder = 'operator'",
         "UPDATE blocks SET state = 'mature'",
         "INSERT INTO block_credits VALUES ('x', 1, 1, 1)",
-        "SELECT token_sha256 FROM participants",
+        "SELECT sha256 FROM participant_tokens",
         "ALTER TABLE transfers DISABLE TRIGGER append_only",
     ],
 )

@@ -186,7 +186,7 @@ def test_a_finder_is_named_by_the_register(
     with engine.begin() as connection:
         connection.execute(
             sa.text(
-                "INSERT INTO participants (name, token_sha256) VALUES ('one', sha256('x'));"
+                "INSERT INTO participants (name) VALUES ('one');"
                 "INSERT INTO workers (id, participant_id, name) OVERRIDING SYSTEM VALUE "
                 "VALUES (14, 1, 'rig4')"
             )

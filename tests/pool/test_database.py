@@ -169,12 +169,23 @@ def test_every_role_may_check_the_schema(database: str, role: Role) -> None:
 @pytest.mark.parametrize(
     ("role", "statement"),
     [
-        (Role.STRATUM, "INSERT INTO participants (name, token_sha256) VALUES ('x', :h)"),
-        (Role.STRATUM, "UPDATE participants SET state = 'active' WHERE token_sha256 = :h"),
+        (Role.STRATUM, "INSERT INTO participants (name) SELECT 'x' WHERE :h = ''"),
+        (Role.STRATUM, "UPDATE participants SET state = 'active' WHERE :h IS NULL"),
+        (Role.STRATUM, "INSERT INTO participant_tokens (sha256) VALUES (:h)"),
+        (Role.STRATUM, "UPDATE participant_tokens SET revoked_at = NULL WHERE sha256 = :h"),
         (Role.STRATUM, "DELETE FROM workers WHERE :h IS NULL"),
-        (Role.SETTLE, "SELECT id FROM participants WHERE token_sha256 = :h"),
+        (Role.SETTLE, "SELECT id FROM participant_tokens WHERE :h IS NULL"),
         (Role.SETTLE, "INSERT INTO workers (participant_id, name) SELECT 1, 'x' WHERE :h = ''"),
-        (Role.READ, "SELECT id FROM participants WHERE token_sha256 = :h"),
+        (Role.READ, "SELECT id FROM participant_tokens WHERE sha256 = :h"),
+        (Role.CABINET, "SELECT id FROM participant_tokens WHERE sha256 = :h"),
+        (Role.CABINET, "SELECT * FROM participant_tokens WHERE :h IS NULL"),
+        (Role.CABINET, "UPDATE participant_tokens SET sha256 = :h"),
+        (Role.CABINET, "UPDATE participant_tokens SET used_at = now() WHERE :h IS NULL"),
+        (Role.CABINET, "DELETE FROM participant_tokens WHERE :h IS NULL"),
+        (
+            Role.CABINET,
+            "INSERT INTO participants (name, state) SELECT 'x', 'removed' WHERE :h = ''",
+        ),
         (Role.READ, "DELETE FROM refusals WHERE :h IS NULL"),
         (Role.READ, "UPDATE front_ends SET instance = 1 WHERE :h IS NULL"),
     ],
@@ -191,9 +202,7 @@ def test_a_role_may_not_do_what_it_has_no_need_for(
 
 def test_removal_is_final_for_any_writer(engine: sa.Engine) -> None:
     with engine.begin() as connection:
-        connection.execute(
-            sa.text("INSERT INTO participants (name, token_sha256) VALUES ('x', :h)"), {"h": HASH}
-        )
+        connection.execute(sa.text("INSERT INTO participants (name) VALUES ('x')"))
         connection.execute(sa.text("UPDATE participants SET state = 'removed'"))
     with engine.connect() as connection, pytest.raises(DBAPIError, match="removal is final"):
         connection.execute(sa.text("UPDATE participants SET state = 'active'"))

@@ -17,16 +17,19 @@ from kench.pool.register import (
     WorkerRefusal,
     add_participant,
     ensure_worker,
+    enter_participant,
     remove_participant,
     resume_participant,
     suspend_participant,
 )
 from kench.pool.register_feed import (
     RELOAD_S,
+    USED_AGAIN_S,
     RegisteredParticipant,
     RegisterFeed,
     RegisterUnavailableError,
 )
+from kench.pool.tokens import make_token, revoke_token
 
 WITHIN_S = 2.0
 """The issue's bound from commit to effect; the feed's own share of it is far less."""
@@ -101,6 +104,60 @@ def test_add_suspend_resume_and_remove_are_told_within_two_seconds(
         assert entry(feed, id_).state is state
 
 
+def test_one_token_is_made_and_revoked_and_the_others_stay(
+    engine: sa.Engine, feed: RegisterFeed, changes: Changes
+) -> None:
+    id_, first = add(engine)
+    assert changes.get(timeout=WITHIN_S) == {id_}
+    with engine.begin() as connection:
+        second = make_token(connection, id_, "farm")
+    assert changes.get(timeout=WITHIN_S) == {id_}
+    assert entry(feed, id_).accepts(first) == 1
+    assert entry(feed, id_).accepts(second) == 2
+    with engine.begin() as connection:
+        assert revoke_token(connection, id_, 1)
+    assert changes.get(timeout=WITHIN_S) == {id_}
+    assert entry(feed, id_).accepts(first) is None
+    assert entry(feed, id_).accepts(second) == 2
+
+
+def test_which_tokens_are_in_use_is_written_with_the_next_full_reading_and_is_no_change(
+    database: str, engine: sa.Engine, changes: Changes
+) -> None:
+    def used() -> list[object]:
+        with engine.connect() as connection:
+            return list(
+                connection.execute(sa.text("SELECT used_at FROM participant_tokens ORDER BY id"))
+                .scalars()
+            )  # fmt: skip
+
+    for _ in range(3):
+        add(engine)
+    with engine.begin() as connection:
+        revoke_token(connection, 3, 3)
+    clock = ManualClock()
+    feed = RegisterFeed(database, clock, changes.put, workers_per_participant=3)
+    feed.start()
+    try:
+        feed.tokens_used({2, 3, 99})
+        feed.tokens_used(())
+        assert used() == [None, None, None]
+        clock.advance(RELOAD_S)
+        wait_until(lambda: used()[1] is not None)
+        first, second, third = used()
+        assert (first, third) == (None, None)
+        feed.tokens_used({1, 2})
+        clock.advance(RELOAD_S)
+        wait_until(lambda: used()[0] is not None)
+        assert used()[1] == second  # not written again within the hour
+        feed.tokens_used({2})
+        clock.advance(USED_AGAIN_S)
+        wait_until(lambda: used()[1] != second)
+        assert changes.empty()
+    finally:
+        feed.stop()
+
+
 def test_a_write_by_any_other_way_is_heard_too(
     database: str, engine: sa.Engine, feed: RegisterFeed, changes: Changes
 ) -> None:
@@ -125,7 +182,8 @@ def test_nothing_is_told_before_the_commit_nor_after_a_rollback(
 
 
 def test_a_deleted_row_is_gone(engine: sa.Engine, feed: RegisterFeed, changes: Changes) -> None:
-    id_, _ = add(engine)
+    with engine.begin() as connection:
+        id_ = enter_participant(connection, "x")  # one with tokens cannot be deleted
     changes.get(timeout=WITHIN_S)
     with engine.begin() as connection:
         connection.execute(sa.text("DELETE FROM participants"))
@@ -178,6 +236,9 @@ def test_what_no_notice_told_of_is_found_by_the_periodic_reading(
     try:
         with engine.begin() as connection:
             connection.execute(sa.text("ALTER TABLE participants DISABLE TRIGGER notify_register"))
+            connection.execute(
+                sa.text("ALTER TABLE participant_tokens DISABLE TRIGGER notify_token")
+            )
         id_, _ = add(engine)
         with engine.begin() as connection:
             worker = ensure_worker(connection, id_, "rig", limit=3)

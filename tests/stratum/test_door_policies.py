@@ -8,7 +8,7 @@ from kench.stratum.agent_defaults import AGENTS, UNKNOWN, defaults_of
 from kench.stratum.contract import Limits, NewWorker
 from kench.stratum.doors import limits_of
 from tests.support.jobs import small_template
-from tests.support.sessions import TOKEN, Miner, Pool, error_of
+from tests.support.sessions import TOKEN, Miner, Pool, error_of, token_id
 
 NETWORK = 10_000_000
 DOORS = [
@@ -163,7 +163,7 @@ def test_a_probe_with_an_unknown_worker_gets_work_and_enters_no_worker() -> None
     assert probe.session.wants is None
     fields = ["1.never-seen", notify["params"][0], "00" * 8, notify["params"][7], "00000000"]
     assert error_of(probe.submit(fields)) == 24
-    assert probe.session.forget_participant(1) is True
+    assert probe.session.forget_tokens({token_id(1)}) is True
 
 
 def test_a_rig_with_an_unknown_worker_has_it_entered() -> None:
@@ -171,4 +171,4 @@ def test_a_rig_with_an_unknown_worker_has_it_entered() -> None:
     rig = pool.miner()
     rig.subscribe("MRR-Hash/1.0.0")
     assert rig.authorize("1.never-seen") == []
-    assert rig.session.wants == NewWorker(1, "never-seen")
+    assert rig.session.wants == NewWorker(1, "never-seen", token_id(1))

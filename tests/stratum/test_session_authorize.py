@@ -15,6 +15,7 @@ from tests.support.sessions import (
     error_of,
     methods_of,
     participant,
+    token_id,
 )
 
 REFUSED = {"result": False, "error": [24, "Unauthorized worker", None]}
@@ -130,7 +131,7 @@ def test_a_participant_suspended_while_the_worker_was_made_does_not_get_in(
     out = miner.session.worker_made(55, pool.clock.now_us(), pool.clock.monotonic())
     (answer,) = miner.heard(out)
     assert error_of(answer) == 24
-    assert miner.session.participants == {}
+    assert miner.session.admitted == {}
 
 
 @pytest.mark.rule("A3.4")
@@ -293,7 +294,7 @@ def test_names_that_no_gate_takes_are_invalid(miner: Miner) -> None:
 def test_a_suspended_participants_names_are_taken_off_and_others_stay(miner: Miner) -> None:
     miner.login("1.w1")
     miner.authorize("3.w1")
-    assert miner.session.forget_participant(1) is False
+    assert miner.session.forget_tokens({token_id(1)}) is False
     assert error_of(miner.submit(miner.share("1.w1"))) == 24
     assert miner.submit(miner.share("3.w1"))["result"] is True
-    assert miner.session.forget_participant(3) is True
+    assert miner.session.forget_tokens({token_id(3), 7}) is True

@@ -116,7 +116,7 @@ def decided(
 ) -> SignedAct:
     """An officer signs the decision, and it is carried out."""
     act = sign(db, Purpose.DECISION, decision_body(decision, "", str), pin, now_us=now_us)
-    decide(db, act, DRAW)
+    decide(db, act)
     return act
 
 

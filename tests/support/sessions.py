@@ -21,9 +21,9 @@ from kench.pool.clock import ManualClock
 from kench.pool.job import Job
 from kench.pool.journal import SHARE
 from kench.pool.register import State as ParticipantState
-from kench.pool.register import token_digest
 from kench.pool.register_feed import RegisteredParticipant, Snapshot
 from kench.pool.template import ROLLING_MASK, Template
+from kench.pool.tokens import token_digest
 from kench.pool.work import EASIEST_DIFFICULTY, target_of
 from kench.stratum import methods
 from kench.stratum.admission import Admissions
@@ -58,12 +58,18 @@ def easy_limits(
 EASY_LIMITS = easy_limits()
 
 
+def token_id(number: int) -> int:
+    """Id of a participant's token, which all log in with."""
+    return 100 + number
+
+
 def participant(
     number: int, *, active: bool = True, workers: dict[str, int] | None = None
 ) -> RegisteredParticipant:
     state = ParticipantState.ACTIVE if active else ParticipantState.SUSPENDED
     known = WORKERS if workers is None else workers
-    return RegisteredParticipant(number, state, token_digest(TOKEN), known)
+    tokens = ((token_id(number), token_digest(TOKEN)),)
+    return RegisteredParticipant(number, state, tokens, known)
 
 
 class Register:

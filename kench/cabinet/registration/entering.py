@@ -4,12 +4,10 @@ Every function takes a connection in a transaction and leaves the commit to its 
 """
 
 import hashlib
-from collections.abc import Callable
 
 import sqlalchemy as sa
 
 from kench.cabinet.login.people import PeopleRole, add_person
-from kench.cabinet.registration import tables
 from kench.cabinet.registration.application import Way
 from kench.cabinet.registration.bodies import data_of
 from kench.cabinet.registration.cases import Case, add_event, application_of, case_to_move
@@ -25,7 +23,7 @@ from kench.pool import register
 from kench.pool.moments import moment_of
 
 
-def decide(db: sa.Connection, act: SignedAct, random_bytes: Callable[[int], bytes]) -> Case:
+def decide(db: sa.Connection, act: SignedAct) -> Case:
     """Carry out a signed decision on an application; raises ActRefusedError, BodyError."""
     decision = data_of(act.content, Decision)
     check_officer(db, act)
@@ -50,8 +48,8 @@ def decide(db: sa.Connection, act: SignedAct, random_bytes: Callable[[int], byte
         )
     if decision.certificate is not None and application.way is Way.AFTER:
         raise ActRefusedError(N_("The certificate is the one that the application names."))
-    # The token is one that nobody has seen: the owner makes one when the page is opened.
-    participant_id, _ = register.add_participant(db, application.applicant.name, random_bytes)
+    # Without a token: its people make as many as they need.
+    participant_id = register.enter_participant(db, application.applicant.name)
     note(
         db, participant_id, Act.REGISTER, ParticipantState.REGISTERED,
         now_us=act.signed_us, act_id=act.id,
@@ -80,42 +78,3 @@ def exclude(db: sa.Connection, act: SignedAct) -> int:
     move(db, exclusion.participant, Act.EXCLUDE, now_us=act.signed_us, act_id=act.id)
     lapse_waiting(db, exclusion.participant, act.signed_us)
     return exclusion.participant
-
-
-def make_token(
-    db: sa.Connection,
-    participant_id: int,
-    person_id: int,
-    *,
-    now_us: int,
-    random_bytes: Callable[[int], bytes],
-) -> str:
-    """Make a token for the participant's workers in the place of the one before, to be shown once.
-
-    Sessions under the former token end; who may do this is the caller's to check.
-    """
-    token = register.new_token(random_bytes)
-    db.execute(
-        sa.update(register.participants)
-        .where(register.participants.c.id == participant_id)
-        .values(token_sha256=register.token_digest(token))
-    )
-    db.execute(
-        sa.insert(tables.tokens_made).values(
-            participant_id=participant_id, person_id=person_id, at=moment_of(now_us)
-        )
-    )
-    return token
-
-
-def has_token(db: sa.Connection, participant_id: int) -> bool:
-    """Whether somebody made a token here, or the participant came without an application."""
-    table = tables.tokens_made
-    made = db.scalar(
-        sa.select(sa.func.max(table.c.at)).where(table.c.participant_id == participant_id)
-    )
-    entries = tables.register_entries
-    applied = db.scalar(
-        sa.select(entries.c.version).where(entries.c.participant_id == participant_id).limit(1)
-    )
-    return made is not None or applied is None

@@ -11,6 +11,8 @@ from kench.pool.door_settings import DoorPlan
 HASHES_PER_DIFFICULTY = 2**32
 FIRST_DOOR = N_("all miners")
 """What the settings say of the first port, unless an operator says something else."""
+WORKER_SHOWN = "rig-01"
+"""A name for a machine, in examples."""
 _GIGA = 10**9
 
 

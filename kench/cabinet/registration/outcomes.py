@@ -50,8 +50,8 @@ def _withdrawal(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
     raise ActRefusedError(N_("This withdraws nothing."))
 
 
-def _decision(db: sa.Connection, act: SignedAct, cabinet: Cabinet) -> str:
-    return f"/desk/applications/{decide(db, act, cabinet.random_bytes).id}?said=decided"
+def _decision(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    return f"/desk/applications/{decide(db, act).id}?said=decided"
 
 
 def _exclusion(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:

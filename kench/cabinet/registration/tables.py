@@ -109,12 +109,3 @@ notice_events = sa.Table(
     sa.Column("person_id", sa.Integer),
     sa.Column("act_id", sa.BigInteger),
 )
-
-tokens_made = sa.Table(
-    "tokens_made",
-    metadata,
-    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
-    sa.Column("participant_id", sa.Integer, nullable=False),
-    sa.Column("person_id", sa.Integer, nullable=False),
-    sa.Column("at", _MOMENT, nullable=False),
-)

@@ -36,6 +36,7 @@ from kench.cabinet.web.rooms import (
     participants,
     payouts,
     statements,
+    tokens,
     workers,
 )
 from kench.cabinet.web.shield import Shield
@@ -55,6 +56,7 @@ ROOMS: tuple[APIRouter, ...] = (
     apply.room,
     applications.room,
     connection.room,
+    tokens.room,
     notices.room,
     messages.room,
     dossier.room,

