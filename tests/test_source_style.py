@@ -255,7 +255,8 @@ def test_migrations_follow_each_other_and_none_has_anothers_number() -> None:
     """Two that bear one number leave a schema that nothing can migrate to."""
     paths = sorted((ROOT / "kench/pool/migrations/versions").glob("[0-9]*.py"))
     said = [
-        re.findall(r'^(?:down_)?revision = "?(\w+)"?$', path.read_text(), re.M) for path in paths
+        re.findall(r'^(?:down_)?revision = "?(\w+)"?$', path.read_text(), re.MULTILINE)
+        for path in paths
     ]
     numbers = [f"{number:04}" for number in range(1, len(paths) + 1)]
     assert [path.name[:4] for path in paths] == numbers

@@ -20,7 +20,6 @@ from kench.cabinet.registration.states import Act, ParticipantState
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.words.catalogues import N_
 from kench.pool import register
-from kench.pool.moments import moment_of
 
 
 def decide(db: sa.Connection, act: SignedAct) -> Case:
