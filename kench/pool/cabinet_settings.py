@@ -1,19 +1,17 @@
 """Settings of the cabinet: where people reach it, how long a login lasts, what they may send."""
 
-from ipaddress import ip_address
 from typing import Annotated, Self
-from urllib.parse import urlsplit
 
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic_settings import NoDecode
 
 from kench.pool.alert_settings import AlertSettings
 from kench.pool.door_settings import Network, Port, words_of
+from kench.pool.entry_settings import EntrySettings
+from kench.pool.origins import is_loopback, origin_of, plain_origin
 
-LOOPBACK_NAME = "localhost"
 
-
-class CabinetSettings(AlertSettings):
+class CabinetSettings(AlertSettings, EntrySettings):
     """Those of `Settings` that the cabinet alone reads."""
 
     model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
@@ -48,7 +46,7 @@ class CabinetSettings(AlertSettings):
     @field_validator("cabinet_url")
     @classmethod
     def _check_cabinet_url(cls, value: str | None) -> str | None:
-        return None if value is None else _origin(value)
+        return None if value is None else origin_of(value)
 
     @model_validator(mode="after")
     def _check_cabinet(self) -> Self:
@@ -65,36 +63,3 @@ class CabinetSettings(AlertSettings):
     def cabinet_origin(self) -> str:
         """What browsers send as Origin: scheme, host and port, with no slash at the end."""
         return self.cabinet_url or plain_origin(self.cabinet_host, self.cabinet_port)
-
-
-def plain_origin(host: str, port: int) -> str:
-    """Return the origin of a server without TLS."""
-    named = f"[{host}]" if ":" in host else host
-    return f"http://{named}" + (f":{port}" if port != 80 else "")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what is called so."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == LOOPBACK_NAME
-
-
-def _origin(value: str) -> str:
-    wanted = "must look like https://cabinet.example.kg, with neither path nor user"
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        raise ValueError(wanted) from None
-    host = parts.hostname or ""
-    if parts.scheme not in {"http", "https"} or not host or "@" in parts.netloc:
-        raise ValueError(wanted)
-    if parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise ValueError(wanted)
-    if parts.scheme == "http" and not is_loopback(host):
-        raise ValueError("plain http is for this machine only: must begin with https://")
-    named = f"[{host}]" if ":" in host else host
-    usual = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{named}" + (f":{port}" if port not in {None, usual} else "")

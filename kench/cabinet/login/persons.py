@@ -11,6 +11,8 @@ from sqlalchemy.dialects.postgresql import insert
 from kench.cabinet.login.tables import persons
 from kench.pool.moments import moment_of
 
+NAME_MAX = 200
+
 
 class Person(NamedTuple):
     """A natural person; the name is as the newest certificate has it."""

@@ -5,6 +5,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from kench.cabinet.login.logins import forget_logins
+from kench.cabinet.sign_on.requests import forget_sign_ons
 from kench.cabinet.signing.requests import forget_requests
 from kench.pool.clock import Clock
 from kench.pool.looking import Looking
@@ -12,6 +13,7 @@ from kench.pool.looking import Looking
 PERIOD_S = 60.0
 ROUNDS_MAX = 20
 """Transactions in one look; what is left waits for the next."""
+FORGETTING = (forget_requests, forget_logins, forget_sign_ons)
 
 log = structlog.get_logger("cabinet")
 
@@ -32,7 +34,7 @@ class Sweep(Looking):
             for _ in range(ROUNDS_MAX):
                 with self._engine.begin() as db:
                     now_us = self._clock.now_us()
-                    count = forget_requests(db, now_us) + forget_logins(db, now_us)
+                    count = sum(forget(db, now_us) for forget in FORGETTING)
                 gone += count
                 if not count:
                     break

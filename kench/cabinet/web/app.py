@@ -110,6 +110,6 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
     for room in ROOMS:
         app.include_router(room, dependencies=[Depends(checked)])
     app.mount(ASSETS_PATH, AssetFiles(assets))
-    add_signing(app, metrics.registry)
+    add_signing(app, cabinet, metrics.registry)
     add_watching(app, cabinet)
     return app

@@ -19,6 +19,10 @@ class SigningCounts:
             "kench_cabinet_entry_requests", "Requests to enter, by whether they were let through",
             ("outcome",), registry=registry,
         )  # fmt: skip
+        self._sign_ons = Counter(
+            "kench_cabinet_sign_ons", "Entries by the state's sign-on, by what came of them",
+            ("outcome",), registry=registry,
+        )  # fmt: skip
         self.seconds = Histogram(
             "kench_cabinet_signature_check_seconds", "Time of the check of a signature",
             buckets=SECONDS, registry=registry,
@@ -31,6 +35,10 @@ class SigningCounts:
     def count_entry(self, outcome: str) -> None:
         """Count a request to enter."""
         self._entries.labels(outcome).inc()
+
+    def count_sign_on(self, outcome: str) -> None:
+        """Count a way to the sign-on (`let`), or what came back from it."""
+        self._sign_ons.labels(outcome).inc()
 
 
 def counts_of(request: Request) -> SigningCounts:

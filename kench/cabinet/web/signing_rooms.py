@@ -3,18 +3,20 @@
 from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
 
+from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.login.guard import Guard
 from kench.cabinet.registration.outcomes import OUTCOMES
 from kench.cabinet.web.counts import SigningCounts
 from kench.cabinet.web.forms import checked
-from kench.cabinet.web.rooms import account, enter, people, sign
+from kench.cabinet.web.rooms import account, enter, people, sign, sign_on
 
-ROOMS = (enter.room, sign.room, account.room, people.room)
+ROOMS = (enter.room, sign_on.room, sign.room, account.room, people.room)
 
 
-def add_signing(app: FastAPI, registry: CollectorRegistry) -> None:
+def add_signing(app: FastAPI, cabinet: Cabinet, registry: CollectorRegistry) -> None:
     """Let people enter, sign, and see to their logins."""
     app.state.guard = Guard()
+    app.state.sign_on = sign_on.provider_of(cabinet)
     app.state.signing_counts = SigningCounts(registry)
     # What follows from a signed act; an entry is the signing room's own.
     app.state.outcomes = OUTCOMES

@@ -1,5 +1,7 @@
 """Fetching from addresses that the settings name: bounded in time and bytes, no redirects."""
 
+from collections.abc import Iterable
+
 import httpcore
 
 from kench.pool.clock import Clock
@@ -21,16 +23,18 @@ def fetch(  # noqa: PLR0913 - an address and its bounds
     bytes_max: int,
     body: bytes | None = None,
     kind: str = "",
+    headers: Iterable[tuple[str, str]] = (),
 ) -> bytes:
     """Return the body of an answer 200; with `body` it is a POST. Raises FetchError."""
     backend = DeadlineBackend(clock)
-    headers = [("Accept-Encoding", "identity")] + ([("Content-Type", kind)] if kind else [])
+    sent = [("Accept-Encoding", "identity"), *headers]
+    sent += [("Content-Type", kind)] if kind else []
     backend.start(timeout_s)
     try:
         with (
             httpcore.ConnectionPool(max_keepalive_connections=0, network_backend=backend) as pool,
             pool.stream(
-                "GET" if body is None else "POST", url, headers=headers, content=body
+                "GET" if body is None else "POST", url, headers=sent, content=body
             ) as response,
         ):
             if response.status != OK:

@@ -1,7 +1,7 @@
 """The way in and out: what is needed to enter, the text to sign for it, leaving.
 
-Another way in (a state sign-on, say) is another button of this page, and ends where this one does:
-in `begin_login` for a person whose ПИН is proven.
+Another way in is another button of this page, and ends where this one does: in `begin_login` for a
+person whose ПИН is proven.
 """
 
 from fastapi import APIRouter, Request
@@ -35,7 +35,13 @@ def show_ways(request: Request, visit: VisitHere, next: str = "") -> Response:  
     """Show what is needed to enter."""
     if visit.login is not None:
         return go(own_path(next, home_of(visit.login.officer)), "entered_before")
-    return render(request, visit, "enter.html", next=_next(next))
+    return render(
+        request,
+        visit,
+        "enter.html",
+        next=next_of(next),
+        sign_on=request.app.state.sign_on is not None,
+    )
 
 
 @room.post("/enter")
@@ -61,7 +67,7 @@ def ask_for_text(
                 db,
                 browser=visit.browser,
                 language=visit.language.value,
-                subject=_next(text_of(form, "next")),
+                subject=next_of(text_of(form, "next")),
                 now_us=visit.now_us,
                 random_bytes=cabinet.random_bytes,
                 origin=cabinet.settings.cabinet_origin,
@@ -99,7 +105,7 @@ def home_of(officer: object | None) -> str:
     return HOME if officer is None else DESK
 
 
-def _next(text: str) -> str:
+def next_of(text: str) -> str:
     """Return where to go on to after the entry, empty where that is nowhere of ours."""
     path = own_path(text, "")
     return path if len(path) <= NEXT_MAX else ""

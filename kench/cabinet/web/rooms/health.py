@@ -8,7 +8,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from kench.cabinet.web.metrics import Metrics
 from kench.cabinet.web.visit import CabinetHere
-from kench.pool.cabinet_settings import is_loopback
+from kench.pool.origins import is_loopback
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
