@@ -251,18 +251,6 @@ def test_no_script_of_others_is_in_the_tree() -> None:
     assert not [name for name in _tracked() if any(place in name for place in places)]
 
 
-def test_migrations_follow_each_other_and_none_has_anothers_number() -> None:
-    """Two that bear one number leave a schema that nothing can migrate to."""
-    paths = sorted((ROOT / "kench/pool/migrations/versions").glob("[0-9]*.py"))
-    said = [
-        re.findall(r'^(?:down_)?revision = "?(\w+)"?$', path.read_text(), re.MULTILINE)
-        for path in paths
-    ]
-    numbers = [f"{number:04}" for number in range(1, len(paths) + 1)]
-    assert [path.name[:4] for path in paths] == numbers
-    assert said == [list(pair) for pair in zip(numbers, ["None", *numbers], strict=False)]
-
-
 def test_what_an_operator_reads_is_there() -> None:
     pages = ["README.md", "CHANGELOG.md"]
     pages += [
