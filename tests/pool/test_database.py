@@ -27,17 +27,6 @@ from kench.pool.database import (
 HASH = b"\x00" * 32
 
 
-@pytest.fixture
-def empty_database(postgres_url: str, database: str) -> str:
-    """The test's database with nothing in it."""
-    engine = open_engine(database, application_name="test")
-    with engine.begin() as connection:
-        connection.execute(sa.text("DROP SCHEMA public CASCADE"))
-        connection.execute(sa.text("CREATE SCHEMA public"))
-    engine.dispose()
-    return database
-
-
 def set_revision(engine: sa.Engine, revision: str) -> None:
     with engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = :r"), {"r": revision})
