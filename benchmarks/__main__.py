@@ -17,6 +17,7 @@ BENCHMARKS = (
     "fan_out",
     "login_storm",
     "hostile",
+    "revocation",
     "statistics",
     "split",
     "books",

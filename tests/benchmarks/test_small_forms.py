@@ -11,6 +11,7 @@ from benchmarks import (
     found_block,
     native_check,
     proofs,
+    revocation,
     split,
     statistics,
     template_to_job,
@@ -75,6 +76,15 @@ def test_found_block_sees_whole_blocks_reach_the_node(tmp_path: Path) -> None:
         0 < first <= last for first, last in zip(run["first_ms"], run["last_ms"], strict=True)
     )
     assert len(run["answered_ms"]) == 2
+
+
+def test_revocation_closes_those_who_came_by_the_token_and_no_others(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    words = ["--connections", "8", "--rounds", "1", "--folder", str(tmp_path / "disk")]
+    revocation.main([*words, "--json", str(figures)])
+    run = json.loads(figures.read_text())
+    assert (run["left_open"], run["closed_wrongly"]) == (0, 0)
+    assert 0 < run["first_ms"][0] <= run["last_ms"][0]
 
 
 def test_a_slow_template_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
