@@ -9,6 +9,7 @@ from starlette.datastructures import URL
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from kench.cabinet.web.assets import Assets
+from kench.cabinet.web.folding import FoldingEnvironment
 from kench.cabinet.web.said import SAID
 from kench.cabinet.web.visit import Visit
 from kench.cabinet.words.catalogues import words_of
@@ -66,7 +67,7 @@ def go(path: str, said: str | None = None) -> Response:
 
 
 def _environment(language: Language, assets: Assets) -> Environment:
-    environment = Environment(
+    environment = FoldingEnvironment(
         loader=PackageLoader("kench.cabinet.web", "templates"),
         extensions=["jinja2.ext.i18n"],
         autoescape=True,
@@ -75,6 +76,7 @@ def _environment(language: Language, assets: Assets) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    environment.language = language
     environment.install_gettext_translations(  # type: ignore[attr-defined]  # of the extension
         words_of(language), newstyle=True
     )

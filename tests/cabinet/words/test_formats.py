@@ -4,6 +4,9 @@ from datetime import date
 from decimal import Decimal
 
 import pytest
+from babel import numbers
+from hypothesis import given
+from hypothesis import strategies as st
 
 from kench.cabinet.words.formats import Formats
 from kench.cabinet.words.languages import Language, wished_language
@@ -49,3 +52,21 @@ def test_nothing_is_a_dash() -> None:
 )  # fmt: skip
 def test_the_language_is_the_one_that_the_browser_likes_best(header: str, language: str) -> None:
     assert wished_language(header) == language
+
+
+@pytest.mark.parametrize("language", Language)
+@given(
+    value=st.one_of(
+        st.integers(-(10**15), 10**15),
+        st.floats(-1e12, 1e12),
+        st.decimals(-(10**9), 10**9, places=6),
+    ),
+    digits=st.integers(0, 3),
+)
+def test_numbers_are_written_as_babel_writes_them(
+    language: Language, value: float | Decimal, digits: int
+) -> None:
+    pattern = "#,##0." + "#" * digits if digits else "#,##0"
+    locale, formats = language.locale, Formats(language)
+    assert formats.number(value, digits) == numbers.format_decimal(value, pattern, locale)
+    assert formats.percent(value, digits) == numbers.format_percent(value, f"{pattern}%", locale)
