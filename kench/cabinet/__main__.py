@@ -13,6 +13,7 @@ from kench.cabinet.web.app import make_app
 from kench.cabinet.web.assets import check_assets, read_assets
 from kench.cabinet.web.threads import THREADS_MAX
 from kench.pool.clock import SystemClock
+from kench.pool.collector import spare_collector
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.orders.verifying import lists_of, verifier_of
 from kench.pool.orders.watch import OrderWatch
@@ -22,6 +23,8 @@ from kench.pool.roots import announce, command, run_root, settings_of, start_log
 ROLE = "cabinet"
 STATEMENT_S = 10.0
 """A page that a statement keeps longer is of no use to anybody."""
+RESTED_S = 1.0
+"""A connection that rested for so long is tried first: PostgreSQL may have gone meanwhile."""
 
 
 def main() -> None:
@@ -52,6 +55,7 @@ def main() -> None:
             application_name="kench cabinet",
             pool_size=THREADS_MAX + ALERT_THREADS,
             statement_timeout_s=STATEMENT_S,
+            rested_s=RESTED_S,
         )
         check_schema(engine)
         orders = OrderWatch(engine, verifier)
@@ -64,6 +68,7 @@ def main() -> None:
         sweep.start()
 
         def on_start() -> None:
+            spare_collector()
             announce(ROLE, settings.cabinet_origin)
             announce(ROLE, "ready")
 

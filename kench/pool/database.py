@@ -4,6 +4,7 @@ Nothing here may run on the event loop's thread. Money and work go through SQLAl
 """
 
 import contextlib
+import time
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
@@ -15,7 +16,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, OperationalError
 
 from kench.pool.errors import KenchError
 
@@ -24,6 +25,8 @@ MIGRATION_LOCK = 0x6B656E6368
 """Key of the advisory lock under which one process at a time migrates ("kench" in ASCII)."""
 OLDEST_SERVER = 150_000
 """server_version_num of PostgreSQL 15.0."""
+_BACK = "kench_back"
+"""Where it is kept when a connection came back to the pool."""
 PERMISSION_DENIED = "42501"
 """SQLSTATE insufficient_privilege."""
 
@@ -66,18 +69,22 @@ def open_engine(  # noqa: PLR0913 - each is a bound or a name that its caller ch
     pool_size: int = 4,
     statement_timeout_s: float = 30.0,
     lock_timeout_s: float = 5.0,
+    rested_s: float = 0.0,
 ) -> sa.Engine:
     """Engine on psycopg2 whose connections act as `role` (None: as the URL's own user).
 
     At most `pool_size` connections; each statement, wait for a lock and idle transaction has a
-    bound (0 takes one away). Connects at first use; raises DatabaseUrlError.
+    bound (0 takes one away). A connection that was not used for `rested_s` is tried before it is
+    used again. Connects at first use; raises DatabaseUrlError.
     """
-    return sa.create_engine(
+    engine = sa.create_engine(
         _driver_url(url),
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,
-        pool_pre_ping=True,
+        pool_pre_ping=not rested_s,
+        # Those used last, so that the others may rest.
+        pool_use_lifo=bool(rested_s),
         connect_args=connect_arguments(
             role,
             application_name=application_name,
@@ -85,6 +92,9 @@ def open_engine(  # noqa: PLR0913 - each is a bound or a name that its caller ch
             lock_timeout_s=lock_timeout_s,
         ),
     )
+    if rested_s:
+        _try_rested(engine, rested_s)
+    return engine
 
 
 def connect_arguments(
@@ -220,6 +230,24 @@ def first_line(error: Exception) -> str:
     """Return what PostgreSQL said first, without the statement that earned it."""
     text = str(error.orig if isinstance(error, DBAPIError) else error).strip()
     return text.splitlines()[0] if text else type(error).__name__
+
+
+def _try_rested(engine: sa.Engine, rested_s: float) -> None:
+    """Try connections that have rested, before they are used."""
+
+    def keep_when(_dbapi: Any, record: Any) -> None:
+        record.info[_BACK] = time.monotonic()
+
+    def try_it(dbapi: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get(_BACK, time.monotonic()) < rested_s:
+            return
+        try:
+            engine.dialect.do_ping(dbapi)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
+
+    sa.event.listen(engine, "checkin", keep_when)
+    sa.event.listen(engine, "checkout", try_it)
 
 
 def _driver_url(url: str | URL) -> URL:

@@ -251,3 +251,35 @@ def test_a_ledger_of_one_asset_goes_on_in_two(empty_database: str) -> None:
     assert [tuple(row) for row in balances] == [(1, 7, 0)]
     assert tuple(check) == (True, 2)
     assert codes == 10
+
+
+@pytest.mark.parametrize("rested_s", [0.0, 1e-9])
+def test_a_connection_that_died_while_it_rested_is_replaced(
+    database: str, engine: sa.Engine, rested_s: float
+) -> None:
+    resting = open_engine(database, application_name="test", rested_s=rested_s)
+    killed = _kill_resting(resting, engine)
+    with resting.connect() as connection:
+        assert connection.scalar(sa.text("SELECT pg_backend_pid()")) != killed
+    resting.dispose()
+
+
+def test_one_that_died_at_work_is_noticed_once_and_replaced(
+    database: str, engine: sa.Engine
+) -> None:
+    working = open_engine(database, application_name="test", rested_s=3600)
+    killed = _kill_resting(working, engine)
+    with pytest.raises(OperationalError), working.connect() as connection:
+        connection.execute(sa.text("SELECT 1"))
+    with working.connect() as connection:
+        assert connection.scalar(sa.text("SELECT pg_backend_pid()")) != killed
+    working.dispose()
+
+
+def _kill_resting(resting: sa.Engine, engine: sa.Engine) -> int:
+    """Have a connection go back to its pool, and PostgreSQL end it there."""
+    with resting.connect() as connection:
+        pid: int = connection.execute(sa.text("SELECT pg_backend_pid()")).scalar_one()
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT pg_terminate_backend(:pid, 10000)"), {"pid": pid})
+    return pid

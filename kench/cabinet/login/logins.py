@@ -94,6 +94,25 @@ class LoginLine(NamedTuple):
     way: Way
 
 
+# Put together once: every page asks it.
+_FIND = (
+    sa.select(
+        *(logins.c.id, logins.c.opened_at, logins.c.seen_at, logins.c.expires_at),
+        *(logins.c.way, logins.c.certificates),
+        *(persons.c.id.label("person_id"), persons.c.pin, persons.c.name),
+        *(column.label(f"officer_{column.name}") for column in officers.c),
+    )
+    .join_from(logins, persons, logins.c.person_id == persons.c.id)
+    .outerjoin(officers, (officers.c.pin == persons.c.pin) & officers.c.ended_at.is_(None))
+    .where(
+        logins.c.cookie_sha256 == sa.bindparam("secret"),
+        logins.c.ended_at.is_(None),
+        logins.c.expires_at > sa.bindparam("now"),
+        logins.c.seen_at > sa.bindparam("seen"),
+    )
+)
+
+
 def open_login(  # noqa: PLR0913 - the facts of a login
     db: sa.Connection,
     person: Person,
@@ -154,17 +173,12 @@ def find_login(
     `certificate` is the digest of the connection's at the officers' door: there a login is good
     that was made by that very one, by an officer in service, and nowhere else.
     """
-    row: Any = db.execute(
-        sa.select(
-            *(logins.c.id, logins.c.opened_at, logins.c.seen_at, logins.c.expires_at),
-            *(logins.c.way, logins.c.certificates),
-            *(persons.c.id.label("person_id"), persons.c.pin, persons.c.name),
-            *(column.label(f"officer_{column.name}") for column in officers.c),
-        )
-        .join_from(logins, persons, logins.c.person_id == persons.c.id)
-        .outerjoin(officers, (officers.c.pin == persons.c.pin) & officers.c.ended_at.is_(None))
-        .where(logins.c.cookie_sha256 == _digest(secret), *_alive(now_us, idle_us))
-    ).one_or_none()
+    good = {
+        "secret": _digest(secret),
+        "now": moment_of(now_us),
+        "seen": moment_of(now_us - idle_us),
+    }
+    row: Any = db.execute(_FIND, good).one_or_none()
     if row is None or not _is_at_its_door(row, certificate):
         return None
     officer = _officer_of(row, moment_of(now_us))

@@ -128,11 +128,8 @@ def acts_for(db: sa.Connection, pin: str) -> list[ActsFor]:
 
 def acting_for(db: sa.Connection, pin: str, participant_id: int) -> ActsFor | None:
     """As what a person acts for this participant, None if not at all."""
-    found = _acts_for(
-        db,
-        (participant_people.c.pin == pin) & (participant_people.c.participant_id == participant_id),
-    )
-    return found[0] if found else None
+    row = db.execute(_ACTING, {"who": pin, "participant": participant_id}).one_or_none()
+    return None if row is None else ActsFor(row.id, row.name, row.state, PeopleRole(row.role))
 
 
 def _acts_for(db: sa.Connection, which: sa.ColumnElement[bool]) -> list[ActsFor]:
@@ -144,6 +141,22 @@ def _acts_for(db: sa.Connection, which: sa.ColumnElement[bool]) -> list[ActsFor]
         .order_by(participants.c.id)
     )
     return [ActsFor(row.id, row.name, row.state, PeopleRole(row.role)) for row in rows]
+
+
+# Put together once: every page of a participant asks it.
+_ACTING = (
+    sa.select(
+        participants.c.id, participants.c.name, participants.c.state, participant_people.c.role
+    )
+    .join_from(
+        participant_people, participants, participant_people.c.participant_id == participants.c.id
+    )
+    .where(
+        participant_people.c.pin == sa.bindparam("who"),
+        participant_people.c.participant_id == sa.bindparam("participant"),
+        participant_people.c.ended_at.is_(None),
+    )
+)
 
 
 def _take_turns(db: sa.Connection, participant_id: int) -> None:

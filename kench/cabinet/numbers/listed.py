@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kench.cabinet.numbers.live import PER_WORKER, WorkerState
+from kench.cabinet.numbers.live import WorkerState, per_worker
 from kench.pool.moments import moment_of
 
 
@@ -31,14 +31,16 @@ class ListedWorker:
 
 _RATES = ("hashrate_1m", "hashrate_10m", "hashrate_1h", "hashrate_24h")
 _COUNTS = ("accepted", "stale", "low_difficulty", "duplicate", "other")
+# Only these workers are summed, whatever more the participant has.
+_LIVE = per_worker("worker_id = ANY(ARRAY(SELECT id FROM page))")
 _LISTED = sa.text(f"""
-    SELECT page.id, page.name, coalesce(live.state, 'gone') AS state,
-        {", ".join(f"coalesce({name}, 0) AS {name}" for name in _RATES + _COUNTS)}, last_share_at
-    FROM (
+    WITH page AS MATERIALIZED (
         SELECT id, name FROM workers
         WHERE participant_id = :participant_id AND name > :after ORDER BY name LIMIT :most
-    ) AS page
-    LEFT JOIN ({PER_WORKER}) AS live ON live.worker_id = page.id
+    )
+    SELECT page.id, page.name, coalesce(live.state, 'gone') AS state,
+        {", ".join(f"coalesce({name}, 0) AS {name}" for name in _RATES + _COUNTS)}, last_share_at
+    FROM page LEFT JOIN ({_LIVE}) AS live ON live.worker_id = page.id
     ORDER BY page.name
 """)  # noqa: S608 - constants
 

@@ -56,31 +56,47 @@ class LiveNumbers:
         return self.active + self.low + self.silent + self.gone
 
 
-# Workers by what they are called in the register; one row each, whichever machines it is on.
-# A machine that has not written for a minute does not run. Of `:ids`, at `:now`.
-PER_WORKER = f"""
-    SELECT sums.*, CASE
-            WHEN last_share_at > CAST(:now AS timestamptz) - interval '{SILENT_S} s' THEN
-                CASE WHEN hashrate_1h < {LOW_PART} * hashrate_24h THEN 'low' ELSE 'active' END
-            WHEN last_share_at > CAST(:now AS timestamptz) - interval '{GONE_S} s' THEN 'silent'
-            ELSE 'gone' END AS state
-    FROM (
-        SELECT participant_id, worker_id,
-            sum(hashrate_1m * fresh) AS hashrate_1m, sum(hashrate_10m * fresh) AS hashrate_10m,
-            sum(hashrate_1h * fresh) AS hashrate_1h, sum(hashrate_24h * fresh) AS hashrate_24h,
-            sum(accepted)::bigint AS accepted, sum(stale)::bigint AS stale,
-            sum(low_difficulty)::bigint AS low_difficulty, sum(duplicate)::bigint AS duplicate,
-            sum(other)::bigint AS other, sum(sessions * fresh)::bigint AS sessions,
-            nullif(max(last_share_at), '-infinity') AS last_share_at,
-            max(difficulty * fresh) AS difficulty, max(user_agent) AS user_agent
+# Live columns of a worker, whichever machines it is on. A machine that has not written for a
+# minute does not run.
+_SUMS = {
+    **{f"hashrate_{one}": f"sum(hashrate_{one} * fresh)" for one in ("1m", "10m", "1h", "24h")},
+    **{
+        name: f"sum({name})::bigint"
+        for name in ("accepted", "stale", "low_difficulty", "duplicate", "other")
+    },
+    "sessions": "sum(sessions * fresh)::bigint",
+    "last_share_at": "nullif(max(last_share_at), '-infinity')",
+    "difficulty": "max(difficulty * fresh)",
+    "user_agent": "max(user_agent)",
+}
+STATE = f"""
+    CASE WHEN last_share_at > CAST(:now AS timestamptz) - interval '{SILENT_S} s' THEN
+            CASE WHEN hashrate_1h < {LOW_PART} * hashrate_24h THEN 'low' ELSE 'active' END
+        WHEN last_share_at > CAST(:now AS timestamptz) - interval '{GONE_S} s' THEN 'silent'
+        ELSE 'gone' END
+"""
+"""The state of a worker by its live columns, at `:now`."""
+
+
+def sums_of(columns: Collection[str], which: str = "TRUE") -> str:
+    """Return what sums live columns by worker: of the participants `:ids`, `which` of theirs."""
+    return f"""
+        SELECT participant_id, worker_id, {", ".join(f"{_SUMS[one]} AS {one}" for one in columns)}
         FROM worker_live JOIN (
             SELECT source, (written_at > now() - interval '1 minute')::integer AS fresh
             FROM pool_live
         ) AS sources USING (source)
-        WHERE participant_id = ANY(CAST(:ids AS integer[]))
+        WHERE participant_id = ANY(CAST(:ids AS integer[])) AND {which}
         GROUP BY participant_id, worker_id
-    ) AS sums
-"""  # noqa: S608 - constants, from above
+    """  # noqa: S608 - constants
+
+
+def per_worker(which: str = "TRUE") -> str:
+    """Return what has a row for each such worker: all live columns, and its state."""
+    return f"SELECT sums.*, {STATE} AS state FROM ({sums_of(_SUMS, which)}) AS sums"  # noqa: S608
+
+
+PER_WORKER = per_worker()
 _SUMMED = (
     "hashrate_1m", "hashrate_10m", "hashrate_1h", "hashrate_24h",
     "accepted", "stale", "low_difficulty", "duplicate", "other", "sessions",

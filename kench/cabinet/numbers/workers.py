@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from kench.cabinet.numbers.live import PER_WORKER, WorkerState
+from kench.cabinet.numbers.live import STATE, WorkerState, per_worker, sums_of
 from kench.pool.moments import moment_of
 
 PAGE_WORKERS = 50
@@ -25,13 +25,27 @@ class Sort(StrEnum):
     LAST_SHARE = "last"
 
 
+_REFUSED = "(stale + low_difficulty + duplicate + other)"
+_COUNTS = ("accepted", "stale", "low_difficulty", "duplicate", "other")
+
+
+class _Order(NamedTuple):
+    """How a list is sorted, and the live columns that this needs."""
+
+    text: str
+    columns: tuple[str, ...] = ()
+
+
 _ORDERS = {
-    Sort.NAME: "name",
-    Sort.HASHRATE: "hashrate_1h DESC NULLS LAST",
-    Sort.DAY: "hashrate_24h DESC NULLS LAST",
-    Sort.REFUSED: "refused::float8 / nullif(accepted + refused, 0) DESC NULLS LAST",
-    Sort.LAST_SHARE: "last_share_at DESC NULLS LAST",
+    Sort.NAME: _Order("name"),
+    Sort.HASHRATE: _Order("hashrate_1h DESC NULLS LAST", ("hashrate_1h",)),
+    Sort.DAY: _Order("hashrate_24h DESC NULLS LAST", ("hashrate_24h",)),
+    Sort.REFUSED: _Order(
+        f"{_REFUSED}::float8 / nullif(accepted + {_REFUSED}, 0) DESC NULLS LAST", _COUNTS
+    ),
+    Sort.LAST_SHARE: _Order("last_share_at DESC NULLS LAST", ("last_share_at",)),
 }
+_STATE_COLUMNS = ("last_share_at", "hashrate_1h", "hashrate_24h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,28 +112,29 @@ class Refusal(NamedTuple):
     shares: int
 
 
-_LINES = f"""
+# First which workers, by as few columns as their order and state need; then all of those few.
+_CHOSEN = """
+    SELECT workers.id, count(*) OVER () AS total
+    FROM workers {live} {members}
+    WHERE workers.participant_id = :participant {only}
+    ORDER BY {order}, workers.id LIMIT {most} OFFSET :offset
+"""
+_LINES = sa.text(f"""
     SELECT workers.id, workers.name, workers.created_at, members.group_id,
         groups.name AS group_name, coalesce(state, 'gone') AS state,
         coalesce(hashrate_10m, 0) AS hashrate_10m, coalesce(hashrate_1h, 0) AS hashrate_1h,
         coalesce(hashrate_24h, 0) AS hashrate_24h, coalesce(accepted, 0) AS accepted,
         coalesce(stale, 0) AS stale, coalesce(low_difficulty, 0) AS low_difficulty,
         coalesce(duplicate, 0) AS duplicate, coalesce(other, 0) AS other,
-        coalesce(sessions, 0) AS sessions, last_share_at, difficulty, user_agent,
-        coalesce(stale + low_difficulty + duplicate + other, 0) AS refused
-    FROM workers LEFT JOIN ({PER_WORKER}) AS live ON live.worker_id = workers.id
+        coalesce(sessions, 0) AS sessions, last_share_at, difficulty, user_agent
+    FROM workers
+    LEFT JOIN ({per_worker("worker_id = ANY(CAST(:workers AS integer[]))")}) AS live
+        ON live.worker_id = workers.id
     LEFT JOIN worker_group_members AS members ON members.worker_id = workers.id
     LEFT JOIN worker_groups AS groups ON groups.id = members.group_id
     WHERE workers.participant_id = :participant
-"""  # noqa: S608 - constants
-_PAGE = f"""
-    SELECT *, count(*) OVER () AS total FROM ({_LINES}) AS lines
-    WHERE (CAST(:search AS text) = '' OR strpos(lower(name), lower(:search)) > 0)
-        AND (CAST(:state AS text) IS NULL OR state = :state)
-        AND (CAST(:group AS integer) IS NULL OR group_id = :group)
-    ORDER BY {{order}}, id LIMIT {PAGE_WORKERS} OFFSET :offset
-"""  # noqa: S608
-_ONE = sa.text(f"{_LINES} AND workers.id = :worker")
+        AND workers.id = ANY(CAST(:workers AS integer[]))
+""")  # noqa: S608 - constants
 _REFUSALS = sa.text("""
     SELECT reason, sum(count)::bigint AS shares FROM refusals
     WHERE participant_id = :participant AND worker_id = :worker
@@ -129,42 +144,68 @@ _REFUSALS = sa.text("""
 
 def read_workers(db: sa.Connection, participant_id: int, wanted: Wanted, now_us: int) -> Page:
     """Return one page of the workers wanted."""
-    statement = sa.text(_PAGE.format(order=_ORDERS[wanted.sort]))
-    rows = db.execute(
-        statement,
-        {
-            "participant": participant_id,
-            "ids": [participant_id],
-            "now": moment_of(now_us),
-            "search": wanted.search[:SEARCH_MAX],
-            "state": wanted.state,
-            "group": wanted.group_id,
-            "offset": (min(max(wanted.page, 1), PAGES_MAX) - 1) * PAGE_WORKERS,
-        },
-    ).all()
-    return Page(tuple(_line(row) for row in rows), rows[0].total if rows else 0)
+    asked: dict[str, Any] = {
+        "participant": participant_id,
+        "ids": [participant_id],
+        "now": moment_of(now_us),
+        "search": wanted.search[:SEARCH_MAX],
+        "state": wanted.state,
+        "group": wanted.group_id,
+        "offset": (min(max(wanted.page, 1), PAGES_MAX) - 1) * PAGE_WORKERS,
+    }
+    chosen = db.execute(sa.text(_chosen(wanted)), asked).all()
+    ids = [row.id for row in chosen]
+    lines = {line.id: line for line in _lines(db, participant_id, ids, now_us)}
+    return Page(tuple(lines[one] for one in ids if one in lines), chosen[0].total if chosen else 0)
 
 
 def read_worker(
     db: sa.Connection, participant_id: int, worker_id: int, now_us: int
 ) -> WorkerLine | None:
     """Return a worker of the participant; None for whatever is none of its own."""
-    row = db.execute(
-        _ONE,
-        {
-            "participant": participant_id,
-            "ids": [participant_id],
-            "now": moment_of(now_us),
-            "worker": worker_id,
-        },
-    ).one_or_none()
-    return None if row is None else _line(row)
+    return next(iter(_lines(db, participant_id, [worker_id], now_us)), None)
 
 
 def read_refusals(db: sa.Connection, participant_id: int, worker_id: int) -> list[Refusal]:
     """Return what a worker was refused for, since ever, the most frequent first."""
     rows = db.execute(_REFUSALS, {"participant": participant_id, "worker": worker_id})
     return [Refusal(row.reason, row.shares) for row in rows]
+
+
+def _chosen(wanted: Wanted) -> str:
+    """Return the statement that chooses the workers of a page."""
+    order = _ORDERS[wanted.sort]
+    columns = set(order.columns) | (set(_STATE_COLUMNS) if wanted.state else set())
+    only = []
+    if wanted.search:
+        only.append("strpos(lower(name), lower(:search)) > 0")
+    if wanted.group_id is not None:
+        only.append("members.group_id = :group")
+    if wanted.state:
+        only.append(f"{STATE} = :state")
+    return _CHOSEN.format(
+        live=f"LEFT JOIN ({sums_of(sorted(columns))}) AS live ON live.worker_id = workers.id"
+        if columns
+        else "",
+        members="JOIN worker_group_members AS members ON members.worker_id = workers.id"
+        if wanted.group_id is not None
+        else "",
+        only="".join(f" AND {one}" for one in only),
+        order=order.text,
+        most=PAGE_WORKERS,
+    )
+
+
+def _lines(
+    db: sa.Connection, participant_id: int, workers: list[int], now_us: int
+) -> list[WorkerLine]:
+    asked = {
+        "participant": participant_id,
+        "ids": [participant_id],
+        "workers": workers,
+        "now": moment_of(now_us),
+    }
+    return [_line(row) for row in db.execute(_LINES, asked)] if workers else []
 
 
 def _line(row: sa.Row[tuple[object, ...]]) -> WorkerLine:

@@ -49,7 +49,7 @@ def acting(request: Request, participant_id: int, login: Entered, cabinet: Cabin
     """Return as what the person acts for the participant; 404 where there is no right to be."""
     found = None
     if 0 < participant_id <= ID_MAX:
-        with cabinet.engine.connect() as db:
+        with cabinet.reading.connect() as db:
             found = acting_for(db, login.person.pin, participant_id)
             request.state.unread = count_unread(db, participant_id, login.person.id) if found else 0
     if found is None or found.role not in roles_for(request.url.path):

@@ -22,7 +22,7 @@ def login_of(cabinet: Cabinet, request: Request) -> Login | None:
     secret = secret_of(request.cookies.get(cookie_name(cabinet.settings, LOGIN)))
     if secret is None:
         return None
-    with cabinet.engine.begin() as db:
+    with cabinet.reading.connect() as db:
         return find_login(
             db, secret, idle_us=limits_of(cabinet).idle_us, now_us=cabinet.clock.now_us()
         )

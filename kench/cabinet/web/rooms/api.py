@@ -17,7 +17,7 @@ from kench import __version__
 from kench.cabinet.access.grants import Scope
 from kench.cabinet.numbers.balances import Balances, read_balances
 from kench.cabinet.numbers.listed import ListedWorker, read_listed
-from kench.cabinet.numbers.live import LiveNumbers, read_live
+from kench.cabinet.numbers.live import LiveNumbers
 from kench.cabinet.numbers.parts import HEIGHT_MAX, BlockPart, read_parts
 from kench.cabinet.numbers.public import PublicNumbers
 from kench.cabinet.web.json_route import (
@@ -90,7 +90,7 @@ def show_hashrate(cabinet: CabinetHere, grant: HashrateGrant) -> LiveNumbers:
     """The participant now."""
     whose = grant.participant_id
     with cabinet.engine.connect() as db:
-        return read_live(db, [whose], cabinet.clock.now_us())[whose]
+        return cabinet.live.numbers(db, whose, cabinet.clock.now_us())
 
 
 @room.get("/workers", summary="Workers by name, page by page")

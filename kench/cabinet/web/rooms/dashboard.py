@@ -7,8 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from kench.cabinet.numbers.earnings import read_blocks, read_stages
-from kench.cabinet.numbers.live import LiveNumbers, WorkerState, read_live
-from kench.cabinet.numbers.public import EstimateBasis, read_estimate_basis
+from kench.cabinet.numbers.live import LiveNumbers, WorkerState
+from kench.cabinet.numbers.public import EstimateBasis
 from kench.cabinet.numbers.series import Series, Span, read_series
 from kench.cabinet.web.acting import MONEY_ROLES, Acting, render_room
 from kench.cabinet.web.charts import drawing_of
@@ -50,11 +50,10 @@ def show_dashboard(
     span: Annotated[Span, Query()] = Span.DAY,
 ) -> Response:
     """Show it."""
-    participant_id = acting.participant_id
-    with cabinet.engine.connect() as db:
-        live = read_live(db, [participant_id], visit.now_us)[participant_id]
+    participant_id, basis = acting.participant_id, cabinet.basis.value()
+    with cabinet.reading.connect() as db:
+        live = cabinet.live.numbers(db, participant_id, visit.now_us)
         series = read_series(db, participant_id, span, visit.now_us)
-        basis = read_estimate_basis(db, visit.now_us)
         stages, blocks = None, []
         if acting.role in MONEY_ROLES:
             stages = read_stages(db, [participant_id])[participant_id]
@@ -84,7 +83,7 @@ def show_series(
     span: Annotated[Span, Query()] = Span.DAY,
 ) -> Response:
     """Return the chart's numbers for the script that draws it."""
-    with cabinet.engine.connect() as db:
+    with cabinet.reading.connect() as db:
         series = read_series(db, acting.participant_id, span, visit.now_us)
     return series_json(series)
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from kench.cabinet.login.people import PeopleRole
 from kench.cabinet.numbers.groups import GroupNumbers, read_group_numbers
-from kench.cabinet.numbers.live import LiveNumbers, read_live
+from kench.cabinet.numbers.live import LiveNumbers
 from kench.cabinet.numbers.uptime import read_uptime
 from kench.cabinet.registration.equipment import HOLDINGS, Equipment, Total, total_of
 from kench.cabinet.registration.membership import current_entry
@@ -84,7 +84,7 @@ def show_equipment(
     participant_id = acting.participant_id
     with cabinet.engine.connect() as db:
         version = current_entry(db, participant_id)
-        live = read_live(db, [participant_id], visit.now_us)[participant_id]
+        live = cabinet.live.numbers(db, participant_id, visit.now_us)
         groups = read_group_numbers(db, participant_id, visit.now_us)
         uptime = read_uptime(db, participant_id, visit.now_us)
     equipment = version.entry.equipment if version else ()

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from kench.cabinet.access.grants import Grant, Scope
 from kench.cabinet.numbers.balances import Balances, read_balances, read_credited_since
 from kench.cabinet.numbers.listed import ListedWorker, read_listed
-from kench.cabinet.numbers.live import WorkerState, read_live
+from kench.cabinet.numbers.live import WorkerState
 from kench.cabinet.numbers.parts import read_parts
 from kench.cabinet.numbers.public import BLOCKS_SHOWN
 from kench.cabinet.web.json_route import (
@@ -143,7 +143,7 @@ def show_profile(cabinet: CabinetHere, grant: HashrateGrant) -> ProfileAnswer:
     today = moment_of(now_us).astimezone(BISHKEK)
     rewards: dict[str, str] = {}
     with cabinet.engine.connect() as db:
-        live = read_live(db, [whose], now_us)[whose]
+        live = cabinet.live.numbers(db, whose, now_us)
         if Scope.EARNINGS in grant.scopes:
             midnight = today.replace(hour=0, minute=0, second=0, microsecond=0)
             rewards = _rewards(read_balances(db, whose), read_credited_since(db, whose, midnight))

@@ -14,7 +14,6 @@ from kench.cabinet.access.admission import Admission, Refusal, Refused
 from kench.cabinet.access.grants import SECRET_LETTERS, Kind, Scope
 from kench.cabinet.numbers.balances import Balances, read_balances
 from kench.cabinet.numbers.listed import ListedWorker, read_listed
-from kench.cabinet.numbers.live import read_live
 from kench.cabinet.web.pages import render
 from kench.cabinet.web.visit import CabinetHere, VisitHere
 from kench.cabinet.words.catalogues import N_
@@ -52,7 +51,7 @@ def show_watch(
     workers: list[ListedWorker] = []
     balances: Balances | None = None
     with cabinet.engine.connect() as db:
-        live = read_live(db, [whose], visit.now_us)[whose]
+        live = cabinet.live.numbers(db, whose, visit.now_us)
         if Scope.WORKERS in grant.scopes:
             workers = read_listed(db, whose, visit.now_us, at_most=WORKERS_SHOWN)
         if Scope.EARNINGS in grant.scopes:

@@ -16,7 +16,7 @@ from kench.cabinet.numbers.groups import (
     move_workers,
     read_groups,
 )
-from kench.cabinet.numbers.live import WorkerState, read_live
+from kench.cabinet.numbers.live import WorkerState
 from kench.cabinet.numbers.series import Span, read_series
 from kench.cabinet.numbers.uptime import Uptime, read_uptimes
 from kench.cabinet.numbers.workers import (
@@ -84,9 +84,9 @@ def list_workers(  # noqa: PLR0913, PLR0917 - what the list's form has
     """Show a page of the list."""
     wanted = _wanted(search, state, group, sort, page)
     participant_id = acting.participant_id
-    with cabinet.engine.connect() as db:
+    with cabinet.reading.connect() as db:
         found = read_workers(db, participant_id, wanted, visit.now_us)
-        live = read_live(db, [participant_id], visit.now_us)[participant_id]
+        live = cabinet.live.numbers(db, participant_id, visit.now_us)
         groups = read_groups(db, participant_id)
         uptimes = read_uptimes(
             db, participant_id, [worker.id for worker in found.workers], visit.now_us
@@ -154,7 +154,7 @@ def show_worker(  # noqa: PLR0913, PLR0917 - what the route is given
 ) -> Response:
     """Show one worker."""
     participant_id = acting.participant_id
-    with cabinet.engine.connect() as db:
+    with cabinet.reading.connect() as db:
         worker = None
         if 0 < worker_id <= ID_MAX:
             worker = read_worker(db, participant_id, worker_id, visit.now_us)
@@ -188,7 +188,7 @@ def show_worker_series(
     span: Annotated[Span, Query()] = Span.DAY,
 ) -> Response:
     """Return the numbers of a worker's chart."""
-    with cabinet.engine.connect() as db:
+    with cabinet.reading.connect() as db:
         if not 0 < worker_id <= ID_MAX or (
             read_worker(db, acting.participant_id, worker_id, visit.now_us) is None
         ):
