@@ -20,6 +20,7 @@ BENCHMARKS = (
     "revocation",
     "statistics",
     "split",
+    "cabinet",
     "books",
     "proofs",
     "totals",

@@ -89,7 +89,7 @@ def running_pool(folder: Path, processes: int = 1) -> Iterator[Pool]:
         f"tcp://{LOOPBACK}:{zmq_port}",
     )
     with (
-        _running("node", settings, flags, {}),
+        running("node", settings, flags, {}),
         running_stratum(folder, address, processes) as pool,
     ):
         yield pool
@@ -134,7 +134,7 @@ def running_stratum(folder: Path, address: NodeAddress, processes: int = 1) -> I
             "KENCH_START_DIFFICULTY": repr(EASIEST_DIFFICULTY),
             "KENCH_MAX_DIFFICULTY": repr(EASIEST_DIFFICULTY),
         }
-        stratum = stack.enter_context(_running("stratum", settings, [], pool_settings))
+        stratum = stack.enter_context(running("stratum", settings, [], pool_settings))
         if stratum.pid is None:
             raise LoadError(f"stratum ended at once: {stratum.last_words()}")
         login = Login(f"{participant}.load", token)
@@ -146,7 +146,7 @@ def running_stratum(folder: Path, address: NodeAddress, processes: int = 1) -> I
 
 
 @contextlib.contextmanager
-def _running(
+def running(
     role: str, settings: Settings, flags: list[str], variables: dict[str, str]
 ) -> Iterator[Part]:
     """Run one role until the end of the block; it is ready inside. Raises LoadError."""

@@ -8,6 +8,7 @@ import pytest
 from benchmarks import __main__ as everything
 from benchmarks import (
     books,
+    cabinet,
     found_block,
     native_check,
     proofs,
@@ -49,6 +50,19 @@ def test_books_takes_a_block_through_each_transaction(tmp_path: Path) -> None:
     books.main([*words, "--json", str(figures)])
     steps = json.loads(figures.read_text())
     assert list(steps) == ["book and pend", "post", "make a lot", "settle"]
+
+
+def test_cabinet_asks_for_pages_and_keeps_some_open(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    words = ["--participants", "30", "--workers", "300", "--days", "1", "--rate", "40"]
+    words += ["--seconds", "1", "--viewers", "15", "--live-seconds", "0.3"]
+    cabinet.main([*words, "--folder", str(tmp_path), "--json", str(figures)])
+    found = json.loads(figures.read_text())
+    assert len(found["pages"]) == 4
+    assert sum(page["requests"] for page in found["pages"].values()) == 40
+    assert not sum(page["faults"] for page in found["pages"].values())
+    assert found["viewers"] == 15
+    assert found["heard_max_ms"] > 0
 
 
 def test_proofs_measures_tree_proof_and_shares(tmp_path: Path) -> None:
