@@ -7,18 +7,21 @@ from kench.cabinet.alerts.sending import Sender
 from kench.cabinet.alerts.watch import THREADS as ALERT_THREADS
 from kench.cabinet.alerts.watch import AlertWatch
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.door import Door, Doors, context_of
 from kench.cabinet.login.sweep import Sweep
 from kench.cabinet.serving import listen, serve
 from kench.cabinet.web.app import make_app
 from kench.cabinet.web.assets import check_assets, read_assets
+from kench.cabinet.web.officers import make_officers_app
 from kench.cabinet.web.threads import THREADS_MAX
 from kench.pool.clock import SystemClock
 from kench.pool.collector import spare_collector
 from kench.pool.database import Role, check_schema, open_engine
-from kench.pool.orders.verifying import lists_of, verifier_of
+from kench.pool.orders.verifying import certificates_of, lists_of, roots_of, verifier_of
 from kench.pool.orders.watch import OrderWatch
 from kench.pool.postgres import database_url
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+from kench.pool.settings import Settings
 
 ROLE = "cabinet"
 STATEMENT_S = 10.0
@@ -37,6 +40,9 @@ def main() -> None:
     )
     parser.add_argument("--cabinet-host", metavar="HOST", help="address to listen on (127.0.0.1)")
     parser.add_argument("--cabinet-port", type=int, metavar="N", help="0: any free one (8080)")
+    parser.add_argument(
+        "--cabinet-officers-port", type=int, metavar="N", help="officers' door; 0: any free one"
+    )
     settings = settings_of(parser.parse_args())
     check_assets(read_assets())
     start_logging(ROLE)
@@ -44,6 +50,7 @@ def main() -> None:
     listener = listen(settings.cabinet_host, settings.cabinet_port)
     port = int(listener.getsockname()[1])
     settings = settings.model_copy(update={"cabinet_port": port})
+    door, settings = _open_door(settings)
     clock = SystemClock()
     lists = lists_of(settings, clock)
     lists.start()
@@ -70,18 +77,38 @@ def main() -> None:
         def on_start() -> None:
             spare_collector()
             announce(ROLE, settings.cabinet_origin)
+            if door is not None:
+                announce(ROLE, f"officers {settings.officers_origin}")
             announce(ROLE, "ready")
 
         alerts = AlertWatch(
             engine, Sender(settings, cabinet.clock), cabinet.clock, settings.cabinet_origin
         )
         alerts.start()
-        serve(make_app(cabinet, on_start), listener)
+        people = make_app(cabinet, on_start)
+        if door is None:
+            serve(people, listener)
+        else:
+            checker = certificates_of(settings, lambda: orders.book.network, lists)
+            officers = make_officers_app(people, settings.officers_origin, checker)
+            serve(Doors(people, officers), listener, door)
         sweep.stop()
         alerts.stop()
         orders.stop()
         lists.stop()
         engine.dispose()
+
+
+def _open_door(settings: Settings) -> tuple[Door | None, Settings]:
+    """Open the officers' door, if there is one; return it, and the settings with its port."""
+    port = settings.cabinet_officers_port
+    certificate, key = settings.cabinet_officers_certificate, settings.cabinet_officers_key
+    if port is None or certificate is None or key is None:
+        return None, settings
+    context = context_of(certificate, key, roots_of(settings))
+    listener = listen(settings.cabinet_officers_host, port, "cabinet-officers-port")
+    port = int(listener.getsockname()[1])
+    return Door(listener, context), settings.model_copy(update={"cabinet_officers_port": port})
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import socket
 import uvicorn
 from fastapi import FastAPI
 
+from kench.cabinet.door import Door, Doors, DoorServer
 from kench.pool.errors import KenchError
 from kench.pool.listening import open_port
 
@@ -21,19 +22,20 @@ class CabinetPortError(KenchError):
     """The port cannot be opened."""
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Open the port; raises CabinetPortError."""
+def listen(host: str, port: int, flag: str = "cabinet-port") -> socket.socket:
+    """Open the port that the flag sets; raises CabinetPortError."""
     try:
         return open_port(host, port, BACKLOG)
     except OSError as error:
+        variable = "KENCH_" + flag.upper().replace("-", "_")
         raise CabinetPortError(
             f"cannot listen on {host}:{port}: {error.strerror}; "
-            "choose another port with --cabinet-port (KENCH_CABINET_PORT)"
+            f"choose another port with --{flag} ({variable})"
         ) from error
 
 
-def serve(app: FastAPI, listener: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT."""
+def serve(app: FastAPI | Doors, listener: socket.socket, door: Door | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; `app` tells the doors apart where there are two."""
     # uvicorn raises the signal that ended it once more, for whoever ran it: nobody, here.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
@@ -52,4 +54,4 @@ def serve(app: FastAPI, listener: socket.socket) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=STOP_S,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    DoorServer(config, door).run(sockets=[listener])

@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,6 +36,12 @@ NAME = "Kench demo authority"
 VALID = timedelta(days=3650)
 # A certificate made now is in force now, also by a clock that is set back a little.
 EARLIER = timedelta(days=1)
+DOOR_STEM = "officers-door"
+HERE = (
+    x509.DNSName("localhost"),
+    x509.IPAddress(IPv4Address("127.0.0.1")),
+    x509.IPAddress(IPv6Address("::1")),
+)
 NAME_MAX = 64
 STEM_MAX = 40
 
@@ -94,6 +101,29 @@ class Authority:
             )
             issued.append(Issued(serial, holder.stem, name, pin, kind, duty, None))
         return holder
+
+    def certify_door(self) -> tuple[Path, Path]:
+        """Return certificate and key of a server on this machine, made where they are missing."""
+        certificate, key = self.folder / f"{DOOR_STEM}.pem", self.folder / f"{DOOR_STEM}.key"
+        if not certificate.exists():
+            made = new_key(Kind.EC)
+            keep(key, _pem(made))
+            name = x509.Name(
+                [x509.NameAttribute(NameOID.COMMON_NAME, "Kench demo: officers' door")]
+            )
+            serial = x509.random_serial_number()
+            signed = (
+                _certificate(name, self.certificate.subject, made, self._now(), serial)
+                .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+                .add_extension(_usage(digital_signature=True), critical=True)
+                .add_extension(
+                    x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False
+                )
+                .add_extension(x509.SubjectAlternativeName(HERE), critical=False)
+                .sign(self.key, hashes.SHA256())
+            )
+            keep(certificate, signed.public_bytes(serialization.Encoding.PEM))
+        return certificate, key
 
     def revoke(self, stem: str) -> Issued:
         """Revoke what was issued by that name or personal number, and write a list."""

@@ -4,12 +4,13 @@ from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 LOOPBACK_NAME = "localhost"
+USUAL = {"http": 80, "https": 443}
 
 
-def plain_origin(host: str, port: int) -> str:
-    """Return the origin of a server without TLS."""
+def plain_origin(host: str, port: int, scheme: str = "http") -> str:
+    """Return the origin of a server, without TLS unless `scheme` says so."""
     named = f"[{host}]" if ":" in host else host
-    return f"http://{named}" + (f":{port}" if port != 80 else "")
+    return f"{scheme}://{named}" + (f":{port}" if port != USUAL[scheme] else "")
 
 
 def is_loopback(host: str) -> bool:
@@ -36,5 +37,6 @@ def origin_of(value: str) -> str:
     if parts.scheme == "http" and not is_loopback(host):
         raise ValueError("plain http is for this machine only: must begin with https://")
     named = f"[{host}]" if ":" in host else host
-    usual = {"http": 80, "https": 443}[parts.scheme]
-    return f"{parts.scheme}://{named}" + (f":{port}" if port not in {None, usual} else "")
+    return f"{parts.scheme}://{named}" + (
+        f":{port}" if port not in {None, USUAL[parts.scheme]} else ""
+    )

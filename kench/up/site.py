@@ -21,7 +21,7 @@ from kench.up.environment import base_environment
 from kench.up.market import plan_market
 from kench.up.orders import ready_orders
 from kench.up.part import Part
-from kench.up.pki import PASSWORD, demo_pki, ready_people
+from kench.up.pki import PASSWORD, DemoPki, demo_pki, ready_people
 from kench.up.preflight import free_port
 from kench.up.supervisor import Supervisor
 from kench.up.watch import Watch
@@ -136,6 +136,9 @@ class Site:
             self._supervisor.tick()
             if self._cabinet is not None and self._cabinet.ready.is_set():
                 self._say(f"kench: the cabinet is at {self._settings.cabinet_origin}")
+                if self._settings.cabinet_officers_port is not None:
+                    door = self._settings.officers_origin
+                    self._say(f"kench: officers with a .p12 in their browser enter at {door}")
                 self._cabinet = None
             on_tick()
 
@@ -183,6 +186,26 @@ class Site:
         trusted = embedded and not self._settings.signature_roots and folder.exists()
         if trusted and ready_people(demo_pki(folder, self._clock)):
             self._say(f"kench: enter the cabinet with a .p12 of {folder}, password {PASSWORD}")
+            self._plan_officers_door(demo_pki(folder, self._clock))
+
+    def _plan_officers_door(self, pki: DemoPki) -> None:
+        """Let the demo's officers come by their certificates too, unless a door was chosen."""
+        settings = self._settings
+        if settings.cabinet_officers_port is not None:
+            return
+        certificate, key = pki.authority.certify_door()
+        self._settings = settings.model_copy(
+            update={
+                "cabinet_officers_port": free_port(LOOPBACK),
+                "cabinet_officers_certificate": certificate,
+                "cabinet_officers_key": key,
+            }
+        )
+        self._variables |= {
+            "KENCH_CABINET_OFFICERS_PORT": str(self._settings.cabinet_officers_port),
+            "KENCH_CABINET_OFFICERS_CERTIFICATE": str(certificate),
+            "KENCH_CABINET_OFFICERS_KEY": str(key),
+        }
 
     def _start_miner(self) -> None:
         settings = self._settings

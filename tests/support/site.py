@@ -17,7 +17,9 @@ READY_S = 60.0
 WAIT_S = 30.0
 ANY_PORTS = ["--stratum-port", "0", "--metrics-port", "0", "--cabinet-port", "0"]
 CABINET = "kench: the cabinet is at "
-BESIDE = re.compile(rf"kench: [\d.]+ \w?H/s, |{CABINET}|kench: enter the cabinet with ")
+BESIDE = re.compile(
+    rf"kench: [\d.]+ \w?H/s, |{CABINET}|kench: (?:enter the cabinet|officers) with "
+)
 KENCH = [sys.executable, str(Path(sys.executable).parent / "kench")]
 
 

@@ -23,6 +23,10 @@ class SigningCounts:
             "kench_cabinet_sign_ons", "Entries by the state's sign-on, by what came of them",
             ("outcome",), registry=registry,
         )  # fmt: skip
+        self._door = Counter(
+            "kench_cabinet_officers_entries", "Entries at the officers' door, by what came of them",
+            ("outcome",), registry=registry,
+        )  # fmt: skip
         self.seconds = Histogram(
             "kench_cabinet_signature_check_seconds", "Time of the check of a signature",
             buckets=SECONDS, registry=registry,
@@ -39,6 +43,10 @@ class SigningCounts:
     def count_sign_on(self, outcome: str) -> None:
         """Count a way to the sign-on (`let`), or what came back from it."""
         self._sign_ons.labels(outcome).inc()
+
+    def count_door(self, outcome: str) -> None:
+        """Count an entry at the officers' door."""
+        self._door.labels(outcome).inc()
 
 
 def counts_of(request: Request) -> SigningCounts:

@@ -4,9 +4,11 @@ import sqlalchemy as sa
 from starlette.requests import Request
 
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.door import CHAIN
 from kench.cabinet.login.logins import Entry, Limits, Login, end_login, find_login, open_login
 from kench.cabinet.login.persons import Person
 from kench.cabinet.web.cookies import LOGIN, cookie_line, cookie_name, secret_of
+from kench.pool.signature.trust import digest_of
 
 _SECOND_US = 1_000_000
 
@@ -22,9 +24,15 @@ def login_of(cabinet: Cabinet, request: Request) -> Login | None:
     secret = secret_of(request.cookies.get(cookie_name(cabinet.settings, LOGIN)))
     if secret is None:
         return None
+    # At the officers' door a login is good with the certificate that it was made by.
+    chain: tuple[bytes, ...] = getattr(request.state, CHAIN, ())
     with cabinet.reading.connect() as db:
         return find_login(
-            db, secret, idle_us=limits_of(cabinet).idle_us, now_us=cabinet.clock.now_us()
+            db,
+            secret,
+            idle_us=limits_of(cabinet).idle_us,
+            now_us=cabinet.clock.now_us(),
+            certificate=digest_of(chain[0]) if chain else None,
         )
 
 

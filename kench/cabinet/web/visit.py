@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.door import CHAIN
 from kench.cabinet.login.logins import Login
 from kench.cabinet.web.address import address_of
 from kench.cabinet.web.cookies import (
@@ -46,6 +47,8 @@ class Visit:
     now_us: int
     cookies: list[str]
     """Set-Cookie lines that go with the answer, whichever it is."""
+    at_desk_door: bool = False
+    """It came by the officers' door, where there are none but the desk's rooms."""
 
     @property
     def words(self) -> NullTranslations:
@@ -102,6 +105,7 @@ def plain_visit(request: Request, login: Login | None = None) -> Visit:
         path=path,
         now_us=cabinet.clock.now_us(),
         cookies=cookies,
+        at_desk_door=hasattr(request.state, CHAIN),
     )
 
 

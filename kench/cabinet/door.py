@@ -1,0 +1,125 @@
+"""The officers' door: a port with TLS, where the connection's certificate says who comes.
+
+TLS proves that whoever connects has the key, and that an authority of ours signed the certificate;
+the rest is asked when somebody enters (`kench.pool.signature.certificates`).
+"""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from kench.pool.errors import KenchError
+
+HANDSHAKE_S = 10.0
+BACKLOG = 128
+CHAIN = "certificates"
+"""In a request's state: the connection's chain, DER, the person's first; at no other door."""
+
+
+class DoorError(KenchError):
+    """The officers' door cannot be opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """An open port, and by what it speaks TLS."""
+
+    listener: socket.socket
+    context: ssl.SSLContext
+
+
+def context_of(certificate: Path, key: Path, roots: Iterable[bytes]) -> ssl.SSLContext:
+    """Return what the door speaks TLS by; raises DoorError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.verify_mode = ssl.CERT_REQUIRED
+    # A root in the settings is trusted as it is, also where another authority signed it.
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # Each connection shows its certificate anew.
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
+    context.num_tickets = 0
+    context.set_alpn_protocols(["http/1.1"])
+    try:
+        context.load_cert_chain(certificate, key, password=lambda: "")
+    except (OSError, ValueError) as error:
+        raise DoorError(
+            f"the officers' door cannot use {certificate} with {key}: {error}; set "
+            "KENCH_CABINET_OFFICERS_CERTIFICATE and _KEY to a chain and its key, PEM, no password"
+        ) from error
+    context.load_verify_locations(cadata=b"".join(roots))
+    return context
+
+
+class DoorProtocol(H11Protocol):
+    """HTTP on the door; each request knows the connection's chain."""
+
+    def connection_made(self, transport: Any) -> None:
+        """Take a connection whose handshake is done."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, CHAIN: chain_of(transport)}
+
+
+class DoorServer(uvicorn.Server):
+    """The cabinet's server, with the officers' door beside its port."""
+
+    def __init__(self, config: uvicorn.Config, door: Door | None) -> None:
+        super().__init__(config)
+        self._door = door
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the door when the rest is open."""
+        await super().startup(sockets)
+        if self._door is None:
+            return
+        opened = await asyncio.get_running_loop().create_server(
+            self._protocol,
+            sock=self._door.listener,
+            ssl=self._door.context,
+            ssl_handshake_timeout=HANDSHAKE_S,
+            backlog=BACKLOG,
+        )
+        self.servers.append(opened)
+
+    def _protocol(self) -> DoorProtocol:
+        return DoorProtocol(
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+
+
+class Doors:
+    """Two applications as one: who comes by the officers' door is served by theirs."""
+
+    def __init__(self, people: FastAPI, officers: FastAPI) -> None:
+        self._people: ASGIApp = people
+        self._officers: ASGIApp = officers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, or the server's beginning and end."""
+        inside = scope["type"] == "http" and CHAIN in scope.get("state", {})
+        await (self._officers if inside else self._people)(scope, receive, send)
+
+
+def chain_of(transport: Any) -> tuple[bytes, ...]:
+    """Return the certificates that a connection showed, DER, the person's own first."""
+    connection = transport.get_extra_info("ssl_object")
+    own = connection.getpeercert(binary_form=True)
+    if own is None:
+        raise DoorError("a connection without a certificate came through the officers' door")
+    # Public only from Python 3.13 on.
+    ask = getattr(connection, "get_unverified_chain", None)
+    if ask is not None:
+        return tuple(ask())
+    shown = connection._sslobj.get_unverified_chain() or ()
+    others = [bytes(ssl.PEM_cert_to_DER_cert(one.public_bytes())) for one in shown]
+    return (own, *(one for one in others if one != own))
