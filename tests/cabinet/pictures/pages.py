@@ -68,6 +68,8 @@ GALLERY = (
         Picture("worker", _P + "/workers/{worker_id}", "Its chart, its shares with reasons"),
         Picture("equipment", _P + "/equipment", "What is declared against what is measured"),
         Picture("connection", _P + "/connection", "How machines are connected"),
+        Picture("tokens", _P + "/tokens", "Tokens of machines, each revoked by itself"),
+        Picture("token-revoke", _P + "/tokens/{token_id}/revoke", "What ends with a token"),
         Picture("alerts", _P + "/alerts", "What is told, where to, and when not"),
         Picture("watch", "/watch/{secret}", "What a watcher sees by a link", ANYBODY),
     )),

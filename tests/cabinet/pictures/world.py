@@ -24,7 +24,8 @@ from kench.payouts.proofs import tables as proofs
 from kench.payouts.proofs.making import read_tree
 from kench.payouts.proofs.manifest import sign
 from kench.pool.database import open_engine
-from kench.pool.moments import midnight_us
+from kench.pool.moments import midnight_us, moment_of
+from kench.pool.tokens import TokenRefusal, make_token, revoke_token
 from tests.cabinet.money import SETTLED, TECHNICIAN_PIN, fill_money
 from tests.payouts.proofs.samples import KEY, SALT_SOURCE, signed_manifest
 from tests.support.applications import ROW, TODAY, application, attachment, draft
@@ -79,6 +80,7 @@ class World(NamedTuple):
     secret: str
     """Of a watcher's link."""
     block_hash: str
+    token_id: int = 1
 
 
 def make_world(database: str) -> World:
@@ -95,6 +97,7 @@ def make_world(database: str) -> World:
         worker = _mined(db)
         _sign_block(db)
         made = World(worker, _people(db), SETTLED[0].block_hash)
+        _tokens(db)
         _papers(db)
     engine.dispose()
     return made
@@ -176,6 +179,18 @@ def _people(db: sa.Connection) -> str:
         rules.make_rule(db, 1, new, made_by=owner.id, now_us=NOW_US, random_bytes=Draw(2**71))
     granted(db, 1, Kind.KEY, Scope.HASHRATE, now_us=NOW_US)
     return granted(db, 1, Kind.LINK, now_us=NOW_US)
+
+
+def _tokens(db: sa.Connection) -> None:
+    """Give participant 1 tokens: one in use, one revoked, one that nobody has used yet."""
+    for age_d, label, pin in ((79, "Нарын", PIN), (60, "Чүй, эски контейнер", TECHNICIAN_PIN),
+                              (2, "Бакыт", TECHNICIAN_PIN)):  # fmt: skip
+        maker = know_person(db, pin, NAMES[pin], NOW_US).id
+        made = make_token(db, 1, label, made_by=maker, at=moment_of(NOW_US - age_d * DAY_US))
+        assert not isinstance(made, TokenRefusal), made
+    db.execute(sa.text("UPDATE participant_tokens SET used_at = made_at + interval '20 days'"))
+    db.execute(sa.text("UPDATE participant_tokens SET used_at = NULL WHERE id = 3"))
+    revoke_token(db, 1, 2, revoked_by=maker, at=moment_of(NOW_US - 20 * DAY_US))
 
 
 def _papers(db: sa.Connection) -> None:

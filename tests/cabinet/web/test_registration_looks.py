@@ -37,7 +37,8 @@ from tests.support.signing import LIMITS, SECOND_US, Draw
 
 PAGES = [
     (PIN, "/apply?check=1"), (PIN, "/applications"), (PIN, "/applications/1"),
-    (PIN, "/p/1/connection"), (PIN, "/p/1/notices"), (PIN, "/p/1/notices/new/equipment"),
+    (PIN, "/p/1/connection"), (PIN, "/p/1/tokens"), (PIN, "/p/1/notices"),
+    (PIN, "/p/1/notices/new/equipment"),
     (PIN, "/p/1/notices/new/suspension"), (PIN, "/p/1/dossier"), (OFFICER_PIN, "/desk"),
     (OFFICER_PIN, "/desk/applications/2"), (OFFICER_PIN, "/desk/notices/1"),
     (OFFICER_PIN, "/desk/participants/1"), (PIN, "/p/1/notices/new/account"),
