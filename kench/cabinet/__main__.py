@@ -81,11 +81,12 @@ def main() -> None:
                 announce(ROLE, f"officers {settings.officers_origin}")
             announce(ROLE, "ready")
 
-        alerts = AlertWatch(
-            engine, Sender(settings, cabinet.clock), cabinet.clock, settings.cabinet_origin
-        )
-        alerts.start()
         people = make_app(cabinet, on_start)
+        alerts = AlertWatch(
+            engine, Sender(settings, cabinet.clock), cabinet.clock, settings.cabinet_origin,
+            random_bytes=os.urandom, registry=people.state.metrics.registry,
+        )  # fmt: skip
+        alerts.start()
         if door is None:
             serve(people, listener)
         else:

@@ -19,6 +19,8 @@ class Event(StrEnum):
     BEGUN = "begun"
     OVER = "over"
     TEST = "test"
+    LETTER = "letter"
+    CONFIRM = "confirm"
 
 
 class Told(NamedTuple):

@@ -3,13 +3,14 @@
 Every function takes a connection that is in a transaction and leaves the commit to its caller.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from kench.cabinet.alerts.news import Event
-from kench.cabinet.alerts.rules import Rule, rule_of
-from kench.cabinet.alerts.tables import alert_messages, alert_rules
+from kench.cabinet.alerts.rules import ADDRESS, Channel, Rule, rule_of, with_address
+from kench.cabinet.alerts.tables import alert_messages, alert_rules, mail_addresses
 from kench.cabinet.alerts.wording import Message
 from kench.pool.moments import moment_of, us_of
 
@@ -32,7 +33,13 @@ class Due(NamedTuple):
     event: Event
     message: Message
     queued_us: int
-    rule: Rule
+    channel: Channel
+    target: str
+    rule: Rule | None = None
+    """None: a letter to an address."""
+    address_id: int | None = None
+    path: str = ""
+    """The page that a letter leads to."""
 
 
 class MessageLine(NamedTuple):
@@ -58,6 +65,7 @@ def queue(  # noqa: PLR0913 - one row
             event=event,
             title=message.title[:TITLE_MAX],
             body=message.body[:BODY_MAX],
+            path="",
             queued_at=moment_of(now_us),
             due_at=moment_of(due_us),
             tries=0,
@@ -65,6 +73,33 @@ def queue(  # noqa: PLR0913 - one row
             fault="",
         )
     )
+
+
+def queue_letter(  # noqa: PLR0913 - one row
+    db: sa.Connection,
+    address_id: int,
+    event: Event,
+    message: Message,
+    *,
+    now_us: int,
+    path: str = "",
+    about: str | None = None,
+) -> None:
+    """Keep a letter to be sent; of one thing an address is told once."""
+    queued = insert(alert_messages).values(
+        address_id=address_id,
+        event=event,
+        title=message.title[:TITLE_MAX],
+        body=message.body[:BODY_MAX],
+        path=path,
+        about=about,
+        queued_at=moment_of(now_us),
+        due_at=moment_of(now_us),
+        tries=0,
+        state="waiting",
+        fault="",
+    )
+    db.execute(queued.on_conflict_do_nothing())
 
 
 def may_test(db: sa.Connection, rule_id: int, now_us: int) -> bool:
@@ -81,35 +116,44 @@ def may_test(db: sa.Connection, rule_id: int, now_us: int) -> bool:
 def take_due(db: sa.Connection, now_us: int) -> list[Due]:
     """Return messages to be sent now, each counted as tried."""
     table = alert_messages
+    to_rule = alert_rules.c.ended_at.is_(None) & sa.or_(
+        alert_rules.c.channel != Channel.EMAIL, ADDRESS[0]
+    )
+    to_address = mail_addresses.c.refused_at.is_(None) & sa.or_(
+        table.c.event == Event.CONFIRM, mail_addresses.c.confirmed_at.is_not(None)
+    )
+    query = sa.select(
+        *(table.c.id.label("message_id"), table.c.tries, table.c.event, table.c.title),
+        *(table.c.body, table.c.queued_at, table.c.rule_id, table.c.address_id, table.c.path),
+        *(mail_addresses.c.address, alert_rules, *ADDRESS),
+    ).outerjoin_from(table, alert_rules, table.c.rule_id == alert_rules.c.id)
+    query = with_address(query).outerjoin(mail_addresses, table.c.address_id == mail_addresses.c.id)
     rows = db.execute(
-        sa.select(
-            *(table.c.id.label("message_id"), table.c.tries, table.c.event),
-            *(table.c.title, table.c.body, table.c.queued_at, alert_rules),
-        )
-        .join_from(table, alert_rules, table.c.rule_id == alert_rules.c.id)
-        .where(
+        query.where(
             table.c.state == "waiting",
             table.c.due_at <= moment_of(now_us),
-            alert_rules.c.ended_at.is_(None),
+            sa.case((table.c.rule_id.is_(None), to_address), else_=to_rule),
         )
         .order_by(table.c.due_at)
         .limit(BATCH)
         .with_for_update(of=table, skip_locked=True)
     ).all()
-    due = []
-    for row in rows:
-        tries = row.tries + 1
-        db.execute(
-            sa.update(table)
-            .where(table.c.id == row.message_id)
-            .values(tries=tries, due_at=moment_of(now_us + DELAYS_US[tries - 1]))
-        )
-        message = Message(row.title, row.body)
-        due.append(
-            Due(row.message_id, tries, Event(row.event), message, us_of(row.queued_at),
-                rule_of(row))
-        )  # fmt: skip
-    return due
+    return [_tried(db, row, now_us) for row in rows]
+
+
+def _tried(db: sa.Connection, row: Any, now_us: int) -> Due:
+    tries = row.tries + 1
+    db.execute(
+        sa.update(alert_messages)
+        .where(alert_messages.c.id == row.message_id)
+        .values(tries=tries, due_at=moment_of(now_us + DELAYS_US[tries - 1]))
+    )
+    rule = None if row.rule_id is None else rule_of(row)
+    return Due(
+        row.message_id, tries, Event(row.event), Message(row.title, row.body),
+        us_of(row.queued_at), rule.channel if rule else Channel.EMAIL,
+        rule.target if rule else row.address, rule, row.address_id, row.path,
+    )  # fmt: skip
 
 
 def settle(db: sa.Connection, message_id: int, tries: int, fault: str | None) -> None:

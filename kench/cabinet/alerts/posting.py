@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 from collections.abc import Mapping
+from enum import StrEnum
 
 from kench.cabinet.alerts.targets import Place
 from kench.pool.clock import Clock
@@ -17,8 +18,24 @@ ANSWER_MAX = 4096
 _STATUS = re.compile(rb"HTTP/1\.[01] ([0-9]{3})(?: |\r)")
 
 
+class FaultKind(StrEnum):
+    """Why something was not sent, in one word for metrics."""
+
+    SETUP = "setup"
+    TARGET = "target"
+    CERTIFICATE = "certificate"
+    TIMEOUT = "timeout"
+    UNREACHABLE = "unreachable"
+    STATUS = "status"
+    MAIL = "mail"
+
+
 class PostError(KenchError):
     """It was not taken; the message holds nothing secret."""
+
+    def __init__(self, text: str, kind: FaultKind = FaultKind.SETUP) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 def post(place: Place, address: str, headers: Mapping[str, str], body: bytes, clock: Clock) -> None:
@@ -43,13 +60,13 @@ def post(place: Place, address: str, headers: Mapping[str, str], body: bytes, cl
             else:
                 status = _exchange(plain, head.encode() + b"\r\n" + body, end_s, clock)
     except ssl.SSLCertVerificationError as error:
-        raise PostError("its certificate is not good") from error
+        raise PostError("its certificate is not good", FaultKind.CERTIFICATE) from error
     except TimeoutError as error:
-        raise PostError(f"no answer within {TIMEOUT_S:.0f} s") from error
+        raise PostError(f"no answer within {TIMEOUT_S:.0f} s", FaultKind.TIMEOUT) from error
     except (OSError, ValueError) as error:
-        raise PostError("it cannot be reached") from error
+        raise PostError("it cannot be reached", FaultKind.UNREACHABLE) from error
     if not 200 <= status < 300:
-        raise PostError(f"it answered with status {status}")
+        raise PostError(f"it answered with status {status}", FaultKind.STATUS)
 
 
 def _exchange(connection: socket.socket, request: bytes, end_s: float, clock: Clock) -> int:

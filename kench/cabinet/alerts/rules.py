@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from kench.cabinet.alerts.tables import alert_rules
+from kench.cabinet.alerts.tables import alert_messages, alert_rules, mail_addresses
 from kench.cabinet.words.languages import Language
 from kench.pool.moments import moment_of
 
@@ -42,6 +42,13 @@ BOUNDS = {Kind.SILENT: (10, 1380), Kind.LOW: (1, 100), Kind.REFUSED: (1, 100)}
 USUAL = {Kind.SILENT: 10, Kind.LOW: 80, Kind.REFUSED: 5}
 
 
+_asked = mail_addresses.alias("asked")
+ADDRESS = (
+    (_asked.c.confirmed_at.is_not(None) & _asked.c.refused_at.is_(None)).label("address_confirmed"),
+)
+"""What a row that `rule_of` reads has besides the rule's own columns."""
+
+
 class RuleRefusal(StrEnum):
     """Why no rule was made."""
 
@@ -63,6 +70,9 @@ class Rule(NamedTuple):
     language: Language
     quiet_from: int
     quiet_until: int
+    made_by: int
+    is_confirmed: bool
+    """Whether anything may be sent: by e-mail, when the address's owner has said yes."""
 
 
 class NewRule(NamedTuple):
@@ -104,10 +114,7 @@ def make_rule(  # noqa: PLR0913 - who asks for what
         made_by=made_by,
     )
     number = db.execute(made.returning(alert_rules.c.id)).scalar_one()
-    return Rule(
-        number, participant_id, new.kind, new.bound, new.channel, new.target, secret,
-        new.language, new.quiet_from, new.quiet_until,
-    )  # fmt: skip
+    return next(rule for rule in rules_of(db, [participant_id]) if rule.id == number)
 
 
 def end_rule(
@@ -120,7 +127,14 @@ def end_rule(
         .where(mine, alert_rules.c.ended_at.is_(None))
         .values(ended_at=moment_of(now_us), ended_by=ended_by)
     )
-    return db.execute(ended).rowcount == 1
+    if not db.execute(ended).rowcount:
+        return False
+    db.execute(
+        sa.update(alert_messages)
+        .where(alert_messages.c.rule_id == rule_id, alert_messages.c.state == "waiting")
+        .values(state="failed", fault="the rule has ended")
+    )
+    return True
 
 
 def find_rule(db: sa.Connection, participant_id: int, rule_id: int) -> Rule | None:
@@ -130,10 +144,20 @@ def find_rule(db: sa.Connection, participant_id: int, rule_id: int) -> Rule | No
 
 def rules_of(db: sa.Connection, participants: list[int]) -> list[Rule]:
     """Those in force of some participants."""
-    query = sa.select(alert_rules).where(
+    query = with_address(sa.select(alert_rules, *ADDRESS)).where(
         alert_rules.c.participant_id.in_(participants), alert_rules.c.ended_at.is_(None)
     )
     return [rule_of(row) for row in db.execute(query.order_by(alert_rules.c.id))]
+
+
+def with_address(query: "sa.Select[Any]") -> "sa.Select[Any]":
+    """The query with what the owner of a rule's address said, as ADDRESS names it."""
+    return query.outerjoin(
+        _asked,
+        (_asked.c.person_id == alert_rules.c.made_by)
+        & (_asked.c.address == alert_rules.c.target)
+        & (alert_rules.c.channel == Channel.EMAIL),
+    )
 
 
 def participants_with_rules(db: sa.Connection) -> list[int]:
@@ -147,4 +171,5 @@ def rule_of(row: Any) -> Rule:
     return Rule(
         row.id, row.participant_id, Kind(row.kind), row.bound, Channel(row.channel), row.target,
         row.secret and bytes(row.secret), Language(row.language), row.quiet_from, row.quiet_until,
+        row.made_by, row.channel != Channel.EMAIL or bool(row.address_confirmed),
     )  # fmt: skip

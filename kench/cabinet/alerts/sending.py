@@ -6,9 +6,10 @@ import json
 import smtplib
 import ssl
 from email.message import EmailMessage
+from typing import NamedTuple
 
 from kench.cabinet.alerts.outbox import Due
-from kench.cabinet.alerts.posting import TIMEOUT_S, PostError, post
+from kench.cabinet.alerts.posting import TIMEOUT_S, FaultKind, PostError, post
 from kench.cabinet.alerts.rules import Channel
 from kench.cabinet.alerts.targets import (
     Place,
@@ -26,6 +27,13 @@ SIGNATURE = "X-Kench-Signature"
 JSON_TYPE = {"Content-Type": "application/json"}
 
 
+class Fault(NamedTuple):
+    """Why something was not sent."""
+
+    kind: FaultKind
+    text: str
+
+
 class Sender:
     """Knows the servers; for any thread but the event loop's."""
 
@@ -33,7 +41,7 @@ class Sender:
         self._settings = settings
         self._clock = clock
 
-    def send(self, due: Due) -> str | None:
+    def send(self, due: Due) -> Fault | None:
         """Send it; return why it was not sent, without anything secret, or None."""
         by = {
             Channel.EMAIL: self._mail,
@@ -41,12 +49,17 @@ class Sender:
             Channel.BOT: self._write,
         }
         try:
-            by[due.rule.channel](due)
-        except (PostError, TargetError, ApiKeyError) as error:
-            return str(error)
+            by[due.channel](due)
+        except PostError as error:
+            return Fault(error.kind, str(error))
+        except TargetError as error:
+            return Fault(FaultKind.TARGET, str(error))
+        except ApiKeyError as error:
+            return Fault(FaultKind.SETUP, str(error))
         except (smtplib.SMTPException, OSError, ValueError) as error:
             code = getattr(error, "smtp_code", "")
-            return f"the mail server did not take it: {type(error).__name__} {code}".strip()
+            text = f"the mail server did not take it: {type(error).__name__} {code}".strip()
+            return Fault(FaultKind.MAIL, text)
         return None
 
     def _mail(self, due: Due) -> None:
@@ -54,7 +67,7 @@ class Sender:
         if settings.alerts_smtp_host is None:
             raise PostError("no mail server is set")
         letter = EmailMessage()
-        letter["From"], letter["To"] = settings.alerts_smtp_from, due.rule.target
+        letter["From"], letter["To"] = settings.alerts_smtp_from, due.target
         letter["Subject"] = due.message.title
         letter["Auto-Submitted"] = "auto-generated"
         letter.set_content(due.message.body)
@@ -75,17 +88,18 @@ class Sender:
             server.send_message(letter)
 
     def _call(self, due: Due) -> None:
-        if not self._settings.alerts_webhooks or due.rule.secret is None:
+        rule = due.rule
+        if not self._settings.alerts_webhooks or rule is None or rule.secret is None:
             raise PostError("webhooks are not called")
         here = self._settings.alerts_webhooks_here
-        place = place_of(due.rule.target, here=here)
+        place = place_of(due.target, here=here)
         body = json.dumps(
             {
                 "id": due.id,
                 "event": due.event,
-                "rule": due.rule.id,
-                "kind": due.rule.kind,
-                "participant": due.rule.participant_id,
+                "rule": rule.id,
+                "kind": rule.kind,
+                "participant": rule.participant_id,
                 "title": due.message.title,
                 "text": due.message.body,
                 "queued_at": due.queued_us // 1_000_000,
@@ -93,7 +107,7 @@ class Sender:
             ensure_ascii=False,
         ).encode()
         at_s = self._clock.now_us() // 1_000_000
-        headers = JSON_TYPE | {SIGNATURE: signature_of(due.rule.secret, at_s, body)}
+        headers = JSON_TYPE | {SIGNATURE: signature_of(rule.secret, at_s, body)}
         post(place, resolve(place, here=here), headers, body, self._clock)
 
     def _write(self, due: Due) -> None:
@@ -107,7 +121,7 @@ class Sender:
             base.tls, base.host, base.port, f"{base.path.rstrip('/')}/bot{token}/sendMessage"
         )
         text = f"{due.message.title}\n{due.message.body}"
-        body = json.dumps({"chat_id": due.rule.target, "text": text}).encode()
+        body = json.dumps({"chat_id": due.target, "text": text}).encode()
         post(place, base.host, JSON_TYPE, body, self._clock)
 
 
@@ -125,6 +139,11 @@ def channels_of(settings: AlertSettings) -> list[Channel]:
         Channel.BOT: settings.alerts_bot_url is not None,
     }
     return [channel for channel in Channel if possible[channel]]
+
+
+def sends_letters(settings: AlertSettings) -> bool:
+    """Whether there is a mail server at all."""
+    return Channel.EMAIL in channels_of(settings)
 
 
 def fits(settings: AlertSettings, channel: Channel, target: str) -> bool:

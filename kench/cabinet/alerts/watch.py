@@ -1,15 +1,19 @@
 """The thread of alerts: judges rules each minute, sends what is due; one process at a time."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import sqlalchemy as sa
 import structlog
+from prometheus_client import CollectorRegistry
 
+from kench.cabinet.alerts.addresses import forget_links, make_link
 from kench.cabinet.alerts.facts import FRESH_US, Facts, read_facts
-from kench.cabinet.alerts.news import Told, due_us, news
+from kench.cabinet.alerts.figures import AlertFigures, read_waiting
+from kench.cabinet.alerts.news import Event, Told, due_us, news
 from kench.cabinet.alerts.outbox import Due, forget_messages, queue, settle, take_due
 from kench.cabinet.alerts.rules import Rule, participants_with_rules, rules_of
-from kench.cabinet.alerts.sending import Sender
+from kench.cabinet.alerts.sending import Fault, Sender
 from kench.cabinet.alerts.tables import alert_states
 from kench.cabinet.alerts.wording import message_of
 from kench.cabinet.numbers.live import read_written
@@ -29,6 +33,7 @@ SENDERS = 4
 THREADS = 2
 """Connections of PostgreSQL that it uses at once."""
 JOIN_S = 15.0
+LINK_PATH = "/mail/"
 
 log = structlog.get_logger("alerts")
 
@@ -36,8 +41,19 @@ log = structlog.get_logger("alerts")
 class AlertWatch(Looking):
     """Works in threads of its own until it is stopped."""
 
-    def __init__(self, engine: sa.Engine, sender: Sender, clock: Clock, origin: str) -> None:
+    def __init__(  # noqa: PLR0913 - what it works with
+        self,
+        engine: sa.Engine,
+        sender: Sender,
+        clock: Clock,
+        origin: str,
+        *,
+        random_bytes: Callable[[int], bytes],
+        registry: CollectorRegistry,
+    ) -> None:
         """Create it; `start` begins."""
+        self._random_bytes = random_bytes
+        self._figures = AlertFigures(registry)
         self._engine = engine
         self._sender = sender
         self._clock = clock
@@ -49,6 +65,8 @@ class AlertWatch(Looking):
         now_us = self._clock.now_us()
         with self._engine.begin() as db:
             forget_messages(db, now_us)
+            forget_links(db, now_us)
+            self._figures.show(*read_waiting(db, now_us))
             written = read_written(db)
             whose = participants_with_rules(db)
         if written is None or us_of(written) < now_us - FRESH_US:
@@ -66,18 +84,32 @@ class AlertWatch(Looking):
         if not due:
             return 0
         with ThreadPoolExecutor(SENDERS, thread_name_prefix="alert") as threads:
-            for one, fault in zip(due, threads.map(self._sender.send, due), strict=True):
+            made = [self._with_link(one) for one in due]
+            for one, fault in zip(due, threads.map(self._sender.send, made), strict=True):
                 self._settle(one, fault)
         return len(due)
 
-    def _settle(self, due: Due, fault: str | None) -> None:
+    def _with_link(self, due: Due) -> Due:
+        """A letter with the address of its page; a question's is made now and kept nowhere."""
+        if due.address_id is None:
+            return due
+        path = due.path
+        if due.event is Event.CONFIRM:
+            with self._engine.begin() as db:
+                now_us = self._clock.now_us()
+                path = LINK_PATH + make_link(db, due.address_id, now_us, self._random_bytes)
+        body = f"{due.message.body}\n{self._origin}{path}"
+        return due._replace(message=due.message._replace(body=body))
+
+    def _settle(self, due: Due, fault: Fault | None) -> None:
         with self._engine.begin() as db:
-            settle(db, due.id, due.tries, fault)
+            settle(db, due.id, due.tries, fault.text if fault else None)
+        self._figures.count(due, fault)
         if fault is not None:
-            log.warning("alert not sent", message=due.id, tries=due.tries, why=fault)
+            log.warning("alert not sent", message=due.id, tries=due.tries, why=fault.text)
 
     def _judge(self, db: sa.Connection, whose: list[int], now_us: int) -> int:
-        rules = rules_of(db, whose)
+        rules = [rule for rule in rules_of(db, whose) if rule.is_confirmed]
         facts = read_facts(db, whose, rules, now_us)
         named = sa.select(participants.c.id, participants.c.name).where(
             participants.c.id.in_(whose)

@@ -7,6 +7,7 @@ from kench.cabinet.alerts.news import Event
 from kench.cabinet.alerts.rules import Kind, Rule
 from kench.cabinet.words.catalogues import words_of
 from kench.cabinet.words.formats import Formats
+from kench.cabinet.words.languages import Language
 
 NAMES_MAX = 20
 
@@ -48,6 +49,18 @@ def message_of(  # noqa: PLR0913, PLR0917 - what a message tells of
     if len(names) > NAMES_MAX:
         lines.append("…")
     return Message(title % values, "\n".join([*lines, page]))
+
+
+def confirmation_message(language: Language) -> Message:
+    """Ask the owner of an address; the link comes after it."""
+    _ = words_of(language).gettext
+    return Message(
+        _("Shall letters of the State System of Collective Mining come to this address?"),
+        _(
+            "Somebody who has entered the personal cabinet asked for it. Open this page within 24 "
+            "hours and say yes or no. Without a yes nothing else is sent here."
+        ),
+    )
 
 
 def test_message(rule: Rule, participant: str, page: str) -> Message:

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kench.cabinet.registration.cases import open_cases
 from kench.cabinet.registration.notice_store import take_effect, waiting_notices
+from kench.cabinet.registration.telling import tell_what_is_near
 from kench.pool.calendar import day_at
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
@@ -57,6 +58,7 @@ class DueWork(Looking):
             if not db.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(DUE_LOCK))):
                 return 0
             done = take_effect(db, now_us)
+            tell_what_is_near(db, now_us)
         with self._engine.connect() as db:
             self._tell(db, now_us)
         self._looked_on, self._looked_s = day_at(now_us), self._clock.monotonic()

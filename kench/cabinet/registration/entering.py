@@ -7,6 +7,7 @@ import hashlib
 
 import sqlalchemy as sa
 
+from kench.cabinet.alerts.letters import Letter
 from kench.cabinet.login.people import PeopleRole, add_person
 from kench.cabinet.registration.application import Way
 from kench.cabinet.registration.bodies import data_of
@@ -17,6 +18,7 @@ from kench.cabinet.registration.notice_store import lapse_waiting
 from kench.cabinet.registration.officers import check_officer
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.registration.states import Act, ParticipantState
+from kench.cabinet.registration.telling import tell_decision, tell_participant
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.words.catalogues import N_
 from kench.pool import register
@@ -38,6 +40,7 @@ def decide(db: sa.Connection, act: SignedAct) -> Case:
         if not decision.reason:
             raise ActRefusedError(N_("A refusal says why."))
         add_event(db, case.id, case.state, Act.REFUSE, act)
+        tell_decision(db, case, act.signed_us, participant_id=None)
         return case
     certificate = decision.certificate or application.certificate
     if certificate is None:
@@ -65,6 +68,7 @@ def decide(db: sa.Connection, act: SignedAct) -> Case:
     if refused is not None:
         raise AssertionError(f"the owner of a new participant was not added: {refused}")
     add_event(db, case.id, case.state, Act.REGISTER, act, participant_id)
+    tell_decision(db, case, act.signed_us, participant_id=participant_id)
     return case
 
 
@@ -76,4 +80,8 @@ def exclude(db: sa.Connection, act: SignedAct) -> int:
         raise ActRefusedError(N_("An exclusion says why."))
     move(db, exclusion.participant, Act.EXCLUDE, now_us=act.signed_us, act_id=act.id)
     lapse_waiting(db, exclusion.participant, act.signed_us)
+    tell_participant(
+        db, exclusion.participant, Letter.EXCLUDED, "notices", act.signed_us,
+        number=exclusion.participant,
+    )  # fmt: skip
     return exclusion.participant

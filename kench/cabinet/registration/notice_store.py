@@ -36,6 +36,7 @@ from kench.cabinet.registration.states import (
     transition,
 )
 from kench.cabinet.registration.tables import notice_events, notices
+from kench.cabinet.registration.telling import tell_of_notice
 from kench.cabinet.signing.acts import SignedAct, read_act
 from kench.cabinet.words.catalogues import N_
 from kench.pool.calendar import Deadline, WorkingDays, day_at
@@ -331,6 +332,7 @@ def _add_event(  # noqa: PLR0913, PLR0917 - one row
             act_id=act_id,
         )
     )
+    tell_of_notice(db, notice_id, done, at_us)
 
 
 def _cases(

@@ -8,13 +8,18 @@ from types import MappingProxyType
 
 import sqlalchemy as sa
 
+from kench.cabinet.alerts.letters import Letter
+from kench.cabinet.alerts.sending import sends_letters
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.messages.store import keep_answer, keep_message
+from kench.cabinet.registration.application import Application
 from kench.cabinet.registration.bodies import Withdrawal, data_of
 from kench.cabinet.registration.cases import submit, withdraw
 from kench.cabinet.registration.entering import decide, exclude
 from kench.cabinet.registration.notice_store import notify, read_notice_case, withdraw_notice
+from kench.cabinet.registration.notices import Notice
 from kench.cabinet.registration.refusals import ActRefusedError
+from kench.cabinet.registration.telling import ask_contact, tell_participant
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.words.catalogues import N_
@@ -31,12 +36,17 @@ def calendar_of(cabinet: Cabinet, at_us: int) -> WorkingDays:
 
 def _application(db: sa.Connection, act: SignedAct, cabinet: Cabinet) -> str:
     number = submit(db, act, calendar_of(cabinet, act.signed_us))
+    if sends_letters(cabinet.settings):
+        ask_contact(db, act, data_of(act.content, Application).applicant.email)
     return f"/applications/{number}?said=applied"
 
 
 def _notice(db: sa.Connection, act: SignedAct, cabinet: Cabinet) -> str:
     number = notify(db, act, calendar_of(cabinet, act.signed_us))
     case = read_notice_case(db, number)
+    changes = data_of(act.content, Notice).changes
+    if changes is not None and changes.email and sends_letters(cabinet.settings):
+        ask_contact(db, act, changes.email)
     return f"/p/{case.participant_id if case else 0}/notices?said=notified"
 
 
@@ -59,7 +69,10 @@ def _exclusion(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
 
 
 def _message(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
-    return f"/desk/participants/{keep_message(db, act).participant_id}/messages?said=message_sent"
+    line = keep_message(db, act)
+    whose = line.participant_id
+    tell_participant(db, whose, Letter.MESSAGE, f"messages/{line.id}", act.signed_us, number=whose)
+    return f"/desk/participants/{whose}/messages?said=message_sent"
 
 
 def _answer(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import CollectorRegistry
 
 from kench.cabinet.alerts.outbox import TRIES_MAX, MessageLine, messages_of
 from kench.cabinet.alerts.rules import (
@@ -30,6 +31,7 @@ from kench.pool.clock import ManualClock
 from kench.pool.database import open_engine
 from kench.pool.moments import us_of
 from tests.support.grants import Two, two_participants
+from tests.support.letters import confirm_address
 from tests.support.mail_server import mail_server, post_server
 from tests.support.pki import PIN
 from tests.support.signing import Draw, cabinet_engine
@@ -72,6 +74,8 @@ def ruled(
     values = {"kind": Kind.SILENT, "bound": 10, "language": Language.EN} | more
     with engine.begin() as db:
         person = know_person(db, PIN, "Асан Усенов", clock.now_us())
+        if channel is Channel.EMAIL:
+            confirm_address(db, person.id, target, clock.now_us())
         made = make_rule(
             db, whose, NewRule(channel=channel, target=target, **values),
             made_by=person.id, now_us=clock.now_us(), random_bytes=Draw(7),
@@ -81,7 +85,10 @@ def ruled(
 
 
 def watch_of(engine: sa.Engine, clock: ManualClock, **settings: Any) -> AlertWatch:
-    return AlertWatch(engine, Sender(AlertSettings(**settings), clock), clock, ORIGIN)
+    return AlertWatch(
+        engine, Sender(AlertSettings(**settings), clock), clock, ORIGIN,
+        random_bytes=Draw(99), registry=CollectorRegistry(),
+    )  # fmt: skip
 
 
 def lines(engine: sa.Engine, whose: int) -> list[MessageLine]:
@@ -118,7 +125,7 @@ def test_a_silent_worker_is_told_by_e_mail_and_so_is_its_return(
     titles = [line.title for line in lines(engine, two.first)]
     assert titles[1] == "Ала-Тоо: молчат воркеры: 1, не менее 10 мин"
     with engine.connect() as db:
-        body = db.scalar(sa.text("SELECT body FROM alert_messages ORDER BY id LIMIT 1"))
+        body = db.scalar(sa.text("SELECT body FROM alert_messages WHERE event = 'begun'"))
     assert body == f"rig2\n{ORIGIN}/p/{two.first}/"
 
 

@@ -53,7 +53,7 @@ class Guard(Enum):
 
 GUARDS = (
     (r"/|/healthz|/metrics|/favicon\.ico|/language/.*|/enter(/.*)?|/leave", Guard.OPEN),
-    (r"/(watch|api|accounts|stats)/.*", Guard.KEYED),
+    (r"/(watch|mail|api|accounts|stats)/.*", Guard.KEYED),
     (r"/sign/.*", Guard.BROWSER),
     (r"/p|/apply|/applications|/account|/account/logins/.*", Guard.PERSON),
     (r"/apply/documents/.*|/applications/.*", Guard.OWN),

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from kench.cabinet.alerts.addresses import ask_address
 from kench.cabinet.alerts.news import Event, due_us
 from kench.cabinet.alerts.outbox import may_test, messages_of, queue
 from kench.cabinet.alerts.rules import (
@@ -26,6 +27,7 @@ from kench.cabinet.alerts.sending import channels_of, fits
 from kench.cabinet.alerts.wording import test_message
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.cabinet.web.acting import TABS, Acting, Tab, render_room
+from kench.cabinet.web.contact import SAID_OF
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import go
 from kench.cabinet.web.said import SAID, Said
@@ -57,6 +59,7 @@ SAID[f"rule_{RuleRefusal.QUIET}"] = Said(N_("Give quiet hours as 22:00."), good=
 SAID[f"rule_{RuleRefusal.LIMIT}"] = Said(
     N_("There are as many rules as one participant may have: end one first."), good=False
 )
+SAID["rule_unconfirmed"] = Said(N_("That address is not confirmed yet."), good=False)
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 
 room = APIRouter()
@@ -108,8 +111,13 @@ def make(  # noqa: PLR0913, PLR0917 - what FastAPI hands over
             str(acting.participant_id), visit.address, f"{kind} {bound} {channel} {target}",
             login.person.id, login.id,
         ))  # fmt: skip
+        asked = None
+        if not isinstance(made, RuleRefusal) and not made.is_confirmed:
+            asked = ask_address(db, login.person.id, target, visit.language, visit.now_us)
     if isinstance(made, RuleRefusal):
         return go(page, f"rule_{made}")
+    if asked is not None:
+        return go(page, SAID_OF[asked])
     if made.secret is None:
         return go(page, "rule_made")
     return _page(request, cabinet, visit, acting, made)
@@ -142,6 +150,8 @@ def test(cabinet: CabinetHere, visit: VisitHere, acting: Acting, rule_id: int) -
         rule = find_rule(db, acting.participant_id, rule_id)
         if rule is None:
             return go(page, "rule_gone")
+        if not rule.is_confirmed:
+            return go(page, "rule_unconfirmed")
         if not may_test(db, rule_id, visit.now_us):
             return go(page, "rule_tests")
         message = test_message(rule, acting.name, cabinet.settings.cabinet_origin + page)
@@ -150,6 +160,19 @@ def test(cabinet: CabinetHere, visit: VisitHere, acting: Acting, rule_id: int) -
             due_us=due_us(visit.now_us, rule.quiet_from, rule.quiet_until),
         )  # fmt: skip
     return go(page, "rule_tested")
+
+
+@room.post("/p/{participant_id}/alerts/{rule_id}/ask")
+def ask_again(cabinet: CabinetHere, visit: VisitHere, acting: Acting, rule_id: int) -> Response:
+    """Send the owner of a rule's address one more link."""
+    _check(rule_id)
+    page = f"/p/{acting.participant_id}/alerts"
+    with cabinet.engine.begin() as db:
+        rule = find_rule(db, acting.participant_id, rule_id)
+        if rule is None or rule.channel is not Channel.EMAIL:
+            return go(page, "rule_gone")
+        asked = ask_address(db, rule.made_by, rule.target, visit.language, visit.now_us)
+    return go(page, SAID_OF[asked])
 
 
 def _page(

@@ -1,9 +1,12 @@
 """A person's own applications: what became of each, until when it is decided, taking one back."""
 
+import sqlalchemy as sa
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from kench.cabinet.alerts.addresses import ask_address, state_of_address
+from kench.cabinet.alerts.sending import sends_letters
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.registration.application import APPLICANT_KINDS, WAYS
 from kench.cabinet.registration.attachments import ATTACHMENT_KINDS
@@ -16,8 +19,9 @@ from kench.cabinet.registration.states import ApplicationState
 from kench.cabinet.signing.acts import read_act
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.asking import ask_signature
+from kench.cabinet.web.contact import SAID_OF, Contact
 from kench.cabinet.web.downloads import attachment_response
-from kench.cabinet.web.pages import render
+from kench.cabinet.web.pages import go, render
 from kench.cabinet.web.paths import Number
 from kench.cabinet.web.said import SAID, Said
 from kench.cabinet.web.visit import CabinetHere, Entered, VisitHere
@@ -60,12 +64,13 @@ def show_application(
         if case.state in {ApplicationState.REFUSED, ApplicationState.REGISTERED}:
             decided = read_act(db, case.events[-1].act_id)
             decision = data_of(decided.content, Decision) if decided else None
+        contact = _contact(db, cabinet, case, application.applicant.email)
     return render(
         request, visit, "registration/application.html", case=case, application=application,
         decision=decision, left=days_left(cabinet, visit.now_us, case),
         total=total_of(application.equipment), states=STATES, grounds=GROUNDS, near=NEAR_DAYS,
         ways=WAYS, applicant_kinds=APPLICANT_KINDS, holdings=HOLDINGS,
-        attachment_kinds=ATTACHMENT_KINDS,
+        attachment_kinds=ATTACHMENT_KINDS, contact=contact,
     )  # fmt: skip
 
 
@@ -93,10 +98,29 @@ def withdraw(cabinet: CabinetHere, visit: VisitHere, login: Entered, number: Num
         )
 
 
+@room.post("/applications/{number}/contact")
+def ask_again(cabinet: CabinetHere, visit: VisitHere, login: Entered, number: Number) -> Response:
+    """Send the address in the application one more link."""
+    with cabinet.engine.begin() as db:
+        case = _own(read_case(db, number), login.person.id)
+        if not sends_letters(cabinet.settings):
+            raise HTTPException(404)
+        address = application_of(db, case)[0].applicant.email
+        asked = ask_address(db, login.person.id, address, visit.language, visit.now_us)
+    return go(f"/applications/{number}", SAID_OF[asked])
+
+
 def days_left(cabinet: Cabinet, now_us: int, case: Case) -> int:
     """Working days until the deadline; below zero when it is missed."""
     calendar = calendar_of(cabinet, now_us)
     return calendar.working_days_between(day_at(now_us), case.deadline.day)
+
+
+def _contact(db: sa.Connection, cabinet: Cabinet, case: Case, address: str) -> Contact | None:
+    if not sends_letters(cabinet.settings):
+        return None
+    state = state_of_address(db, case.person_id, address)
+    return Contact(address, state, f"/applications/{case.id}/contact")
 
 
 def _own(case: Case | None, person_id: int) -> Case:

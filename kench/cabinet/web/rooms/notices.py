@@ -8,6 +8,10 @@ from fastapi import APIRouter, Depends, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from kench.cabinet.alerts.addresses import AddressState, ask_address, state_of_address
+from kench.cabinet.alerts.letters import goes_to_participant
+from kench.cabinet.alerts.sending import sends_letters
+from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.login.people import ActsFor, PeopleRole
 from kench.cabinet.registration.accounts import FIELDS as ACCOUNT_FIELDS
 from kench.cabinet.registration.application import Draft
@@ -27,6 +31,7 @@ from kench.cabinet.registration.notice_store import (
 from kench.cabinet.registration.notices import NOTICE_KINDS, Notice, first_day, read_notice
 from kench.cabinet.registration.outcomes import calendar_of
 from kench.cabinet.registration.states import NoticeKind, NoticeState, ParticipantState
+from kench.cabinet.registration.telling import contact_of
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.acting import TABS, Acting, Tab, acting_as, render_room
 from kench.cabinet.web.asking import ask_signature
@@ -37,6 +42,7 @@ from kench.cabinet.web.attaching import (
     take_file,
     typed_rows,
 )
+from kench.cabinet.web.contact import SAID_OF, Contact
 from kench.cabinet.web.downloads import attachment_response
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import go
@@ -74,19 +80,34 @@ room = APIRouter()
 
 @room.get("/p/{participant_id}/notices")
 def show_notices(
-    request: Request, cabinet: CabinetHere, visit: VisitHere, acts: Acting
+    request: Request, cabinet: CabinetHere, visit: VisitHere, login: Entered, acts: Acting
 ) -> Response:
     """List the notices, and offer those that can be made now."""
     today, calendar = day_at(visit.now_us), calendar_of(cabinet, visit.now_us)
     with cabinet.engine.connect() as db:
         state = state_of(db, acts.participant_id)
         cases, history = notices_of(db, acts.participant_id), history_of(db, acts.participant_id)
+        contact = _contact(db, cabinet, acts, login.person.id)
     return render_room(
         request, visit, acts, "registration/notices.html", cases=cases, state=state,
         history=history, notice_kinds=NOTICE_KINDS, states=NOTICE_STATES,
         participant_states=PARTICIPANT_STATES, offered=_offered(acts, state, cases),
         first={kind: first_day(kind, today, calendar) for kind in NoticeKind if kind.has_day},
+        contact=contact,
     )  # fmt: skip
+
+
+@room.post("/p/{participant_id}/notices/contact")
+def ask_contact_again(
+    cabinet: CabinetHere, visit: VisitHere, login: Entered, acts: Owning
+) -> Response:
+    """Send the address in the register one more link."""
+    with cabinet.engine.begin() as db:
+        address = contact_of(db, acts.participant_id)
+        if address is None or not sends_letters(cabinet.settings):
+            raise HTTPException(404)
+        asked = ask_address(db, login.person.id, address, visit.language, visit.now_us)
+    return go(f"/p/{acts.participant_id}/notices", SAID_OF[asked])
 
 
 @room.get("/p/{participant_id}/notices/new/{kind}")
@@ -182,6 +203,16 @@ def get_draft_document(
     with cabinet.engine.connect() as db:
         draft = read_draft_of(db, login.person.id, draft_of(acts.participant_id, kind))
         return attachment_response(db, draft.attachments, document)
+
+
+def _contact(db: sa.Connection, cabinet: Cabinet, acts: ActsFor, person_id: int) -> Contact | None:
+    address = contact_of(db, acts.participant_id)
+    if acts.role != "owner" or address is None or not sends_letters(cabinet.settings):
+        return None
+    state = state_of_address(db, person_id, address)
+    if goes_to_participant(db, acts.participant_id, address):
+        state = AddressState.CONFIRMED
+    return Contact(address, state, f"/p/{acts.participant_id}/notices/contact")
 
 
 def _own(case: NoticeCase | None, acts: ActsFor) -> NoticeCase:

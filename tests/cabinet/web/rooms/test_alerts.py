@@ -7,8 +7,10 @@ import pytest
 
 from kench.cabinet.alerts.outbox import TESTS_MAX
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.login.persons import know_person
 from tests.support.cabinet import Client, cabinet_of, client_in
 from tests.support.grants import TECHNICIAN_PIN, Two
+from tests.support.letters import confirm_address
 from tests.support.pki import PIN, SECOND_PIN
 
 FIELDS = {"kind": "silent", "bound": "15", "channel": "email", "target": "asan@example.kg",
@@ -21,6 +23,13 @@ def cabinet(module_database: str, two: Two) -> Iterator[Cabinet]:
     del two
     with cabinet_of(module_database, alerts_smtp_host="127.0.0.1") as made:
         yield made
+
+
+@pytest.fixture(autouse=True)
+def _confirmed(cabinet: Cabinet) -> None:
+    with cabinet.engine.begin() as db:
+        person = know_person(db, PIN, "Асан Усенов", cabinet.clock.now_us())
+        confirm_address(db, person.id, FIELDS["target"], cabinet.clock.now_us())
 
 
 @pytest.fixture

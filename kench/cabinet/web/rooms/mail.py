@@ -1,0 +1,55 @@
+"""What a letter's link opens: the owner of an address says yes or no to letters.
+
+The link's secret is in the address, so nothing happens by opening it; programs that look at the
+links of letters open them too.
+"""
+
+from fastapi import APIRouter, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from kench.cabinet.alerts.addresses import SECRET_BYTES, find_link, use_link
+from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
+from kench.cabinet.web.forms import Posted, text_of
+from kench.cabinet.web.pages import render
+from kench.cabinet.web.visit import CabinetHere, VisitHere
+
+room = APIRouter()
+
+
+@room.get("/mail/{secret}")
+def ask(request: Request, cabinet: CabinetHere, visit: VisitHere, secret: str) -> Response:
+    """Say which address it is about, and ask."""
+    _check(secret)
+    with cabinet.engine.begin() as db:
+        link = find_link(db, secret, visit.now_us)
+    if link is None:
+        raise HTTPException(404)
+    return render(request, visit, "mail.html", address=link.address, secret=secret, wanted=None)
+
+
+@room.post("/mail/{secret}")
+def answer(
+    request: Request, cabinet: CabinetHere, visit: VisitHere, secret: str, form: Posted
+) -> Response:
+    """Keep what was said; the link is used then."""
+    _check(secret)
+    said = text_of(form, "do")
+    with cabinet.engine.begin() as db:
+        link = find_link(db, secret, visit.now_us)
+        if link is None:
+            raise HTTPException(404)
+        if said not in {"yes", "no"}:
+            raise HTTPException(400)
+        wanted = said == "yes"
+        use_link(db, link, visit.now_us, wanted=wanted)
+        keep_trail(db, TrailEntry(
+            visit.now_us, "confirm_address" if wanted else "refuse_address", DONE,
+            f"address {link.address_id}", visit.address,
+        ))  # fmt: skip
+    return render(request, visit, "mail.html", address=link.address, secret="", wanted=wanted)
+
+
+def _check(secret: str) -> None:
+    if len(secret) != 2 * SECRET_BYTES or not secret.isascii():
+        raise HTTPException(404)
