@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from kench.cabinet.web.forms import SAFE_METHODS
@@ -44,6 +44,9 @@ HEADERS = {
 TWO_YEARS_S = 63_072_000
 OPEN_PATHS = frozenset({"/healthz", "/metrics"})
 """What probes ask for by whatever name the machine has."""
+PROGRAMS_PATHS = ("/api/", "/accounts/", "/stats/")
+"""What programs read, with a key and not with a cookie: there is nothing to send."""
+METHODS = SAFE_METHODS | {"POST"}
 
 
 def headers_of(settings: Settings) -> dict[str, str]:
@@ -102,6 +105,9 @@ class Shield:
                 path = scope.get("raw_path", b"/").decode("ascii", "replace")
                 return RedirectResponse(self._origin + path + (f"?{query}" if query else ""), 307)
             return PlainTextResponse(f"The cabinet is at {self._origin}\n", 421)
+        refusal = _refuse_method(scope["method"], scope["path"])
+        if refusal is not None:
+            return refusal
         if safe or self._is_own(headers.getlist("origin"), headers.get("sec-fetch-site")):
             return None
         return PlainTextResponse("This form does not come from a page of the cabinet.\n", 403)
@@ -112,3 +118,15 @@ class Shield:
         if any(origin != self._origin for origin in said):
             return False
         return site == "same-origin" if site is not None else bool(said)
+
+
+def _refuse_method(method: str, path: str) -> Response | None:
+    """Return the answer to a method that no page has."""
+    if path.startswith(PROGRAMS_PATHS):
+        if method in {"GET", "HEAD"}:
+            return None
+        said = {"error": "refused", "message": "there is only reading here: use GET"}
+        return JSONResponse(said, 405, headers={"Allow": "GET"})
+    if method in METHODS:
+        return None
+    return PlainTextResponse("There is no such method.\n", 405, headers={"Allow": "GET, POST"})
