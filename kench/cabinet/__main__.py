@@ -8,10 +8,13 @@ from kench.cabinet.alerts.watch import THREADS as ALERT_THREADS
 from kench.cabinet.alerts.watch import AlertWatch
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.door import Door, Doors, context_of
+from kench.cabinet.login.revoked import THREADS as REVOKED_THREADS
+from kench.cabinet.login.revoked import RevokedLogins
 from kench.cabinet.login.sweep import Sweep
 from kench.cabinet.serving import listen, serve
 from kench.cabinet.web.app import make_app
 from kench.cabinet.web.assets import check_assets, read_assets
+from kench.cabinet.web.entering import limits_of
 from kench.cabinet.web.officers import make_officers_app
 from kench.cabinet.web.threads import THREADS_MAX
 from kench.pool.clock import SystemClock
@@ -22,6 +25,8 @@ from kench.pool.orders.watch import OrderWatch
 from kench.pool.postgres import database_url
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
+from kench.pool.signature.certificates import CertificateChecker
+from kench.pool.signature.lists import FreshLists
 
 ROLE = "cabinet"
 STATEMENT_S = 10.0
@@ -60,7 +65,7 @@ def main() -> None:
             url,
             Role.CABINET,
             application_name="kench cabinet",
-            pool_size=THREADS_MAX + ALERT_THREADS,
+            pool_size=THREADS_MAX + ALERT_THREADS + REVOKED_THREADS,
             statement_timeout_s=STATEMENT_S,
             rested_s=RESTED_S,
         )
@@ -71,6 +76,8 @@ def main() -> None:
         # What people sign is about the coins of the orders' network: the demo's may on regtest.
         persons = verifier_of(settings, lambda _text: orders.book.network, lists)
         cabinet = Cabinet(engine, settings, clock, os.urandom, persons, orders)
+        checker = certificates_of(settings, lambda: orders.book.network, lists)
+        revoked = _watch_logins(cabinet, lists, checker)
         sweep = Sweep(engine, clock)
         sweep.start()
 
@@ -90,14 +97,27 @@ def main() -> None:
         if door is None:
             serve(people, listener)
         else:
-            checker = certificates_of(settings, lambda: orders.book.network, lists)
             officers = make_officers_app(people, settings.officers_origin, checker)
             serve(Doors(people, officers), listener, door)
-        sweep.stop()
-        alerts.stop()
-        orders.stop()
-        lists.stop()
+        for looking in (revoked, sweep, alerts, orders, lists):
+            looking.stop()
         engine.dispose()
+
+
+def _watch_logins(
+    cabinet: Cabinet, lists: FreshLists, checker: CertificateChecker
+) -> RevokedLogins:
+    """End logins from now on whose certificate is revoked."""
+    watch = RevokedLogins(
+        cabinet.engine,
+        cabinet.clock,
+        lists=lists.current,
+        checker=checker,
+        asks=bool(cabinet.settings.signature_ocsp_urls),
+        idle_us=limits_of(cabinet).idle_us,
+    )
+    watch.start()
+    return watch
 
 
 def _open_door(settings: Settings) -> tuple[Door | None, Settings]:
