@@ -26,7 +26,7 @@ LANGUAGE = os.environ.get("KENCH_TEST_LANGUAGE", "ky")
 ADDRESS = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202"
 """Whose blocks bury those of the pool."""
 MATURITY_BLOCKS = 101
-MOVES_MS = 10_000
+MOVES_MS = 60_000
 SOLD_MS = 60_000
 APPLICATION = {
     "certificate_number": "M-17",
@@ -160,10 +160,12 @@ def _mining(url: str, login: str, token: str) -> Iterator[None]:
         env={**os.environ, "KENCH_MINE_PASSWORD": token},
         stdout=subprocess.DEVNULL,
     )
-    yield
-    assert miner.poll() is None
-    miner.terminate()
-    miner.wait(WAIT_S)
+    try:
+        yield
+        assert miner.poll() is None
+    finally:
+        miner.terminate()
+        miner.wait(WAIT_S)
 
 
 def _earn(page: Page, up: RunningUp) -> None:
