@@ -19,6 +19,7 @@ BENCHMARKS = (
     "hostile",
     "revocation",
     "statistics",
+    "first_share",
     "split",
     "cabinet",
     "books",

@@ -32,13 +32,14 @@ from kench.pool.journal import SHARE
 from kench.pool.journal.mark import DurableMark, Mark
 from kench.pool.journal.segment import OpenSegment
 from kench.pool.postgres import EmbeddedPostgres
+from kench.pool.settings import Settings
 from kench.stratum.statistics.gathering import BUCKET_S, HOUR_S
 from kench.stratum.statistics.keeper import Keeper, KeeperSettings
 from kench.stratum.statistics.partitions import Retention
 from kench.stratum.statistics.sessions import SessionFacts, encode
 
 SHARES_PER_MINUTE = 12
-LIVE_S = 10.0
+LIVE_S: float = Settings.model_fields["statistics_live_s"].default
 # Of one core, the thread and PostgreSQL together.
 HELD_PERCENT = 10.0
 WORKERS_PER_PARTICIPANT = 100

@@ -217,7 +217,7 @@ class Settings(CabinetSettings, SignatureSettings, BaseSettings):
     journal_buffer_records: Annotated[int, Field(ge=64, le=2**24)] = 65_536
     """Shares that may wait for the disk; when full, new ones are refused as overloaded."""
 
-    statistics_live_s: Annotated[float, Field(ge=1, le=30)] = 10.0
+    statistics_live_s: Annotated[float, Field(ge=1, le=30)] = 6.0
     """Numbers of each worker are written anew after this many seconds."""
     history_ten_minutes_d: Annotated[int, Field(ge=32, le=3660)] = 40
     """Days for which the history of workers by ten minutes is kept; it goes month by month."""

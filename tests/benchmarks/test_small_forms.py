@@ -9,6 +9,7 @@ from benchmarks import __main__ as everything
 from benchmarks import (
     books,
     cabinet,
+    first_share,
     found_block,
     native_check,
     proofs,
@@ -106,13 +107,21 @@ def test_a_slow_template_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     assert template_to_job.main(["--rounds", "2"]) == 1
 
 
+def test_an_open_page_shows_the_first_share(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    words = ["--rounds", "1", "--folder", str(tmp_path / "disk"), "--json", str(figures)]
+    first_share.main(words)
+    (seconds,) = json.loads(figures.read_text())["seconds"]
+    assert 0 < seconds < first_share.GIVEN_UP_S
+
+
 def test_statistics_measures_each_kind_of_work(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
-    words = ["--workers", "300", "--seconds", "10", "--folder", str(tmp_path)]
+    words = ["--workers", "300", "--seconds", "6", "--folder", str(tmp_path)]
     statistics.main([*words, "--json", str(figures)])
     works = json.loads(figures.read_text())["works"]
     assert all(work["times"] > 0 and work["keeper_s"] > 0 for work in works.values())
-    assert works["shares"]["times"] == 9
+    assert works["shares"]["times"] == 5
 
 
 def test_a_benchmark_that_does_not_exist_is_named(
