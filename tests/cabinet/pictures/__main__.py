@@ -104,7 +104,7 @@ def _take(  # noqa: PLR0917 - what is looked at, and how
             answer = page.goto(picture.path(world, asked))
             assert answer is not None
             assert answer.ok, (picture.name, answer.status)
-            if page.locator("figure.chart").count():
+            if page.locator("[data-live-from] figure.chart").count():
                 page.locator("figure.chart canvas").first.wait_for()
             check_width(page)
             _keep(page, folder / picture_file(picture.name, language, look.size[0]), look.size[0])

@@ -11,7 +11,7 @@ ANYBODY = ""
 NO_PAGES = (
     r"/(healthz|metrics|favicon\.ico)", r"/language/.*", r"/(api|accounts|stats)/.*",
     r".*\.(csv|json|pdf|zip)", r".*\.{form}", r".*/(live|series|content)",
-    r".*/documents/{\w+}",
+    r".*/documents/{\w+}", r"/enter/sign-on/.*", r"/enter/certificate.*",
 )  # fmt: skip
 """Routes that answer a GET with something else than a page: files, numbers, ways to other pages."""
 
@@ -45,6 +45,7 @@ class Room(NamedTuple):
 
 
 _P = "/p/{participant_id}"
+_DESK = "/desk/participants/{number}"
 _BLOCK = _P + "/blocks/{block_hash}"
 
 GALLERY = (
@@ -83,6 +84,8 @@ GALLERY = (
     Room("A participant and the authorised body", (
         Picture("notices", _P + "/notices", "Notices and their terms"),
         Picture("notice-equipment", _P + "/notices/new/{kind}", "A new notice"),
+        Picture("messages", _P + "/messages", "What officers write to this participant"),
+        Picture("message", _P + "/messages/{number}", "A message, and the answer", number=2),
         Picture("dossier", _P + "/dossier", "All that was signed, as one file"),
         Picture("people", _P + "/people", "Owner, accountant, technician"),
         Picture("access", _P + "/access", "Links for watchers, keys for programs"),
@@ -92,7 +95,9 @@ GALLERY = (
         Picture("desk-application", "/desk/applications/{number}", "An application, to be decided",
                 OFFICER_PIN, number=4),
         Picture("desk-notice", "/desk/notices/{number}", "A notice", OFFICER_PIN),
-        Picture("desk-participant", "/desk/participants/{number}", "A participant", OFFICER_PIN),
+        Picture("desk-participant", _DESK, "A participant", OFFICER_PIN),
+        Picture("desk-messages", _DESK + "/messages", "What was written to it", OFFICER_PIN),
+        Picture("desk-message", "/desk/messages/{number}", "Who has opened it", OFFICER_PIN),
     )),
 )  # fmt: skip
 PICTURES = tuple(picture for room in GALLERY for picture in room.pictures)

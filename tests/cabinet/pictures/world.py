@@ -13,6 +13,7 @@ from kench.cabinet.access.grants import Kind, Scope
 from kench.cabinet.alerts import rules
 from kench.cabinet.login.people import PeopleRole, add_person
 from kench.cabinet.login.persons import know_person
+from kench.cabinet.messages.store import mark_read
 from kench.cabinet.numbers.groups import group_named, move_workers
 from kench.cabinet.registration.application import Application
 from kench.cabinet.registration.attachments import AttachmentKind
@@ -36,6 +37,7 @@ from tests.support.registration import (
     OFFICER_PIN,
     OTHER_PIN,
     apply,
+    message_to,
     notified,
     put_officer,
     registered,
@@ -95,6 +97,7 @@ def make_world(database: str) -> World:
     fill_money(engine)
     with engine.begin() as db:
         worker = _mined(db)
+        _price(db)
         _sign_block(db)
         made = World(worker, _people(db), SETTLED[0].block_hash)
         _tokens(db)
@@ -156,6 +159,17 @@ def _sign_block(db: sa.Connection) -> None:
     )  # fmt: skip
 
 
+def _price(db: sa.Connection) -> None:
+    """Let what was sold have been sold lately, for a price that a coin may have."""
+    db.exec_driver_sql("SET LOCAL session_replication_role = replica")
+    db.exec_driver_sql("UPDATE block_credits SET work_hashes = reward_sat * 1e15::numeric")
+    db.exec_driver_sql("""
+        UPDATE fills SET price = round(gross_tyiyn / 100.0 / (amount_sat / 1e8::numeric), 2),
+            at = CAST('2026-11-20 14:05+06' AS timestamptz)
+    """)
+    db.exec_driver_sql("SET LOCAL session_replication_role = origin")
+
+
 def _people(db: sa.Connection) -> str:
     """Give participant 1 people, alerts and grants; return the secret of a watcher's link."""
     for pin, name in NAMES.items():
@@ -200,6 +214,8 @@ def _papers(db: sa.Connection) -> None:
         text="Подстанция ремонту.",
     )  # fmt: skip
     notified(db, notice)
+    message_to(db, 1, "Эсептегич: паспорту жана көрсөткүчтөрү")
+    mark_read(db, message_to(db, 1, "№ 12 буйрук 1-декабрдан тартып күчүнө кирет"), 1, NOW_US)
     apply(db, APPLICANT_PIN, _application(APPLICANT_PIN, "ОсОО «Ысык-Көл Дата»", 12))
     person = know_person(db, PIN, NAMES[PIN], NOW_US)
     typed = draft(email="?")
