@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -56,6 +56,23 @@ class LiveNumbers:
         return self.active + self.low + self.silent + self.gone
 
 
+class WorkerNumbers(NamedTuple):
+    """A worker at one moment; hashrates in hashes a second, counts of the last 24 hours."""
+
+    state: WorkerState
+    hashrate_10m: float
+    hashrate_1h: float
+    hashrate_24h: float
+    accepted: int
+    stale: int
+    low_difficulty: int
+    duplicate: int
+    other: int
+    sessions: int
+    last_share_at: datetime | None
+    difficulty: float | None
+
+
 # Live columns of a worker, whichever machines it is on. A machine that has not written for a
 # minute does not run.
 _SUMS = {
@@ -97,6 +114,7 @@ def per_worker(which: str = "TRUE") -> str:
 
 
 PER_WORKER = per_worker()
+_OF_WORKERS = sa.text(per_worker("worker_id = ANY(CAST(:workers AS integer[]))"))
 _SUMMED = (
     "hashrate_1m", "hashrate_10m", "hashrate_1h", "hashrate_24h",
     "accepted", "stale", "low_difficulty", "duplicate", "other", "sessions",
@@ -127,6 +145,23 @@ def read_live(
     rows = db.execute(_LIVE, {"ids": asked, "now": moment_of(now_us)})
     found = {row.participant_id: dict(row._mapping) for row in rows}
     return {one: _numbers(found.get(one, {}), known.get(one, 0)) for one in asked}
+
+
+def read_worker_numbers(
+    db: sa.Connection, workers: Collection[tuple[int, int]], now_us: int
+) -> dict[int, WorkerNumbers]:
+    """Return the numbers of each worker asked for, as (participant, worker), that has some now."""
+    asked = {
+        "ids": sorted({participant_id for participant_id, _ in workers}),
+        "workers": sorted({worker_id for _, worker_id in workers}),
+        "now": moment_of(now_us),
+    }
+    return {
+        row.worker_id: WorkerNumbers(
+            WorkerState(row.state), *(getattr(row, name) for name in WorkerNumbers._fields[1:])
+        )
+        for row in db.execute(_OF_WORKERS, asked)
+    }
 
 
 def read_written(db: sa.Connection) -> datetime | None:

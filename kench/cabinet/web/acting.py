@@ -18,7 +18,7 @@ from starlette.responses import Response
 from kench.cabinet.login.people import ActsFor, PeopleRole, acting_for
 from kench.cabinet.messages.store import count_unread
 from kench.cabinet.web.pages import render
-from kench.cabinet.web.rights import MONEY, OWNER, RIGHTS, roles_for
+from kench.cabinet.web.rights import MONEY, OWNER, RIGHTS, roles_for, word_of
 from kench.cabinet.web.visit import CabinetHere, Entered, Visit
 from kench.cabinet.words.catalogues import N_
 from kench.pool.register import ID_MAX
@@ -42,7 +42,23 @@ TABS = [
     Tab("payouts", N_("Payouts")),
     Tab("statements", N_("Statements")),
 ]
-"""The rooms in the order in which they are shown."""
+"""All rooms that have a page of their own in the navigation."""
+
+GROUPS = (
+    (N_("Mining"), ("", "workers", "equipment", "connection", "tokens", "alerts")),
+    (N_("Money"), ("earnings", "payouts", "statements")),
+    (N_("Participant"), ()),
+)
+"""How the navigation has them; those that are named nowhere stand in the last group."""
+INSIDE = {"blocks": "earnings", "groups": "workers"}
+"""Pages that belong to a room with another address."""
+
+
+class TabGroup(NamedTuple):
+    """Rooms under one heading."""
+
+    title: str
+    tabs: list[Tab]
 
 
 def acting(request: Request, participant_id: int, login: Entered, cabinet: CabinetHere) -> ActsFor:
@@ -82,8 +98,21 @@ def render_room(
     **values: Any,
 ) -> Response:
     """Return a page of a participant's room."""
-    tabs = [tab for tab in TABS if acting.role in RIGHTS.get(tab.path, OWNER)]
-    unread = request.state.unread
+    word = word_of(request.url.path)
+    here = INSIDE.get(word, word)
     return render(
-        request, visit, name, status=status, acting=acting, tabs=tabs, unread=unread, **values
-    )
+        request, visit, name, status=status, acting=acting, here=here,
+        here_title=next((tab.title for tab in TABS if tab.path == here), TABS[0].title),
+        tab_groups=tab_groups_for(acting.role), unread=request.state.unread, **values,
+    )  # fmt: skip
+
+
+def tab_groups_for(role: PeopleRole) -> list[TabGroup]:
+    """Return the rooms that a role may enter, by group, each in the order that is told here."""
+    tabs = {tab.path: tab for tab in TABS if role in RIGHTS.get(tab.path, OWNER)}
+    groups = [
+        TabGroup(title, [tabs.pop(path) for path in paths if path in tabs])
+        for title, paths in GROUPS
+    ]
+    groups[-1].tabs.extend(tabs.values())
+    return [group for group in groups if group.tabs]

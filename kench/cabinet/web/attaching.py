@@ -40,6 +40,13 @@ def remove_numbered(entries: MutableSequence[Any], do: str) -> None:
         del entries[int(number[:4]) - 1]
 
 
+def place_of(do: str) -> str:
+    """Return the part of a form that a button belongs to, to go on at: the top for the others."""
+    if do == "upload" or do.startswith("remove-file-"):
+        return "#attachments"
+    return "#rows" if do == "add" or do.startswith("remove-row-") else ""
+
+
 def take_file(
     db: sa.Connection, visit: Visit, person_id: int, already: int, form: FormData
 ) -> Attachment | AttachmentRefusal | None:

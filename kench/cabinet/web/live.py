@@ -20,7 +20,15 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from kench.cabinet.cabinet import Cabinet
-from kench.cabinet.numbers.live import LiveNumbers, read_live, read_written
+from kench.cabinet.numbers.live import (
+    LiveNumbers,
+    WorkerNumbers,
+    read_live,
+    read_worker_numbers,
+    read_written,
+)
+from kench.cabinet.web.states import STATE_TAGS, WORKER_STATES
+from kench.cabinet.words.catalogues import words_of
 from kench.cabinet.words.formats import Formats
 from kench.cabinet.words.languages import Language
 from kench.pool.moments import moment_of
@@ -42,7 +50,7 @@ COUNTS = (
     "accepted", "refused", "stale", "low_difficulty", "duplicate", "other", "sessions",
     "active", "low", "silent", "gone",
 )  # fmt: skip
-Key = tuple[int, Language]
+WORKER_COUNTS = ("accepted", "stale", "low_difficulty", "duplicate", "other", "sessions")
 _GOOD = sa.text("""
     SELECT logins.id AS login_id, people.participant_id
     FROM logins JOIN persons ON persons.id = logins.person_id
@@ -54,13 +62,21 @@ _GOOD = sa.text("""
 log = structlog.get_logger("live")
 
 
+class Shown(NamedTuple):
+    """What a page shows: a participant, or one of its workers, in a language."""
+
+    participant_id: int
+    language: Language
+    worker_id: int = 0
+    """0 on the pages of the whole participant."""
+
+
 @dataclass(eq=False)
 class Viewer:
     """One open page."""
 
-    participant_id: int
+    shown: Shown
     login_id: int
-    language: Language
     woken: asyncio.Event = field(default_factory=asyncio.Event)
     gone: bool = False
 
@@ -70,7 +86,7 @@ class Read(NamedTuple):
 
     at_us: int
     written: datetime | None
-    events: dict[Key, bytes]
+    events: dict[Shown, bytes]
 
 
 class LiveFeed:
@@ -81,7 +97,7 @@ class LiveFeed:
         self._viewers: set[Viewer] = set()
         self._per_login: Counter[int] = Counter()
         self._newest = Read(0, None, {})
-        self._events: dict[Key, tuple[int, bytes]] = {}
+        self._events: dict[Shown, tuple[int, bytes]] = {}
         self._poller: asyncio.Task[None] | None = None
         self._limiter = anyio.CapacityLimiter(1)
 
@@ -90,11 +106,11 @@ class LiveFeed:
         """How many pages are open."""
         return len(self._viewers)
 
-    def open(self, participant_id: int, login_id: int, language: Language) -> Viewer | None:
+    def open(self, shown: Shown, login_id: int) -> Viewer | None:
         """Let a page in; None where there are too many."""
         if len(self._viewers) >= VIEWERS_MAX or self._per_login[login_id] >= VIEWERS_PER_LOGIN_MAX:
             return None
-        viewer = Viewer(participant_id, login_id, language)
+        viewer = Viewer(shown, login_id)
         self._viewers.add(viewer)
         self._per_login[login_id] += 1
         if self._poller is None or self._poller.done():
@@ -123,7 +139,7 @@ class LiveFeed:
         try:
             while not viewer.gone:
                 viewer.woken.clear()
-                at_us, event = self._events.get((viewer.participant_id, viewer.language), (0, b""))
+                at_us, event = self._events.get(viewer.shown, (0, b""))
                 if at_us and at_us != sent:
                     sent = at_us
                     yield event
@@ -138,16 +154,16 @@ class LiveFeed:
         clock = self._cabinet.clock
         checked = clock.monotonic()
         while self._viewers:
-            wanted = {(viewer.participant_id, viewer.language) for viewer in self._viewers}
-            for key in self._events.keys() - wanted:
-                del self._events[key]
+            wanted = {viewer.shown for viewer in self._viewers}
+            for one in self._events.keys() - wanted:
+                del self._events[one]
             try:
                 read = await self._in_thread(self._read, wanted, frozenset(self._events))
                 if read is not None:
                     self._tell(read)
                 if clock.monotonic() - checked >= CHECK_S:
                     checked = clock.monotonic()
-                    asked = [(viewer.login_id, viewer.participant_id) for viewer in self._viewers]
+                    asked = [(one.login_id, one.shown.participant_id) for one in self._viewers]
                     self._part(await self._in_thread(self._may_see, asked))
             except SQLAlchemyError as error:
                 log.warning("numbers not read", error=type(error).__name__)
@@ -157,7 +173,7 @@ class LiveFeed:
         # A thread of its own, so that pages under way do not delay those that move.
         return await anyio.to_thread.run_sync(work, *given, limiter=self._limiter)
 
-    def _read(self, wanted: set[Key], known: frozenset[Key]) -> Read | None:
+    def _read(self, wanted: set[Shown], known: frozenset[Shown]) -> Read | None:
         """Read what is new, as events; in a thread."""
         now_us = self._cabinet.clock.now_us()
         with self._cabinet.engine.connect() as db:
@@ -167,15 +183,25 @@ class LiveFeed:
             due = wanted - known if same else wanted
             if not due:
                 return None
-            numbers = read_live(db, {one for one, _ in due}, now_us)
-        events = {key: event_of(now_us, numbers[key[0]], Formats(key[1])) for key in due}
+            whole = {one.participant_id for one in due if not one.worker_id}
+            single = {(one.participant_id, one.worker_id) for one in due if one.worker_id}
+            numbers = read_live(db, whole, now_us) if whole else {}
+            workers = read_worker_numbers(db, single, now_us) if single else {}
+        events = {}
+        for one in due:
+            formats = Formats(one.language)
+            if not one.worker_id:
+                events[one] = event_of(now_us, numbers[one.participant_id], formats)
+            elif one.worker_id in workers:
+                gettext = words_of(one.language).gettext
+                events[one] = worker_event_of(now_us, workers[one.worker_id], formats, gettext)
         return Read(now_us, written, events)
 
     def _tell(self, read: Read) -> None:
         self._newest = read
-        self._events.update({key: (read.at_us, event) for key, event in read.events.items()})
+        self._events.update({one: (read.at_us, event) for one, event in read.events.items()})
         for viewer in self._viewers:
-            if (viewer.participant_id, viewer.language) in read.events:
+            if viewer.shown in read.events:
                 viewer.woken.set()
 
     def _may_see(self, asked: list[tuple[int, int]]) -> set[tuple[int, int]]:
@@ -195,7 +221,7 @@ class LiveFeed:
     def _part(self, good: set[tuple[int, int]]) -> None:
         """Leave the pages whose login is over, or acts for the participant no more."""
         for viewer in self._viewers:
-            if (viewer.login_id, viewer.participant_id) not in good:
+            if (viewer.login_id, viewer.shown.participant_id) not in good:
                 viewer.gone = True
                 viewer.woken.set()
 
@@ -217,6 +243,39 @@ def refused_part(live: LiveNumbers) -> float | None:
 
 def event_of(at_us: int, live: LiveNumbers, formats: Formats) -> bytes:
     """Return numbers as one event: the texts, and the newest point of the chart."""
-    data = {"texts": live_texts(live, formats), "point": [at_us // 1_000_000, live.hashrate_10m]}
+    return _event(
+        at_us,
+        {
+            "texts": live_texts(live, formats),
+            "point": [at_us // 1_000_000, live.hashrate_10m],
+            "begun": live.workers > 0,
+        },
+    )
+
+
+def worker_texts(worker: WorkerNumbers, formats: Formats) -> dict[str, str]:
+    """Return a worker's numbers as its page shows them."""
+    refused = worker.stale + worker.low_difficulty + worker.duplicate + worker.other
+    whole = worker.accepted + refused
+    texts = {name: formats.hashrate(getattr(worker, name)) for name in HASHRATES[1:]}
+    texts |= {name: formats.number(getattr(worker, name)) for name in WORKER_COUNTS}
+    texts["refused"] = formats.number(refused)
+    texts["refused_part"] = formats.percent(refused / whole if whole else None, 2)
+    texts["last_share_at"] = formats.moment(worker.last_share_at, "short")
+    texts["difficulty"] = formats.number(worker.difficulty) if worker.sessions else "—"
+    return texts
+
+
+def worker_event_of(
+    at_us: int, worker: WorkerNumbers, formats: Formats, gettext: Callable[[str], str]
+) -> bytes:
+    """Return a worker's numbers as one event, with its state and the tone of that."""
+    texts = worker_texts(worker, formats) | {"state": gettext(WORKER_STATES[worker.state])}
+    point = [at_us // 1_000_000, worker.hashrate_10m]
+    tones = {"state": STATE_TAGS[worker.state]}
+    return _event(at_us, {"texts": texts, "point": point, "tones": tones, "begun": True})
+
+
+def _event(at_us: int, data: dict[str, Any]) -> bytes:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     return f"id: {at_us}\ndata: {text}\n\n".encode()

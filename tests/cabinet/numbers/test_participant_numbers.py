@@ -16,9 +16,16 @@ from kench.cabinet.numbers.groups import (
     read_group_numbers,
     read_groups,
 )
-from kench.cabinet.numbers.live import LiveNumbers, WorkerState, read_live, read_written
+from kench.cabinet.numbers.live import (
+    LiveNumbers,
+    WorkerState,
+    read_live,
+    read_worker_numbers,
+    read_written,
+)
 from kench.cabinet.numbers.public import read_estimate_basis
 from kench.cabinet.numbers.series import STEPS, Span, read_series
+from kench.cabinet.numbers.share_log import ROWS, STEP_S, read_share_log
 from kench.cabinet.numbers.uptime import Uptime, read_uptime, read_uptimes
 from kench.cabinet.numbers.workers import (
     PAGE_WORKERS,
@@ -170,6 +177,38 @@ def test_workers_are_searched_filtered_and_sorted_page_by_page(
     assert latest[0].state is not WorkerState.GONE
 
 
+def test_the_share_log_has_every_ten_minutes_once_page_by_page(
+    db: sa.Connection, participants: list[int]
+) -> None:
+    mine = participants[0]
+    worker = read_workers(db, mine, Wanted(), NOW_US).workers[0]
+    seen, before = [], None
+    while True:
+        page = read_share_log(db, mine, worker.id, before, NOW_US)
+        assert len(page.rows) <= ROWS
+        seen += page.rows
+        if page.older_s is None:
+            break
+        before = page.older_s
+    assert len(seen) == 144
+    assert [row.at_s for row in seen] == sorted({row.at_s for row in seen}, reverse=True)
+    assert {(row.accepted, row.stale, row.refused) for row in seen} == {(100, 1, 1)}
+    assert seen[0].hashrate == HASHRATE
+    assert seen[0].difficulty == HASHRATE * STEP_S / 100 / 2**32
+    assert read_share_log(db, participants[2], worker.id, None, NOW_US) == ((), None)
+
+
+def test_numbers_of_single_workers_are_those_of_their_lines(
+    db: sa.Connection, participants: list[int]
+) -> None:
+    mine = participants[0]
+    lines = read_workers(db, mine, Wanted(), NOW_US).workers[:3]
+    found = read_worker_numbers(db, [(mine, line.id) for line in lines], NOW_US)
+    assert [found[line.id].state for line in lines] == [line.state for line in lines]
+    assert [found[line.id].hashrate_1h for line in lines] == [line.hashrate_1h for line in lines]
+    assert read_worker_numbers(db, [(participants[2], lines[0].id)], NOW_US) == {}
+
+
 def test_a_worker_of_another_is_not_read(db: sa.Connection, participants: list[int]) -> None:
     worker = read_workers(db, participants[2], Wanted(), NOW_US).workers[0]
     assert read_worker(db, participants[2], worker.id, NOW_US) == worker
@@ -258,6 +297,8 @@ def test_every_query_finds_its_rows_by_an_index(db: sa.Connection, participants:
     read_live(db, [mine, participants[3]], NOW_US)
     read_worker(db, mine, worker.id, NOW_US)
     read_refusals(db, mine, worker.id)
+    read_share_log(db, mine, worker.id, None, NOW_US)
+    read_worker_numbers(db, [(mine, worker.id)], NOW_US)
     read_uptimes(db, mine, [worker.id], NOW_US)
     read_uptime(db, mine, NOW_US)
     read_estimate_basis(db, NOW_US)

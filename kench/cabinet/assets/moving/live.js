@@ -7,12 +7,18 @@ export function follow(place, onPoint) {
   const source = new EventSource(place.dataset.liveFrom);
 
   source.addEventListener("message", (event) => {
-    const { texts, point } = JSON.parse(event.data);
+    const { texts, tones, point, begun } = JSON.parse(event.data);
     for (const element of elements) {
-      const text = texts[element.dataset.live];
-      if (text !== undefined && element.textContent !== text) {
-        element.textContent = text;
+      const name = element.dataset.live;
+      if (texts[name] !== undefined && element.textContent !== texts[name]) {
+        element.textContent = texts[name];
       }
+      if (tones?.[name] !== undefined) {
+        element.className = `tag ${tones[name]}`;
+      }
+    }
+    for (const element of place.querySelectorAll("[data-until-begun]")) {
+      element.hidden = begun;
     }
     onPoint(point[0], point[1]);
   });

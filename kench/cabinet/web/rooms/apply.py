@@ -20,7 +20,7 @@ from kench.cabinet.registration.equipment import HOLDINGS, ROWS_MAX
 from kench.cabinet.registration.gaps import Gap
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.asking import ask_signature
-from kench.cabinet.web.attaching import FIELD_MAX, remove_numbered, take_file, typed_rows
+from kench.cabinet.web.attaching import FIELD_MAX, place_of, remove_numbered, take_file, typed_rows
 from kench.cabinet.web.downloads import attachment_response
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import go, render
@@ -74,7 +74,9 @@ def change_draft(
                 return _page(request, visit, draft, read, status=422)
             body = application_body(read, visit.words.gettext)
             return ask_signature(cabinet, visit, login, db, Purpose.APPLICATION, "", body)
-    return go("/apply?check=1") if do == "check" else go("/apply", "saved")
+    if do == "check":
+        return go("/apply?check=1")
+    return go("/apply" + place_of(do), "saved")
 
 
 @room.get("/apply/documents/{number}")

@@ -7,12 +7,12 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from kench.cabinet.numbers.earnings import read_blocks, read_stages
-from kench.cabinet.numbers.live import LiveNumbers, WorkerState
+from kench.cabinet.numbers.live import LiveNumbers
 from kench.cabinet.numbers.public import EstimateBasis
 from kench.cabinet.numbers.series import Series, Span, read_series
 from kench.cabinet.web.acting import MONEY_ROLES, Acting, render_room
 from kench.cabinet.web.charts import drawing_of
-from kench.cabinet.web.live import LiveFeed, live_texts
+from kench.cabinet.web.live import LiveFeed, Shown, live_texts
 from kench.cabinet.web.rights import RIGHTS
 from kench.cabinet.web.visit import CabinetHere, Entered, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
@@ -22,18 +22,6 @@ SPAN_NAMES = {
     Span.WEEK: N_("7 days"),
     Span.MONTH: N_("30 days"),
     Span.YEAR: N_("1 year"),
-}
-WORKER_STATES = {
-    WorkerState.ACTIVE: N_("active"),
-    WorkerState.LOW: N_("low"),
-    WorkerState.SILENT: N_("silent"),
-    WorkerState.GONE: N_("gone"),
-}
-STATE_TAGS = {
-    WorkerState.ACTIVE: "good",
-    WorkerState.LOW: "warn",
-    WorkerState.SILENT: "bad",
-    WorkerState.GONE: "",
 }
 
 BLOCKS_SHOWN = 5
@@ -98,7 +86,12 @@ async def follow_live(
 ) -> Response:
     """Send the numbers of now, again whenever they change."""
     feed: LiveFeed = request.app.state.live
-    viewer = feed.open(acting.participant_id, login.id, visit.language)
+    return follow(feed, Shown(acting.participant_id, visit.language), login.id, last_event_id)
+
+
+def follow(feed: LiveFeed, shown: Shown, login_id: int, last_event_id: str) -> Response:
+    """Return the events of what a page shows; 429 where too many are open."""
+    viewer = feed.open(shown, login_id)
     if viewer is None:
         raise HTTPException(429, headers={"Retry-After": "60"})
     return StreamingResponse(
@@ -108,14 +101,17 @@ async def follow_live(
     )
 
 
-def chart_values(visit: Visit, series: Series, page: str, data: str) -> dict[str, Any]:
-    """Return what `participant/chart.html` is drawn from."""
+def chart_values(
+    visit: Visit, series: Series, page: str, data: str, query: str = ""
+) -> dict[str, Any]:
+    """Return what `participant/chart.html` is drawn from; `query` is what its links keep."""
     return {
         "series": series,
         "drawing": drawing_of(series, visit.formats),
         "spans": list(Span),
         "span_names": SPAN_NAMES,
         "chart_path": page,
+        "chart_query": query,
         "data_path": data,
     }
 

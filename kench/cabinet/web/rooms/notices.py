@@ -38,6 +38,7 @@ from kench.cabinet.web.asking import ask_signature
 from kench.cabinet.web.attaching import (
     FIELD_MAX,
     TEXT_FIELD_MAX,
+    place_of,
     remove_numbered,
     take_file,
     typed_rows,
@@ -167,7 +168,7 @@ def change_form(  # noqa: PLR0913, PLR0917 - who, where, what
             body = notice_body(read, acts.name, visit.words.gettext)
             subject = f"participant {acts.participant_id}"
             return ask_signature(cabinet, visit, login, db, Purpose.NOTICE, subject, body)
-    return go(f"/p/{acts.participant_id}/notices/new/{kind}", "saved")
+    return go(f"/p/{acts.participant_id}/notices/new/{kind}{place_of(do)}", "saved")
 
 
 @room.post("/p/{participant_id}/notices/{number}/withdraw")

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -18,20 +18,24 @@ from kench.cabinet.numbers.groups import (
 )
 from kench.cabinet.numbers.live import WorkerState
 from kench.cabinet.numbers.series import Span, read_series
+from kench.cabinet.numbers.share_log import BEFORE_MAX_S, read_share_log
 from kench.cabinet.numbers.uptime import Uptime, read_uptimes
 from kench.cabinet.numbers.workers import (
     PAGES_MAX,
     SEARCH_MAX,
     Sort,
     Wanted,
+    WorkerLine,
     read_refusals,
     read_worker,
     read_workers,
 )
 from kench.cabinet.web.acting import Acting, acting_as, render_room
 from kench.cabinet.web.forms import Posted, text_of
+from kench.cabinet.web.live import LiveFeed, Shown
 from kench.cabinet.web.pages import go
-from kench.cabinet.web.rooms.dashboard import STATE_TAGS, WORKER_STATES, chart_values, series_json
+from kench.cabinet.web.rooms.dashboard import chart_values, follow, series_json
+from kench.cabinet.web.states import STATE_TAGS, WORKER_STATES
 from kench.cabinet.web.visit import CabinetHere, Entered, VisitHere
 from kench.cabinet.words.catalogues import N_
 from kench.pool.register import ID_MAX
@@ -143,27 +147,40 @@ def move(
     return go(f"/p/{acting.participant_id}/workers?{urlencode(_query(wanted))}", said)
 
 
+def own_worker(
+    visit: VisitHere, cabinet: CabinetHere, acting: Acting, worker_id: int
+) -> WorkerLine:
+    """Return a worker of the participant; 404 for whatever is none of its own."""
+    found = None
+    if 0 < worker_id <= ID_MAX:
+        with cabinet.reading.connect() as db:
+            found = read_worker(db, acting.participant_id, worker_id, visit.now_us)
+    if found is None:
+        raise HTTPException(404)
+    return found
+
+
+OwnWorker = Annotated[WorkerLine, Depends(own_worker)]
+
+
 @room.get("/p/{participant_id}/workers/{worker_id}")
 def show_worker(  # noqa: PLR0913, PLR0917 - what the route is given
     request: Request,
     visit: VisitHere,
     cabinet: CabinetHere,
     acting: Acting,
-    worker_id: int,
+    worker: OwnWorker,
     span: Annotated[Span, Query()] = Span.DAY,
+    before: Annotated[int | None, Query(ge=0, le=BEFORE_MAX_S)] = None,
 ) -> Response:
-    """Show one worker."""
+    """Show one worker; its share log from the newest, or from a moment back."""
     participant_id = acting.participant_id
     with cabinet.reading.connect() as db:
-        worker = None
-        if 0 < worker_id <= ID_MAX:
-            worker = read_worker(db, participant_id, worker_id, visit.now_us)
-        if worker is None:
-            raise HTTPException(404)
-        series = read_series(db, participant_id, span, visit.now_us, worker_id)
-        refusals = read_refusals(db, participant_id, worker_id)
-        uptime = read_uptimes(db, participant_id, [worker_id], visit.now_us)
-    path = f"/p/{participant_id}/workers/{worker_id}"
+        series = read_series(db, participant_id, span, visit.now_us, worker.id)
+        refusals = read_refusals(db, participant_id, worker.id)
+        uptime = read_uptimes(db, participant_id, [worker.id], visit.now_us)
+        share_log = read_share_log(db, participant_id, worker.id, before, visit.now_us)
+    path = f"/p/{participant_id}/workers/{worker.id}"
     return render_room(
         request,
         visit,
@@ -172,11 +189,29 @@ def show_worker(  # noqa: PLR0913, PLR0917 - what the route is given
         worker=worker,
         refusals=refusals,
         reasons=REASONS,
-        uptime=uptime.get(worker_id, Uptime(0, 0)),
+        uptime=uptime.get(worker.id, Uptime(0, 0)),
+        share_log=share_log,
+        before=before,
+        kept_days=cabinet.settings.history_ten_minutes_d,
         states=WORKER_STATES,
         tags=STATE_TAGS,
         **chart_values(visit, series, path, f"{path}/series"),
     )
+
+
+@room.get("/p/{participant_id}/workers/{worker_id}/live")
+async def follow_worker(  # noqa: PLR0913, PLR0917 - what the route is given
+    request: Request,
+    visit: VisitHere,
+    login: Entered,
+    acting: Acting,
+    worker: OwnWorker,
+    last_event_id: Annotated[str, Header()] = "",
+) -> Response:
+    """Send the numbers of a worker, again whenever they change."""
+    feed: LiveFeed = request.app.state.live
+    shown = Shown(acting.participant_id, visit.language, worker.id)
+    return follow(feed, shown, login.id, last_event_id)
 
 
 @room.get("/p/{participant_id}/workers/{worker_id}/series")
@@ -184,16 +219,12 @@ def show_worker_series(
     visit: VisitHere,
     cabinet: CabinetHere,
     acting: Acting,
-    worker_id: int,
+    worker: OwnWorker,
     span: Annotated[Span, Query()] = Span.DAY,
 ) -> Response:
     """Return the numbers of a worker's chart."""
     with cabinet.reading.connect() as db:
-        if not 0 < worker_id <= ID_MAX or (
-            read_worker(db, acting.participant_id, worker_id, visit.now_us) is None
-        ):
-            raise HTTPException(404)
-        series = read_series(db, acting.participant_id, span, visit.now_us, worker_id)
+        series = read_series(db, acting.participant_id, span, visit.now_us, worker.id)
     return series_json(series)
 
 

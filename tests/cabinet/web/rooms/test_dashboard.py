@@ -222,6 +222,37 @@ def test_numbers_move_by_themselves_and_nothing_is_sent_twice(
     lines.close()
 
 
+def test_a_worker_moves_by_itself_with_its_state(
+    cabinet: Cabinet, client: Client, participants: list[int], worker: int
+) -> None:
+    path = f"/p/{participants[0]}/workers/{worker}"
+    lines = _follow(cabinet, client, f"{path}/live")
+    event = _event(lines)
+    lines.close()
+    text = client.get(path).text
+    assert f'data-live-from="{path}/live"' in text
+    shown = dict(re.findall(r'data-live="(\w+)">([^<]*)<', text))
+    assert set(event["texts"]) == set(shown)
+    assert event["texts"]["accepted"] == shown["accepted"]
+    assert f'class="tag {event["tones"]["state"]}"' in text
+
+
+def test_the_share_log_of_a_worker_goes_back_page_by_page(
+    client: Client, participants: list[int], worker: int
+) -> None:
+    path = f"/p/{participants[0]}/workers/{worker}"
+    newest = client.get(path).text
+    older = re.search(r'rel="next" href="([^"]*)#log"', newest)
+    assert older is not None
+    page = client.get(older[1].replace("&amp;", "&")).text
+    rows = [
+        re.findall(r'data-label="From"><time datetime="([^"]*)"', one) for one in (newest, page)
+    ]
+    assert (len(rows[0]), min(rows[0]) > max(rows[1])) == (36, True)
+    assert "There is nothing older." in client.get(f"{path}?before=1").text
+    assert client.get(f"{path}?before=-1").status_code == 404
+
+
 def test_a_stream_ends_with_its_login(
     cabinet: Cabinet,
     participants: list[int],
