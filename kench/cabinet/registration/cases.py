@@ -19,6 +19,7 @@ from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.registration.states import Act, ApplicationState, Machine, transition
 from kench.cabinet.registration.tables import application_events, applications
 from kench.cabinet.registration.terms import DECISION
+from kench.cabinet.registration.waiting import PAGE, open_applications
 from kench.cabinet.signing.acts import SignedAct, read_act
 from kench.cabinet.signing.tables import signed_acts
 from kench.cabinet.words.catalogues import N_
@@ -30,7 +31,9 @@ APPLICATIONS_LOCK = 0x6170706C
 CASE_LOCK = 0x63617365
 """First key of the advisory lock under which one application is moved ("case")."""
 SHOWN_MAX = 200
-"""Cases on one page; the most urgent come first."""
+"""Cases of one person or number that are shown."""
+FIRST = 2**31 - 1
+"""Beyond every application: where the newest begin."""
 
 
 class CaseEvent(NamedTuple):
@@ -152,21 +155,26 @@ def cases_with_number(db: sa.Connection, tax_number: str) -> list[Case]:
     return _cases(db, applications.c.tax_number == tax_number, applications.c.id.desc())
 
 
-def open_cases(db: sa.Connection) -> list[Case]:
-    """Applications that wait for a decision, the most urgent first."""
-    ended = sa.select(application_events.c.id).where(
-        application_events.c.application_id == applications.c.id,
-        application_events.c.state != ApplicationState.SUBMITTED.value,
-    )
-    return _cases(db, ~ended.exists(), applications.c.decide_by)
+def open_cases(db: sa.Connection, *, after: int | None = None, at_most: int = PAGE) -> list[Case]:
+    """Applications that wait for a decision, the most urgent first, after one of them."""
+    numbers = open_applications(db, after=after, at_most=at_most)
+    return _cases(db, applications.c.id.in_(numbers), applications.c.decide_by)
 
 
-def closed_cases(db: sa.Connection) -> list[Case]:
-    """Applications that are decided or withdrawn, the newest first."""
-    ended = sa.select(application_events.c.application_id).where(
-        application_events.c.state != ApplicationState.SUBMITTED.value
+def closed_cases(db: sa.Connection, *, before: int = FIRST, at_most: int = PAGE) -> list[Case]:
+    """Applications that are decided or withdrawn, the newest first, before one of them."""
+    ended = (
+        sa.select(application_events.c.application_id)
+        .where(
+            # Written out, not bound: the index is of these rows alone.
+            application_events.c.state != sa.literal_column("'submitted'"),
+            application_events.c.application_id < before,
+        )
+        .order_by(application_events.c.application_id.desc())
+        .limit(at_most)
     )
-    return _cases(db, applications.c.id.in_(ended), applications.c.id.desc())
+    numbers = list(db.scalars(ended))
+    return _cases(db, applications.c.id.in_(numbers), applications.c.id.desc())
 
 
 def case_of_participant(db: sa.Connection, participant_id: int) -> Case | None:

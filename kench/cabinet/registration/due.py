@@ -10,9 +10,9 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
-from kench.cabinet.registration.cases import open_cases
-from kench.cabinet.registration.notice_store import take_effect, waiting_notices
+from kench.cabinet.registration.notice_store import take_effect
 from kench.cabinet.registration.telling import tell_what_is_near
+from kench.cabinet.registration.waiting import count_waiting, read_overdue
 from kench.pool.calendar import day_at
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
@@ -54,10 +54,10 @@ class DueWork(Looking):
     def look(self) -> int:
         """Look once; return how much was done."""
         now_us = self._clock.now_us()
+        done = 0
+        while step := self._take(now_us):
+            done += step
         with self._engine.begin() as db:
-            if not db.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(DUE_LOCK))):
-                return 0
-            done = take_effect(db, now_us)
             tell_what_is_near(db, now_us)
         with self._engine.connect() as db:
             self._tell(db, now_us)
@@ -66,21 +66,21 @@ class DueWork(Looking):
             log.info("register moved", steps=done)
         return done
 
+    def _take(self, now_us: int) -> int:
+        """Do a bounded part of what is due; 0 where nothing is, or another cabinet does it."""
+        with self._engine.begin() as db:
+            if not db.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(DUE_LOCK))):
+                return 0
+            return take_effect(db, now_us)
+
     def _tell(self, db: sa.Connection, now_us: int) -> None:
-        late = {
-            f"application {case.id} is not decided": case.deadline
-            for case in open_cases(db)
-            if case.deadline.is_missed(now_us)
-        } | {
-            f"notice {case.id} is not entered": case.enter_by
-            for case in waiting_notices(db)
-            if case.enter_by is not None and case.enter_by.is_missed(now_us)
-        }
-        for what, deadline in late.items():
-            if what not in self._told:
-                log.error("deadline missed", what=what, day=str(deadline.day if deadline else ""))
-        self._told = set(late)
-        self.overdue = len(late)
+        today = day_at(now_us)
+        late = read_overdue(db, today)
+        for one in late:
+            if one.what not in self._told:
+                log.error("deadline missed", what=one.what, day=str(one.day))
+        self._told = {one.what for one in late}
+        self.overdue = count_waiting(db, today).overdue
         self._gauge.set(self.overdue)
 
     def _run(self) -> None:

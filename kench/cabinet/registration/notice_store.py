@@ -37,6 +37,7 @@ from kench.cabinet.registration.states import (
 )
 from kench.cabinet.registration.tables import notice_events, notices
 from kench.cabinet.registration.telling import tell_of_notice
+from kench.cabinet.registration.waiting import PAGE, due_notices, waiting_notices, waiting_of
 from kench.cabinet.signing.acts import SignedAct, read_act
 from kench.cabinet.words.catalogues import N_
 from kench.pool.calendar import Deadline, WorkingDays, day_at
@@ -189,9 +190,11 @@ def entry_with(entry: Entry, notice: Notice) -> Entry:
 def take_effect(db: sa.Connection, now_us: int) -> int:
     """Do what has fallen due: suspensions, exits, returns; return how many."""
     today, done = day_at(now_us), 0
-    for seen in _cases(db, _waits() & (notices.c.day <= today), notices.c.day):
-        _take_turns(db, seen.participant_id)
-        case = read_notice_case(db, seen.id)
+    for number in due_notices(db, today):
+        case = read_notice_case(db, number)
+        if case is not None:
+            _take_turns(db, case.participant_id)
+            case = read_notice_case(db, number)
         if case is not None and case.is_waiting:
             _take_one(db, case, now_us)
             done += 1
@@ -208,9 +211,9 @@ def take_effect(db: sa.Connection, now_us: int) -> int:
 
 def lapse_waiting(db: sa.Connection, participant_id: int, now_us: int) -> None:
     """End what waits of a participant that is none any more."""
-    for case in notices_of(db, participant_id):
-        if case.is_waiting and not case.kind.outlasts_membership:
-            _add_event(db, case.id, case.state, Act.LAPSE, now_us)
+    for number, kind in waiting_of(db, participant_id).items():
+        if not kind.outlasts_membership:
+            _add_event(db, number, NoticeState.WAITING, Act.LAPSE, now_us)
 
 
 def notice_of(db: sa.Connection, case: NoticeCase) -> Notice:
@@ -231,17 +234,14 @@ def notices_of(db: sa.Connection, participant_id: int) -> list[NoticeCase]:
     return _cases(db, notices.c.participant_id == participant_id, notices.c.id.desc())
 
 
-def waiting_notices(db: sa.Connection) -> list[NoticeCase]:
-    """Every notice that waits, the most urgent first."""
-    return _cases(db, _waits(), sa.func.coalesce(notices.c.enter_by, notices.c.day))
-
-
-def _waits() -> sa.ColumnElement[bool]:
-    ended = sa.select(notice_events.c.id).where(
-        notice_events.c.notice_id == notices.c.id,
-        notice_events.c.state != NoticeState.WAITING.value,
+def next_notices(
+    db: sa.Connection, *, after: int | None = None, at_most: int = PAGE
+) -> list[NoticeCase]:
+    """Notices that wait, the most urgent first, after one of them."""
+    numbers = waiting_notices(db, after=after, at_most=at_most)
+    return _cases(
+        db, notices.c.id.in_(numbers), sa.func.coalesce(notices.c.enter_by, notices.c.day)
     )
-    return ~ended.exists()
 
 
 def _take_one(db: sa.Connection, case: NoticeCase, now_us: int) -> None:
@@ -302,9 +302,7 @@ def _check_moment(db: sa.Connection, notice: Notice, today: date, calendar: Work
             raise ActRefusedError(
                 N_("The law lets it begin on %(day)s or later"), day=first.isoformat()
             )
-    if notice.kind.waits_alone and any(
-        one.is_waiting and one.kind is notice.kind for one in notices_of(db, notice.participant)
-    ):
+    if notice.kind.waits_alone and notice.kind in waiting_of(db, notice.participant).values():
         raise ActRefusedError(N_("A notice of this kind waits already: withdraw it first."))
 
 

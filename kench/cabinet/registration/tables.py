@@ -98,6 +98,23 @@ notices = sa.Table(
     sa.Column("calendar", sa.Text, nullable=False),
 )
 
+application_queue = sa.Table(
+    "application_queue",
+    metadata,
+    sa.Column("application_id", sa.Integer, primary_key=True),
+    sa.Column("decide_by", sa.Date, nullable=False),
+)
+
+notice_queue = sa.Table(
+    "notice_queue",
+    metadata,
+    sa.Column("notice_id", sa.Integer, primary_key=True),
+    sa.Column("participant_id", sa.Integer, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("is_entered", sa.Boolean, nullable=False),
+    sa.Column("due", sa.Date, nullable=False),
+)
+
 notice_events = sa.Table(
     "notice_events",
     metadata,

@@ -14,7 +14,7 @@ from kench.cabinet.alerts.letters import Letter, write_to_applicant, write_to_pa
 from kench.cabinet.registration.cases import Case, application_of
 from kench.cabinet.registration.membership import current_entry
 from kench.cabinet.registration.states import Act, NoticeKind, NoticeState
-from kench.cabinet.registration.tables import notice_events, notices
+from kench.cabinet.registration.tables import notice_events, notice_queue, notices
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.signing.tables import signing_requests
 from kench.cabinet.words.languages import Language
@@ -85,12 +85,13 @@ def tell_what_is_near(db: sa.Connection, now_us: int) -> int:
     """Write of days that are near, once of each; return of how many."""
     today = day_at(now_us)
     last = today + timedelta(days=NEAR_DAYS)
-    ended = sa.select(notice_events.c.id).where(
-        notice_events.c.notice_id == notices.c.id,
-        notice_events.c.state != NoticeState.WAITING.value,
+    queued = notice_queue.c
+    begins = sa.select(queued.notice_id, queued.participant_id, queued.due).where(
+        queued.due.between(today + timedelta(days=1), last), ~queued.is_entered
     )
-    begins = sa.select(notices.c.id, notices.c.participant_id, notices.c.day).where(
-        notices.c.day.between(today + timedelta(days=1), last), ~ended.exists()
+    done = sa.select(notice_events.c.id).where(
+        notice_events.c.notice_id == notices.c.id,
+        notice_events.c.state == NoticeState.DONE.value,
     )
     ends = (
         sa.select(notices.c.id, notices.c.participant_id, notices.c.until)
@@ -99,7 +100,7 @@ def tell_what_is_near(db: sa.Connection, now_us: int) -> int:
             notices.c.kind == NoticeKind.SUSPENSION.value,
             notices.c.until.between(today + timedelta(days=1), last),
             participants.c.state == "suspended",
-            ended.where(notice_events.c.state == NoticeState.DONE.value).exists(),
+            done.exists(),
         )
     )
     told = 0

@@ -19,10 +19,10 @@ from kench.cabinet.registration.membership import (
 )
 from kench.cabinet.registration.notice_store import (
     enter_notice,
+    next_notices,
     notices_of,
     read_notice_case,
     take_effect,
-    waiting_notices,
     withdraw_notice,
 )
 from kench.cabinet.registration.notices import Changes, Notice
@@ -172,7 +172,7 @@ def test_officers_enter_changes_and_every_version_stays(cabinet: sa.Engine) -> N
             equipment=rows,
         )  # fmt: skip
         first, second = notified(db, moved), notified(db, fewer)
-        assert [(one.id, one.late) for one in waiting_notices(db)] == [
+        assert [(one.id, one.late) for one in next_notices(db)] == [
             (first, False), (second, True),
         ]  # fmt: skip
         case = read_notice_case(db, first)

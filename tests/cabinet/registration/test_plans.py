@@ -6,14 +6,27 @@ import pytest
 import sqlalchemy as sa
 
 from kench.cabinet.messages.store import count_unread, messages_of
-from kench.cabinet.registration.cases import case_of_participant, cases_of, cases_with_number
+from kench.cabinet.registration.cases import (
+    case_of_participant,
+    cases_of,
+    cases_with_number,
+    closed_cases,
+    open_cases,
+)
 from kench.cabinet.registration.documents import check_uploaded, read_draft_of
 from kench.cabinet.registration.dossier import acts_of
 from kench.cabinet.registration.membership import current_entry, entries_of, history_of, state_of
-from kench.cabinet.registration.notice_store import notices_of, read_notice_case, take_effect
+from kench.cabinet.registration.notice_store import (
+    next_notices,
+    notices_of,
+    read_notice_case,
+    take_effect,
+)
+from kench.cabinet.registration.telling import tell_what_is_near
+from kench.cabinet.registration.waiting import read_overdue
 from kench.pool.database import open_engine
 from kench.pool.tokens import has_token, make_token, tokens_of
-from tests.support.applications import application
+from tests.support.applications import TODAY, application
 from tests.support.pki import PIN
 from tests.support.registration import NOW_US, put_officer, registered
 from tests.support.signing import cabinet_engine
@@ -36,6 +49,11 @@ QUERIES: dict[str, Callable[[sa.Connection], object]] = {
     "notice": lambda db: read_notice_case(db, 1),
     "messages": lambda db: messages_of(db, 1, 1),
     "unread messages": lambda db: count_unread(db, 1, 1),
+    "open applications": lambda db: open_cases(db, after=1),
+    "closed applications": closed_cases,
+    "waiting notices": lambda db: next_notices(db, after=1),
+    "overdue": lambda db: read_overdue(db, TODAY),
+    "near": lambda db: tell_what_is_near(db, NOW_US),
     "due": lambda db: take_effect(db, NOW_US),
 }
 

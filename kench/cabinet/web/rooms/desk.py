@@ -23,8 +23,6 @@ from kench.cabinet.registration.cases import (
     Case,
     application_of,
     cases_with_number,
-    closed_cases,
-    open_cases,
     read_case,
 )
 from kench.cabinet.registration.decisions import GROUNDS, REASON_MAX, Decision, Exclusion, Ground
@@ -37,7 +35,6 @@ from kench.cabinet.registration.notice_store import (
     notice_of,
     notices_of,
     read_notice_case,
-    waiting_notices,
 )
 from kench.cabinet.registration.notices import NOTICE_KINDS
 from kench.cabinet.registration.outcomes import calendar_of
@@ -63,26 +60,6 @@ SAID["entered"] = Said(N_("The register says so now."))
 OPEN_STATES = frozenset({ParticipantState.REGISTERED, ParticipantState.SUSPENDED})
 
 room = APIRouter()
-
-
-@room.get("/desk")
-def show_desk(
-    request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer
-) -> Response:
-    """Show what waits, the most urgent first."""
-    calendar, today = calendar_of(cabinet, visit.now_us), day_at(visit.now_us)
-    with cabinet.engine.connect() as db:
-        cases, notices, closed = open_cases(db), waiting_notices(db), closed_cases(db)
-    left = {case.id: calendar.working_days_between(today, case.deadline.day) for case in cases}
-    enter_left = {
-        case.id: calendar.working_days_between(today, case.enter_by.day)
-        for case in notices
-        if case.enter_by is not None
-    }
-    return render(
-        request, visit, "registration/desk.html", cases=cases, notices=notices, closed=closed[:20],
-        left=left, enter_left=enter_left, states=STATES, notice_kinds=NOTICE_KINDS, near=NEAR_DAYS,
-    )  # fmt: skip
 
 
 @room.get("/desk/applications/{number}")
