@@ -19,7 +19,7 @@ class SmtpTls(StrEnum):
 class AlertSettings(BaseModel):
     """Those of `Settings` that the cabinet's alerts alone read."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     alerts_smtp_host: str | None = None
     """Alerts: the mail server that takes them. Unset: nobody is told by e-mail."""

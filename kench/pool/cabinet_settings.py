@@ -14,7 +14,7 @@ from kench.pool.origins import is_loopback, origin_of, plain_origin
 class CabinetSettings(AlertSettings, EntrySettings):
     """Those of `Settings` that the cabinet alone reads."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     cabinet_host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     """Cabinet: the address that it listens on."""

@@ -11,10 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, OperationalError
 
@@ -139,9 +135,7 @@ def migrate(url: str) -> None:
             if found == head_revision():
                 return
             _refuse_unknown(found)
-            config = _alembic_config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            upgrade(connection)
     except OperationalError as error:
         raise _unavailable(url, error) from error
     except DBAPIError as error:
@@ -206,14 +200,27 @@ def check_schema(engine: sa.Engine) -> None:
         )
 
 
+def upgrade(connection: sa.Connection, revision: str = "head") -> None:
+    """Run the migrations up to a revision, in the transaction and under the lock of the caller."""
+    # Every process checks the schema, and hardly any changes it: the others start sooner so.
+    from alembic import command  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
+
+
 def head_revision() -> str:
     """Newest schema revision that this version knows."""
-    head = ScriptDirectory.from_config(_alembic_config()).get_current_head()
-    if head is None:
+    known = _known_revisions()
+    if not known:
         raise SchemaMismatchError(
             f"no migrations in {MIGRATIONS}: install Kench again with `make build`"
         )
-    return head
+    return known[-1]
 
 
 def libpq_url(url: str) -> str:
@@ -260,23 +267,21 @@ def _driver_url(url: str | URL) -> URL:
         ) from error
 
 
-def _alembic_config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.set_main_option("path_separator", "os")
-    return config
+def _known_revisions() -> list[str]:
+    """Return all of them, oldest first: each file is named by its own, which follow each other."""
+    return sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 def _revision(connection: sa.Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    table = connection.scalar(sa.select(sa.func.to_regclass("alembic_version")))
+    if table is None:
+        return None
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def _refuse_unknown(found: str | None) -> None:
-    known = {
-        script.revision
-        for script in ScriptDirectory.from_config(_alembic_config()).walk_revisions()
-    }
-    if found is not None and found not in known:
+    if found is not None and found not in _known_revisions():
         raise SchemaMismatchError(
             f"the database has schema {found}, made by a newer Kench (this one knows up to "
             f"{head_revision()}): install the newer version"

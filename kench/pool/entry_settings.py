@@ -16,7 +16,7 @@ CLAIM = r"^[A-Za-z0-9_.:/-]{1,100}$"
 class EntrySettings(BaseModel):
     """Those of `Settings` that say how people enter the cabinet."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     oidc_issuer: str | None = None
     """Cabinet: the state's sign-on (OpenID Connect), exactly as it names itself, such as

@@ -76,7 +76,6 @@ class Settings(CabinetSettings, SignatureSettings, BaseSettings):
         frozen=True,
         populate_by_name=True,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
         allow_inf_nan=False,
     )
 

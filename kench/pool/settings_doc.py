@@ -3,10 +3,13 @@
 A test compares the page with what this prints, so the page is always true.
 """
 
+import ast
+import inspect
 import sys
+from itertools import pairwise
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from kench.pool.cabinet_settings import CabinetSettings
@@ -66,20 +69,45 @@ def render() -> str:
     """Return the page."""
     # Settings of its own come first, then those that it mixes in.
     named = sorted(Settings.model_fields.items(), key=lambda item: item[0] in MIXED_IN)
-    rows = [_row(name, field) for name, field in named]
-    doors = [_entry_row(name, field) for name, field in DoorSettings.model_fields.items()]
-    venues = [_entry_row(name, field) for name, field in VenueSettings.model_fields.items()]
+    said = meanings_of(Settings)
+    rows = [_row(name, field, said.get(name, "")) for name, field in named]
+    doors, venues = _entry_rows(DoorSettings), _entry_rows(VenueSettings)
     return HEAD + "".join(rows) + DOORS + "".join(doors) + VENUES + "".join(venues) + TAIL
 
 
-def _row(name: str, field: FieldInfo) -> str:
-    meaning = " ".join((field.description or "").split())
+def meanings_of(settings: type[BaseModel]) -> dict[str, str]:
+    """Return what is written under each field, of the class and of those it is made of.
+
+    It is read from the source, and only here: a process that reads settings has no use for it.
+    """
+    said: dict[str, str] = {}
+    for part in reversed(settings.__mro__):
+        if not part.__module__.startswith("kench."):
+            continue
+        lines = [line for one in ast.parse(inspect.getsource(part)).body
+                 if isinstance(one, ast.ClassDef) for line in one.body]  # fmt: skip
+        for field, text in pairwise(lines):
+            if (
+                isinstance(field, ast.AnnAssign)
+                and isinstance(field.target, ast.Name)
+                and isinstance(text, ast.Expr)
+                and isinstance(text.value, ast.Constant)
+            ):
+                said[field.target.id] = " ".join(str(text.value.value).split())
+    return said
+
+
+def _row(name: str, field: FieldInfo, meaning: str) -> str:
     default, bounds = _default(field.default), _range(field)
     return f"| `{name}` | `{variable_of(name)}` | {default} | {bounds} | {meaning} |\n"
 
 
-def _entry_row(name: str, field: FieldInfo) -> str:
-    meaning = " ".join((field.description or "").split())
+def _entry_rows(settings: type[BaseModel]) -> list[str]:
+    said = meanings_of(settings)
+    return [_entry_row(name, field, said[name]) for name, field in settings.model_fields.items()]
+
+
+def _entry_row(name: str, field: FieldInfo, meaning: str) -> str:
     default = "needed" if field.is_required() else _default(field.default)
     return f"| `{name}` | {default} | {_range(field)} | {meaning} |\n"
 

@@ -19,7 +19,7 @@ _FINGERPRINT = re.compile(r"[0-9a-f]{64}", re.IGNORECASE)
 class SignatureSettings(BaseModel):
     """Those of `Settings` that say whom the pool trusts to name persons."""
 
-    model_config = ConfigDict(frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     signature_roots: Annotated[tuple[Path, ...], NoDecode] = ()
     """Certificates of the authorities whose signatures count, files or folders, PEM or DER. Unset:

@@ -5,7 +5,6 @@ import threading
 import psycopg2.errors
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 from kench.pool.database import (
@@ -15,13 +14,13 @@ from kench.pool.database import (
     MigrationFailedError,
     Role,
     SchemaMismatchError,
-    _alembic_config,
     check_schema,
     head_revision,
     migrate,
     one_transaction,
     open_engine,
     safe_url,
+    upgrade,
 )
 
 HASH = b"\x00" * 32
@@ -72,9 +71,7 @@ def test_a_migration_that_breaks_leaves_nothing_behind(empty_database: str) -> N
 def test_open_rounds_of_several_journals_become_one_round(empty_database: str) -> None:
     engine = open_engine(empty_database, application_name="test")
     with engine.begin() as connection:
-        config = _alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
+        upgrade(connection, "0002")
         connection.execute(
             sa.text(
                 "INSERT INTO open_round VALUES (0, 1, 5), (0, 2, 7), (3, 1, 11);"
@@ -219,9 +216,7 @@ def test_a_ledger_of_one_asset_goes_on_in_two(empty_database: str) -> None:
     engine = open_engine(empty_database, application_name="test")
     block = "ab" * 32
     with engine.begin() as connection:
-        config = _alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0006")
+        upgrade(connection, "0006")
         for statement in (
             f"INSERT INTO blocks VALUES ('{block}', 101, 0, 0, 1, 10, '1.rig', now(), true)",
             f"INSERT INTO block_credits VALUES ('{block}', 1, 1, 7), ('{block}', 0, 1, 3)",

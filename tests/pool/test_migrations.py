@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 
-from kench.pool.database import _alembic_config, migrate, open_engine
+from kench.pool.database import migrate, open_engine, upgrade
 from kench.pool.tokens import is_in_force, tokens_of
 from kench.stratum.statistics.history import COLUMNS, SETTLED_S, roll_up
 
@@ -19,18 +18,16 @@ def upgraded(empty_database: str) -> Iterator[Upgrade]:
     """Take the empty database to a revision, write into it, and take it to the newest."""
     engine = open_engine(empty_database, application_name="test")
 
-    def upgrade(revision: str, statements: str) -> sa.Engine:
+    def take(revision: str, statements: str) -> sa.Engine:
         with engine.begin() as connection:
-            config = _alembic_config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, revision)
+            upgrade(connection, revision)
             connection.execute(sa.text("SET LOCAL timezone = 'UTC'"))
             connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
             connection.execute(sa.text(statements))
         migrate(empty_database)
         return engine
 
-    yield upgrade
+    yield take
     engine.dispose()
 
 

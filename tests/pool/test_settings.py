@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from kench.pool.settings import Settings
+from kench.pool.settings_doc import meanings_of
 from kench.pool.settings_file import SettingsError, read_settings, variable_of
 
 
@@ -141,4 +142,4 @@ def test_a_settings_file_that_is_named_must_exist(monkeypatch: pytest.MonkeyPatc
 
 
 def test_every_setting_says_what_it_is_for() -> None:
-    assert not [name for name, field in Settings.model_fields.items() if not field.description]
+    assert Settings.model_fields.keys() <= meanings_of(Settings).keys()

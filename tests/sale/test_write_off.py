@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from alembic import command
 from sqlalchemy.exc import IntegrityError
 
 from kench.payouts.audit.balance import client_money, read_accounts
@@ -15,7 +14,7 @@ from kench.payouts.statements.page import html_of
 from kench.payouts.statements.read import read_statement
 from kench.payouts.statements.statement import CoinBalance, Period
 from kench.payouts.statements.texts import text_of
-from kench.pool.database import Role, _alembic_config, migrate
+from kench.pool.database import Role, migrate, upgrade
 from kench.pool.register import add_participant
 from kench.sale.acts import Act
 from tests.payouts.sold import add_lot, add_mature_block, hash_of, reference_of
@@ -116,9 +115,7 @@ def test_what_was_written_off_before_has_its_lines_from_the_migration_on(
 ) -> None:
     with engine.begin() as connection:
         connection.exec_driver_sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
-        config = _alembic_config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0016")
+        upgrade(connection, "0016")
     with engine.begin() as connection:
         add_mature_block(connection, OLD_LOT.block_hash, {1: 70, 2: 30})
         add_lot(connection, OLD_LOT, {1: 70, 2: 30})
