@@ -17,6 +17,8 @@ from kench.cabinet.registration.equipment import ROW_FIELDS, ROWS_MAX
 from kench.cabinet.web.forms import file_of, text_of
 from kench.cabinet.web.visit import Visit
 
+DIGITS = 4
+"""Of a number that a form counts by, so many are read."""
 FIELD_MAX = 500
 """Longest text that a draft keeps of one field."""
 TEXT_FIELD_MAX = 8000
@@ -26,7 +28,7 @@ TEXT_FIELD_MAX = 8000
 def typed_rows(form: FormData) -> list[dict[str, str]]:
     """The rows of the equipment list that a form holds."""
     count = text_of(form, "rows")
-    number = min(int(count), ROWS_MAX) if count.isascii() and count.isdigit() else 0
+    number = min(int(count[:DIGITS]), ROWS_MAX) if count.isascii() and count.isdigit() else 0
     return [
         {name: text_of(form, f"row-{row}-{name}")[:FIELD_MAX] for name in ROW_FIELDS}
         for row in range(1, number + 1)
@@ -36,8 +38,8 @@ def typed_rows(form: FormData) -> list[dict[str, str]]:
 def remove_numbered(entries: MutableSequence[Any], do: str) -> None:
     """Take away the entry whose number, from one, ends the button's name."""
     number = do.rpartition("-")[2]
-    if number.isascii() and number.isdigit() and 1 <= int(number[:4]) <= len(entries):
-        del entries[int(number[:4]) - 1]
+    if number.isascii() and number.isdigit() and 1 <= int(number[:DIGITS]) <= len(entries):
+        del entries[int(number[:DIGITS]) - 1]
 
 
 def place_of(do: str) -> str:

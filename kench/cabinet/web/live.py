@@ -42,6 +42,8 @@ PING_S = 15.0
 CHECK_S = 30.0
 """So often it is asked whether a page's login is still good, and may see its participant."""
 RETRY_MS = 3_000
+ID_DIGITS = 20
+"""Of the number of the last event that a page had: a header as long as somebody likes."""
 
 AGAIN_US = 60 * 1_000_000
 """Numbers are read again after so long, even if nobody has written any."""
@@ -135,7 +137,7 @@ class LiveFeed:
     async def events(self, viewer: Viewer, last_id: str) -> AsyncIterator[bytes]:
         """Yield what the page is sent, until it or its login goes."""
         yield b"retry: %d\n\n" % RETRY_MS
-        sent = int(last_id) if last_id.isascii() and last_id.isdigit() else 0
+        sent = int(last_id[:ID_DIGITS]) if last_id.isascii() and last_id.isdigit() else 0
         try:
             while not viewer.gone:
                 viewer.woken.clear()
