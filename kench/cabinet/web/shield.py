@@ -108,10 +108,8 @@ class Shield:
         refusal = _refuse_method(scope["method"], scope["path"])
         if refusal is not None:
             return refusal
-        if "\0" in scope["path"] or (
-            b"%00" in scope["query_string"] and not scope["path"].startswith(PROGRAMS_PATHS)
-        ):
-            # No text that PostgreSQL keeps has one; programs are told by the JSON of their route.
+        if "\0" in scope["path"]:
+            # No text that PostgreSQL keeps has one.
             return PlainTextResponse("There is no such page.\n", 404)
         if safe or self._is_own(headers.getlist("origin"), headers.get("sec-fetch-site")):
             return None
