@@ -53,6 +53,7 @@ GALLERY = (
         Picture("front", "/", "What this is, and what the pool does", ANYBODY),
         Picture("enter", "/enter", "What is needed to enter", ANYBODY),
         Picture("sign", "/sign/{request_id}", "The exact text, the ways to sign it", ANYBODY),
+        Picture("mail", "/mail/{mail_key}", "Whether letters may come to an address", ANYBODY),
         Picture("account", "/account", "A person's logins and acts"),
     )),
     Room("The register", (
@@ -92,6 +93,9 @@ GALLERY = (
     )),
     Room("The officers' desk", (
         Picture("desk", "/desk", "What waits, and until when", OFFICER_PIN),
+        Picture("desk-applications", "/desk/applications", "All that wait", OFFICER_PIN),
+        Picture("desk-notices", "/desk/notices", "All notices that wait", OFFICER_PIN),
+        Picture("desk-closed", "/desk/closed", "What was decided or withdrawn", OFFICER_PIN),
         Picture("desk-application", "/desk/applications/{number}", "An application, to be decided",
                 OFFICER_PIN, number=4),
         Picture("desk-notice", "/desk/notices/{number}", "A notice", OFFICER_PIN),

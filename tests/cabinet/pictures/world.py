@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from kench.cabinet.access.grants import Kind, Scope
 from kench.cabinet.alerts import rules
+from kench.cabinet.alerts.addresses import ask_address, make_link
+from kench.cabinet.alerts.tables import mail_addresses
 from kench.cabinet.login.people import PeopleRole, add_person
 from kench.cabinet.login.persons import know_person
 from kench.cabinet.messages.store import mark_read
@@ -31,6 +33,7 @@ from tests.cabinet.money import SETTLED, TECHNICIAN_PIN, fill_money
 from tests.payouts.proofs.samples import KEY, SALT_SOURCE, signed_manifest
 from tests.support.applications import ROW, TODAY, application, attachment, draft
 from tests.support.grants import granted
+from tests.support.letters import confirm_address
 from tests.support.mined import mined
 from tests.support.pki import PIN
 from tests.support.registration import (
@@ -83,6 +86,8 @@ class World(NamedTuple):
     """Of a watcher's link."""
     block_hash: str
     token_id: int = 1
+    mail_key: str = ""
+    """Of a link that asks an address."""
 
 
 def make_world(database: str) -> World:
@@ -99,7 +104,7 @@ def make_world(database: str) -> World:
         worker = _mined(db)
         _price(db)
         _sign_block(db)
-        made = World(worker, _people(db), SETTLED[0].block_hash)
+        made = World(worker, _people(db), SETTLED[0].block_hash, mail_key=_addresses(db))
         _tokens(db)
         _papers(db)
     engine.dispose()
@@ -193,6 +198,15 @@ def _people(db: sa.Connection) -> str:
         rules.make_rule(db, 1, new, made_by=owner.id, now_us=NOW_US, random_bytes=Draw(2**71))
     granted(db, 1, Kind.KEY, Scope.HASHRATE, now_us=NOW_US)
     return granted(db, 1, Kind.LINK, now_us=NOW_US)
+
+
+def _addresses(db: sa.Connection) -> str:
+    """Let the owner's address be confirmed, and another be asked; return its link's secret."""
+    owner = know_person(db, PIN, NAMES[PIN], NOW_US)
+    confirm_address(db, owner.id, "asan@example.kg", NOW_US)
+    ask_address(db, owner.id, "kezmet@example.kg", Language.KY, NOW_US)
+    asked = sa.select(mail_addresses.c.id).where(mail_addresses.c.address == "kezmet@example.kg")
+    return make_link(db, db.execute(asked).scalar_one(), NOW_US, Draw(2**70))
 
 
 def _tokens(db: sa.Connection) -> None:

@@ -17,26 +17,26 @@ from kench.cabinet.web.visit import CabinetHere, VisitHere
 room = APIRouter()
 
 
-@room.get("/mail/{secret}")
-def ask(request: Request, cabinet: CabinetHere, visit: VisitHere, secret: str) -> Response:
+@room.get("/mail/{mail_key}")
+def ask(request: Request, cabinet: CabinetHere, visit: VisitHere, mail_key: str) -> Response:
     """Say which address it is about, and ask."""
-    _check(secret)
+    _check(mail_key)
     with cabinet.engine.begin() as db:
-        link = find_link(db, secret, visit.now_us)
+        link = find_link(db, mail_key, visit.now_us)
     if link is None:
         raise HTTPException(404)
-    return render(request, visit, "mail.html", address=link.address, secret=secret, wanted=None)
+    return render(request, visit, "mail.html", address=link.address, mail_key=mail_key, wanted=None)
 
 
-@room.post("/mail/{secret}")
+@room.post("/mail/{mail_key}")
 def answer(
-    request: Request, cabinet: CabinetHere, visit: VisitHere, secret: str, form: Posted
+    request: Request, cabinet: CabinetHere, visit: VisitHere, mail_key: str, form: Posted
 ) -> Response:
     """Keep what was said; the link is used then."""
-    _check(secret)
+    _check(mail_key)
     said = text_of(form, "do")
     with cabinet.engine.begin() as db:
-        link = find_link(db, secret, visit.now_us)
+        link = find_link(db, mail_key, visit.now_us)
         if link is None:
             raise HTTPException(404)
         if said not in {"yes", "no"}:
@@ -47,9 +47,9 @@ def answer(
             visit.now_us, "confirm_address" if wanted else "refuse_address", DONE,
             f"address {link.address_id}", visit.address,
         ))  # fmt: skip
-    return render(request, visit, "mail.html", address=link.address, secret="", wanted=wanted)
+    return render(request, visit, "mail.html", address=link.address, mail_key="", wanted=wanted)
 
 
-def _check(secret: str) -> None:
-    if len(secret) != 2 * SECRET_BYTES or not secret.isascii():
+def _check(mail_key: str) -> None:
+    if len(mail_key) != 2 * SECRET_BYTES or not mail_key.isascii():
         raise HTTPException(404)
