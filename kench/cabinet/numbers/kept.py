@@ -1,12 +1,17 @@
-"""A number that many ask for, read once in a while for all of them."""
+"""Numbers that many ask for, read once for all of them: for some seconds, or until written anew."""
 
 import threading
-from collections.abc import Callable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from kench.pool.clock import Clock
 
+Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
+AGAIN_US = 60 * 1_000_000
+"""Read again after so long even if nobody has written: workers fall silent with time."""
 
 
 class Kept(Generic[Value]):
@@ -26,3 +31,58 @@ class Kept(Generic[Value]):
             if self._value is None or now - self._value[0] >= self._seconds:
                 self._value = (now, self._read())
             return self._value[1]
+
+
+class _Entry(Generic[Value]):
+    """A value; who reads it holds the lock, so that others wait and do not read too."""
+
+    __slots__ = ("at_us", "lock", "value", "written")
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.written: datetime | None = None
+        self.at_us = 0
+        self.value: Value | None = None
+
+
+class KeptWhileWritten(Generic[Key, Value]):
+    """Values by key, each good until the numbers that it is of are written again; bounded."""
+
+    def __init__(self, most: int) -> None:
+        """Keep so many; beyond, those that were not asked for longest go."""
+        self._most = most
+        self._entries: OrderedDict[Key, _Entry[Value]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __contains__(self, key: Key) -> bool:
+        with self._lock:
+            return key in self._entries
+
+    def value(
+        self, key: Key, written: datetime | None, now_us: int, read: Callable[[], Value]
+    ) -> Value:
+        """Return it, read where numbers written at that moment have not been; raises what it does.
+
+        A value of newer numbers is good too: whoever asked for when they were written asked before.
+        """
+        entry = self._entry(key)
+        with entry.lock:
+            value = entry.value
+            if (
+                value is None
+                or written is None
+                or entry.written is None
+                or entry.written < written
+                or now_us - entry.at_us >= AGAIN_US
+            ):
+                value = read()
+                entry.value, entry.written, entry.at_us = value, written, now_us
+            return value
+
+    def _entry(self, key: Key) -> _Entry[Value]:
+        with self._lock:
+            entry = self._entries.setdefault(key, _Entry())
+            self._entries.move_to_end(key)
+            while len(self._entries) > self._most:
+                self._entries.popitem(last=False)
+            return entry

@@ -1,68 +1,67 @@
-"""Live numbers of participants with many workers, summed once for all who look at them.
+"""Live numbers of participants with many workers, summed and sorted once for all who look.
 
-Summing 20,000 workers takes PostgreSQL longer than all else of a page, and their numbers are
-written only every few seconds. So the sums are kept until newer ones are written. Where a
-participant has few workers nothing is kept: they are summed as quickly as asked for.
+Summing or sorting 20,000 workers takes PostgreSQL longer than all else of a page, and their
+numbers are written only every few seconds. So both are kept until newer ones are written. Where a
+participant has few workers nothing is kept: that is done as quickly as asked for.
 """
 
-import threading
-from collections import OrderedDict
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from kench.cabinet.numbers.live import LiveNumbers, read_live, read_written
+from kench.cabinet.numbers.kept import KeptWhileWritten
+from kench.cabinet.numbers.live import LiveNumbers, WorkerState, read_live, read_written
+from kench.cabinet.numbers.workers import (
+    PAGE_WORKERS,
+    Page,
+    Sort,
+    Wanted,
+    first_of,
+    read_lines,
+    read_order,
+    read_workers,
+)
 
 MANY_WORKERS = 500
-KEPT_MAX = 512
-"""Participants whose numbers are kept; beyond, those that were not asked for longest go."""
-AGAIN_US = 60 * 1_000_000
-"""Summed again after so long even if nobody has written: workers fall silent with time."""
-
-
-@dataclass(slots=True)
-class _Entry:
-    """A participant's sums; who sums them holds the lock, so that others wait and do not."""
-
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    written: datetime | None = None
-    at_us: int = 0
-    numbers: LiveNumbers | None = None
+NUMBERS_MAX = 1_024
+"""Participants whose numbers are kept."""
+ORDERS_MAX = 64
+"""Orders that are kept: a participant's by one sort, and in one state or any; 4 bytes a worker."""
 
 
 class KeptLive:
     """Used by many threads at once."""
 
     def __init__(self) -> None:
-        self._entries: OrderedDict[int, _Entry] = OrderedDict()
-        self._lock = threading.Lock()
+        self._numbers: KeptWhileWritten[int, LiveNumbers] = KeptWhileWritten(NUMBERS_MAX)
+        self._orders = KeptWhileWritten[tuple[int, Sort, WorkerState | None], Sequence[int]](
+            ORDERS_MAX
+        )
 
     def numbers(self, db: sa.Connection, participant_id: int, now_us: int) -> LiveNumbers:
         """Return a participant's numbers, as read_live does."""
-        entry = self._entry(participant_id)
-        if entry is None:
-            numbers = read_live(db, [participant_id], now_us)[participant_id]
-            if numbers.workers >= MANY_WORKERS:
-                self._add(participant_id)
-            return numbers
-        written = read_written(db)
-        with entry.lock:
-            kept = entry.numbers
-            if kept is None or entry.written != written or now_us - entry.at_us >= AGAIN_US:
-                kept = read_live(db, [participant_id], now_us)[participant_id]
-                entry.numbers, entry.written, entry.at_us = kept, written, now_us
-        return kept
 
-    def _entry(self, participant_id: int) -> _Entry | None:
-        with self._lock:
-            entry = self._entries.get(participant_id)
-            if entry is not None:
-                self._entries.move_to_end(participant_id)
-            return entry
+        def read() -> LiveNumbers:
+            return read_live(db, [participant_id], now_us)[participant_id]
 
-    def _add(self, participant_id: int) -> None:
-        with self._lock:
-            self._entries.setdefault(participant_id, _Entry())
-            while len(self._entries) > KEPT_MAX:
-                self._entries.popitem(last=False)
+        if participant_id not in self._numbers:
+            numbers = read()
+            if numbers.workers < MANY_WORKERS:
+                return numbers
+            return self._numbers.value(participant_id, None, now_us, lambda: numbers)
+        return self._numbers.value(participant_id, read_written(db), now_us, read)
+
+    def workers(self, db: sa.Connection, participant_id: int, wanted: Wanted, now_us: int) -> Page:
+        """Return one page of the workers wanted, as read_workers does."""
+        picked = wanted.search or wanted.group_id is not None
+        if picked or participant_id not in self._numbers:
+            return read_workers(db, participant_id, wanted, now_us)
+        ids = self._orders.value(
+            (participant_id, wanted.sort, wanted.state),
+            read_written(db),
+            now_us,
+            lambda: read_order(db, participant_id, wanted, now_us),
+        )
+        first = first_of(wanted)
+        chosen = list(ids[first : first + PAGE_WORKERS])
+        return Page(read_lines(db, participant_id, chosen, now_us), len(ids))

@@ -1,6 +1,8 @@
 """Workers of a participant as lists show them: searched, sorted, in groups, page by page."""
 
-from dataclasses import dataclass
+import sys
+from array import array
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -119,6 +121,11 @@ _CHOSEN = """
     WHERE workers.participant_id = :participant {only}
     ORDER BY {order}, workers.id LIMIT {most} OFFSET :offset
 """
+# All of them, four bytes each.
+_ORDER = """
+    SELECT string_agg(int4send(workers.id), '' ORDER BY {order}, workers.id)
+    FROM workers {live} WHERE workers.participant_id = :participant {only}
+"""
 _LINES = sa.text(f"""
     SELECT workers.id, workers.name, workers.created_at, members.group_id,
         groups.name AS group_name, coalesce(state, 'gone') AS state,
@@ -144,26 +151,46 @@ _REFUSALS = sa.text("""
 
 def read_workers(db: sa.Connection, participant_id: int, wanted: Wanted, now_us: int) -> Page:
     """Return one page of the workers wanted."""
-    asked: dict[str, Any] = {
-        "participant": participant_id,
-        "ids": [participant_id],
-        "now": moment_of(now_us),
+    asked = _asked(participant_id, now_us) | {
         "search": wanted.search[:SEARCH_MAX],
         "state": wanted.state,
         "group": wanted.group_id,
-        "offset": (min(max(wanted.page, 1), PAGES_MAX) - 1) * PAGE_WORKERS,
+        "offset": first_of(wanted),
     }
-    chosen = db.execute(sa.text(_chosen(wanted)), asked).all()
-    ids = [row.id for row in chosen]
-    lines = {line.id: line for line in _lines(db, participant_id, ids, now_us)}
-    return Page(tuple(lines[one] for one in ids if one in lines), chosen[0].total if chosen else 0)
+    chosen = db.execute(sa.text(_chosen(_CHOSEN, wanted)), asked).all()
+    lines = read_lines(db, participant_id, [row.id for row in chosen], now_us)
+    return Page(lines, chosen[0].total if chosen else 0)
+
+
+def read_order(db: sa.Connection, participant_id: int, wanted: Wanted, now_us: int) -> "array[int]":
+    """Return the ids of all workers in that state in that order; search and group do not count."""
+    statement = sa.text(_chosen(_ORDER, replace(wanted, search="", group_id=None)))
+    asked = _asked(participant_id, now_us) | {"state": wanted.state}
+    ids = array("i", bytes(db.scalar(statement, asked) or b""))
+    if sys.byteorder == "little":
+        ids.byteswap()
+    return ids
+
+
+def first_of(wanted: Wanted) -> int:
+    """Return how many workers there are on the pages before."""
+    return (min(max(wanted.page, 1), PAGES_MAX) - 1) * PAGE_WORKERS
+
+
+def read_lines(
+    db: sa.Connection, participant_id: int, workers: list[int], now_us: int
+) -> tuple[WorkerLine, ...]:
+    """Return some of a participant's workers, in the order in which they are asked for."""
+    asked = _asked(participant_id, now_us) | {"workers": workers}
+    lines = {row.id: _line(row) for row in db.execute(_LINES, asked)} if workers else {}
+    return tuple(lines[one] for one in workers if one in lines)
 
 
 def read_worker(
     db: sa.Connection, participant_id: int, worker_id: int, now_us: int
 ) -> WorkerLine | None:
     """Return a worker of the participant; None for whatever is none of its own."""
-    return next(iter(_lines(db, participant_id, [worker_id], now_us)), None)
+    return next(iter(read_lines(db, participant_id, [worker_id], now_us)), None)
 
 
 def read_refusals(db: sa.Connection, participant_id: int, worker_id: int) -> list[Refusal]:
@@ -172,10 +199,16 @@ def read_refusals(db: sa.Connection, participant_id: int, worker_id: int) -> lis
     return [Refusal(row.reason, row.shares) for row in rows]
 
 
-def _chosen(wanted: Wanted) -> str:
-    """Return the statement that chooses the workers of a page."""
+def _asked(participant_id: int, now_us: int) -> dict[str, Any]:
+    return {"participant": participant_id, "ids": [participant_id], "now": moment_of(now_us)}
+
+
+def _chosen(statement: str, wanted: Wanted) -> str:
+    """Return the statement that chooses workers, with no more joined than is needed for that."""
     order = _ORDERS[wanted.sort]
     columns = set(order.columns) | (set(_STATE_COLUMNS) if wanted.state else set())
+    live = f"LEFT JOIN ({sums_of(sorted(columns))}) AS live ON live.worker_id = workers.id"
+    members = "JOIN worker_group_members AS members ON members.worker_id = workers.id"
     only = []
     if wanted.search:
         only.append("strpos(lower(name), lower(:search)) > 0")
@@ -183,29 +216,13 @@ def _chosen(wanted: Wanted) -> str:
         only.append("members.group_id = :group")
     if wanted.state:
         only.append(f"{STATE} = :state")
-    return _CHOSEN.format(
-        live=f"LEFT JOIN ({sums_of(sorted(columns))}) AS live ON live.worker_id = workers.id"
-        if columns
-        else "",
-        members="JOIN worker_group_members AS members ON members.worker_id = workers.id"
-        if wanted.group_id is not None
-        else "",
+    return statement.format(
+        live=live if columns else "",
+        members=members if wanted.group_id is not None else "",
         only="".join(f" AND {one}" for one in only),
         order=order.text,
         most=PAGE_WORKERS,
     )
-
-
-def _lines(
-    db: sa.Connection, participant_id: int, workers: list[int], now_us: int
-) -> list[WorkerLine]:
-    asked = {
-        "participant": participant_id,
-        "ids": [participant_id],
-        "workers": workers,
-        "now": moment_of(now_us),
-    }
-    return [_line(row) for row in db.execute(_LINES, asked)] if workers else []
 
 
 def _line(row: sa.Row[tuple[object, ...]]) -> WorkerLine:

@@ -28,7 +28,6 @@ from kench.cabinet.numbers.workers import (
     WorkerLine,
     read_refusals,
     read_worker,
-    read_workers,
 )
 from kench.cabinet.web.acting import Acting, acting_as, render_room
 from kench.cabinet.web.forms import Posted, text_of
@@ -89,8 +88,8 @@ def list_workers(  # noqa: PLR0913, PLR0917 - what the list's form has
     wanted = _wanted(search, state, group, sort, page)
     participant_id = acting.participant_id
     with cabinet.reading.connect() as db:
-        found = read_workers(db, participant_id, wanted, visit.now_us)
         live = cabinet.live.numbers(db, participant_id, visit.now_us)
+        found = cabinet.live.workers(db, participant_id, wanted, visit.now_us)
         groups = read_groups(db, participant_id)
         uptimes = read_uptimes(
             db, participant_id, [worker.id for worker in found.workers], visit.now_us
