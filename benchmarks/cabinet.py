@@ -138,7 +138,7 @@ def measure(  # noqa: PLR0913 - what one run is made of
         "KENCH_SIGNATURE_CRLS": str(authority.folder / CRL_FILE),
     }
     engine = open_engine(url, application_name="benchmark", statement_timeout_s=300)
-    live = LiveTable(engine, live_s)
+    live = LiveTable(url, live_s)
     with contextlib.ExitStack() as stack:
         stack.callback(engine.dispose)
         stack.callback(live.stop)
@@ -163,26 +163,17 @@ async def _measured(  # noqa: PLR0913, PLR0917 - what one run is made of
     took_s = time.monotonic() - began_s
     own_s, postgres_s = cpu_s(pid) - own_s, server.seconds() - postgres_s
 
-    print(
-        {k: (v.percentile(0.5), v.percentile(0.95), v.faults) for k, v in pages.items()},
-        own_s / took_s,
-        postgres_s / took_s,
-    )
     before = resident_bytes(pid)
     open_pages = Viewers(port)
     watching = list(itertools.islice(itertools.cycle(range(1, size.participants + 1)), viewers))
     await open_pages.open([Ask("live", f"/p/{who}/live", cookie_of(who)) for who in watching])
-    print(
-        open_pages.told.open,
-        open_pages.told.refused,
-        [t for t in open_pages._tasks if t.done()][:3],
-    )
-    first, viewed_s, viewers_s = len(live.written_s), time.monotonic(), cpu_s(pid)
-    await asyncio.to_thread(live.wait, first + WRITINGS_HEARD)
+    list(live.told())
+    viewed_s, viewers_s = time.monotonic(), cpu_s(pid)
+    written_s = [await asyncio.to_thread(live.next) for _ in range(WRITINGS_HEARD)]
     await asyncio.sleep(HEARD_S)
     viewers_s = (cpu_s(pid) - viewers_s) / (time.monotonic() - viewed_s)
     after = resident_bytes(pid)
-    heard = delays_ms(live.written_s[first : first + WRITINGS_HEARD], open_pages.told.came_s)
+    heard = delays_ms(written_s, open_pages.told.came_s)
     await open_pages.close()
     return Figures(
         pages, own_s / took_s, postgres_s / took_s, open_pages.told.open, open_pages.told.refused,

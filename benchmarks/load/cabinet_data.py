@@ -1,8 +1,7 @@
 """A pool of many participants as PostgreSQL has it after a year: written at once, by PostgreSQL.
 
 One participant has a tenth of all workers, a hundredth of them half of the rest, the others share
-what is left. Rows of a level lie in the order of time and within a step in none, as its sums leave
-them. `Size.whole` says how much a year has; what pages never look at may be left out of it.
+what is left. Rows of a level lie in the order of time and of workers, as its sums leave them.
 """
 
 import hashlib
@@ -249,7 +248,7 @@ def _fill_level(
                 sa.text(f"""
                 CREATE TEMPORARY TABLE step ON COMMIT DROP AS
                 SELECT {_KEYS[level.of_workers]}, {_VALUES}, {level.step_s // 600} AS up
-                FROM {"workers" if level.of_workers else "participants"} ORDER BY hashint4(id)
+                FROM {"workers" if level.of_workers else "participants"} ORDER BY id
             """)
             )
             # Rows first, then the index, then a part of the whole: quicker than row by row.

@@ -1,48 +1,78 @@
 """Who writes the live table of a filled database: what a job maker does every few seconds."""
 
-import threading
+import multiprocessing
 import time
+from collections.abc import Iterator
+from multiprocessing.synchronize import Event
 
 import numpy as np
 import sqlalchemy as sa
 
 from benchmarks.load.cabinet_data import SOURCE
 from kench.pool.clock import SystemClock
+from kench.pool.database import open_engine
 from kench.stratum.statistics.live import LiveRows, LiveWriter, PoolNumbers
 from kench.stratum.statistics.outcomes import Outcome
 
 _WORKERS = sa.text("SELECT participant_id, id FROM workers ORDER BY id")
 _AGENTS = [f"bosminer/{number}" for number in range(40)]
-JOIN_S = 60.0
+STOP_S, WRITTEN_S = 30.0, 120.0
 
 
 class LiveTable:
-    """Writes all workers' numbers, moved a little each time, in a thread until it is stopped."""
+    """Writes all workers' numbers, moved a little each time, in a process of its own."""
 
-    def __init__(self, engine: sa.Engine, every_s: float) -> None:
+    def __init__(self, url: str, every_s: float) -> None:
+        spawning = multiprocessing.get_context("spawn")
+        self._stop = spawning.Event()
+        self._told: multiprocessing.Queue[float] = spawning.Queue()
+        self._process = spawning.Process(
+            target=_write, args=(url, every_s, self._stop, self._told), daemon=True
+        )
+
+    def start(self) -> None:
+        """Begin; return when it was written for the first time."""
+        self._process.start()
+        self._told.get(timeout=WRITTEN_S)
+
+    def stop(self) -> None:
+        """End."""
+        self._stop.set()
+        self._process.join(STOP_S)
+
+    def told(self) -> Iterator[float]:
+        """Yield when each writing was committed that nobody was told of, by the monotonic clock."""
+        while not self._told.empty():
+            yield self._told.get()
+
+    def next(self) -> float:
+        """Wait for the next one; return the same."""
+        return self._told.get(timeout=WRITTEN_S)
+
+
+def _write(url: str, every_s: float, stop: Event, told: "multiprocessing.Queue[float]") -> None:
+    """Write until it is to stop."""
+    engine = open_engine(url, application_name="benchmark live", statement_timeout_s=300)
+    writing = _Writing(engine)
+    writing.write()
+    told.put(time.monotonic())
+    while not stop.wait(every_s):
+        writing.write()
+        told.put(time.monotonic())
+    engine.dispose()
+
+
+class _Writing:
+    """What is written, and by what."""
+
+    def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._every_s = every_s
         with engine.connect() as db:
             who = np.array([tuple(row) for row in db.execute(_WORKERS)], np.int64)
         self._participant, self._worker = who[:, 0], who[:, 1]
         self._writer = LiveWriter(SOURCE)
         self._clock = SystemClock()
         self._random = np.random.default_rng(1)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="live", daemon=True)
-        self._written = threading.Condition()
-        self.written_s: list[float] = []
-        """When each writing was committed, by the monotonic clock."""
-
-    def start(self) -> None:
-        """Begin."""
-        self.write()
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End."""
-        self._stop.set()
-        self._thread.join(JOIN_S)
 
     def write(self) -> None:
         """Write once."""
@@ -53,14 +83,6 @@ class LiveTable:
         pool = PoolNumbers(len(rows), rates, dict.fromkeys(Outcome, 1.0))
         with self._engine.begin() as db:
             self._writer.write(db, rows, pool, now_us / 1e6)
-        with self._written:
-            self.written_s.append(time.monotonic())
-            self._written.notify_all()
-
-    def wait(self, count: int) -> None:
-        """Wait until it was written so often."""
-        with self._written:
-            self._written.wait_for(lambda: len(self.written_s) >= count or self._stop.is_set())
 
     def _rows(self, now_us: int) -> LiveRows:
         count, worker = len(self._worker), self._worker
@@ -85,7 +107,3 @@ class LiveTable:
             user_agent=(worker % len(_AGENTS)).astype(np.intp),
             user_agents=_AGENTS,
         )
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._every_s):
-            self.write()
