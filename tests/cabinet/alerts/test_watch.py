@@ -11,7 +11,8 @@ import pytest
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
 
-from kench.cabinet.alerts.outbox import TRIES_MAX, MessageLine, messages_of
+from kench.cabinet.alerts.news import Event
+from kench.cabinet.alerts.outbox import TRIES_MAX, MessageLine, messages_of, queue
 from kench.cabinet.alerts.rules import (
     RULES_MAX,
     Channel,
@@ -24,6 +25,7 @@ from kench.cabinet.alerts.rules import (
 )
 from kench.cabinet.alerts.sending import SIGNATURE, Sender
 from kench.cabinet.alerts.watch import AlertWatch
+from kench.cabinet.alerts.wording import Message
 from kench.cabinet.login.persons import know_person
 from kench.cabinet.words.languages import Language
 from kench.pool.alert_settings import AlertSettings, SmtpTls
@@ -72,10 +74,11 @@ def ruled(
     engine: sa.Engine, whose: int, clock: ManualClock, channel: Channel, target: str, **more: Any
 ) -> Rule:
     values = {"kind": Kind.SILENT, "bound": 10, "language": Language.EN} | more
+    wanted = values.pop("wanted", True)
     with engine.begin() as db:
         person = know_person(db, PIN, "Асан Усенов", clock.now_us())
-        if channel is Channel.EMAIL:
-            confirm_address(db, person.id, target, clock.now_us())
+        if channel is Channel.EMAIL and wanted is not None:
+            confirm_address(db, person.id, target, clock.now_us(), wanted=wanted)
         made = make_rule(
             db, whose, NewRule(channel=channel, target=target, **values),
             made_by=person.id, now_us=clock.now_us(), random_bytes=Draw(7),
@@ -202,6 +205,48 @@ def test_a_mailbox_that_is_none_is_told_as_such(
         watch.send()
     assert not letters
     assert "SMTPRecipientsRefused" in lines(engine, two.first)[0].fault
+
+
+@pytest.mark.parametrize("wanted", [None, False])
+def test_an_address_that_did_not_say_yes_is_told_of_nothing(
+    engine: sa.Engine, two: Two, clock: ManualClock, wanted: bool | None
+) -> None:
+    rule = ruled(engine, two.first, clock, Channel.EMAIL, "asan@example.kg", wanted=wanted)
+    assert not rule.is_confirmed
+    watch = watch_of(engine, clock)
+    assert watch.look() == 0
+    with engine.begin() as db:
+        queue(db, rule.id, Event.TEST, Message("x", "y"), now_us=clock.now_us(),
+              due_us=clock.now_us())  # fmt: skip
+    assert watch.send() == 0
+
+
+def test_what_waits_is_sent_and_is_given_up_is_counted(
+    engine: sa.Engine, two: Two, clock: ManualClock
+) -> None:
+    ruled(engine, two.first, clock, Channel.EMAIL, "asan@example.kg")
+    registry = CollectorRegistry()
+    watch = AlertWatch(
+        engine, Sender(AlertSettings(), clock), clock, ORIGIN,
+        random_bytes=Draw(99), registry=registry,
+    )  # fmt: skip
+
+    def value(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"kench_cabinet_alerts_{name}", labels)
+
+    watch.look()
+    clock.advance(90)
+    watch.look()
+    assert value("queued", event="begun") == 1
+    assert value("queued", event="letter") == 0
+    assert value("oldest_seconds") == 90
+    for _ in range(TRIES_MAX):
+        assert watch.send() == 1
+        clock.advance(7200)
+    assert value("errors_total", channel="email", fault="setup") == TRIES_MAX
+    assert value("given_up_total", event="begun", channel="email") == 1
+    watch.look()
+    assert value("oldest_seconds") == 0
 
 
 def test_an_ended_rule_sends_nothing_that_waits(

@@ -5,6 +5,11 @@ from collections.abc import Callable, Iterator
 import pytest
 import sqlalchemy as sa
 
+from kench.cabinet.alerts.addresses import ask_address, find_link
+from kench.cabinet.alerts.figures import read_waiting
+from kench.cabinet.alerts.letters import Letter, write_to_participant
+from kench.cabinet.alerts.outbox import take_due
+from kench.cabinet.alerts.rules import rules_of
 from kench.cabinet.messages.store import count_unread, messages_of
 from kench.cabinet.registration.cases import (
     case_of_participant,
@@ -24,6 +29,7 @@ from kench.cabinet.registration.notice_store import (
 )
 from kench.cabinet.registration.telling import tell_what_is_near
 from kench.cabinet.registration.waiting import read_overdue
+from kench.cabinet.words.languages import Language
 from kench.pool.database import open_engine
 from kench.pool.tokens import has_token, make_token, tokens_of
 from tests.support.applications import TODAY, application
@@ -49,6 +55,14 @@ QUERIES: dict[str, Callable[[sa.Connection], object]] = {
     "notice": lambda db: read_notice_case(db, 1),
     "messages": lambda db: messages_of(db, 1, 1),
     "unread messages": lambda db: count_unread(db, 1, 1),
+    "due letters": lambda db: take_due(db, NOW_US),
+    "letters that wait": lambda db: read_waiting(db, NOW_US),
+    "asking of an address": lambda db: ask_address(db, 1, "b@example.kg", Language.EN, NOW_US),
+    "letter": lambda db: write_to_participant(
+        db, 1, "a@b.kg", Letter.DECIDED, "/", now_us=NOW_US, number=1
+    ),
+    "link": lambda db: find_link(db, "x", NOW_US),
+    "rules": lambda db: rules_of(db, [1]),
     "open applications": lambda db: open_cases(db, after=1),
     "closed applications": closed_cases,
     "waiting notices": lambda db: next_notices(db, after=1),

@@ -57,7 +57,7 @@ def show_messages(  # noqa: PLR0913, PLR0917 - who, where, what
     before: Before = FIRST,
 ) -> Response:
     """List them, those that this person has not opened marked."""
-    with cabinet.engine.connect() as db:
+    with cabinet.reading.connect() as db:
         lines = messages_of(
             db, acts.participant_id, login.person.id, before=before, at_most=SHOWN + 1
         )
@@ -116,7 +116,7 @@ def show_sent(
     before: Before = FIRST,
 ) -> Response:
     """List what was written to a participant, and offer to write."""
-    with cabinet.engine.connect() as db:
+    with cabinet.reading.connect() as db:
         return _desk_page(request, visit, db, number, before, {}, [])
 
 
@@ -146,7 +146,7 @@ def show_one(
     request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer, number: Number
 ) -> Response:
     """Show a message whole: who opened it, and what was answered."""
-    with cabinet.engine.connect() as db:
+    with cabinet.reading.connect() as db:
         line = read_message_line(db, number)
         if line is None:
             raise HTTPException(404)

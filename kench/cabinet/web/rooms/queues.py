@@ -28,7 +28,7 @@ def show_desk(
     request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer
 ) -> Response:
     """Show the beginning of each list, and how long it is."""
-    with cabinet.engine.connect() as db:
+    with cabinet.reading.connect() as db:
         waiting = count_waiting(db, day_at(visit.now_us))
         cases, notices = open_cases(db, at_most=AT_DESK), next_notices(db, at_most=AT_DESK)
         closed = closed_cases(db, at_most=AT_DESK)
@@ -43,7 +43,7 @@ def show_applications(
     request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer, after: After = None
 ) -> Response:
     """Show a page of the applications that wait."""
-    with cabinet.engine.connect() as db:
+    with cabinet.reading.connect() as db:
         waiting = count_waiting(db, day_at(visit.now_us))
         cases = open_cases(db, after=after, at_most=PAGE + 1)
     return _page(
@@ -58,7 +58,7 @@ def show_notices(
     request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer, after: After = None
 ) -> Response:
     """Show a page of the notices that wait."""
-    with cabinet.engine.connect() as db:
+    with cabinet.reading.connect() as db:
         waiting = count_waiting(db, day_at(visit.now_us))
         notices = next_notices(db, after=after, at_most=PAGE + 1)
     return _page(
@@ -77,7 +77,7 @@ def show_closed(
     before: Annotated[int, Query(gt=0, le=FIRST)] = FIRST,
 ) -> Response:
     """Show a page of the applications that are decided or withdrawn."""
-    with cabinet.engine.connect() as db:
+    with cabinet.reading.connect() as db:
         closed = closed_cases(db, before=before, at_most=PAGE + 1)
     return _page(
         request, cabinet, visit, "registration/desk_closed.html", [], [], closed=closed[:PAGE],

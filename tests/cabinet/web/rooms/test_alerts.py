@@ -63,6 +63,24 @@ def test_a_rule_is_made_tested_and_ended(owner: Client, two: Two) -> None:
     assert said(owner, test) == "rule_gone"
 
 
+def test_a_rule_to_a_new_address_asks_it_and_tests_nothing_before_a_yes(
+    owner: Client, cabinet: Cabinet, two: Two
+) -> None:
+    page, new = f"/p/{two.first}/alerts", FIELDS | {"target": "new@example.kg"}
+    assert said(owner, page, **new) == "link_sent"
+    assert "not confirmed" in owner.get(page).text
+    ask = newest(owner, two.first, "ask")
+    assert said(owner, ask.replace("/ask", "/test")) == "rule_unconfirmed"
+    assert [said(owner, ask) for _ in range(3)] == ["link_sent", "link_sent", "link_too_many"]
+    with cabinet.engine.begin() as db:
+        person = know_person(db, PIN, "Асан Усенов", cabinet.clock.now_us())
+        confirm_address(db, person.id, new["target"], cabinet.clock.now_us())
+    assert said(owner, ask) == "link_needless"
+    assert said(owner, ask.replace("/ask", "/test")) == "rule_tested"
+    assert said(owner, ask.replace("/ask", "/end")) == "rule_ended"
+    assert said(owner, ask) == "rule_gone"
+
+
 def test_a_webhooks_key_is_shown_once(owner: Client, two: Two) -> None:
     page = f"/p/{two.first}/alerts"
     found = re.search(
