@@ -107,6 +107,18 @@ def add_participant(
     return entered, token
 
 
+def rename_participant(connection: sa.Connection, participant_id: int, name: str) -> None:
+    """Call a participant otherwise from now on; nothing else of it changes.
+
+    Raises ParticipantNameError.
+    """
+    connection.execute(
+        sa.update(participants)
+        .where(participants.c.id == participant_id)
+        .values(name=clean_name(name))
+    )
+
+
 def list_participants(connection: sa.Connection) -> list[Participant]:
     """Every participant ever entered, by id."""
     count = (

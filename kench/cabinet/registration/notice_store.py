@@ -42,7 +42,7 @@ from kench.cabinet.signing.acts import SignedAct, read_act
 from kench.cabinet.words.catalogues import N_
 from kench.pool.calendar import Deadline, WorkingDays, day_at
 from kench.pool.moments import moment_of
-from kench.pool.register import participants
+from kench.pool.register import participants, rename_participant
 
 NOTICES_LOCK = 0x6E6F7465
 """First key of the advisory lock under which one participant's notices take turns ("note")."""
@@ -164,10 +164,13 @@ def enter_notice(db: sa.Connection, notice_id: int, officer_id: int, now_us: int
         return
     if before is None:
         raise ActRefusedError(N_("The register has no entry of this participant to change."))
+    entry = entry_with(before.entry, notice)
     add_entry(
-        db, case.participant_id, entry_with(before.entry, notice),
+        db, case.participant_id, entry,
         act_id=case.act_id, entered_by=officer_id, now_us=now_us,
     )  # fmt: skip
+    if entry.applicant.name != before.entry.applicant.name:
+        rename_participant(db, case.participant_id, entry.applicant.name)
 
 
 def entry_with(entry: Entry, notice: Notice) -> Entry:

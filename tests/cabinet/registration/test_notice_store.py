@@ -30,7 +30,7 @@ from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.registration.states import NoticeKind, ParticipantState
 from kench.cabinet.signing.wording import Purpose
 from kench.pool.moments import midnight_us, moment_of
-from kench.pool.register import suspend_participant
+from kench.pool.register import participants, suspend_participant
 from tests.support.applications import ROW, TODAY, attachment
 from tests.support.registration import (
     NOW_US,
@@ -164,7 +164,8 @@ def test_officers_enter_changes_and_every_version_stays(cabinet: sa.Engine) -> N
         participant = registered(db)
         moved = Notice(
             kind=NoticeKind.CERTIFICATE, participant=participant, happened=TODAY,
-            changes=Changes(address="Ош, ул. Ленина, 2", certificate_number="M-99"),
+            changes=Changes(name="ОсОО «Кенч»", address="Ош, ул. Ленина, 2",
+                            certificate_number="M-99"),
             attachments=(attachment(AttachmentKind.OTHER),),
         )  # fmt: skip
         fewer = Notice(
@@ -187,6 +188,7 @@ def test_officers_enter_changes_and_every_version_stays(cabinet: sa.Engine) -> N
         entry = current_entry(db, participant)
         assert entry is not None
         assert entry.entry.applicant.address == "Ош, ул. Ленина, 2"
+        assert entry.entry.applicant.name == name_of(db, participant) == "ОсОО «Кенч»"
         assert entry.entry.certificate is not None
         assert entry.entry.certificate.number == "M-99"
         assert entry.entry.certificate.issued == date(2026, 10, 1)
@@ -207,3 +209,7 @@ def test_what_waits_lapses_with_an_exclusion(cabinet: sa.Engine) -> None:
         exclude(db, sign(db, Purpose.EXCLUSION, body, OFFICER_PIN, now_us=NOW_US + 5 * SECOND_US))
         assert [one.state for one in notices_of(db, participant)] == ["lapsed"]
         assert take_effect(db, midnight_us(LEAVES_ON)) == 0
+
+
+def name_of(db: sa.Connection, participant: int) -> str | None:
+    return db.scalar(sa.select(participants.c.name).where(participants.c.id == participant))
