@@ -7,6 +7,7 @@ certificates of logins are asked about in turn, some in each look.
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -51,7 +52,6 @@ class OpenLogin(NamedTuple):
     person_id: int
     way: Way
     certificates: tuple[bytes, ...]
-    is_officer: bool
 
 
 class RevokedLogins(Looking):
@@ -101,9 +101,9 @@ class RevokedLogins(Looking):
         self._learn({digest for one in open_now for digest in one.certificates})
         found: dict[tuple[bytes, ...], bool] = {}
         ended = 0
-        due = self._due(open_now)
+        due, serving = self._due(open_now), self._serving(open_now)
         for one in open_now:
-            if one.way is Way.CERTIFICATE and not one.is_officer:
+            if one.way is Way.CERTIFICATE and one.person_id not in serving:
                 ended += self._end(one, EndedWhy.UNSERVED, now_us)
                 continue
             listed = any(self._numbers.get(digest) in named for digest in one.certificates)
@@ -127,24 +127,33 @@ class RevokedLogins(Looking):
     def _open(self, now_us: int) -> list[OpenLogin]:
         """Logins that are good now; of sign-ons there is nothing to ask here."""
         found: list[OpenLogin] = []
-        below = None
+        below: tuple[datetime, int] | None = None
         with self._engine.connect() as db:
             while len(found) < LOGINS_MAX:
                 rows = db.execute(_open_query(now_us, self._idle_us, below)).all()
                 found += [
                     OpenLogin(
-                        row.id,
-                        row.person_id,
-                        Way(row.way),
-                        tuple(map(bytes, row.certificates)),
-                        row.officer_id is not None,
+                        row.id, row.person_id, Way(row.way), tuple(map(bytes, row.certificates))
                     )
                     for row in rows
                 ]
                 if len(rows) < PAGE:
                     break
-                below = rows[-1].id
+                below = (rows[-1].expires_at, rows[-1].id)
         return found
+
+    def _serving(self, open_now: Sequence[OpenLogin]) -> set[int]:
+        """Persons who came by certificate and are officers in service."""
+        came = sorted({one.person_id for one in open_now if one.way is Way.CERTIFICATE})
+        if not came:
+            return set()
+        query = (
+            sa.select(persons.c.id)
+            .join(officers, (officers.c.pin == persons.c.pin) & officers.c.ended_at.is_(None))
+            .where(persons.c.id.in_(came))
+        )
+        with self._engine.connect() as db:
+            return set(db.scalars(query))
 
     def _learn(self, digests: set[bytes]) -> None:
         """Hold the numbers of certificates that were not seen yet."""
@@ -196,24 +205,24 @@ class RevokedLogins(Looking):
         return 1
 
 
-def _open_query(now_us: int, idle_us: int, below: int | None) -> "sa.Select[Any]":
+def _open_query(now_us: int, idle_us: int, below: tuple[datetime, int] | None) -> "sa.Select[Any]":
     query = (
         sa.select(
-            *(logins.c.id, logins.c.person_id, logins.c.way, logins.c.certificates),
-            officers.c.id.label("officer_id"),
+            *(logins.c.id, logins.c.person_id, logins.c.way),
+            *(logins.c.certificates, logins.c.expires_at),
         )
-        .join_from(logins, persons, logins.c.person_id == persons.c.id)
-        .outerjoin(officers, (officers.c.pin == persons.c.pin) & officers.c.ended_at.is_(None))
         .where(
             logins.c.ended_at.is_(None),
             logins.c.expires_at > moment_of(now_us),
             logins.c.seen_at > moment_of(now_us - idle_us),
             logins.c.way != Way.SIGN_ON,
         )
-        .order_by(logins.c.id.desc())
+        .order_by(logins.c.expires_at.desc(), logins.c.id.desc())
         .limit(PAGE)
     )
-    return query if below is None else query.where(logins.c.id < below)
+    if below is None:
+        return query
+    return query.where(sa.tuple_(logins.c.expires_at, logins.c.id) < below)
 
 
 def _numbers(revoked: Any) -> Iterable[Number]:

@@ -34,7 +34,7 @@ RSA_BITS_MIN = 2048
 CURVE = "P-256"
 AT_ONCE = 3
 """Entries that wait for the sign-on at once; pages have the other threads."""
-TURN_S = 2.0
+TURN_S = 0.5
 FORM = "application/x-www-form-urlencoded"
 DISCOVERY = "/.well-known/openid-configuration"
 SIGNED_BY = frozenset({"RS256", "ES256"})

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.login.guard import BROWSER, Asked, Guard
+from kench.cabinet.sign_on.provider import KEYS_AGAIN_S
 from kench.cabinet.sign_on.refusals import Refusal
 from kench.cabinet.web.rooms.sign_on import TEXTS, provider_of
 from kench.pool.database import open_engine
@@ -55,13 +56,22 @@ def there(served: SignOn) -> SignOn:
     return served
 
 
-@pytest.fixture(scope="module")
-def clock() -> RealMonotonic:
-    return RealMonotonic()
+class AheadClock(RealMonotonic):
+    """Goes on as the machine's does, from where a test puts it."""
+
+    ahead_s = 0.0
+
+    def monotonic(self) -> float:
+        return super().monotonic() + self.ahead_s
 
 
 @pytest.fixture(scope="module")
-def cabinet(module_database: str, served: SignOn, clock: RealMonotonic) -> Iterator[Cabinet]:
+def clock() -> AheadClock:
+    return AheadClock()
+
+
+@pytest.fixture(scope="module")
+def cabinet(module_database: str, served: SignOn, clock: AheadClock) -> Iterator[Cabinet]:
     with cabinet_of(
         module_database, clock=clock, oidc_issuer=served.url, oidc_client_id=CLIENT_ID,
         oidc_client_secret=CLIENT_SECRET, oidc_timeout_s=TIMEOUT_S,
@@ -304,7 +314,7 @@ def test_a_sign_on_that_is_not_sound_is_away_and_signatures_still_let_in(
 
 
 def test_what_is_away_is_not_asked_again_for_each_who_comes(
-    client: Client, there: SignOn, clock: RealMonotonic
+    client: Client, there: SignOn, clock: AheadClock
 ) -> None:
     there.instead = {"/.well-known/openid-configuration": Response(status_code=503)}
     for _ in range(3):
@@ -324,6 +334,19 @@ def test_keys_that_are_not_known_are_fetched_once_and_not_for_each_token(
         refused(back(client, there), Refusal.TOKEN)
     assert there.asked.count("/keys") == 1
     assert there.asked.count("/.well-known/openid-configuration") == 1
+
+
+def test_new_keys_of_the_sign_on_are_known_within_a_minute(
+    client: Client, there: SignOn, clock: AheadClock
+) -> None:
+    assert back(client, there).status_code == 303
+    client.post_form("/leave")
+    there.keys = [public_rsa(rsa_key("next"), "three")]
+    there.header, there.signed = {"kid": "three"}, lambda b: rs256(b, rsa_key("next"))
+    refused(back(client, there), Refusal.TOKEN)
+    clock.ahead_s += KEYS_AGAIN_S
+    assert back(client, there).status_code == 303
+    assert there.asked.count("/keys") == 2
 
 
 def test_tokens_by_an_elliptic_curve_are_good_too(client: Client, there: SignOn) -> None:
@@ -363,7 +386,7 @@ def test_a_code_of_another_is_worth_nothing_with_ones_own_state(
 
 
 def test_an_answer_that_comes_late_is_over(
-    client: Client, there: SignOn, clock: RealMonotonic
+    client: Client, there: SignOn, clock: AheadClock
 ) -> None:
     answer = there.consent(way(client))
     try:

@@ -16,10 +16,12 @@ from kench.cabinet.access.grants import Kind
 from kench.cabinet.alerts.sending import Sender
 from kench.cabinet.alerts.watch import AlertWatch
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.login.revoked import RevokedLogins
 from kench.cabinet.login.sweep import Sweep
 from kench.cabinet.numbers.live import WorkerState
 from kench.cabinet.numbers.workers import Sort
 from kench.cabinet.registration.due import DueWork
+from kench.cabinet.sign_on.requests import open_sign_on, take_sign_on
 from kench.cabinet.web.live import LiveFeed, Shown
 from kench.cabinet.words.languages import Language
 from kench.pool.clock import ManualClock, SystemClock
@@ -210,6 +212,16 @@ def asked_beside_rooms(cabinet: Cabinet) -> None:
     """Have the threads look that work beside the rooms."""
     DueWork(cabinet.engine, cabinet.clock, CollectorRegistry()).look()
     Sweep(cabinet.engine, cabinet.clock).look()
+    RevokedLogins(
+        cabinet.engine, cabinet.clock, lists=tuple, checker=None,  # type: ignore[arg-type]
+        asks=False, idle_us=86_400 * 1_000_000,
+    ).look()  # fmt: skip
+    with cabinet.engine.begin() as db:
+        state = open_sign_on(
+            db, browser=b"b" * 32, next_path="", now_us=cabinet.clock.now_us(),
+            random_bytes=cabinet.random_bytes,
+        )  # fmt: skip
+        take_sign_on(db, state, browser=b"b" * 32, now_us=cabinet.clock.now_us())
     alerts = AlertWatch(
         cabinet.engine, Sender(cabinet.settings, cabinet.clock), cabinet.clock, "http://x",
         random_bytes=cabinet.random_bytes, registry=CollectorRegistry(),

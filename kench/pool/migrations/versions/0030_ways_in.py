@@ -23,6 +23,9 @@ ALTER TABLE logins
     ADD CONSTRAINT logins_ended_why_check CHECK (
         ended_why IN ('left', 'ended', 'displaced', 'revoked', 'unserved')),
     ADD CHECK (way <> 'certificate' OR cardinality(certificates) > 0);
+-- Those that are good now are gone through a page at a time.
+DROP INDEX logins_by_end;
+CREATE INDEX logins_by_end ON logins (expires_at, id);
 
 CREATE TABLE sign_on_requests (
     state_sha256   bytea PRIMARY KEY CHECK (octet_length(state_sha256) = 32),
