@@ -20,6 +20,8 @@ from tests.support.load import Load, ShareKey
 from tests.support.pool import EASY_SHARES, Pool, running_pool
 
 KILLS = 20
+WHOLE_ONES = 4
+"""Of so many kills one takes all processes, as a power cut does; the others a front alone."""
 CHUNK = 50_000
 
 
@@ -54,17 +56,25 @@ def test_a_kill_at_any_moment_loses_no_acknowledged_share(
     chance = random.Random(seed)
     told: set[ShareKey] = set()
     with running_pool(tmp_path, database, **EASY_SHARES) as pool:
-        for _ in range(KILLS):
-            pool.start("stratum")
+        pool.start("stratum")
+        for number in range(1, KILLS + 1):
             load = Load(pool.stratum_port, *login)
             load.start(wanted=chance.randrange(1, 3000))
             load.wait()
-            pool.kill_stratum()
+            whole = number % WHOLE_ONES == 0
+            (front,) = pool.front_pids().values()
+            if whole:
+                pool.kill_stratum()
+            else:
+                os.kill(front, signal.SIGKILL)
             load.wait_until_cut_off()
             assert not load.refused, seed
             told |= load.accepted
-        # The last start cuts what the last kill tore and says how much is durable.
-        pool.start("stratum")
+            if whole:
+                pool.start("stratum")
+            else:
+                wait_for_another_front(pool, front)
+        # Each start cuts what the kill before tore, and says how much is durable.
         kept = journalled(pool.journal())
     assert told <= kept.keys(), seed
     assert max(kept.values()) == 1, seed
@@ -148,6 +158,16 @@ def test_a_full_disk_stops_the_service_and_room_brings_it_back(
         kept = journalled(pool.journal())
         assert told <= kept.keys()
         assert max(kept.values()) == 1
+
+
+def wait_for_another_front(pool: Pool, former: int) -> None:
+    pause = threading.Event()
+    for _ in range(200):
+        (front,) = pool.state()["fronts"].values()
+        if front["serving"] and front["pid"] not in {None, former}:
+            return
+        pause.wait(0.1)
+    raise AssertionError(pool.state())
 
 
 def wait_until_serving(pool: Pool) -> None:
