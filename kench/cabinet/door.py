@@ -15,8 +15,8 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from kench.cabinet.patience import PatientProtocol
 from kench.pool.errors import KenchError
 
 HANDSHAKE_S = 10.0
@@ -59,7 +59,7 @@ def context_of(certificate: Path, key: Path, roots: Iterable[bytes]) -> ssl.SSLC
     return context
 
 
-class DoorProtocol(H11Protocol):
+class DoorProtocol(PatientProtocol):
     """HTTP on the door; each request knows the connection's chain."""
 
     def connection_made(self, transport: Any) -> None:

@@ -7,6 +7,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from kench.cabinet.door import Door, Doors, DoorServer
+from kench.cabinet.patience import PatientProtocol
 from kench.pool.errors import KenchError
 from kench.pool.listening import open_port
 
@@ -42,7 +43,7 @@ def serve(app: FastAPI | Doors, listener: socket.socket, door: Door | None = Non
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="h11",
+        http=PatientProtocol,
         ws="none",
         log_config=None,
         log_level="warning",

@@ -21,6 +21,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
 
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.patience import PatientProtocol
 from kench.cabinet.web.app import make_app
 from kench.cabinet.web.cookies import BROWSER, LOGIN, cookie_name
 from kench.cabinet.web.forms import checked
@@ -55,7 +56,7 @@ def served_cabinet(database: str, *rooms: APIRouter, **options: Any) -> Iterator
         for room in rooms:
             app.include_router(room, dependencies=[Depends(checked)])
         config = uvicorn.Config(
-            app, http="h11", log_config=None, access_log=False, server_header=False,
+            app, http=PatientProtocol, log_config=None, access_log=False, server_header=False,
             timeout_graceful_shutdown=1,
         )  # fmt: skip
         server = uvicorn.Server(config)

@@ -21,9 +21,16 @@ _VISIBLE = re.compile(r"[\x21-\x7e]+")
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 _WITHIN_OTHERS = tuple(
     ipaddress.ip_network(one)
-    for one in ("64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/32")
+    for one in (
+        "::/96",
+        "64:ff9b::/96",
+        "64:ff9b:1::/48",
+        "2002::/16",
+        "2001::/32",
+        "fec0::/10",
+    )
 )
-"""IPv6 addresses that stand for IPv4 ones, public or not."""
+"""IPv6 addresses that stand for IPv4 ones, public or not, and those that sites gave themselves."""
 
 
 class TargetError(KenchError):

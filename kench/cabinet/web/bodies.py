@@ -1,10 +1,17 @@
-"""How much a request may send: little, until somebody who has entered sends files."""
+"""How much a request may send, and how slowly: little, until who has entered sends files."""
+
+import asyncio
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 BODY_BYTES_MAX = 1_048_576
+PIECE_S = 20.0
+"""Between two pieces of a body."""
+BODY_S = 300.0
+"""For all of it."""
 LIMIT = "kench.body_limit"
 
 
@@ -13,6 +20,13 @@ class BodyTooLargeError(HTTPException):
 
     def __init__(self) -> None:
         super().__init__(413)
+
+
+class BodyTooSlowError(HTTPException):
+    """It did not come in time."""
+
+    def __init__(self) -> None:
+        super().__init__(408)
 
 
 class BoundBodies:
@@ -26,19 +40,37 @@ class BoundBodies:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        names = [name for name, _ in scope["headers"]]
+        if b"transfer-encoding" in names and b"content-length" in names:
+            # A server in front may count by the other of both, and take a body for a request.
+            refusal = PlainTextResponse("Two lengths.\n", 400, {"Connection": "close"})
+            await refusal(scope, receive, send)
+            return
         scope[LIMIT] = BODY_BYTES_MAX
-        read = 0
+        read, whole = 0, False
+        end_s = asyncio.get_running_loop().time() + BODY_S
 
         async def counted() -> Message:
-            nonlocal read
-            message = await receive()
+            nonlocal read, whole
+            message = await (receive() if whole else _in_time(receive, end_s))
             if message["type"] == "http.request":
+                whole = not message.get("more_body", False)
                 read += len(message.get("body", b""))
                 if max(read, _announced(scope)) > scope[LIMIT]:
                     raise BodyTooLargeError
             return message
 
         await self._app(scope, counted, send)
+
+
+async def _in_time(receive: Receive, end_s: float) -> Message:
+    """Return the next piece of a body; raises BodyTooSlowError."""
+    now_s = asyncio.get_running_loop().time()
+    try:
+        async with asyncio.timeout_at(min(end_s, now_s + PIECE_S)):
+            return await receive()
+    except TimeoutError:
+        raise BodyTooSlowError from None
 
 
 def allow_body(request: Request, limit: int) -> None:
