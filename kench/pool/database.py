@@ -75,6 +75,8 @@ def open_engine(  # noqa: PLR0913 - each is a bound or a name that its caller ch
     """
     engine = sa.create_engine(
         _driver_url(url),
+        # What broke is told to the log; personal numbers and digests of secrets are not.
+        hide_parameters=True,
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=30,

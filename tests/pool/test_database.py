@@ -194,6 +194,12 @@ def test_removal_is_final_for_any_writer(engine: sa.Engine) -> None:
         connection.execute(sa.text("UPDATE participants SET state = 'active'"))
 
 
+def test_what_a_statement_was_given_is_in_no_fault(engine: sa.Engine) -> None:
+    with pytest.raises(DBAPIError) as told, engine.begin() as connection:
+        connection.execute(sa.text("SELECT 1 / :none, :pin"), {"none": 0, "pin": "21507198500123"})
+    assert "21507198500123" not in str(told.value)
+
+
 def test_a_statement_that_takes_too_long_is_cut_off(database: str) -> None:
     engine = open_engine(database, application_name="test", statement_timeout_s=0.05)
     with engine.connect() as connection, pytest.raises(OperationalError) as caught:

@@ -27,8 +27,7 @@ TEXTS = {
     503: (N_("Not at the moment"), N_("The cabinet will be back soon. Try again in a minute.")),
 }
 OTHER = 400
-PATH_LOGGED = 200
-"""Letters of an address that stand in the log: who sends it chose it."""
+
 
 log = structlog.get_logger("cabinet")
 
@@ -45,7 +44,9 @@ async def on_http_error(request: Request, error: Exception) -> Response:
 
 async def on_invalid(request: Request, error: Exception) -> Response:
     """Answer an address or a form that is not of the shape that its route reads."""
-    log.info("request refused", path=request.url.path[:PATH_LOGGED], kind=type(error).__name__)
+    # The route and not the path: that may hold a link's secret, or whatever its sender chose.
+    route = getattr(request.scope.get("route"), "path", "none")
+    log.info("request refused", route=route, kind=type(error).__name__)
     # A path whose number is none leads nowhere.
     return fault_page(request, 404 if request.method == "GET" else 400)
 

@@ -79,7 +79,13 @@ def test_the_secret_is_in_no_log_and_no_metric(
                     client=("127.0.0.1", 1))  # fmt: skip
     # The client's own log names addresses; that is no log of ours.
     with capture_logs() as lines, caplog.at_level(logging.DEBUG):
-        for asked in (path, f"{path}?language=%00", f"{path}/more", f"/watch/{secret}x"):
+        for asked in (
+            path,
+            f"{path}?language=%00",
+            f"{path}?span=x",
+            f"{path}/more",
+            f"/watch/{secret}x",
+        ):
             client.get(asked)
         client.post(path)
     ours = [one.getMessage() for one in caplog.records if not one.name.startswith("http")]
