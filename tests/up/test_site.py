@@ -73,6 +73,8 @@ def test_it_gets_ready_serves_stops_in_time_and_carries_on(
     assert first.record["cabinet_url"] == first.await_cabinet()
     with urllib.request.urlopen(first.record["cabinet_url"], timeout=5) as answer:
         assert answer.status == 200
+    (door,) = (line for line in first.words if line.startswith("kench: officers with a .p12"))
+    assert door.rpartition(" ")[2].startswith("https://127.0.0.1:")
     address = first.record["stratum_url"].removeprefix("stratum+tcp://").rsplit(":", 1)
     socket.create_connection((address[0], int(address[1])), timeout=5).close()
     await_that(lambda: first.accepted() > 20)
