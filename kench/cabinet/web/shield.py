@@ -110,7 +110,8 @@ class Shield:
             return refusal
         if "\0" in scope["path"]:
             # No text that PostgreSQL keeps has one.
-            return PlainTextResponse("There is no such page.\n", 404)
+            unsaid = {"Referrer-Policy": "no-referrer"}
+            return PlainTextResponse("There is no such page.\n", 404, headers=unsaid)
         if safe or self._is_own(headers.getlist("origin"), headers.get("sec-fetch-site")):
             return None
         return PlainTextResponse("This form does not come from a page of the cabinet.\n", 403)
