@@ -21,7 +21,7 @@ from kench.cabinet.web.pages import render
 from kench.cabinet.web.rights import MONEY, OWNER, RIGHTS, roles_for, word_of
 from kench.cabinet.web.visit import CabinetHere, Entered, Visit
 from kench.cabinet.words.catalogues import N_
-from kench.pool.register import ID_MAX
+from kench.pool.register import ID_MAX, State
 
 MONEY_ROLES = MONEY
 """Who sees what a participant earns, where a page of everybody's shows some of it."""
@@ -43,6 +43,17 @@ TABS = [
     Tab("statements", N_("Statements")),
 ]
 """All rooms that have a page of their own in the navigation."""
+
+NOT_ACTIVE = {
+    State.SUSPENDED: N_(
+        "Suspended: no machine of this participant is let in. What was earned is paid out as ever."
+    ),
+    State.REMOVED: N_(
+        "No longer in the register: no machine is let in. What was earned, signed and paid out "
+        "stays here."
+    ),
+}
+"""What every room says of a participant that may not mine."""
 
 GROUPS = (
     (N_("Mining"), ("", "workers", "equipment", "connection", "tokens", "alerts")),
@@ -103,7 +114,8 @@ def render_room(
     return render(
         request, visit, name, status=status, acting=acting, here=here,
         here_title=next((tab.title for tab in TABS if tab.path == here), TABS[0].title),
-        tab_groups=tab_groups_for(acting.role), unread=request.state.unread, **values,
+        tab_groups=tab_groups_for(acting.role), unread=request.state.unread,
+        not_active=NOT_ACTIVE.get(State(acting.state)), **values,
     )  # fmt: skip
 
 

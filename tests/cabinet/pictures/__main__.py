@@ -33,9 +33,9 @@ from tests.support.signing import Draw, enter
 
 DOCS = Path(__file__).parents[3] / "docs"
 SIZES = (WIDE, PHONE)
-HEIGHT_MAX = {WIDE[0]: 1_500, PHONE[0]: 1_900}
+HEIGHT_MAX = {WIDE[0]: 1_150, PHONE[0]: 1_300}
 """By width: a page that is longer is cut there."""
-QUALITY = 30
+QUALITY = 24
 _draw = Draw(2**72)
 
 

@@ -15,6 +15,7 @@ from kench.cabinet.alerts.addresses import ask_address, make_link
 from kench.cabinet.alerts.tables import mail_addresses
 from kench.cabinet.login.people import PeopleRole, add_person
 from kench.cabinet.login.persons import know_person
+from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.cabinet.messages.store import mark_read
 from kench.cabinet.numbers.groups import group_named, move_workers
 from kench.cabinet.registration.application import Application
@@ -107,6 +108,7 @@ def make_world(database: str) -> World:
         made = World(worker, _people(db), SETTLED[0].block_hash, mail_key=_addresses(db))
         _tokens(db)
         _papers(db)
+        _trail(db)
     engine.dispose()
     return made
 
@@ -219,6 +221,13 @@ def _tokens(db: sa.Connection) -> None:
     db.execute(sa.text("UPDATE participant_tokens SET used_at = made_at + interval '20 days'"))
     db.execute(sa.text("UPDATE participant_tokens SET used_at = NULL WHERE id = 3"))
     revoke_token(db, 1, 2, revoked_by=maker, at=moment_of(NOW_US - 20 * DAY_US))
+
+
+def _trail(db: sa.Connection) -> None:
+    """Let the owner have done something."""
+    owner = know_person(db, PIN, NAMES[PIN], NOW_US)
+    for act, subject in (("enter", ""), ("sign", "notice participant 1"), ("leave", "")):
+        keep_trail(db, TrailEntry(NOW_US, act, DONE, subject, "192.0.2.7", "", owner.id, None))
 
 
 def _papers(db: sa.Connection) -> None:

@@ -75,3 +75,22 @@ def test_anothers_participant_is_no_page_either(cabinet: Cabinet, participants: 
     assert client_in(cabinet, PIN).get(f"/p/{participants[1]}/").status_code == 404
     answer = client_of(cabinet).get(f"/p/{participants[1]}/")
     assert answer.headers["location"].startswith("/enter?")
+
+
+@pytest.mark.parametrize("state", ["suspended", "removed"])
+def test_whose_participant_may_not_mine_sees_that_and_what_was_earned(
+    cabinet: Cabinet, module_database: str, participants: list[int], state: str
+) -> None:
+    owner, client = open_engine(module_database, application_name="test"), client_in(cabinet, PIN)
+    change = sa.text("UPDATE participants SET state = :state WHERE id = :id")
+    with owner.begin() as db:
+        db.execute(change, {"state": state, "id": participants[0]})
+    for room in ("", "workers", "earnings", "notices", "dossier", "connection"):
+        answer = client.get(f"/p/{participants[0]}/{room}")
+        assert answer.status_code == 200
+        assert "no machine" in answer.text, room
+    with owner.begin() as db:
+        db.execute(sa.text("SET LOCAL session_replication_role = replica"))
+        db.execute(change, {"state": "active", "id": participants[0]})
+    owner.dispose()
+    assert "no machine of this participant" not in client.get(f"/p/{participants[0]}/").text

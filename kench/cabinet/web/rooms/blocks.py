@@ -67,7 +67,12 @@ def check_proof(request: Request, visit: VisitHere, acting: Acting, proof: Proof
     # What the file says by itself, not the books.
     checked = Proof.read(proof.line())
     command = f"kench check-proof {_file_name(checked)} --key {checked.manifest.key.hex()}"
-    return render_room(request, visit, acting, "money/proof.html", proof=checked, command=command)
+    height = checked.manifest.block.height
+    shares = f"kench proof shares {height} {checked.participant_id} -o shares.jsonl"
+    return render_room(
+        request, visit, acting, "money/proof.html",
+        proof=checked, command=command, shares_command=shares,
+    )  # fmt: skip
 
 
 @room.get("/p/{participant_id}/blocks/{block_hash}/proof.json")

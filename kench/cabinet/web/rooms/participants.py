@@ -19,7 +19,7 @@ ROLES = {
 STATES = {
     State.ACTIVE: N_("may mine"),
     State.SUSPENDED: N_("suspended"),
-    State.REMOVED: N_("excluded"),
+    State.REMOVED: N_("no longer in the register"),
 }
 
 room = APIRouter()
