@@ -140,9 +140,14 @@ def notified(
     return notify(db, act, CALENDAR)
 
 
-def message_to(db: sa.Connection, participant_id: int, title: str = "Your meter") -> int:
+def message_to(
+    db: sa.Connection,
+    participant_id: int,
+    title: str = "Your meter",
+    text: str = "Show its passport.\nBy Friday.",
+) -> int:
     """An officer writes to a participant; returns the number of the message."""
-    message = Message(participant_id, title, "Show its passport.\nBy Friday.")
+    message = Message(participant_id, title, text)
     body = message_body(message, "", str)
     act = sign(db, Purpose.MESSAGE, body, OFFICER_PIN, now_us=NOW_US + 3 * SECOND_US)
     return keep_message(db, act).id

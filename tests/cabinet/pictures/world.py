@@ -109,6 +109,8 @@ def make_world(database: str) -> World:
         _tokens(db)
         _papers(db)
         _trail(db)
+        for pin, name in NAMES.items():
+            know_person(db, pin, name, NOW_US)
     engine.dispose()
     return made
 
@@ -174,13 +176,14 @@ def _price(db: sa.Connection) -> None:
         UPDATE fills SET price = round(gross_tyiyn / 100.0 / (amount_sat / 1e8::numeric), 2),
             at = CAST('2026-11-20 14:05+06' AS timestamptz)
     """)
+    db.exec_driver_sql("""
+        UPDATE bank_accounts SET holder = name FROM participants WHERE id = participant_id
+    """)
     db.exec_driver_sql("SET LOCAL session_replication_role = origin")
 
 
 def _people(db: sa.Connection) -> str:
     """Give participant 1 people, alerts and grants; return the secret of a watcher's link."""
-    for pin, name in NAMES.items():
-        know_person(db, pin, name, NOW_US)
     owner = know_person(db, PIN, NAMES[PIN], NOW_US)
     for whose, pin, role in (
         (1, TECHNICIAN_PIN, PeopleRole.TECHNICIAN),
@@ -237,8 +240,10 @@ def _papers(db: sa.Connection) -> None:
         text="Подстанция ремонту.",
     )  # fmt: skip
     notified(db, notice)
-    message_to(db, 1, "Эсептегич: паспорту жана көрсөткүчтөрү")
-    mark_read(db, message_to(db, 1, "№ 12 буйрук 1-декабрдан тартып күчүнө кирет"), 1, NOW_US)
+    message_to(db, 1, "Эсептегич: паспорту жана көрсөткүчтөрү", "Бешинчи декабрга чейин жибериңиз.")
+    text = "Сатуунун жаңы тартиби ушул буйрукта. Машиналардын жөндөөлөрү өзгөрбөйт."
+    order = message_to(db, 1, "№ 12 буйрук 1-декабрдан тартып күчүнө кирет", text)
+    mark_read(db, order, know_person(db, PIN, NAMES[PIN], NOW_US).id, NOW_US)
     apply(db, APPLICANT_PIN, _application(APPLICANT_PIN, "ОсОО «Ысык-Көл Дата»", 12))
     person = know_person(db, PIN, NAMES[PIN], NOW_US)
     typed = draft(email="?")

@@ -30,6 +30,7 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
             made = add_participant(db, name)[0]
             add_person(db, made, pin, PeopleRole.OWNER, added_by=None, now_us=1)
         mined(db, 1, workers=60, now_us=NOW_US)
+        db.execute(sa.text("UPDATE workers SET name = rpad(name, 64, 'Wm') WHERE id = 3"))
         db.execute(sa.text("SET LOCAL session_replication_role = replica"))
         db.execute(
             sa.text("""
