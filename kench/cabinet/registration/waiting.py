@@ -17,7 +17,7 @@ from kench.cabinet.registration.tables import (
     notices,
 )
 
-PAGE = 50
+PAGE = 25
 """Of a list on one page."""
 TOLD_MAX = 100
 """Missed deadlines that are named; all are counted."""
