@@ -22,6 +22,7 @@ from kench.pool.database import open_engine
 from kench.pool.orders.officers import add_officer, end_officer
 from tests.support.cabinet import routes_of
 from tests.support.entering import acts_in
+from tests.support.gost import GostAuthority, engine
 from tests.support.officers_door import Site, Visitor, pem_of, served_doors
 from tests.support.pki import Authority as PkiAuthority
 from tests.support.pki import Person, der, key_of, key_pem, pem, subject_of
@@ -244,6 +245,12 @@ def test_the_whole_desk_is_at_the_officers_door_and_no_room_of_participants(site
     assert {route for route in there if route[1].startswith("/desk")} <= here
     allowed = r"/|/(enter|leave|account|sign|language|desk)(/.*)?"
     assert all(re.fullmatch(allowed, path) for _, path in here)
+
+
+def test_roots_of_algorithms_that_tls_does_not_know_keep_nobody_out(authority: Authority) -> None:
+    engine()
+    files = authority.certify_door()
+    assert context_of(*files, [GostAuthority().certificate, der(authority.certificate)])
 
 
 def test_files_that_are_no_certificate_are_told(tmp_path: Path) -> None:

@@ -85,9 +85,10 @@ def verifier_of(
 def certificates_of(
     settings: Settings, network: Callable[[], str | None], lists: FreshLists
 ) -> CertificateChecker:
-    """Return what certificates of connections are checked by; raises TrustError, PinPatternError.
+    """Return what certificates of connections are checked by.
 
-    The demo's authority counts while `network` says that coins are worth nothing.
+    Raises TrustError, PinPatternError and SuiteFailedError. The demo's authority counts while
+    `network` says that coins are worth nothing.
     """
     roots, _, is_demo = _sources(settings)
     verifier = CertificateVerifier(
@@ -95,6 +96,7 @@ def certificates_of(
         read_patterns(settings.signature_pin_patterns),
         lists=lists.current,
         responders=_responders_of(settings),
+        suites=suites_of(settings),
     )
     return DemoCertificates(verifier, network) if is_demo else verifier
 

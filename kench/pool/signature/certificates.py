@@ -20,6 +20,7 @@ from kench.pool.signature.der import check_der
 from kench.pool.signature.paths import ask, check_certificate, check_keys, context_of, signer_of
 from kench.pool.signature.pin import InvalidPinError, PinPattern
 from kench.pool.signature.responders import Responders
+from kench.pool.signature.suite import Suite
 from kench.pool.signature.trust import Trust
 from kench.pool.signature.verifier import RevokedSignatureError, SignatureRefusedError, Signer
 
@@ -50,8 +51,13 @@ class CertificateVerifier:
         *,
         lists: Callable[[], Iterable[Any]] | None = None,
         responders: Responders | None = None,
+        suites: Iterable[Suite] = (),
     ) -> None:
-        """Create it; `lists` are taken instead of those of `trust`, anew for each check."""
+        """Create it; `lists` are taken instead of those of `trust`, anew for each check.
+
+        `suites` are algorithms beside RSA and ECDSA.
+        """
+        self._suites = tuple(suites)
         self._trust = trust
         self._lists = lists or (lambda: trust.crls)
         self._responders = responders
@@ -65,7 +71,8 @@ class CertificateVerifier:
             raise SignatureRefusedError(f"a chain has one to {CHAIN_MAX} certificates")
         try:
             crls = list(self._lists())
-            check = _Check(_read(chain), self._trust.roots, moment_of(moment_us))
+            moment = moment_of(moment_us)
+            check = _Check(_read(chain), self._trust.roots, moment, self._suites)
             return signer_of(ask(check, crls, self._responders), crls, self._patterns)
         except SignatureRefusedError:
             raise
@@ -85,6 +92,7 @@ class _Check:
     chain: tuple[x509.Certificate, ...]
     roots: tuple[Any, ...]
     moment: datetime
+    suites: tuple[Suite, ...] = ()
 
     def run(
         self, crls: Iterable[Any], *, signer_unknown: bool = False
@@ -92,7 +100,9 @@ class _Check:
         """Return the certificate and its way to a root; raises SignatureRefusedError."""
         certificate, *others = self.chain
         check_certificate(certificate)
-        context = context_of(self.roots, crls, self.moment, signer_unknown=signer_unknown)
+        context = context_of(
+            self.roots, crls, self.moment, signer_unknown=signer_unknown, suites=self.suites
+        )
         validator: Any = CertificateValidator(certificate, others, context)
         try:
             path = asyncio.run(
@@ -109,7 +119,7 @@ class _Check:
             ) from error
         except Exception as error:
             raise SignatureRefusedError(self._why(error)) from error
-        check_keys(path)
+        check_keys(path, self.suites)
         return certificate, path
 
     def _why(self, error: Exception) -> str:

@@ -21,6 +21,7 @@ from kench.pool.signature.pin import read_patterns
 from kench.pool.signature.responders import Responders
 from kench.pool.signature.trust import Trust
 from kench.pool.signature.verifier import Evidence
+from tests.support.gost import GostAuthority, engine, gost_key
 from tests.support.pki import NOW_US, PATTERNS, PIN, SECOND_PIN, Authority, der, key_of
 from tests.support.revocation import RealMonotonic, Responder, place
 from tests.support.signing import LIMITS, SECOND_US, Draw, cabinet_engine, enter
@@ -109,6 +110,27 @@ def test_a_list_that_its_authority_did_not_sign_ends_nothing(world: World) -> No
         world.listed(*lists)
         assert world.watch().look() == 0
     assert world.ended == {}
+
+
+def test_a_list_of_an_authority_with_gost_keys_ends_logins_too(world: World) -> None:
+    suite, root = engine(), GostAuthority()
+    person = root.person()
+    with world.engine.begin() as db:
+        kept = keep_evidence(db, Evidence((person.certificate, root.certificate)))
+        login, _ = enter(db, entry=Entry(Way.SIGNATURE, kept.certificates))
+    trust = Trust((asn1_x509.Certificate.load(root.certificate),))
+    checker = CertificateVerifier(
+        trust, read_patterns(PATTERNS), lists=lambda: world.lists, suites=[suite]
+    )
+    watch = RevokedLogins(
+        world.engine, world.clock, lists=lambda: tuple(world.lists), checker=checker, asks=False,
+        idle_us=LIMITS.idle_us,
+    )  # fmt: skip
+    forged = root.crl(person.certificate, signer=gost_key("forger"))
+    for crl, ended in ((root.crl(), 0), (forged, 0), (root.crl(person.certificate), 1)):
+        world.lists[:] = [asn1_crl.CertificateList.load(crl)]
+        assert watch.look() == ended
+    assert world.ended == {login.id: "revoked"}
 
 
 def test_what_has_no_certificate_or_is_over_already_is_left_alone(world: World) -> None:
