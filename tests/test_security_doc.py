@@ -1,0 +1,48 @@
+"""docs/security.md names what holds each of its answers, and all of that is there."""
+
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PLACES = ("", "kench", "kench/cabinet")
+"""In which the page's short names of files are looked for."""
+
+
+def rows() -> list[tuple[str, str]]:
+    """Each threat with what stands in the column "held by"."""
+    found, held = [], False
+    for line in (ROOT / "docs/security.md").read_text().splitlines():
+        cells = [one.strip() for one in line.strip("|").split("|")]
+        if line.startswith("| threat "):
+            held = cells[-1] == "held by"
+        elif line.startswith("| ") and held and len(cells) > 2:
+            found.append((cells[0], cells[-1]))
+    return found
+
+
+@cache
+def code() -> str:
+    return "\n".join(path.read_text() for path in (ROOT / "kench").rglob("*.py"))
+
+
+def is_there(name: str) -> bool:
+    """Whether there is such a file or folder, or such a function or class."""
+    if "/" in name or name.endswith(".py"):
+        return any((ROOT / place / name).exists() for place in PLACES)
+    return all(re.search(rf"(?:def|class) {part}\b", code()) for part in name.split("."))
+
+
+def test_there_are_many_rows() -> None:
+    assert len(rows()) > 50
+
+
+@pytest.mark.parametrize(("threat", "held"), rows())
+def test_what_holds_an_answer_is_there(threat: str, held: str) -> None:
+    assert held, threat
+    assert not [name for name in re.findall(r"`([^`]+)`", held) if not is_there(name)]
+    versions = ROOT / "kench/pool/migrations/versions"
+    assert not [one for one in re.findall(r"schema (\d{4})", held)
+                if not list(versions.glob(f"{one}_*.py"))]  # fmt: skip
