@@ -62,7 +62,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., RunningUp]]:
             one.process.wait(WAIT_S)
 
 
-def test_it_gets_ready_serves_stops_in_time_and_carries_on(
+def test_it_serves_stops_in_time_and_carries_on_also_after_it_was_killed_outright(
     start: Callable[..., RunningUp],
 ) -> None:
     first = start()
@@ -91,10 +91,24 @@ def test_it_gets_ready_serves_stops_in_time_and_carries_on(
 
     second = start()
     second.await_ready(times=2)
-    await_that(lambda: second.accepted() > before)
+    await_that(lambda: second.accepted() > before and second.parts().keys() >= ROLES)
     assert (second.data / "run" / "demo.json").read_text() == token
-    assert second.stop(signal.SIGINT) < STOP_S
-    assert second.process.returncode == 0
+    _kill_outright(second)
+
+    third = start()
+    third.await_ready(times=3)
+    assert third.stop(signal.SIGINT) < STOP_S
+    assert third.process.returncode == 0
+    assert _processes_of(third.data) == []
+
+
+def _kill_outright(up: RunningUp) -> None:
+    """Kill the command, and see that it leaves no part behind."""
+    parts = list(up.parts().values())
+    up.process.kill()
+    up.process.wait()
+    _, alive = psutil.wait_procs(parts, timeout=STOP_S)
+    assert alive == []
 
 
 def test_each_part_that_is_killed_comes_back(start: Callable[..., RunningUp]) -> None:
@@ -111,9 +125,16 @@ def test_each_part_that_is_killed_comes_back(start: Callable[..., RunningUp]) ->
     assert up.said.count("kench: ready") == 1
 
 
-def test_the_database_comes_back_after_it_was_killed(start: Callable[..., RunningUp]) -> None:
+def test_a_second_one_in_the_folder_is_refused_and_a_killed_database_comes_back(
+    start: Callable[..., RunningUp],
+) -> None:
     up = start("--no-miner")
     up.await_ready()
+    second = _run("up", "--data", str(up.data), *ANY_PORTS)
+    assert second.returncode == 1
+    assert second.stderr.startswith("kench up: another `kench up`")
+    assert second.stderr.count("\n") == 1
+
     pid_file = up.data / "postgres" / "cluster" / "postmaster.pid"
     old = int(pid_file.read_text().split()[0])
     os.kill(old, signal.SIGKILL)
@@ -125,23 +146,6 @@ def test_the_database_comes_back_after_it_was_killed(start: Callable[..., Runnin
 
     await_that(is_new)
     assert up.stop() < STOP_S
-
-
-def test_killed_outright_it_leaves_no_part_and_the_next_start_carries_on(
-    start: Callable[..., RunningUp],
-) -> None:
-    first = start()
-    first.await_ready()
-    await_that(lambda: first.parts().keys() >= ROLES)
-    parts = list(first.parts().values())
-    first.process.kill()
-    first.process.wait()
-    _, alive = psutil.wait_procs(parts, timeout=STOP_S)
-    assert alive == []
-    second = start()
-    second.await_ready(times=2)
-    assert second.stop() < STOP_S
-    assert _processes_of(second.data) == []
 
 
 def test_a_reload_under_it_brings_new_settings_and_fronts_and_keeps_sessions(
@@ -178,15 +182,6 @@ def test_a_reload_under_it_brings_new_settings_and_fronts_and_keeps_sessions(
     again.close()
     assert up.stop() < STOP_S
     assert up.said == [DEMO_ORDER, "kench: ready", "kench: stopped"]
-
-
-def test_a_second_one_in_the_folder_is_refused_in_one_line(start: Callable[..., RunningUp]) -> None:
-    first = start("--no-miner")
-    first.await_ready()
-    second = _run("up", "--data", str(first.data), *ANY_PORTS)
-    assert second.returncode == 1
-    assert second.stderr.startswith("kench up: another `kench up`")
-    assert second.stderr.count("\n") == 1
 
 
 def test_a_taken_port_is_one_line_before_anything_starts(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ _ROOTS = {
 _NUMBER = re.compile(r"[0-9]{1,18}")
 _AMOUNT = re.compile(r"([0-9]{1,15})(?:\.([0-9]{1,5}))?")
 TEXT_MAX = 500
+CURRENCY = "KGS"
+"""Of the clients' account, and of every payout."""
 NOT_PROVIDED = "NOTPROVIDED"
 """What ISO 20022 has banks write where an identification must stand and there is none."""
 

@@ -8,8 +8,7 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kench.payouts.bank.messages import Direction, Entry, Status
-from kench.payouts.bank.pain001 import CURRENCY
+from kench.payouts.bank.messages import CURRENCY, Direction, Entry, Status
 
 OUR_PREFIX = "KENCH-"
 REJECTED = "RJCT"

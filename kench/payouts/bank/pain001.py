@@ -11,10 +11,10 @@ from xsdata.formats.dataclass.serializers.config import SerializerConfig
 from xsdata.models.datatype import XmlDate, XmlDateTime
 
 from kench.payouts.bank.account import BankAccount
+from kench.payouts.bank.messages import CURRENCY
 from kench.pool.moments import BISHKEK
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
-CURRENCY = "KGS"
 ID_MAX = 35
 """Characters of an identification in ISO 20022."""
 
