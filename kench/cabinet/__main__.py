@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 
 from kench.cabinet.alerts.sending import Sender
 from kench.cabinet.alerts.watch import THREADS as ALERT_THREADS
@@ -31,6 +32,9 @@ from kench.pool.signature.lists import FreshLists
 ROLE = "cabinet"
 STATEMENT_S = 10.0
 """A page that a statement keeps longer is of no use to anybody."""
+SWITCH_S = 0.0005
+"""A thread gives way to others that wait after so long. A page asks PostgreSQL a dozen times, and
+after each answer it would wait for whoever draws another page: 5 ms each time by default."""
 RESTED_S = 1.0
 """A connection that rested for so long is tried first: PostgreSQL may have gone meanwhile."""
 
@@ -83,6 +87,7 @@ def main() -> None:
 
         def on_start() -> None:
             spare_collector()
+            sys.setswitchinterval(SWITCH_S)
             announce(ROLE, settings.cabinet_origin)
             if door is not None:
                 announce(ROLE, f"officers {settings.officers_origin}")
