@@ -1,7 +1,9 @@
 """What every page works with, put together once by the root."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -14,6 +16,30 @@ from kench.pool.settings import Settings
 from kench.pool.signature.verifier import Verifier
 
 BASIS_S = 10.0
+
+
+class Reading:
+    """Connections on which each statement is a transaction by itself.
+
+    It sees what was committed before it either way. None is begun and none rolled back, which
+    PostgreSQL would have to be asked for each time.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    @contextlib.contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        """Take one of the engine's for a while."""
+        with self._engine.connect() as db:
+            # By SQLAlchemy's own option it would cost a question to go back from it.
+            lent: Any = db.connection.dbapi_connection
+            lent.autocommit = True
+            try:
+                yield db
+            finally:
+                if not db.invalidated:
+                    lent.autocommit = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +55,15 @@ class Cabinet:
     """Says whose signature over which bytes is good."""
     orders: OrderWatch
     """The orders in force."""
-    reading: sa.Engine = field(init=False)
-    """The same connections for pages that only read: each statement is a transaction by itself,
-    as it sees what was committed before it anyway, so none is begun and none rolled back."""
+    reading: "Reading" = field(init=False)
+    """The same connections, for pages that only read."""
     live: KeptLive = field(init=False, default_factory=KeptLive)
     basis: Kept[EstimateBasis] = field(init=False)
     """What a day's earnings are estimated from, the same for all participants."""
 
     def __post_init__(self) -> None:
         """Derive what is read by."""
-        reading = self.engine.execution_options(isolation_level="AUTOCOMMIT")
-        object.__setattr__(self, "reading", reading)
+        object.__setattr__(self, "reading", Reading(self.engine))
         object.__setattr__(self, "basis", Kept(self._read_basis, self.clock, BASIS_S))
 
     def _read_basis(self) -> EstimateBasis:

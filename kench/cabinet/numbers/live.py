@@ -124,14 +124,14 @@ _COUNTED = ", ".join(
     for state in WorkerState
 )
 _LIVE = sa.text(f"""
-    SELECT participant_id, {", ".join(f"sum({name}) AS {name}" for name in _SUMMED)},
-        max(last_share_at) AS last_share_at, {_COUNTED}
-    FROM ({PER_WORKER}) AS workers GROUP BY participant_id
+    SELECT asked.id AS participant_id, sums.*,
+        (SELECT count(*) FROM workers WHERE workers.participant_id = asked.id) AS known
+    FROM unnest(CAST(:ids AS integer[])) AS asked (id) LEFT JOIN (
+        SELECT participant_id AS whose, {", ".join(f"sum({name}) AS {name}" for name in _SUMMED)},
+            max(last_share_at) AS last_share_at, {_COUNTED}
+        FROM ({PER_WORKER}) AS workers GROUP BY participant_id
+    ) AS sums ON whose = asked.id
 """)  # noqa: S608
-_KNOWN = sa.text("""
-    SELECT participant_id, count(*) AS known FROM workers
-    WHERE participant_id = ANY(CAST(:ids AS integer[])) GROUP BY participant_id
-""")
 _WRITTEN = sa.text("SELECT max(written_at) FROM pool_live")
 _INTEGERS = ("accepted", "stale", "low_difficulty", "duplicate", "other", "sessions")
 
@@ -140,11 +140,8 @@ def read_live(
     db: sa.Connection, participants: Collection[int], now_us: int
 ) -> dict[int, LiveNumbers]:
     """Return the numbers of each participant asked for."""
-    asked = list(participants)
-    known = {row.participant_id: row.known for row in db.execute(_KNOWN, {"ids": asked})}
-    rows = db.execute(_LIVE, {"ids": asked, "now": moment_of(now_us)})
-    found = {row.participant_id: dict(row._mapping) for row in rows}
-    return {one: _numbers(found.get(one, {}), known.get(one, 0)) for one in asked}
+    asked = {"ids": list(participants), "now": moment_of(now_us)}
+    return {row.participant_id: _numbers(row) for row in db.execute(_LIVE, asked)}
 
 
 def read_worker_numbers(
@@ -170,10 +167,13 @@ def read_written(db: sa.Connection) -> datetime | None:
     return written
 
 
-def _numbers(values: dict[str, Any], known: int) -> LiveNumbers:
-    values.pop("participant_id", None)
+def _numbers(row: sa.Row[Any]) -> LiveNumbers:
+    # What is NULL is of a participant that has no worker in the live table.
+    values = {name: value for name, value in row._mapping.items() if value is not None}
     values |= {name: int(values[name]) for name in _INTEGERS if name in values}
     listed = sum(values.get(state, 0) for state in WorkerState)
     # Who mined more than a day ago may be in the live table no more.
-    values["gone"] = values.get("gone", 0) + max(0, known - listed)
+    values["gone"] = values.get("gone", 0) + max(0, values.pop("known") - listed)
+    for name in ("participant_id", "whose"):
+        values.pop(name, None)
     return LiveNumbers(**values)
