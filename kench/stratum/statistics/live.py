@@ -22,7 +22,10 @@ _STAGE = """
     CREATE TEMPORARY TABLE IF NOT EXISTS worker_stage (LIKE worker_live) ON COMMIT DELETE ROWS
 """
 _COPY = "COPY worker_stage FROM STDIN (FORMAT binary)"
-_KEY = "(participant_id, worker_id, source)"
+_SAME = """
+    (live.participant_id, live.worker_id, live.source)
+        = (staged.participant_id, staged.worker_id, staged.source)
+"""
 _VALUES = (
     "hashrate_1m", "hashrate_10m", "hashrate_1h", "hashrate_24h",
     "accepted", "stale", "low_difficulty", "duplicate", "other", "last_share_at",
@@ -30,17 +33,15 @@ _VALUES = (
 )  # fmt: skip
 _UPDATE = f"""
     UPDATE worker_live AS live SET {", ".join(f"{name} = staged.{name}" for name in _VALUES)}
-    FROM worker_stage AS staged
-    WHERE (live.participant_id, live.worker_id, live.source)
-        = (staged.participant_id, staged.worker_id, staged.source)
+    FROM worker_stage AS staged WHERE {_SAME}
 """  # noqa: S608 - names of columns, from above
 _INSERT = f"""
-    INSERT INTO worker_live SELECT * FROM worker_stage
-    WHERE {_KEY} NOT IN (SELECT participant_id, worker_id, source FROM worker_live)
+    INSERT INTO worker_live SELECT * FROM worker_stage AS staged
+    WHERE NOT EXISTS (SELECT FROM worker_live AS live WHERE {_SAME})
 """  # noqa: S608
 _DELETE = f"""
-    DELETE FROM worker_live WHERE source = %s
-        AND {_KEY} NOT IN (SELECT participant_id, worker_id, source FROM worker_stage)
+    DELETE FROM worker_live AS live WHERE source = %s
+        AND NOT EXISTS (SELECT FROM worker_stage AS staged WHERE {_SAME})
 """  # noqa: S608
 _POOL = sa.text(
     """
