@@ -39,6 +39,7 @@ from kench.pki.authority import CRL_FILE, ROOT_FILE
 from kench.pool.clock import SystemClock
 from kench.pool.database import migrate, open_engine
 from kench.pool.postgres import EmbeddedPostgres
+from kench.pool.postgres_cluster import OPTIONS
 from kench.pool.settings import Settings
 from kench.up.part import Part
 from kench.up.pki import demo_pki
@@ -48,6 +49,7 @@ HELD_BYTES = 300 * 10**6
 LIVE_S = 10.0
 WARM_UP_S = 5.0
 WRITINGS_HEARD = 3
+SHARED_BUFFERS = "1GB"
 HEARD_S = 3.0
 """A page hears of a writing within this time."""
 SORTS = ("", "&sort=hashrate", "&sort=day", "&sort=refused", "&sort=last")
@@ -244,6 +246,9 @@ def tables(figures: Figures, size: Size, rate: float) -> list[Table]:
 @contextlib.contextmanager
 def filled(folder: Path, size: Size, console: Console) -> Iterator[str]:
     """Run PostgreSQL with such a pool in a folder; one that was filled before is taken as it is."""
+    # The live table alone is larger than what the embedded server keeps in memory by default:
+    # whoever has so many workers has a PostgreSQL with more (docs/operations.md).
+    OPTIONS["shared_buffers"] = SHARED_BUFFERS
     database = EmbeddedPostgres(folder)
     there = database.exists
     # What PostgreSQL has lies on the core of everybody else.
