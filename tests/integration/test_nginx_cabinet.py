@@ -131,6 +131,7 @@ def test_files_get_through_and_what_is_larger_does_not(front: Front) -> None:
 def test_addresses_with_a_secret_in_them_are_in_no_log(front: Front) -> None:
     with front.browser() as browser:
         browser.get("/watch/SECRET1")
+        browser.get("/mail/SECRET3")
         browser.get("/enter/sign-on/answer?code=SECRET2")
         browser.get("/enter?plain")
     assert "/enter?plain" in front.nginx.logged

@@ -152,11 +152,17 @@ def test_from_the_form_to_the_confirmed_address_and_the_letter_of_a_message(
         )
         link = link_in(letters[0])
         stranger = client_of(cabinet)
-        assert ADDRESS in stranger.get(link).text
+        shown = stranger.get(link)
+        assert ADDRESS in shown.text
+        assert shown.headers["referrer-policy"] == "strict-origin"
+        assert shown.text.count(link.rpartition("/")[2]) == 1  # in its form alone
+        assert "Присылать?" in stranger.get(f"{link}?language=ru").text
         assert "No letters go to" in person.get(page).text
         assert stranger.post_form(link, do="maybe").status_code == 400
         assert "confirmed" in stranger.post_form(link, do="yes").text
-        assert stranger.get(link).status_code == 404
+        gone = stranger.get(link)
+        assert gone.status_code == 404
+        assert link.rpartition("/")[2] not in gone.text
         assert f"go to {ADDRESS}" in person.get(page).text
         asked = officer.post_form(f"/desk/participants/{number}/messages", title="x", text="y")
         signed_in(officer, asked.headers["location"], OFFICER_PIN)
