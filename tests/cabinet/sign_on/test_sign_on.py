@@ -16,7 +16,7 @@ from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.login.guard import BROWSER, Asked, Guard
 from kench.cabinet.sign_on.provider import KEYS_AGAIN_S
 from kench.cabinet.sign_on.refusals import Refusal
-from kench.cabinet.web.rooms.sign_on import TEXTS, provider_of
+from kench.cabinet.web.rooms.sign_on import ON_TRAIL, TEXTS, provider_of
 from kench.pool.database import open_engine
 from kench.pool.orders.officers import add_officer
 from tests.support.cabinet import Client, cabinet_of, client_of
@@ -279,11 +279,13 @@ HOSTILE: dict[str, tuple[Callable[[SignOn], None], Refusal]] = {
 
 
 @pytest.mark.parametrize("case", HOSTILE)
-def test_nobody_enters_by(case: str, client: Client, there: SignOn) -> None:
+def test_nobody_enters_by(case: str, cabinet: Cabinet, client: Client, there: SignOn) -> None:
     do, refusal = HOSTILE[case]
     do(there)
     refused(back(client, there), refusal)
     assert client.get(ACCOUNT).status_code == 303
+    if refusal in ON_TRAIL:
+        assert acts_in(cabinet)[-1] == ("enter", refusal, "sign_on")
 
 
 @pytest.mark.parametrize(

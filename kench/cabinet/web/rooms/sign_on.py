@@ -53,6 +53,8 @@ STATUSES = {
 }  # fmt: skip
 WRONG = frozenset({Refusal.UNKNOWN, Refusal.USED, Refusal.TOKEN})
 """What only somebody does who tries something: these count against browser and address."""
+ON_TRAIL = frozenset({Refusal.DENIED, Refusal.TOKEN, Refusal.PERSON})
+"""What the sign-on itself answered to an entry that was begun here."""
 
 log = structlog.get_logger("cabinet")
 room = APIRouter()
@@ -115,6 +117,8 @@ def come_back(request: Request, cabinet: CabinetHere, visit: VisitHere) -> Respo
     except SignOnError as error:
         if error.refusal not in WRONG:
             entering.give_back()
+        if error.refusal in ON_TRAIL:
+            entering.keep_refused(error)
         return entering.refuse(error)
     entering.give_back()
     return answer
@@ -181,6 +185,17 @@ class _Entering:
         settings = self.cabinet.settings
         named = person_in(claims, settings.oidc_pin_claim, settings.oidc_name_claim)
         return self._begin(began, named, claims, tokens)
+
+    def keep_refused(self, error: SignOnError) -> None:
+        """Put a refusal on the trail; whose it was, nobody knows."""
+        with self.cabinet.engine.begin() as db:
+            keep_trail(
+                db,
+                TrailEntry(
+                    self.visit.now_us, "enter", error.refusal, Way.SIGN_ON, self.visit.address,
+                    str(error),
+                ),
+            )  # fmt: skip
 
     def refuse(self, error: SignOnError) -> Response:
         """Count a refusal, and say it."""
