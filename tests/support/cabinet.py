@@ -9,13 +9,10 @@ with cabinet_of(database) as cabinet:
 
 import contextlib
 import itertools
-import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import uvicorn
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
@@ -33,10 +30,9 @@ from kench.pool.settings import Settings
 from kench.pool.signature.verifier import SignatureRefusedError, Signer
 from tests.support.pki import PIN
 from tests.support.signing import Draw, enter
+from tests.support.web_servers import listening, serving_at
 
 _secrets = itertools.count(2**64)
-
-STOP_LIMIT_S = 20.0
 
 
 class NobodysVerifier:
@@ -49,26 +45,14 @@ class NobodysVerifier:
 @contextlib.contextmanager
 def served_cabinet(database: str, *rooms: APIRouter, **options: Any) -> Iterator[Cabinet]:
     """A cabinet with a port of its own, for browsers; `rooms` beside the real ones."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    with cabinet_of(database, cabinet_port=port, **options) as cabinet:
-        app = make_app(cabinet)
-        for room in rooms:
-            app.include_router(room, dependencies=[Depends(checked)])
-        config = uvicorn.Config(
-            app, http=PatientProtocol, log_config=None, access_log=False, server_header=False,
-            timeout_graceful_shutdown=1,
-        )  # fmt: skip
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        try:
-            yield cabinet
-        finally:
-            server.should_exit = True
-            thread.join(STOP_LIMIT_S)
-            listener.close()
-            assert not thread.is_alive()
+    with listening() as listener:
+        port = listener.getsockname()[1]
+        with cabinet_of(database, cabinet_port=port, **options) as cabinet:
+            app = make_app(cabinet)
+            for room in rooms:
+                app.include_router(room, dependencies=[Depends(checked)])
+            with serving_at(listener, app, http=PatientProtocol, server_header=False):
+                yield cabinet
 
 
 @contextlib.contextmanager

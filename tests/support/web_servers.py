@@ -9,31 +9,43 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-START_LIMIT_S = 20.0
+STOP_LIMIT_S = 20.0
 
 
 @contextlib.contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
     """Serve an application until the block ends."""
+    with listening() as listener, serving_at(listener, app, http="h11", lifespan="off"):
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def listening() -> Iterator[socket.socket]:
+    """A listener on any free port; closed after its server has ended."""
     listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
+    with listener:
+        yield listener
+
+
+@contextlib.contextmanager
+def serving_at(listener: socket.socket, app: ASGIApp, **options: Any) -> Iterator[None]:
+    """Serve an application there until the block ends, with `options` of uvicorn's."""
     config = uvicorn.Config(
-        app, http="h11", log_config=None, access_log=False, lifespan="off",
-        timeout_graceful_shutdown=1,
-    )  # fmt: skip
+        app, log_config=None, access_log=False, timeout_graceful_shutdown=1, **options
+    )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield
     finally:
         server.should_exit = True
-        thread.join(START_LIMIT_S)
-        listener.close()
+        thread.join(STOP_LIMIT_S)
         assert not thread.is_alive()
 
 
@@ -84,9 +96,9 @@ def answering(talk: Callable[[socket.socket], None]) -> Iterator[str]:
     finally:
         listener.shutdown(socket.SHUT_RDWR)
         listener.close()
-        accepting.join(START_LIMIT_S)
+        accepting.join(STOP_LIMIT_S)
         for thread in threads:
-            thread.join(START_LIMIT_S)
+            thread.join(STOP_LIMIT_S)
 
 
 def read_request(connection: socket.socket) -> bytes:
