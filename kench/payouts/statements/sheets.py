@@ -13,7 +13,7 @@ from kench.payouts.statements.statement import CoinLine, LotLine, PayoutLine, St
 
 BOM = b"\xef\xbb\xbf"
 """By which Excel knows that a CSV is UTF-8."""
-_TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a text begins with that a spreadsheet takes for a formula."""
 NUMBER_MAX = 10**15
 """Numbers from here on lose digits in a spreadsheet: they are written as text."""

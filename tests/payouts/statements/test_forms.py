@@ -53,8 +53,8 @@ def test_no_cell_is_a_formula() -> None:
     assert b";=" not in csv_of(evil)
     assert b"'=HYPERLINK(1)" in csv_of(evil)
     assert b"'=cmd|" in csv_of(STATEMENT)
-    assert [harmless(cell) for cell in ("+1", "@x", "-1", "\tx", "x", -5)] == [
-        "'+1", "'@x", "'-1", "'\tx", "x", -5,
+    assert [harmless(cell) for cell in ("+1", "@x", "-1", "\tx", "＝1", "x", -5)] == [
+        "'+1", "'@x", "'-1", "'\tx", "'＝1", "x", -5,
     ]  # fmt: skip
     for sheet in openpyxl.load_workbook(io.BytesIO(xlsx_of(evil))):
         for row in sheet.iter_rows():

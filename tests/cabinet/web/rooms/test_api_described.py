@@ -20,7 +20,7 @@ from tests.support.cabinet import served_cabinet
 from tests.support.grants import Two, granted
 
 SCHEMA = schemathesis.openapi.from_dict(description("http://127.0.0.1"))
-EXAMPLES = 10
+EXAMPLES = 4
 EACH_S = 3.0
 """Between two requests on the cabinet's clock: no key is held up for coming too often."""
 
