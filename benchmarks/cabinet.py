@@ -4,7 +4,7 @@
 
 A real PostgreSQL is filled (benchmarks/load/cabinet_data.py), and a real `kench cabinet` serves on
 one core; PostgreSQL, the browsers and who writes the live table share the other. The live table is
-written anew each ten seconds all the while, by what writes it in production. The browsers ask at a
+written anew every few seconds all the while, by what writes it in production. The browsers ask at a
 fixed rate, whether answered or not: dashboards and lists of workers of participants at random, one
 in ten of the participant with the most workers. Then pages stay open and hear of each writing.
 Exit status 1: a page's p95 is above 100 ms, an answer was no page, a viewer was refused, or the
@@ -46,7 +46,7 @@ from kench.up.pki import demo_pki
 
 HELD_P95_MS = 100.0
 HELD_BYTES = 300 * 10**6
-LIVE_S = 10.0
+LIVE_S = float(Settings.model_fields["statistics_live_s"].default)
 WARM_UP_S = 5.0
 WRITINGS_HEARD = 3
 SHARED_BUFFERS = "1GB"
@@ -285,7 +285,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--seconds", type=float, default=30.0, help="of requests (30)")
     parser.add_argument("--viewers", type=int, default=2_000, help="pages that stay open (2000)")
     parser.add_argument("--live-seconds", type=float, default=LIVE_S, metavar="S",
-                        help="the live table is written so often (10)")  # fmt: skip
+                        help=f"the live table is written so often ({LIVE_S:g})")  # fmt: skip
     parser.add_argument("--folder", type=Path, default=BUILD, help="a disk (build/benchmarks)")
     parser.add_argument("--keep", type=Path, metavar="FOLDER",
                         help="keep the filled database there, and take it if it is")  # fmt: skip

@@ -3,7 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from kench.pool.clock import Clock
@@ -12,6 +12,8 @@ Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
 AGAIN_US = 60 * 1_000_000
 """Read again after so long even if nobody has written: workers fall silent with time."""
+ALWAYS = datetime.min.replace(tzinfo=UTC)
+"""Written at this moment is what is good for its time, whatever is written."""
 
 
 class Kept(Generic[Value]):
@@ -34,7 +36,7 @@ class Kept(Generic[Value]):
 
 
 class _Entry(Generic[Value]):
-    """A value; who reads it holds the lock, so that others wait and do not read too."""
+    """A value; who reads it holds the lock, so that others do not read it too."""
 
     __slots__ = ("at_us", "lock", "value", "written")
 
@@ -59,25 +61,33 @@ class KeptWhileWritten(Generic[Key, Value]):
             return key in self._entries
 
     def value(
-        self, key: Key, written: datetime | None, now_us: int, read: Callable[[], Value]
+        self,
+        key: Key,
+        written: datetime,
+        now_us: int,
+        read: Callable[[], Value],
+        again_us: int = AGAIN_US,
     ) -> Value:
         """Return it, read where numbers written at that moment have not been; raises what it does.
 
-        A value of newer numbers is good too: whoever asked for when they were written asked before.
+        While somebody reads it anew, others are given what was there before. A value of newer
+        numbers is good too: whoever asked for when they were written asked before.
         """
         entry = self._entry(key)
-        with entry.lock:
-            value = entry.value
-            if (
-                value is None
-                or written is None
-                or entry.written is None
-                or entry.written < written
-                or now_us - entry.at_us >= AGAIN_US
-            ):
+        if not entry.lock.acquire(blocking=entry.value is None):
+            before = entry.value
+            if before is None:
+                raise AssertionError("a value that was read is there for good")
+            return before
+        try:
+            value, known = entry.value, entry.written
+            old = known is None or known < written or now_us - entry.at_us >= again_us
+            if value is None or old:
                 value = read()
                 entry.value, entry.written, entry.at_us = value, written, now_us
             return value
+        finally:
+            entry.lock.release()
 
     def _entry(self, key: Key) -> _Entry[Value]:
         with self._lock:

@@ -1,14 +1,16 @@
 """Sums of a large participant's live numbers are kept until newer ones are written."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from itertools import product
+from threading import Thread
 
 import pytest
 import sqlalchemy as sa
 
 from kench.cabinet.numbers import kept_live, workers
-from kench.cabinet.numbers.kept import AGAIN_US
-from kench.cabinet.numbers.kept_live import KeptLive
+from kench.cabinet.numbers.kept import AGAIN_US, ALWAYS, KeptWhileWritten
+from kench.cabinet.numbers.kept_live import ORDER_US, KeptLive
 from kench.cabinet.numbers.live import WorkerState
 from kench.cabinet.numbers.workers import Sort, Wanted, read_workers
 from kench.pool.database import open_engine
@@ -113,9 +115,7 @@ def test_a_kept_order_gives_the_pages_that_the_table_does(
         assert given.total == asked.total or not asked.workers
 
 
-def test_a_kept_order_is_made_again_when_numbers_were_written_again(
-    db: sa.Connection, whose: list[int]
-) -> None:
+def test_a_kept_order_is_made_again_after_its_time(db: sa.Connection, whose: list[int]) -> None:
     kept, now_us, wanted = KeptLive(), now_of(db), Wanted(sort=Sort.DAY)
     kept.numbers(db, whose[0], now_us)
     before = kept.workers(db, whose[0], wanted, now_us)
@@ -123,8 +123,7 @@ def test_a_kept_order_is_made_again_when_numbers_were_written_again(
     assert [one.id for one in kept.workers(db, whose[0], wanted, now_us).workers] == [
         one.id for one in before.workers
     ]
-    db.exec_driver_sql("UPDATE pool_live SET written_at = written_at + interval '1 s'")
-    after = kept.workers(db, whose[0], wanted, now_us)
+    after = kept.workers(db, whose[0], wanted, now_us + ORDER_US)
     assert [one.id for one in after.workers] == [one.id for one in reversed(before.workers)]
 
 
@@ -135,3 +134,20 @@ def test_a_search_and_a_group_are_asked_of_the_table(db: sa.Connection, whose: l
         "3"
     ]
     assert kept.workers(db, whose[0], Wanted(group_id=1), now_us).total == 0
+
+
+def test_while_somebody_reads_others_are_given_what_was_there() -> None:
+    kept = KeptWhileWritten[str, int](4)
+    first, second = ALWAYS + timedelta(1), ALWAYS + timedelta(2)
+    assert kept.value("x", first, 1, lambda: 1) == 1
+    given: list[int] = []
+
+    def read() -> int:
+        other = Thread(target=lambda: given.append(kept.value("x", second, 1, lambda: 3)))
+        other.start()
+        other.join(20)
+        return 2
+
+    assert kept.value("x", second, 1, read) == 2
+    assert given == [1]
+    assert kept.value("x", second, 1, lambda: 3) == 2
