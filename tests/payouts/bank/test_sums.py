@@ -5,25 +5,11 @@ import sqlalchemy as sa
 
 from kench.payouts.accounts import CLIENTS_BANK, participant_kgs
 from kench.payouts.bank.outcomes import Outcome
-from kench.pool.database import Role, open_engine
 from tests.payouts.bank.files import BatchLine, Line, camt, pain002
-from tests.payouts.bank.purse import arrive, earn, enter, has, make, taken
+from tests.payouts.bank.purse import arrive, earn, has, make, taken
 
 BATCH = "KENCH-00000001"
 E1, E2 = f"{BATCH}-0000000001", f"{BATCH}-0000000002"
-
-
-@pytest.fixture
-def sell(engine: sa.Engine, database: str) -> sa.Engine:
-    """Two payouts are pended: 50.00 to participant 1, 20.00 to participant 2."""
-    with engine.begin() as connection:
-        enter(connection, 2)
-    opened = open_engine(database, Role.SELL, application_name="test", pool_size=1)
-    with opened.begin() as connection:
-        earn(connection, "lot1", {1: 5000, 2: 2000})
-        arrive(connection, "b1", 7000)
-        assert make(connection).payouts == 2
-    return opened
 
 
 def take(sell: sa.Engine, *lines: Line | BatchLine, kind: str = "camt.054") -> list[Outcome]:
@@ -62,7 +48,6 @@ def test_a_batch_booked_in_one_sum_is_booked_whole_and_once(
     # The same money told payment by payment, with references of their own.
     ones = Line("50.00", end_to_end_id=E1, reference="D1"), Line("20.00", "DBIT", E2, "D2")
     assert take(sell, *ones) == [Outcome.ALREADY, Outcome.ALREADY]
-    sell.dispose()
 
 
 def test_what_was_rejected_is_not_in_the_sum(sell: sa.Engine) -> None:
@@ -73,7 +58,6 @@ def test_what_was_rejected_is_not_in_the_sum(sell: sa.Engine) -> None:
     assert take(sell, rest) == [Outcome.BATCH_BOOKED]
     assert states(sell) == ["booked", "rejected"]
     assert at_bank(sell) == (2000, 0)
-    sell.dispose()
 
 
 def test_one_of_a_booked_sum_may_come_back(sell: sa.Engine) -> None:
@@ -83,7 +67,6 @@ def test_one_of_a_booked_sum_may_come_back(sell: sa.Engine) -> None:
     assert take(sell, BatchLine("70.00", BATCH)) == [Outcome.ALREADY]
     with sell.connect() as connection:
         assert has(connection, participant_kgs(2)) == (2000, 0)
-    sell.dispose()
 
 
 @pytest.mark.parametrize(
@@ -108,7 +91,6 @@ def test_a_sum_that_may_be_something_else_books_nothing(
     assert take(sell, line) == [outcome]
     assert not outcome.is_quiet
     assert states(sell) == ["pended", "pended"]
-    sell.dispose()
 
 
 def test_a_second_sum_for_the_same_batch_is_told(sell: sa.Engine) -> None:
@@ -118,7 +100,6 @@ def test_a_second_sum_for_the_same_batch_is_told(sell: sa.Engine) -> None:
     assert take(sell, BatchLine("7.00", BATCH)) == [Outcome.BATCH_DIFFERS]
     assert take(sell, BatchLine("7.00")) == [Outcome.AMOUNT_DIFFERS]
     assert take(sell, BatchLine("70.00", reference="B3")) == [Outcome.UNKNOWN_DEBIT]
-    sell.dispose()
 
 
 def test_a_batch_that_is_booked_one_by_one_takes_no_sum(sell: sa.Engine) -> None:
@@ -129,7 +110,6 @@ def test_a_batch_that_is_booked_one_by_one_takes_no_sum(sell: sa.Engine) -> None
     assert take(sell, Line("20.00", "DBIT", E2, "R2")) == [Outcome.BOOKED]
     assert take(sell, BatchLine("70.00", BATCH)) == [Outcome.ALREADY]
     assert take(sell, BatchLine("50.00", BATCH)) == [Outcome.BATCH_UNCLEAR]
-    sell.dispose()
 
 
 def test_a_sum_without_a_name_is_not_guessed_where_two_batches_are_open(sell: sa.Engine) -> None:
@@ -140,4 +120,3 @@ def test_a_sum_without_a_name_is_not_guessed_where_two_batches_are_open(sell: sa
     assert take(sell, BatchLine("30.00")) == [Outcome.BATCH_UNCLEAR]
     assert take(sell, BatchLine("70.00", BATCH)) == [Outcome.BATCH_BOOKED]
     assert take(sell, BatchLine("30.00", reference="B2")) == [Outcome.BATCH_BOOKED]
-    sell.dispose()

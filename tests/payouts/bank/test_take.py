@@ -7,13 +7,11 @@ from kench.payouts.accounts import CLIENTS_BANK, participant_kgs, venue_kgs
 from kench.payouts.bank.make import BatchKind
 from kench.payouts.bank.messages import BankFileError
 from kench.payouts.bank.outcomes import Outcome
-from kench.pool.database import Role, open_engine
 from tests.payouts.bank.files import Line, camt, pain002
 from tests.payouts.bank.purse import (
     VENUE_ACCOUNT,
     arrive,
     earn,
-    enter,
     has,
     make,
     taken,
@@ -21,19 +19,6 @@ from tests.payouts.bank.purse import (
 
 E1 = "KENCH-00000001-0000000001"
 E2 = "KENCH-00000001-0000000002"
-
-
-@pytest.fixture
-def sell(engine: sa.Engine, database: str) -> sa.Engine:
-    """Two payouts are pended: 50.00 to participant 1, 20.00 to participant 2."""
-    with engine.begin() as connection:
-        enter(connection, 2)
-    opened = open_engine(database, Role.SELL, application_name="test", pool_size=1)
-    with opened.begin() as connection:
-        earn(connection, "lot1", {1: 5000, 2: 2000})
-        arrive(connection, "b1", 7000)
-        assert make(connection).payouts == 2
-    return opened
 
 
 def take(sell: sa.Engine, raw: bytes) -> list[Outcome]:
@@ -64,7 +49,6 @@ def test_a_booked_entry_posts_its_payout_once_from_whichever_file(sell: sa.Engin
     assert state(sell) == ("booked", "")
     assert balance(sell, participant_kgs(1)) == (0, 0)
     assert balance(sell, CLIENTS_BANK) == (2000, 2000)
-    sell.dispose()
 
 
 def test_a_rejected_payout_returns_to_the_balance_and_is_paid_under_a_new_id(
@@ -80,7 +64,6 @@ def test_a_rejected_payout_returns_to_the_balance_and_is_paid_under_a_new_id(
     # The bank books what it said it had rejected: told, and never posted.
     assert take(sell, camt(Line("50.00", end_to_end_id=E1))) == [Outcome.CONFLICT]
     assert balance(sell, CLIENTS_BANK) == (7000, 7000)
-    sell.dispose()
 
 
 def test_a_message_that_is_rejected_whole_returns_all_of_it(sell: sa.Engine) -> None:
@@ -89,14 +72,12 @@ def test_a_message_that_is_rejected_whole_returns_all_of_it(sell: sa.Engine) -> 
     assert take(sell, pain002(group="RJCT", message_id="KENCH-00000099")) == [
         Outcome.UNKNOWN_PAYOUT
     ]
-    sell.dispose()
 
 
 def test_a_file_refused_as_sent_twice_takes_nothing_back(sell: sa.Engine) -> None:
     raw = pain002((E1, "RJCT")).replace(b"AC04", b"AM05")
     assert take(sell, raw) == [Outcome.SENT_TWICE]
     assert state(sell) == ("pended", "")
-    sell.dispose()
 
 
 def test_a_payout_that_comes_back_is_owed_again(sell: sa.Engine) -> None:
@@ -117,7 +98,6 @@ def test_a_payout_that_comes_back_is_owed_again(sell: sa.Engine) -> None:
         ).one()
         assert tuple(said) == (5000, 0)
         assert make(connection).total_tyiyn == 5000
-    sell.dispose()
 
 
 def test_fees_that_come_back_are_the_operators_again(sell: sa.Engine) -> None:
@@ -130,7 +110,6 @@ def test_fees_that_come_back_are_the_operators_again(sell: sa.Engine) -> None:
     credit = Line("30.00", "CRDT", id_, "R2", is_reversal=True)
     assert take(sell, camt(debit, credit)) == [Outcome.BOOKED, Outcome.RETURNED]
     assert balance(sell, "fee:pool") == (3000, 0)
-    sell.dispose()
 
 
 def test_what_the_bank_did_twice_is_told(sell: sa.Engine) -> None:
@@ -139,7 +118,6 @@ def test_what_the_bank_did_twice_is_told(sell: sa.Engine) -> None:
     assert take(sell, camt(again)) == [Outcome.DUPLICATE]
     other = Line("20.00", end_to_end_id=E2, reference="")
     assert take(sell, camt(other, other)) == [Outcome.BOOKED, Outcome.DUPLICATE]
-    sell.dispose()
 
 
 def test_the_money_of_a_venue_is_booked_by_its_account_and_once(sell: sa.Engine) -> None:
@@ -162,7 +140,6 @@ def test_the_money_of_a_venue_is_booked_by_its_account_and_once(sell: sa.Engine)
     for outcome, one in others.items():
         assert take(sell, camt(one)) == [outcome]
     assert balance(sell, CLIENTS_BANK) == (9900, 7000)
-    sell.dispose()
 
 
 @pytest.mark.parametrize(
@@ -191,11 +168,9 @@ def test_what_does_not_fit_is_named_and_posts_nothing(
             )
         )
         assert kept.scalars().all() == [outcome.value]
-    sell.dispose()
 
 
 def test_a_file_about_another_account_is_refused_whole(sell: sa.Engine) -> None:
     with pytest.raises(BankFileError, match="bank_account"):
         take(sell, camt(Line("50.00", end_to_end_id=E1), account="777"))
     assert state(sell) == ("pended", "")
-    sell.dispose()
