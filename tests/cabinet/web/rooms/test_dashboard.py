@@ -222,6 +222,16 @@ def test_numbers_move_by_themselves_and_nothing_is_sent_twice(
     lines.close()
 
 
+def test_a_number_of_any_length_for_the_last_event_is_read(
+    cabinet: Cabinet, client: Client, participants: list[int]
+) -> None:
+    """Python refuses to read so long ones: the stream would break, and its viewer stay counted."""
+    for odd in ("9" * 6000, "x", "-1"):
+        lines = _follow(cabinet, client, f"/p/{participants[0]}/live", odd)
+        assert "hashrate_10m" in _event(lines)["texts"]
+        lines.close()
+
+
 def test_a_worker_moves_by_itself_with_its_state(
     cabinet: Cabinet, client: Client, participants: list[int], worker: int
 ) -> None:
