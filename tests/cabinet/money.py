@@ -1,9 +1,11 @@
 """Two participants with coins and money at every stage, as settlement, sale and bank leave them."""
 
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.login.people import PeopleRole, add_person
 from kench.payouts import ledger
 from kench.payouts.bank.account import BankAccount
@@ -25,6 +27,7 @@ from tests.payouts.sold import (
     hash_of,
     part,
 )
+from tests.support.cabinet import Client, client_in, client_of
 from tests.support.pki import PIN, SECOND_PIN
 
 TECHNICIAN_PIN = "10103199000457"
@@ -127,3 +130,18 @@ def _date(db: sa.Connection, lot: Lot, number: int) -> None:
         """),
         values,
     )
+
+
+class People(NamedTuple):
+    """Browsers of those who act for the first participant, and of a stranger."""
+
+    owner: Client
+    accountant: Client
+    technician: Client
+    stranger: Client
+
+
+def people_of(cabinet: Cabinet) -> People:
+    """Let them enter."""
+    pins = (PIN, SECOND_PIN, TECHNICIAN_PIN)
+    return People(*(client_in(cabinet, pin) for pin in pins), client_of(cabinet))

@@ -2,11 +2,9 @@
 
 import contextlib
 import json
-import os
 import random
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +25,7 @@ from tests.payouts.chains import ScriptedChain
 from tests.payouts.folding import Folding
 from tests.payouts.journals import JournalBuilder
 from tests.support.registers import accept_orders, trust_settings, unguarded
+from tests.support.root_process import running_root
 
 DEADLINE_S = 30.0
 NO_NODE = "http://user:secret-of-the-node@127.0.0.1:1"
@@ -195,34 +194,17 @@ def test_books_that_postgresql_refuses_end_the_process(
     assert "kench verify" in str(running.error)
 
 
-@contextlib.contextmanager
-def settling(database: str, data: Path, **more: str) -> "Iterator[subprocess.Popen[str]]":
+def settling(
+    database: str, data: Path, **more: str
+) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
     """Run `kench settle` as a process of its own; it is gone afterwards."""
-    environment = {
-        **os.environ,
-        "KENCH_DATABASE_URL": database,
-        "KENCH_DATA": str(data),
-        "KENCH_NODE_URLS": NO_NODE,
-        **more,
-    }
-    # Not a pipe: nobody reads it while the process runs, and a full pipe would hold it up.
-    with (
-        (data / "settle.log").open("w") as log,
-        subprocess.Popen(
-            [sys.executable, "-m", "kench.payouts"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        ) as process,
-    ):
-        try:
-            yield process
-        finally:
-            process.kill()
+    variables = {
+        "KENCH_DATABASE_URL": database, "KENCH_DATA": str(data), "KENCH_NODE_URLS": NO_NODE, **more
+    }  # fmt: skip
+    return running_root("kench.payouts", data / "settle.log", variables)
 
 
-def await_ready(process: "subprocess.Popen[str]") -> None:
+def await_ready(process: subprocess.Popen[str]) -> None:
     assert process.stdout is not None
     assert process.stdout.readline() == "kench settle: ready\n"
 

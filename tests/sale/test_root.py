@@ -1,51 +1,34 @@
 """`kench sell` as a process: what becomes of the orders that it started on is an alarm."""
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import sqlalchemy as sa
 
 from tests.support.registers import accept_orders, trust_settings, unguarded
+from tests.support.root_process import running_root
 
 LIMIT_S = 60.0
 NOBODY = "http://127.0.0.1:1"
 
 
-@contextmanager
-def selling(database: str, folder: Path) -> Iterator["subprocess.Popen[str]"]:
+def selling(database: str, folder: Path) -> AbstractContextManager[subprocess.Popen[str]]:
     """Run `kench sell` with a venue that does not answer; it is gone afterwards."""
     key = folder / "key.json"
     key.write_text('{"key": "k", "secret": "s"}')
     key.chmod(0o600)
     venue = {"name": "paper", "kind": "paper", "url": NOBODY, "key_file": str(key)}
-    environment = {
-        **os.environ,
+    variables = {
         **trust_settings(folder),
         "KENCH_DATA": str(folder),
         "KENCH_DATABASE_URL": database,
         "KENCH_VENUES": json.dumps([venue]),
     }
-    with (
-        (folder / "sell.log").open("w") as log,
-        subprocess.Popen(
-            [sys.executable, "-m", "kench.sale"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        ) as process,
-    ):
-        try:
-            yield process
-        finally:
-            process.kill()
+    return running_root("kench.sale", folder / "sell.log", variables)
 
 
 def test_an_order_taken_away_is_an_alarm_and_the_sale_goes_on(

@@ -3,7 +3,6 @@
 import csv
 import io
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import pytest
 
@@ -11,9 +10,8 @@ from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.numbers.earnings import read_blocks, read_days, read_stages
 from kench.payouts.statements.statement import period_of
 from kench.pool.clock import ManualClock
-from tests.cabinet.money import LOTS, NOW_US, SETTLED, TECHNICIAN_PIN, fill_books
-from tests.support.cabinet import Client, cabinet_of, client_in, client_of
-from tests.support.pki import PIN, SECOND_PIN
+from tests.cabinet.money import LOTS, NOW_US, SETTLED, People, fill_books, people_of
+from tests.support.cabinet import cabinet_of, client_in
 
 PAGES = [
     "earnings",
@@ -31,19 +29,9 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
         yield made
 
 
-class People(NamedTuple):
-    """Browsers of those who act for the first participant, and of a stranger."""
-
-    owner: Client
-    accountant: Client
-    technician: Client
-    stranger: Client
-
-
 @pytest.fixture(scope="module")
 def people(cabinet: Cabinet) -> People:
-    pins = (PIN, SECOND_PIN, TECHNICIAN_PIN)
-    return People(*(client_in(cabinet, pin) for pin in pins), client_of(cabinet))
+    return people_of(cabinet)
 
 
 @pytest.mark.parametrize("page", PAGES)

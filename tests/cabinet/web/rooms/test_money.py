@@ -4,7 +4,6 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pypdf
 import pytest
@@ -24,13 +23,14 @@ from tests.cabinet.money import (
     ORPHANED,
     SELLING,
     SETTLED,
-    TECHNICIAN_PIN,
     WAITING,
+    People,
     fill_books,
+    people_of,
 )
 from tests.payouts.proofs.pools import open_pool
-from tests.support.cabinet import Client, cabinet_of, client_in, client_of
-from tests.support.pki import PIN, SECOND_PIN
+from tests.support.cabinet import Client, cabinet_of, client_in
+from tests.support.pki import PIN
 
 BLOCK = f"blocks/{SETTLED[0].block_hash}"
 PAGES = [
@@ -47,27 +47,17 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
 
 
 @pytest.fixture(scope="module")
+def people(cabinet: Cabinet) -> People:
+    return people_of(cabinet)
+
+
+@pytest.fixture(scope="module")
 def client(cabinet: Cabinet) -> Client:
     return client_in(cabinet)
 
 
 def plain(text: str) -> str:
     return text.replace("\N{NO-BREAK SPACE}", " ")
-
-
-class People(NamedTuple):
-    """Browsers of those who act for the first participant, and of a stranger."""
-
-    owner: Client
-    accountant: Client
-    technician: Client
-    stranger: Client
-
-
-@pytest.fixture(scope="module")
-def people(cabinet: Cabinet) -> People:
-    pins = (PIN, SECOND_PIN, TECHNICIAN_PIN)
-    return People(*(client_in(cabinet, pin) for pin in pins), client_of(cabinet))
 
 
 @pytest.mark.parametrize("page", PAGES)
