@@ -29,7 +29,7 @@ def make_proof(connection: sa.Connection, block_hash: str, participant_id: int) 
     proof = Proof(
         index=index,
         participant_id=participant_id,
-        name=name_of(connection, participant_id),
+        name=name_of(connection, block_hash, participant_id),
         salt=salt_of(salt_source, participant_id),
         work_hashes=row.work_hashes,
         reward_sat=row.reward_sat,

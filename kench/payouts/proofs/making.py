@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from kench import __version__
 from kench.payouts import tables as books
@@ -23,6 +25,8 @@ from kench.payouts.proofs.tree import Leaf, Tree, digest_of_name, salt_of
 from kench.pool.errors import KenchError
 from kench.pool.orders.book import OrderBook
 
+NAME_SETTLES = timedelta(minutes=10)
+"""Longer than any transaction lasts."""
 _ROWS_AT_ONCE = 10_000
 
 
@@ -137,10 +141,14 @@ def read_kept(connection: sa.Connection, block_hash: str) -> Kept:
     return Kept(signed, bytes(row.salt_source))
 
 
-def name_of(connection: sa.Connection, participant_id: int) -> str:
-    """Return the register's name of a participant; empty where it has none."""
-    columns = tables.participants.c
-    found = connection.execute(sa.select(columns.name).where(columns.id == participant_id))
+def name_of(connection: sa.Connection, block_hash: str, participant_id: int) -> str:
+    """Return what a participant was called when a block was found; empty where it has no name."""
+    columns, former = tables.participants.c, _former_names(block_hash)
+    found = connection.execute(
+        sa.select(sa.func.coalesce(former.c.name, columns.name))
+        .outerjoin_from(tables.participants, former, former.c.participant_id == columns.id)
+        .where(columns.id == participant_id)
+    )
     return found.scalar_one_or_none() or ""
 
 
@@ -181,17 +189,37 @@ def _read_credits(
 ) -> Iterator[tuple[int, str, int, int]]:
     """Yield participant, name, work and satoshi, by participant; so many rows at once."""
     credited, participants = books.block_credits.c, tables.participants.c
+    former = _former_names(block_hash)
     rows = connection.execute(
         sa.select(
             credited.participant_id,
-            sa.func.coalesce(participants.name, "").label("name"),
+            sa.func.coalesce(former.c.name, participants.name, "").label("name"),
             credited.work_hashes,
             credited.reward_sat,
         )
         .outerjoin(tables.participants, participants.id == credited.participant_id)
+        .outerjoin(former, former.c.participant_id == credited.participant_id)
         .where(credited.block_hash == block_hash)
         .order_by(credited.participant_id),
         execution_options={"yield_per": _ROWS_AT_ONCE},
     )
     for row in rows:
         yield row.participant_id, row.name, row.work_hashes, row.reward_sat
+
+
+def _former_names(block_hash: str) -> sa.Subquery:
+    """Who was called otherwise when a block was found, and how.
+
+    A change of name counts for blocks that are found a while after it: by then its transaction has
+    ended, so that whoever asks, and whenever, gets the same names.
+    """
+    former = tables.former_names.c
+    blocks = books.blocks.c
+    found = sa.select(blocks.found_at).where(blocks.hash == block_hash).scalar_subquery()
+    return (
+        sa.select(former.participant_id, former.name)
+        .ext(distinct_on(former.participant_id))
+        .where(former.until > found - NAME_SETTLES)
+        .order_by(former.participant_id, former.until)
+        .subquery()
+    )

@@ -21,3 +21,10 @@ blocks_to_sign = sa.table(
 
 participants = sa.table("participants", sa.column("id", sa.Integer), sa.column("name", sa.Text))
 """What manifests need of the register."""
+former_names = sa.table(
+    "former_names",
+    sa.column("participant_id", sa.Integer),
+    sa.column("until", sa.DateTime(timezone=True)),
+    sa.column("name", sa.Text),
+)
+"""Names that participants had until a moment."""
