@@ -9,10 +9,11 @@ from kench.cabinet.login.logins import Way, end_one, end_others, logins_of
 from kench.cabinet.login.people import acts_for
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail, trail_of_person
 from kench.cabinet.signing.closing import Refusal
+from kench.cabinet.signing.wording import TITLES, Purpose
 from kench.cabinet.web.entering import limits_of
 from kench.cabinet.web.pages import go, render
 from kench.cabinet.web.said import SAID, Said
-from kench.cabinet.web.visit import CabinetHere, Entered, VisitHere
+from kench.cabinet.web.visit import CabinetHere, Entered, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
 
 TRAIL_SHOWN = 30
@@ -72,12 +73,22 @@ def show_account(
         login=login,
         logins=[one for one in logins if one.alive],
         participants=participants,
-        trail=trail,
+        trail=[(number, entry, _of(entry, visit)) for number, entry in trail],
         older=trail[-1][0] if len(trail) == TRAIL_SHOWN else None,
         acts=ACTS,
         outcomes=OUTCOMES,
         ways=WAYS,
     )
+
+
+def _of(entry: TrailEntry, visit: Visit) -> str:
+    """What an act was about, in words where there are some."""
+    first = entry.subject.partition(" ")[0]
+    if entry.act == "enter" and first in WAYS:
+        return visit.words.gettext(WAYS[Way(first)])
+    if entry.act == "sign" and first in TITLES:
+        return TITLES[Purpose(first)][visit.language.value]
+    return entry.subject
 
 
 @room.post("/account/logins/{login_id}/end")

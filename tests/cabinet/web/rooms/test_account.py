@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.pool.clock import ManualClock
 from tests.support.cabinet import Client, cabinet_of, client_of
 from tests.support.entering import entered
@@ -49,6 +50,19 @@ def test_the_pages_are_in_every_language(cabinet: Cabinet, language: str) -> Non
     client = entered(client_of(cabinet, language))
     said = {"ky": "Менин барагым", "ru": "Моя страница", "en": "My page"}[language]
     assert f"<title>{said}" in client.get("/account").text
+
+
+def test_the_trail_says_in_words_what_was_signed(cabinet: Cabinet) -> None:
+    client = entered(client_of(cabinet, "ru"))
+    with cabinet.engine.begin() as db:
+        login = db.exec_driver_sql("SELECT id, person_id FROM logins").one()
+        keep_trail(db, TrailEntry(
+            NOW_US, "sign", DONE, "notice participant 1",
+            person_id=login.person_id, login_id=login.id,
+        ))  # fmt: skip
+    page = client.get("/account").text
+    assert "Уведомление участника" in page
+    assert "notice participant" not in page
 
 
 @pytest.mark.parametrize("before", ["0", "-1", "x", str(2**63)])
