@@ -1,5 +1,8 @@
 """How a participant's machines are connected: addresses, names, difficulties, steps. Pure."""
 
+import re
+import unicodedata
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -13,6 +16,8 @@ FIRST_DOOR = N_("all miners")
 """What the settings say of the first port, unless an operator says something else."""
 WORKER_SHOWN = "rig-01"
 """A name for a machine, in examples."""
+WORD_MAX = 40
+_WORDS = re.compile("[a-z0-9]+")
 _GIGA = 10**9
 
 
@@ -29,11 +34,14 @@ class Entrance:
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """What difficulty a machine of a declared model comes to."""
+    """How the machines of a declared model may be called, and what difficulty each comes to."""
 
     model: str
     terahashes: str
     difficulty: int
+    first_login: str
+    last_login: str
+    """The same as the first where there is one machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,12 +120,34 @@ def entrances_of(plans: Iterable[DoorPlan], host: str | None) -> list[Entrance]:
     return found
 
 
-def advice_of(equipment: Iterable[Equipment], shares_per_minute: float) -> list[Advice]:
-    """The difficulty at which each declared machine sends so many shares a minute."""
-    return [
-        Advice(row.model, terahashes(row.hashrate_ghs), difficulty_of(row, shares_per_minute))
-        for row in equipment
-    ]
+def advice_of(
+    participant_id: int, equipment: Iterable[Equipment], shares_per_minute: float
+) -> list[Advice]:
+    """Logins for the declared machines, and the difficulty at which each sends so many shares.
+
+    Machines of one model that stand in several rows are numbered through.
+    """
+    named = Counter[str]()
+    advice = []
+    for row in equipment:
+        word = worker_word(row.model)
+        first, last = named[word] + 1, named[word] + row.quantity
+        named[word] = last
+        advice.append(
+            Advice(
+                row.model,
+                terahashes(row.hashrate_ghs),
+                difficulty_of(row, shares_per_minute),
+                *(f"{participant_id}.{word}-{number:03d}" for number in (first, last)),
+            )
+        )
+    return advice
+
+
+def worker_word(model: str) -> str:
+    """A model as the beginning of a worker's name: small letters, digits and hyphens of ASCII."""
+    plain = unicodedata.normalize("NFKD", model).encode("ascii", "ignore").decode().lower()
+    return "-".join(_WORDS.findall(plain))[:WORD_MAX].strip("-") or "rig"
 
 
 def difficulty_of(row: Equipment, shares_per_minute: float) -> int:

@@ -61,6 +61,8 @@ def _values(db: sa.Connection, cabinet: Cabinet, acts: ActsFor) -> dict[str, Any
         "has_token": has_token(db, acts.participant_id),
         "may_make_tokens": acts.role in roles_for(f"/p/{acts.participant_id}/tokens"),
         "entrances": entrances_of(plans, settings.cabinet_miners_host),
-        "advice": advice_of(entry.entry.equipment, plans[0].shares_per_minute) if entry else [],
+        "advice": advice_of(
+            acts.participant_id, entry.entry.equipment if entry else (), plans[0].shares_per_minute
+        ),
         "firmwares": FIRMWARES,
     }
