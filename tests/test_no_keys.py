@@ -30,6 +30,8 @@ WORDS = re.compile(
 # Files (or folders, ending in a slash) that may have such a word, and why it is no key to coins.
 ALLOWED = {
     "kench/pool/settings.py": "names the file of the TLS certificate's key",
+    "kench/pool/entry_settings.py": "names the file of the officers' door's TLS key",
+    "kench/pool/orders/verifying.py": "says which algorithms persons' signatures may have",
     "kench/pool/signature/": "checks signatures of persons, and makes none",
     "kench/cabinet/assets/signing/": "signs with a person's own key, in that person's browser",
     "kench/pki/": "people of the demo sign on regtest; the demo's coins are worth nothing",
@@ -178,7 +180,7 @@ def test_the_development_node_has_no_wallet() -> None:
 
 def test_no_setting_takes_a_key_to_coins() -> None:
     """Secrets of services are others, and the paper venue's prices begin with a seed."""
-    known = {"screening_secret", "venue_secret", "venue_seed"}
+    known = {"screening_secret", "venue_secret", "venue_seed", "oidc_client_secret"}
     named = {name for name in Settings.model_fields if COLUMNS.search(name)}
     assert named <= known
 

@@ -4,7 +4,7 @@ import ast
 import json
 import re
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -55,6 +55,28 @@ def _name(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+def each(paths: Iterable[Path]) -> Callable[[Callable[[Path], None]], Callable[[], None]]:
+    """Hold a rule for every file in one test, which names those that break it.
+
+    A test of each file and rule is six thousand, and takes as many times longer to set up.
+    """
+
+    def of_one(rule: Callable[[Path], None]) -> Callable[[], None]:
+        def of_all() -> None:
+            broken = {}
+            for path in paths:
+                try:
+                    rule(path)
+                except AssertionError as error:
+                    broken[_name(path)] = str(error)
+            assert not broken
+
+        of_all.__name__ = rule.__name__
+        return of_all
+
+    return of_one
+
+
 @cache
 def _tree(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), str(path))
@@ -76,7 +98,7 @@ def _functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
+@each(MODULES)
 def test_imports_follow_the_arrows(path: Path) -> None:
     parts = path.relative_to(ROOT / "kench").parts
     package = parts[0] if len(parts) > 1 else ""
@@ -89,7 +111,7 @@ def test_imports_follow_the_arrows(path: Path) -> None:
     assert not crossed
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
+@each(MODULES)
 def test_nothing_imports_a_root(path: Path) -> None:
     roots = {"kench.cli", *(f"kench.{name}.__main__" for name in ARROWS)}
     if _name(path) == "kench/__main__.py":
@@ -102,13 +124,13 @@ def test_the_command_imports_no_root() -> None:
                 and name != "kench.__version__"]  # fmt: skip
 
 
-@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=_name)
+@each([*MODULES, *TESTS])
 def test_modules_are_short(path: Path) -> None:
     limit = TEST_LINES_MAX if path in TESTS else MODULE_LINES_MAX
     assert len(path.read_text().splitlines()) <= limit
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
+@each(MODULES)
 def test_functions_fit_a_screen(path: Path) -> None:
     long = {
         function.name: length
@@ -118,14 +140,14 @@ def test_functions_fit_a_screen(path: Path) -> None:
     assert not long
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
+@each(MODULES)
 def test_a_module_says_first_what_lives_there(path: Path) -> None:
     text = ast.get_docstring(_tree(path))
     assert text, "no docstring"
     assert path.read_text().startswith('"""'), "something stands before the docstring"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
+@each(MODULES)
 def test_names_say_what_a_thing_does(path: Path) -> None:
     names = [path.stem] + [
         node.name
@@ -135,7 +157,7 @@ def test_names_say_what_a_thing_does(path: Path) -> None:
     assert not [name for name in names if BANNED_NAMES.search(name.replace("_", " "))]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
+@each(MODULES)
 def test_only_the_clock_asks_for_the_time(path: Path) -> None:
     if _name(path) == "kench/pool/clock.py":
         return
@@ -143,7 +165,7 @@ def test_only_the_clock_asks_for_the_time(path: Path) -> None:
     assert not asked
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
+@each(MODULES)
 def test_only_roots_print(path: Path) -> None:
     if path.name == "__main__.py" or path.parent.name == "commands" or _name(path) in PRINTING:
         return
@@ -157,7 +179,7 @@ def test_only_roots_print(path: Path) -> None:
     assert not printed
 
 
-@pytest.mark.parametrize("path", MODULES, ids=_name)
+@each(MODULES)
 def test_nothing_is_swallowed(path: Path) -> None:
     bare = [node.lineno for node in ast.walk(_tree(path))
             if isinstance(node, ast.ExceptHandler) and node.type is None]  # fmt: skip

@@ -24,7 +24,8 @@ from kench.pool.clock import SystemClock
 from kench.pool.orders.verifying import certificates_of, lists_of, roots_of, verifier_of
 from kench.pool.settings import Settings
 from kench.pool.signature.lists import FreshLists
-from tests.support.cabinet import STOP_LIMIT_S, cabinet_of
+from tests.support.cabinet import cabinet_of
+from tests.support.web_servers import STOP_LIMIT_S
 
 REGTEST = "regtest"
 

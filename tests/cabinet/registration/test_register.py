@@ -264,7 +264,7 @@ def test_an_exclusion_is_final_and_only_an_officers(cabinet: sa.Engine) -> None:
 
 TABLES = (
     "attachments", "uploads", "applications", "application_events", "register_entries",
-    "membership_events",
+    "membership_events", "former_names",
 )  # fmt: skip
 
 
@@ -278,13 +278,16 @@ def test_nothing_that_was_entered_can_be_changed_or_deleted_by_anybody(
             for who in (cabinet, engine):
                 with who.connect() as db, pytest.raises(DBAPIError):
                     db.execute(sa.text(statement))
-        column = {"attachments": "media_type = ''", "applications": "name = ''"}.get(table)
+        column = {
+            "attachments": "media_type = ''", "applications": "name = ''",
+            "former_names": "name = ''",
+        }.get(table)  # fmt: skip
         change = sa.text(f"UPDATE {table} SET {column or 'at = now()'}")
         for who in (cabinet, engine):
             with who.connect() as db, pytest.raises(DBAPIError):
                 db.execute(change)
     with cabinet.connect() as db, pytest.raises(DBAPIError, match="permission"):
-        db.execute(sa.text("UPDATE participants SET name = 'x'"))
+        db.execute(sa.text("UPDATE participants SET created_at = now()"))
 
 
 def test_what_an_officer_signs_for_one_purpose_is_none_for_another(cabinet: sa.Engine) -> None:

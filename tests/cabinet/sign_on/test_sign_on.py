@@ -37,7 +37,7 @@ from tests.support.sign_on import (
     sign_on,
 )
 
-TIMEOUT_S = 0.5
+TIMEOUT_S = 3.0
 ACCOUNT = "/account"
 
 

@@ -14,12 +14,15 @@ from tests.support.signing import Draw
 
 FIELDS = {"kind": "link", "name": "Wall", "scopes": "hashrate", "days": "30"}
 
+DRAW = Draw()
+"""For all tests of the module: they share a database, where no secret comes twice."""
+
 
 @pytest.fixture
 def cabinet(module_database: str, two: Two) -> Iterator[Cabinet]:
     del two
     with cabinet_of(module_database) as made:
-        object.__setattr__(made, "random_bytes", Draw(id(made)))
+        object.__setattr__(made, "random_bytes", DRAW)
         yield made
 
 

@@ -15,12 +15,15 @@ from tests.support.grants import TECHNICIAN_PIN, Two
 from tests.support.pki import PIN, SECOND_PIN
 from tests.support.signing import Draw
 
+DRAW = Draw()
+"""For all tests of the module: they share a database, where no secret comes twice."""
+
 
 @pytest.fixture
 def cabinet(module_database: str, two: Two) -> Iterator[Cabinet]:
     del two
     with cabinet_of(module_database) as made:
-        object.__setattr__(made, "random_bytes", Draw(id(made)))
+        object.__setattr__(made, "random_bytes", DRAW)
         yield made
 
 
