@@ -52,6 +52,8 @@ WRITINGS_HEARD = 3
 SHARED_BUFFERS = "1GB"
 HEARD_S = 3.0
 """A page hears of a writing within this time."""
+CORES = sorted(os.sched_getaffinity(0))
+"""Those of the machine, or that this process was given at its start."""
 SORTS = ("", "&sort=hashrate", "&sort=day", "&sort=refused", "&sort=last")
 
 
@@ -196,8 +198,7 @@ def delays_ms(written_s: list[float], came_s: list[float]) -> list[float]:
 def on_core(number: int) -> Iterator[None]:
     """Have what is started meanwhile run on one core alone; on a machine of one core, anywhere."""
     before = os.sched_getaffinity(0)
-    cores = sorted(before)
-    os.sched_setaffinity(0, {cores[number % len(cores)]})
+    os.sched_setaffinity(0, {CORES[number % len(CORES)]})
     try:
         yield
     finally:

@@ -26,7 +26,7 @@ from kench.cabinet.numbers.workers import (
 MANY_WORKERS = 500
 NUMBERS_MAX = 1_024
 """Participants whose numbers are kept."""
-ORDER_US = 20 * 1_000_000
+ORDER_US = 60 * 1_000_000
 """An order is kept for so long; the workers in it are told as they are."""
 ORDERS_MAX = 64
 """Orders that are kept: a participant's by one sort, and in one state or any; 4 bytes a worker."""
