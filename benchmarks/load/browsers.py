@@ -80,6 +80,11 @@ class Line:
                 if line.startswith(b"data:"):
                     told.came_s.append(time.monotonic())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the server has closed it, as it does with what rests for some seconds."""
+        return self._reader.at_eof()
+
     def close(self) -> None:
         """Leave."""
         self._writer.close()
@@ -119,7 +124,7 @@ class Browsers:
         line = None
         try:
             async with asyncio.timeout(ANSWER_S):
-                line = self._idle.pop() if self._idle else await Line.open(self._port)
+                line = self._rested() or await Line.open(self._port)
                 status, size = await line.ask(ask, self._port)
         except (OSError, ValueError, TimeoutError, asyncio.IncompleteReadError):
             answers.faults += 1
@@ -130,6 +135,15 @@ class Browsers:
         answers.size += size
         answers.faults += status != 200
         self._idle.append(line)
+
+    def _rested(self) -> Line | None:
+        """Return a connection that is open still; forget those that are not."""
+        while self._idle:
+            line = self._idle.pop()
+            if not line.is_over:
+                return line
+            line.close()
+        return None
 
 
 class Viewers:
