@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.orders.document import read_document
@@ -11,6 +12,7 @@ from kench.pool.signature.certificates import CertificateChecker, CertificateVer
 from kench.pool.signature.cms import CmsVerifier
 from kench.pool.signature.gost import OpensslGost
 from kench.pool.signature.lists import FreshLists
+from kench.pool.signature.paths import Grounds
 from kench.pool.signature.pin import read_patterns
 from kench.pool.signature.responders import Responders
 from kench.pool.signature.suite import Suite
@@ -18,6 +20,7 @@ from kench.pool.signature.trust import read_trust
 from kench.pool.signature.verifier import Evidence, SignatureRefusedError, Signer, Verifier
 
 DEMO_NETWORK = "regtest"
+Check = TypeVar("Check", bound=Grounds)
 
 
 class DemoVerifier:
@@ -71,14 +74,7 @@ def verifier_of(
     a document that is not an order is about. A process that lives long starts `lists` of its own,
     others fetch them when somebody signs.
     """
-    roots, _, is_demo = _sources(settings)
-    verifier = CmsVerifier(
-        read_trust(roots, ()),
-        read_patterns(settings.signature_pin_patterns),
-        lists=(lists or lists_of(settings, SystemClock())).current,
-        responders=_responders_of(settings),
-        suites=suites_of(settings),
-    )
+    verifier, is_demo = _made(CmsVerifier, settings, lists or lists_of(settings, SystemClock()))
     return DemoVerifier(verifier, network_of) if is_demo else verifier
 
 
@@ -90,14 +86,7 @@ def certificates_of(
     Raises TrustError, PinPatternError and SuiteFailedError. The demo's authority counts while
     `network` says that coins are worth nothing.
     """
-    roots, _, is_demo = _sources(settings)
-    verifier = CertificateVerifier(
-        read_trust(roots, ()),
-        read_patterns(settings.signature_pin_patterns),
-        lists=lists.current,
-        responders=_responders_of(settings),
-        suites=suites_of(settings),
-    )
+    verifier, is_demo = _made(CertificateVerifier, settings, lists)
     return DemoCertificates(verifier, network) if is_demo else verifier
 
 
@@ -119,6 +108,19 @@ def lists_of(settings: Settings, clock: Clock) -> FreshLists:
         fetch_s=settings.signature_crl_fetch_s,
         suites=suites_of(settings),
     )
+
+
+def _made(kind: type[Check], settings: Settings, lists: FreshLists) -> tuple[Check, bool]:
+    """Return what checks by the settings, and whether its roots are the demo's."""
+    roots, _, is_demo = _sources(settings)
+    check = kind(
+        read_trust(roots, ()),
+        read_patterns(settings.signature_pin_patterns),
+        lists=lists.current,
+        responders=_responders_of(settings),
+        suites=suites_of(settings),
+    )
+    return check, is_demo
 
 
 def _responders_of(settings: Settings) -> Responders | None:

@@ -4,8 +4,7 @@ TLS has proven already that whoever connects has the key; here it is asked whose
 """
 
 import asyncio
-import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
@@ -17,11 +16,16 @@ from pyhanko_certvalidator.path import ValidationPath
 
 from kench.pool.moments import moment_of
 from kench.pool.signature.der import check_der
-from kench.pool.signature.paths import ask, check_certificate, check_keys, context_of, signer_of
-from kench.pool.signature.pin import InvalidPinError, PinPattern
-from kench.pool.signature.responders import Responders
+from kench.pool.signature.paths import (
+    Grounds,
+    ask,
+    check_certificate,
+    check_keys,
+    context_of,
+    signer_of,
+)
+from kench.pool.signature.pin import InvalidPinError
 from kench.pool.signature.suite import Suite
-from kench.pool.signature.trust import Trust
 from kench.pool.signature.verifier import RevokedSignatureError, SignatureRefusedError, Signer
 
 CHAIN_MAX = 8
@@ -41,29 +45,8 @@ class CertificateChecker(Protocol):
         ...
 
 
-class CertificateVerifier:
+class CertificateVerifier(Grounds):
     """Tells it by the roots of `trust`, lists and responders."""
-
-    def __init__(
-        self,
-        trust: Trust,
-        patterns: Iterable[PinPattern],
-        *,
-        lists: Callable[[], Iterable[Any]] | None = None,
-        responders: Responders | None = None,
-        suites: Iterable[Suite] = (),
-    ) -> None:
-        """Create it; `lists` are taken instead of those of `trust`, anew for each check.
-
-        `suites` are algorithms beside RSA and ECDSA.
-        """
-        self._suites = tuple(suites)
-        self._trust = trust
-        self._lists = lists or (lambda: trust.crls)
-        self._responders = responders
-        self._patterns = tuple(patterns)
-        for name in ("pyhanko", "pyhanko_certvalidator"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
 
     def verify(self, chain: Sequence[bytes], moment_us: int) -> Signer:
         """Return who holds the first certificate, DER; raises SignatureRefusedError."""

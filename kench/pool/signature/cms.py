@@ -7,10 +7,10 @@ asked here, before and after. Nothing is fetched by the library.
 
 import asyncio
 import contextlib
-import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from asn1crypto import cms, core, x509
@@ -24,6 +24,7 @@ from kench.pool.moments import moment_of
 from kench.pool.signature.der import check_der, without_unsigned
 from kench.pool.signature.foreign import check_foreign
 from kench.pool.signature.paths import (
+    Grounds,
     ask,
     by_answers,
     check_certificate,
@@ -31,10 +32,9 @@ from kench.pool.signature.paths import (
     context_of,
     signer_of,
 )
-from kench.pool.signature.pin import InvalidPinError, PinPattern
-from kench.pool.signature.responders import Responders
+from kench.pool.signature.pin import InvalidPinError
 from kench.pool.signature.suite import Suite, SuiteFailedError, suite_of
-from kench.pool.signature.trust import Trust, digest_of, read_crl
+from kench.pool.signature.trust import digest_of, read_crl
 from kench.pool.signature.verifier import (
     Evidence,
     RevokedSignatureError,
@@ -60,31 +60,13 @@ REASONS = {
 """What the library's indications mean."""
 
 
-class CmsVerifier:
+class CmsVerifier(Grounds):
     """Tells who signed, by the roots and lists of `trust`; not for an event loop's thread."""
 
-    def __init__(
-        self,
-        trust: Trust,
-        patterns: Iterable[PinPattern],
-        *,
-        lists: Callable[[], Iterable[Any]] | None = None,
-        responders: Responders | None = None,
-        suites: Iterable[Suite] = (),
-    ) -> None:
-        """Create it; `lists` are taken instead of those of `trust`, anew for each check.
-
-        `suites` are algorithms beside RSA and ECDSA.
-        """
-        self._suites = tuple(suites)
-        self._trust = trust
-        self._lists = lists or (lambda: trust.crls)
-        self._responders = responders
-        self._patterns = tuple(patterns)
-        self._kept_crls: dict[bytes, Any] = {}
-        # Each refused signature would leave a traceback in the log; the refusal says it all.
-        for name in ("pyhanko", "pyhanko_certvalidator"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)
+    @cached_property
+    def _kept_crls(self) -> dict[bytes, Any]:
+        """Lists of earlier checks, read, by their digests."""
+        return {}
 
     def verify(
         self, content: bytes, signature: bytes, moment_us: int, evidence: Evidence | None = None

@@ -3,7 +3,8 @@
 Asked in the same way for who signs a text and for who comes by a connection of TLS.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+import logging
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -19,7 +20,7 @@ from pyhanko_certvalidator.policy_decl import (
 from kench.pool.signature.pin import PinPattern, pin_of
 from kench.pool.signature.responders import Responders, check_answer
 from kench.pool.signature.suite import Suite, SuiteValidator
-from kench.pool.signature.trust import digest_of
+from kench.pool.signature.trust import Trust, digest_of
 from kench.pool.signature.verifier import (
     Evidence,
     RevokedSignatureError,
@@ -51,6 +52,32 @@ class Check(Protocol):
         the first aside.
         """
         ...
+
+
+class Grounds:
+    """What every check of a person's certificate rests on: roots, lists, responders, patterns."""
+
+    def __init__(
+        self,
+        trust: Trust,
+        patterns: Iterable[PinPattern],
+        *,
+        lists: Callable[[], Iterable[Any]] | None = None,
+        responders: Responders | None = None,
+        suites: Iterable[Suite] = (),
+    ) -> None:
+        """Create it; `lists` are taken instead of those of `trust`, anew for each check.
+
+        `suites` are algorithms beside RSA and ECDSA.
+        """
+        self._suites = tuple(suites)
+        self._trust = trust
+        self._lists = lists or (lambda: trust.crls)
+        self._responders = responders
+        self._patterns = tuple(patterns)
+        # Each refusal would leave a traceback in the log; what is refused says it all.
+        for name in ("pyhanko", "pyhanko_certvalidator"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def context_of(
