@@ -63,8 +63,16 @@ class Outcome:
 
 
 def login(port: int, user: str, token: str) -> socket.socket:
-    """Return a connection that is logged in. Raises LoadError."""
-    line = socket.create_connection((LOOPBACK, port), ANSWER_S)
+    """Return a connection that is logged in. Raises LoadError: it was refused, and is closed."""
+    with contextlib.ExitStack() as unless_refused:
+        line = unless_refused.enter_context(socket.create_connection((LOOPBACK, port), ANSWER_S))
+        _authorize(line, user, token)
+        unless_refused.pop_all()
+    line.setblocking(False)
+    return line
+
+
+def _authorize(line: socket.socket, user: str, token: str) -> None:
     asked = [("mining.subscribe", ["revocation"]), ("mining.authorize", [user, token])]
     for number, (method, params) in enumerate(asked, 1):
         request = {"id": number, "method": method, "params": params}
@@ -78,8 +86,6 @@ def login(port: int, user: str, token: str) -> socket.socket:
     answer = next(one for one in received.split(b"\n") if b'"id":2' in one)
     if b'"result":true' not in answer:
         raise LoadError(f"the login was refused: {answer!r}")
-    line.setblocking(False)
-    return line
 
 
 def await_closed(lines: Sequence[socket.socket]) -> list[int]:
