@@ -16,10 +16,10 @@ import uvicorn
 from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from kench.cabinet.patience import PatientProtocol
 from kench.pool.errors import KenchError
+from kench.pool.web.patience import PatientProtocol
+from kench.pool.web.tls import HANDSHAKE_S, mutual_context
 
-HANDSHAKE_S = 10.0
 BACKLOG = 128
 CHAIN = "certificates"
 """In a request's state: the connection's chain, DER, the person's first; at no other door."""
@@ -39,24 +39,13 @@ class Door:
 
 def context_of(certificate: Path, key: Path, roots: Iterable[bytes]) -> ssl.SSLContext:
     """Return what the door speaks TLS by; raises DoorError."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.verify_mode = ssl.CERT_REQUIRED
-    # A root in the settings is trusted as it is, also where another authority signed it.
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # Each connection shows its certificate anew.
-    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_RENEGOTIATION
-    context.num_tickets = 0
-    context.set_alpn_protocols(["http/1.1"])
     try:
-        context.load_cert_chain(certificate, key, password=lambda: "")
+        return mutual_context(certificate, key, roots)
     except (OSError, ValueError) as error:
         raise DoorError(
             f"the officers' door cannot use {certificate} with {key}: {error}; set "
             "KENCH_CABINET_OFFICERS_CERTIFICATE and _KEY to a chain and its key, PEM, no password"
         ) from error
-    context.load_verify_locations(cadata=b"".join(roots))
-    return context
 
 
 class DoorProtocol(PatientProtocol):

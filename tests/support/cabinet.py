@@ -18,7 +18,6 @@ from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
 
 from kench.cabinet.cabinet import Cabinet
-from kench.cabinet.patience import PatientProtocol
 from kench.cabinet.web.app import make_app
 from kench.cabinet.web.cookies import BROWSER, LOGIN, cookie_name
 from kench.cabinet.web.forms import checked
@@ -28,6 +27,7 @@ from kench.pool.database import Role, open_engine
 from kench.pool.orders.watch import OrderWatch
 from kench.pool.settings import Settings
 from kench.pool.signature.verifier import SignatureRefusedError, Signer
+from kench.pool.web.patience import PatientProtocol
 from tests.support.pki import PIN
 from tests.support.signing import Draw, enter
 from tests.support.web_servers import listening, serving_at

@@ -11,7 +11,6 @@ from starlette.middleware import Middleware
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.registration.due import DueWork
 from kench.cabinet.web.assets import ASSETS_PATH, AssetFiles, read_assets
-from kench.cabinet.web.bodies import BoundBodies
 from kench.cabinet.web.faults import on_fault, on_http_error, on_invalid
 from kench.cabinet.web.forms import checked
 from kench.cabinet.web.live import LiveFeed
@@ -44,6 +43,7 @@ from kench.cabinet.web.shield import Shield
 from kench.cabinet.web.signing_rooms import add_signing
 from kench.cabinet.web.threads import bound_threads
 from kench.cabinet.web.watching import add_watching
+from kench.pool.web.bodies import BoundBodies
 
 ROOMS: tuple[APIRouter, ...] = (
     front.room,

@@ -9,8 +9,8 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 
-from kench.cabinet.web.bodies import allow_body
 from kench.cabinet.web.visit import VisitHere, cabinet_of
+from kench.pool.web.bodies import allow_body
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 FIELDS_MAX = 2_000

@@ -11,13 +11,13 @@ from starlette.middleware import Middleware
 
 from kench.cabinet.web.app import ROOMS
 from kench.cabinet.web.assets import ASSETS_PATH, AssetFiles
-from kench.cabinet.web.bodies import BoundBodies
 from kench.cabinet.web.faults import on_fault, on_http_error, on_invalid
 from kench.cabinet.web.forms import checked
 from kench.cabinet.web.rooms import account, language, officers, sign
 from kench.cabinet.web.rooms.enter import DESK
 from kench.cabinet.web.shield import Shield
 from kench.pool.signature.certificates import CertificateChecker
+from kench.pool.web.bodies import BoundBodies
 
 BESIDE = (officers.room, language.room, sign.room, account.room)
 SHARED = ("metrics", "pages", "making", "guard", "signing_counts", "outcomes")

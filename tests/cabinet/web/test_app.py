@@ -9,9 +9,9 @@ from starlette.responses import PlainTextResponse, Response
 
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.web import app as app_module
-from kench.cabinet.web.bodies import BODY_BYTES_MAX
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.visit import Entered, own_path
+from kench.pool.web.bodies import BODY_BYTES_MAX
 from tests.support.cabinet import Client, cabinet_of, client_of, routes_of
 
 

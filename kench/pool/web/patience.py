@@ -1,7 +1,7 @@
 """How long a connection may keep the cabinet waiting: for a head, and for reading its answer.
 
 uvicorn waits for both for ever, so whoever opens connections and says nothing, or asks and does not
-read, would hold them all. How long a body may take: `kench.cabinet.web.bodies`.
+read, would hold them all. How long a body may take: `kench.pool.web.bodies`.
 """
 
 import asyncio

@@ -9,11 +9,10 @@ import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from kench.cabinet import patience
-from kench.cabinet.patience import PatientProtocol
-from kench.cabinet.serving import HEAD_BYTES_MAX
-from kench.cabinet.web import bodies
-from kench.cabinet.web.bodies import BodyTooSlowError, BoundBodies
+from kench.pool.web import bodies, patience
+from kench.pool.web.bodies import BodyTooSlowError, BoundBodies
+from kench.pool.web.patience import PatientProtocol
+from kench.pool.web.serving import HEAD_BYTES_MAX
 
 WAIT_S = 20.0
 BIG = bytes(64 * 1024 * 1024)
