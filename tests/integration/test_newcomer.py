@@ -102,6 +102,7 @@ def _apply(page: Page, key_file: Path) -> str:
     for name, value in APPLICATION.items():
         page.fill(f"[name='{name}']", value)
     page.select_option("[name=row-1-holding]", "own")
+    page.select_option("[name=row-1-region]", "KG-GB")
     for kind in ("ownership", "certificate"):
         page.select_option("#file_kind", kind)
         file = {"name": f"{kind}.pdf", "mimeType": "application/pdf", "buffer": PDF}

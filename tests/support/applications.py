@@ -12,7 +12,7 @@ TODAY = date(2026, 11, 23)
 PDF = b"%PDF-1.7\n1 0 obj\n"
 ROW = {
     "model": "S21 Pro", "quantity": "120", "hashrate": "234.5", "power": "3510",
-    "planned": "300000", "holding": "own", "site": "Бишкек, ул. Чуй, 1",
+    "planned": "300000", "holding": "own", "region": "KG-GB", "site": "Бишкек, ул. Чуй, 1",
 }  # fmt: skip
 FIELDS = {
     "way": "after", "certificate_number": "M-17", "certificate_issued": "2026-10-01",

@@ -16,6 +16,7 @@ from kench.cabinet.registration.decisions import GROUNDS, Decision, Exclusion
 from kench.cabinet.registration.equipment import HOLDINGS, Equipment, terahashes, total_of
 from kench.cabinet.registration.gaps import Words
 from kench.cabinet.registration.notices import NOTICE_KINDS, Notice
+from kench.cabinet.registration.regions import REGIONS
 from kench.cabinet.words.catalogues import N_
 from kench.pool.errors import KenchError
 
@@ -195,7 +196,7 @@ def _equipment(equipment: Iterable[Equipment], _: Words) -> list[str]:
                 "power": row.power_w,
                 "planned": row.planned_kwh_month,
                 "holding": _(HOLDINGS[row.holding]),
-                "site": row.site,
+                "site": f"{_(REGIONS[row.region])}, {row.site}" if row.region else row.site,
             }
         )
     lines.append(

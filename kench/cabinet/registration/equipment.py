@@ -8,6 +8,7 @@ import msgspec
 
 from kench.cabinet.registration.fields import integer_of, line_of
 from kench.cabinet.registration.gaps import Gap
+from kench.cabinet.registration.regions import Region, region_of
 from kench.cabinet.words.catalogues import N_
 
 ROWS_MAX = 200
@@ -16,7 +17,9 @@ POWER_W_MAX = 1_000_000
 PLANNED_KWH_MAX = 10**12
 _HASHRATE = re.compile(r"([0-9]{1,6})(?:[.,]([0-9]{1,3}))?")
 _HOURS_PER_MONTH = 31 * 24
-ROW_FIELDS = ("model", "quantity", "hashrate", "power", "planned", "holding", "site")
+ROW_FIELDS = (
+    "model", "quantity", "hashrate", "power", "planned", "holding", "region", "site",
+)  # fmt: skip
 
 
 class Holding(StrEnum):
@@ -29,8 +32,12 @@ class Holding(StrEnum):
 HOLDINGS = {Holding.OWN: N_("own"), Holding.LEASE: N_("leased")}
 
 
-class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Machines of one model at one site (clause 28.2, 28.3)."""
+class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Machines of one model at one site (clause 28.2, 28.3).
+
+    A field with a default came to be later: as data it is left out where it is not stated, so that
+    what was signed before reads as it was written.
+    """
 
     model: str
     quantity: int
@@ -42,6 +49,7 @@ class Equipment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of all of them."""
     holding: Holding
     site: str
+    region: Region = Region.UNSTATED
 
     @property
     def full_load_kwh_month(self) -> int:
@@ -100,6 +108,7 @@ def row_of(equipment: Equipment) -> dict[str, str]:
         "power": str(equipment.power_w),
         "planned": str(equipment.planned_kwh_month),
         "holding": equipment.holding.value,
+        "region": equipment.region.value,
         "site": equipment.site,
     }
 
@@ -110,7 +119,7 @@ def _read_row(number: int, row: Mapping[str, str]) -> tuple[Equipment | None, li
     power_w = integer_of(row.get("power", ""), 1, POWER_W_MAX)
     planned = integer_of(row.get("planned", ""), 1, PLANNED_KWH_MAX)
     hashrate_ghs = _gigahashes(row.get("hashrate", ""))
-    holding = row.get("holding", "")
+    holding, region = row.get("holding", ""), region_of(row.get("region", ""))
     wrong = [
         Gap(f"row-{number}-{field}", text, {"row": number})
         for field, fits, text in (
@@ -122,14 +131,15 @@ def _read_row(number: int, row: Mapping[str, str]) -> tuple[Equipment | None, li
             ("planned", planned,
              N_("Equipment, row %(row)s: the planned electricity of all, in whole kWh per month")),
             ("holding", holding in HOLDINGS, N_("Equipment, row %(row)s: say if own or leased")),
+            ("region", region, N_("Equipment, row %(row)s: say in which region the site is")),
             ("site", site, N_("Equipment, row %(row)s: the address of the site is missing")),
         )
         if not fits
     ]  # fmt: skip
-    if wrong or model is None or site is None or not (quantity and power_w and planned):
+    if wrong or not (model and site and region and quantity and power_w and planned):
         return None, wrong
     return Equipment(
-        model, quantity, hashrate_ghs or 0, power_w, planned, Holding(holding), site
+        model, quantity, hashrate_ghs or 0, power_w, planned, Holding(holding), site, region
     ), []
 
 

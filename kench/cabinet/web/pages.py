@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.datastructures import URL
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
+from kench.cabinet.registration.regions import REGION_NAMES, REGIONS
 from kench.cabinet.web.assets import Assets
 from kench.cabinet.web.folding import FoldingEnvironment
 from kench.cabinet.web.said import SAID
@@ -83,5 +84,7 @@ def _environment(language: Language, assets: Assets) -> Environment:
     environment.policies["ext.i18n.trimmed"] = True
     formats = Formats(language)
     environment.filters.update({name: getattr(formats, name) for name in FORMATS})
-    environment.globals.update(asset=assets.url, languages=tuple(Language))
+    environment.globals.update(
+        asset=assets.url, languages=tuple(Language), regions=REGIONS, region_names=REGION_NAMES
+    )
     return environment

@@ -18,6 +18,7 @@ from kench.cabinet.registration.bodies import (
 )
 from kench.cabinet.registration.decisions import Decision, Ground
 from kench.cabinet.registration.equipment import read_rows, row_of, terahashes, total_of
+from kench.cabinet.registration.regions import Region
 from tests.support.applications import ROW, TODAY, application, attachment, draft
 from tests.support.pki import PIN
 
@@ -87,6 +88,7 @@ def test_leased_equipment_needs_its_contract() -> None:
         ("model", ""), ("quantity", "0"), ("quantity", "1.5"), ("quantity", "-1"),
         ("hashrate", "0"), ("hashrate", "1.2345"), ("hashrate", "1e3"), ("hashrate", "٣"),
         ("power", ""), ("planned", "many"), ("holding", "borrowed"), ("site", "\n"),
+        ("region", ""), ("region", "KG-X"),
     ],
 )  # fmt: skip
 def test_a_row_that_cannot_be_right_is_named(field: str, typed: str) -> None:
@@ -110,6 +112,15 @@ def test_what_is_signed_says_everything_and_is_read_back() -> None:
     for part in ("Асан Усенов", PIN, "S21 Pro", "234.5 TH/s", "M-17", read.attachments[0].sha256):
         assert part in body
     assert data_of((body + "\n").encode(), Application) == read
+
+
+def test_what_was_signed_before_regions_were_asked_for_is_read_as_it_was() -> None:
+    body = application_body(application(), str)
+    assert "at city of Bishkek, Бишкек" in body
+    content = body.replace("city of Bishkek, ", "").replace(',"region":"KG-GB"', "").encode()
+    assert data_of(content, Application).equipment[0].region is Region.UNSTATED
+    with pytest.raises(BodyError, match="alone"):
+        data_of(body.replace('"region":"KG-GB"', '"region":""').encode(), Application)
 
 
 def test_what_was_signed_for_something_else_is_not_read() -> None:
