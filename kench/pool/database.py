@@ -34,6 +34,7 @@ class Role(StrEnum):
     SETTLE = "kench_settle"
     SELL = "kench_sell"
     CABINET = "kench_cabinet"
+    TAX = "kench_tax"
     READ = "kench_read"
 
 
@@ -192,7 +193,8 @@ def check_schema(engine: sa.Engine) -> None:
     except DBAPIError as error:
         raise DatabaseUnavailableError(
             f"the user of {safe_url(engine.url)} may not work there: {first_line(error)}; grant "
-            "it the roles kench_stratum, kench_settle, kench_sell, kench_cabinet and kench_read"
+            "it the roles kench_stratum, kench_settle, kench_sell, kench_cabinet, kench_tax and "
+            "kench_read"
         ) from error
     if found != head_revision():
         _refuse_unknown(found)

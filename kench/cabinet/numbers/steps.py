@@ -39,16 +39,8 @@ class Settled:
     fee_order: int
     my_sat: int
     my_net_tyiyn: int
-
-    @property
-    def my_venue_fee_tyiyn(self) -> int:
-        """Part of the exchange's fee, rounded down as in statements."""
-        return self.venue_fee_tyiyn * self.my_sat // self.sold_sat
-
-    @property
-    def my_pool_fee_tyiyn(self) -> int:
-        """Part of the pool's fee, rounded down as in statements."""
-        return self.pool_fee_tyiyn * self.my_sat // self.sold_sat
+    my_venue_fee_tyiyn: int
+    my_pool_fee_tyiyn: int
 
     @property
     def my_gross_tyiyn(self) -> int:
@@ -113,9 +105,10 @@ _TRADES = sa.text("""
     ) AS placed WHERE place <= :most ORDER BY vout, place
 """)
 _SETTLED = sa.text("""
-    SELECT settled.vout, settled_at, sold_sat, gross_tyiyn, venue_fee_tyiyn, pool_fee_tyiyn,
-        settled.net_tyiyn, pool_ppm, fee_order, line.amount_sat AS my_sat,
-        line.net_tyiyn AS my_net_tyiyn
+    SELECT settled.vout, settled_at, sold_sat, gross_tyiyn, settled.venue_fee_tyiyn,
+        settled.pool_fee_tyiyn, settled.net_tyiyn, pool_ppm, fee_order, line.amount_sat AS my_sat,
+        line.net_tyiyn AS my_net_tyiyn, line.venue_fee_tyiyn AS my_venue_fee_tyiyn,
+        line.pool_fee_tyiyn AS my_pool_fee_tyiyn
     FROM lot_settlements AS settled JOIN lot_settlement_lines AS line
         ON (line.block_hash, line.vout, line.participant_id)
             = (settled.block_hash, settled.vout, :participant)

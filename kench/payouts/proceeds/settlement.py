@@ -6,7 +6,8 @@
     net        the rest, split by the satoshi that each participant sold
 
 The split is that of rewards: whole parts at once, what is left to the largest fractions, equal ones
-by the lower participant id. The sum is the net.
+by the lower participant id. The sum is the net. Each fee is split the same way, so that gross, fees
+and net of all participants sum to those of the lot.
 """
 
 from collections.abc import Iterable, Mapping
@@ -43,6 +44,8 @@ class Line:
 
     amount_sat: int
     net_tyiyn: int
+    venue_fee_tyiyn: int
+    pool_fee_tyiyn: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +81,10 @@ def settle(
     net_tyiyn = gross_tyiyn - venue_fee_tyiyn - pool_fee_tyiyn
     sellers = {who: share_sat for who, share_sat in sorted(shares_sat.items()) if share_sat}
     # A lot of which nothing could be sold, all of it left to the next, owes nobody anything.
-    due_tyiyn = split(net_tyiyn, sellers) if sellers else {}
+    due_tyiyn, venue_tyiyn, pool_tyiyn = (
+        split(whole, sellers) if sellers else {}
+        for whole in (net_tyiyn, venue_fee_tyiyn, pool_fee_tyiyn)
+    )
     return LotSettlement(
         sold_sat=sold_sat,
         gross_tyiyn=gross_tyiyn,
@@ -86,7 +92,10 @@ def settle(
         pool_fee_tyiyn=pool_fee_tyiyn,
         net_tyiyn=net_tyiyn,
         fee=fee,
-        lines={who: Line(share_sat, due_tyiyn[who]) for who, share_sat in sellers.items()},
+        lines={
+            who: Line(share_sat, due_tyiyn[who], venue_tyiyn[who], pool_tyiyn[who])
+            for who, share_sat in sellers.items()
+        },
     )
 
 

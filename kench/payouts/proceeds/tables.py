@@ -56,4 +56,6 @@ lot_settlement_lines = sa.Table(
     sa.Column("participant_id", sa.BigInteger, primary_key=True),
     sa.Column("amount_sat", sa.BigInteger, nullable=False),
     sa.Column("net_tyiyn", sa.BigInteger, nullable=False),
+    sa.Column("venue_fee_tyiyn", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("pool_fee_tyiyn", sa.BigInteger, nullable=False, server_default="0"),
 )

@@ -27,9 +27,11 @@ from kench.pool.orders.rules import Fee, InForce
 
 WHO = "kench sell"
 _ADD_LINES = sa.text("""
-    INSERT INTO lot_settlement_lines (block_hash, vout, participant_id, amount_sat, net_tyiyn)
+    INSERT INTO lot_settlement_lines (block_hash, vout, participant_id, amount_sat, net_tyiyn,
+        venue_fee_tyiyn, pool_fee_tyiyn)
     SELECT :block_hash, :vout, * FROM unnest(CAST(:participants AS bigint[]),
-        CAST(:amounts AS bigint[]), CAST(:nets AS bigint[]))
+        CAST(:amounts AS bigint[]), CAST(:nets AS bigint[]), CAST(:venue_fees AS bigint[]),
+        CAST(:pool_fees AS bigint[]))
 """)
 
 
@@ -115,7 +117,13 @@ def read_settlement(connection: sa.Connection, lot: Lot) -> LotSettlement:
         )
     ).one()
     rows = connection.execute(
-        sa.select(lines.participant_id, lines.amount_sat, lines.net_tyiyn)
+        sa.select(
+            lines.participant_id,
+            lines.amount_sat,
+            lines.net_tyiyn,
+            lines.venue_fee_tyiyn,
+            lines.pool_fee_tyiyn,
+        )
         .where(lines.block_hash == lot.block_hash, lines.vout == lot.vout)
         .order_by(lines.participant_id)
     )
@@ -126,7 +134,7 @@ def read_settlement(connection: sa.Connection, lot: Lot) -> LotSettlement:
         pool_fee_tyiyn=row.pool_fee_tyiyn,
         net_tyiyn=row.net_tyiyn,
         fee=InForce(row.fee_order, Fee(row.pool_ppm)),
-        lines={line.participant_id: Line(line.amount_sat, line.net_tyiyn) for line in rows},
+        lines={line.participant_id: Line(*line[1:]) for line in rows},
     )
 
 
@@ -174,6 +182,8 @@ def _insert(
             "participants": list(settlement.lines),
             "amounts": [line.amount_sat for line in settlement.lines.values()],
             "nets": [line.net_tyiyn for line in settlement.lines.values()],
+            "venue_fees": [line.venue_fee_tyiyn for line in settlement.lines.values()],
+            "pool_fees": [line.pool_fee_tyiyn for line in settlement.lines.values()],
         },
     )
 

@@ -66,8 +66,9 @@ _COINS = sa.text("""
 _LOTS = sa.text("""
     SELECT transfers.created_at, transfers.amount AS booked_tyiyn, lots.block_hash, lots.height,
         lots.coinbase_txid, lots.vout, lots.venue, lines.amount_sat, lines.net_tyiyn,
-        settled.sold_sat, settled.gross_tyiyn, settled.venue_fee_tyiyn, settled.pool_fee_tyiyn,
-        settled.fee_order, coalesce(credits.work_hashes, 0) AS work_hashes
+        settled.sold_sat, settled.gross_tyiyn, settled.fee_order,
+        lines.venue_fee_tyiyn AS my_venue_fee_tyiyn,
+        lines.pool_fee_tyiyn AS my_pool_fee_tyiyn, coalesce(credits.work_hashes, 0) AS work_hashes
     FROM lot_settlement_lines AS lines
     JOIN lot_settlements AS settled USING (block_hash, vout)
     JOIN lots USING (block_hash, vout)
@@ -247,10 +248,6 @@ class _Reader:
 
 
 def _lot(row: "sa.Row[tuple[object, ...]]", fills: list[tuple[FillLine, Decimal]]) -> LotLine:
-    venue_fee, pool_fee = (
-        whole * row.amount_sat // row.sold_sat
-        for whole in (row.venue_fee_tyiyn, row.pool_fee_tyiyn)
-    )
     return LotLine(
         at=_moment(row.created_at),
         block_hash=row.block_hash,
@@ -263,9 +260,9 @@ def _lot(row: "sa.Row[tuple[object, ...]]", fills: list[tuple[FillLine, Decimal]
         lot_sold_sat=row.sold_sat,
         lot_gross_tyiyn=row.gross_tyiyn,
         price_kgs=average_price([cost for _, cost in fills], row.sold_sat),
-        gross_tyiyn=row.net_tyiyn + venue_fee + pool_fee,
-        venue_fee_tyiyn=venue_fee,
-        pool_fee_tyiyn=pool_fee,
+        gross_tyiyn=row.net_tyiyn + row.my_venue_fee_tyiyn + row.my_pool_fee_tyiyn,
+        venue_fee_tyiyn=row.my_venue_fee_tyiyn,
+        pool_fee_tyiyn=row.my_pool_fee_tyiyn,
         net_tyiyn=row.net_tyiyn,
         fee_order=row.fee_order,
         fills=tuple(line for line, _ in fills),

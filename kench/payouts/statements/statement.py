@@ -72,7 +72,7 @@ class FillLine:
 class LotLine:
     """The participant's part of a lot that was sold and settled.
 
-    Shares of fees are rounded down; the net is what the ledger owes, and gross their sum.
+    Fees are split as the net is, so that those of all participants sum to the lot's.
     """
 
     at: str

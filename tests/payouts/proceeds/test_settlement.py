@@ -50,6 +50,11 @@ def test_sums_are_exact_to_the_tyiyn_and_the_satoshi(
     assert done.gross_tyiyn == sum(fill.gross_tyiyn for fill in fills)
     assert done.gross_tyiyn == done.venue_fee_tyiyn + done.pool_fee_tyiyn + done.net_tyiyn
     assert sum(line.net_tyiyn for line in done.lines.values()) == done.net_tyiyn
+    if done.lines:
+        borne = [(line.venue_fee_tyiyn, line.pool_fee_tyiyn) for line in done.lines.values()]
+        assert tuple(map(sum, zip(*borne, strict=True))) == (
+            done.venue_fee_tyiyn, done.pool_fee_tyiyn,
+        )  # fmt: skip
     assert {who: line.amount_sat for who, line in done.lines.items()} == shares
     assert min(done.venue_fee_tyiyn, done.pool_fee_tyiyn, done.net_tyiyn) >= 0
     fees = sum(fill.fee_tyiyn for fill in fills)

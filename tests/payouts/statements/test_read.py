@@ -104,8 +104,8 @@ def test_a_month_has_its_lots_payouts_and_balances(books: sa.Engine, database: s
     assert f"{lot.coinbase_txid}:{lot.vout}" == reference_of(LOTS[1])
     assert (lot.amount_sat, lot.lot_sold_sat, lot.lot_gross_tyiyn) == (70, 100, 10_008)
     # 8 and 200 tyiyn of fees for the whole lot.
-    assert (lot.venue_fee_tyiyn, lot.pool_fee_tyiyn, lot.net_tyiyn) == (5, 140, 6860)
-    assert lot.gross_tyiyn == 6860 + 5 + 140
+    assert (lot.venue_fee_tyiyn, lot.pool_fee_tyiyn, lot.net_tyiyn) == (6, 140, 6860)
+    assert lot.gross_tyiyn == 6860 + 6 + 140
     assert lot.price_kgs == "100080000.00"
     assert [(fill.amount_sat, fill.gross_tyiyn) for fill in lot.fills] == [(40, 4001), (60, 6007)]
     assert lot.fee_order == 1
