@@ -14,6 +14,7 @@ from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 from kench.pool.moments import BISHKEK, moment_text
 from kench.pool.orders.document import canonical
+from kench.pool.orders.officer_roles import OfficerRole, grant_role
 from kench.pool.orders.officers import add_officer, in_service
 from kench.pool.orders.register import list_orders, load_orders, propose, sign
 from kench.pool.orders.verifying import verifier_of
@@ -40,6 +41,13 @@ _RULES: dict[str, Any] = {
     },
     "payout": {"threshold_tyiyn": 100_000},
 }  # fmt: skip
+
+
+_ROLES = (
+    (OfficerRole.REGISTRAR, OfficerRole.INSPECTOR, OfficerRole.FINANCE),
+    (OfficerRole.SECURITY, OfficerRole.HEAD),
+)
+"""What the demo's two officers may do at the desk; together they have four eyes and all roles."""
 
 
 class OrdersMissingError(KenchError):
@@ -111,9 +119,11 @@ def accept_demo_order(  # noqa: PLR0913 - who signs, what, and when
     `rules` are others than the demo's, and `height` another, for tests.
     """
     now_us = clock.now_us()
-    for officer in pki.officers:
+    for officer, roles in zip(pki.officers, _ROLES, strict=True):
         if in_service(connection, officer.pin) is None:
             add_officer(connection, officer.pin, officer.name, "demo", now_us)
+            for role in roles:
+                grant_role(connection, officer.pin, role, now_us)
     number = 1 + sum(entry.accepted_at is not None for entry in list_orders(connection))
     content = demo_order(number, height or tip_height + 1, now_us, rules)
     propose(connection, verifier, content, tip_height=tip_height, now_us=now_us)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from kench.pool.orders.book import OrderBook
 from kench.pool.orders.document import canonical
+from kench.pool.orders.officer_roles import OfficerRole, grant_role
 from kench.pool.orders.officers import add_officer, in_service
 from kench.pool.orders.register import load_orders, propose, sign
 from kench.pool.signature.cms import CmsVerifier
@@ -88,3 +89,5 @@ def add_officers(connection: sa.Connection, at_us: int = ACCEPTED_US) -> None:
     for pin, name in ((PIN, "Асан Усенов"), (SECOND_PIN, "Гүлнара Эсенова")):
         if in_service(connection, pin) is None:
             add_officer(connection, pin, name, "authorised body", at_us - HOUR_US)
+            for role in OfficerRole:
+                grant_role(connection, pin, role, at_us - HOUR_US)

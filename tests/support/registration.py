@@ -23,6 +23,7 @@ from kench.cabinet.signing.wording import Purpose
 from kench.pool.calendar import WorkingDays
 from kench.pool.moments import midnight_us
 from kench.pool.orders.book import NO_DAYS_CHANGED
+from kench.pool.orders.officer_roles import OfficerRole, grant_role
 from kench.pool.orders.officers import add_officer
 from tests.support.applications import PDF, TODAY, application, draft
 from tests.support.cabinet import Client
@@ -50,9 +51,13 @@ def verifier_at(root: Authority | None = None) -> object:
     return root.verifier(root.crl(days=(-1, 3650)))
 
 
-def put_officer(db: sa.Connection, pin: str = OFFICER_PIN) -> None:
-    """Enter an officer; only the schema's owner may."""
+def put_officer(
+    db: sa.Connection, pin: str = OFFICER_PIN, roles: Iterable[OfficerRole] = tuple(OfficerRole)
+) -> None:
+    """Enter an officer of these roles, or of all; only the schema's owner may."""
     add_officer(db, pin, "Гүлнара Эсенова", "head of department", NOW_US - SECOND_US)
+    for role in roles:
+        grant_role(db, pin, role, NOW_US - SECOND_US)
 
 
 def sign(

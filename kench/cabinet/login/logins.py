@@ -16,8 +16,9 @@ from kench.cabinet.login.persons import Person
 from kench.cabinet.login.tables import logins, persons
 from kench.cabinet.signing.requests import browser_digest
 from kench.pool.moments import moment_of, us_of
+from kench.pool.orders.officer_roles import OfficerRole
 from kench.pool.orders.officers import Officer
-from kench.pool.orders.tables import officers
+from kench.pool.orders.tables import officer_roles, officers
 
 SECRET_BYTES = 32
 LOGINS_MAX = 5
@@ -78,6 +79,8 @@ class Login:
     seen_us: int
     expires_us: int
     way: Way = Way.SIGNATURE
+    roles: frozenset[OfficerRole] = frozenset()
+    """What the officer may do at the desk, as it is at this request."""
 
 
 class LoginLine(NamedTuple):
@@ -94,6 +97,11 @@ class LoginLine(NamedTuple):
     way: Way
 
 
+_ROLES = (
+    sa.select(sa.func.array_agg(officer_roles.c.role))
+    .where(officer_roles.c.officer_id == officers.c.id, officer_roles.c.until_at.is_(None))
+    .correlate(officers)
+)
 # Put together once: every page asks it.
 _FIND = (
     sa.select(
@@ -101,6 +109,7 @@ _FIND = (
         *(logins.c.way, logins.c.certificates),
         *(persons.c.id.label("person_id"), persons.c.pin, persons.c.name),
         *(column.label(f"officer_{column.name}") for column in officers.c),
+        _ROLES.scalar_subquery().label("roles"),
     )
     .join_from(logins, persons, logins.c.person_id == persons.c.id)
     .outerjoin(officers, (officers.c.pin == persons.c.pin) & officers.c.ended_at.is_(None))
@@ -198,6 +207,7 @@ def find_login(
         us_of(row.seen_at),
         us_of(row.expires_at),
         Way(row.way),
+        frozenset(OfficerRole(role) for role in row.roles or ()) if officer else frozenset(),
     )
 
 

@@ -9,7 +9,7 @@ Pages extend `participant/room.html`. What a role may enter is in `kench.cabinet
 """
 
 from collections.abc import Callable
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
@@ -19,19 +19,13 @@ from kench.cabinet.login.people import ActsFor, PeopleRole, acting_for
 from kench.cabinet.messages.store import count_unread
 from kench.cabinet.web.pages import render
 from kench.cabinet.web.rights import MONEY, OWNER, RIGHTS, roles_for, word_of
+from kench.cabinet.web.tabs import Tab, TabGroup
 from kench.cabinet.web.visit import CabinetHere, Entered, Visit
 from kench.cabinet.words.catalogues import N_
 from kench.pool.register import ID_MAX, State
 
 MONEY_ROLES = MONEY
 """Who sees what a participant earns, where a page of everybody's shows some of it."""
-
-
-class Tab(NamedTuple):
-    """A room of a participant: the end of its address, and its name."""
-
-    path: str
-    title: str
 
 
 TABS = [
@@ -63,13 +57,6 @@ GROUPS = (
 """How the navigation has them; those that are named nowhere stand in the last group."""
 INSIDE = {"blocks": "earnings", "groups": "workers"}
 """Pages that belong to a room with another address."""
-
-
-class TabGroup(NamedTuple):
-    """Rooms under one heading."""
-
-    title: str
-    tabs: list[Tab]
 
 
 def acting(request: Request, participant_id: int, login: Entered, cabinet: CabinetHere) -> ActsFor:

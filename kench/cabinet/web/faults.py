@@ -7,7 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from kench.cabinet.web.pages import render
 from kench.cabinet.web.shield import headers_of
-from kench.cabinet.web.visit import Visit, cabinet_of, plain_visit
+from kench.cabinet.web.visit import NoDutyError, Visit, cabinet_of, plain_visit
 from kench.cabinet.words.catalogues import N_
 
 TEXTS = {
@@ -27,6 +27,10 @@ TEXTS = {
     503: (N_("Not at the moment"), N_("The cabinet will be back soon. Try again in a minute.")),
 }
 OTHER = 400
+NO_DUTY = (
+    N_("Your duties do not include this"),
+    N_("This room takes a role that you have not; who has the role of head can have it given."),
+)
 
 
 log = structlog.get_logger("cabinet")
@@ -39,7 +43,8 @@ async def on_http_error(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if error.status_code in {301, 302, 303, 307, 308}:
         return RedirectResponse(headers["Location"], error.status_code)
-    return fault_page(request, error.status_code, headers)
+    texts = NO_DUTY if isinstance(error, NoDutyError) else None
+    return fault_page(request, error.status_code, headers, texts)
 
 
 async def on_invalid(request: Request, error: Exception) -> Response:
@@ -62,10 +67,15 @@ async def on_fault(request: Request, _error: Exception) -> Response:
     return answer
 
 
-def fault_page(request: Request, status: int, headers: dict[str, str] | None = None) -> Response:
+def fault_page(
+    request: Request,
+    status: int,
+    headers: dict[str, str] | None = None,
+    texts: tuple[str, str] | None = None,
+) -> Response:
     """Return the page of a status."""
     visit: Visit = getattr(request.state, "visit", None) or plain_visit(request)
-    title, advice = TEXTS.get(status, TEXTS[OTHER])
+    title, advice = texts or TEXTS.get(status, TEXTS[OTHER])
     return render(
         request, visit, "fault.html",
         status=status, headers=headers, code=status, heading=title, advice=advice,

@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from kench.cabinet.registration.regions import REGION_NAMES, REGIONS
 from kench.cabinet.web.assets import Assets
+from kench.cabinet.web.desk_tabs import desk_here, desk_tabs
 from kench.cabinet.web.folding import FoldingEnvironment
 from kench.cabinet.web.said import SAID
 from kench.cabinet.web.visit import Visit
@@ -87,4 +88,5 @@ def _environment(language: Language, assets: Assets) -> Environment:
     environment.globals.update(
         asset=assets.url, languages=tuple(Language), regions=REGIONS, region_names=REGION_NAMES
     )
+    environment.globals.update(desk_tabs=desk_tabs, desk_here=desk_here)
     return environment

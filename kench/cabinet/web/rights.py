@@ -1,8 +1,10 @@
-"""What each role may enter of a participant's rooms, by the first word of their address."""
+"""What each role may enter, by the first word of an address: participants' rooms, the desk's."""
 
 from collections.abc import Mapping
 
 from kench.cabinet.login.people import PeopleRole
+from kench.cabinet.registration.officers import REGISTRAR
+from kench.pool.orders.officer_roles import OfficerRole
 
 ALL = frozenset(PeopleRole)
 OWNER = frozenset({PeopleRole.OWNER})
@@ -30,6 +32,44 @@ RIGHTS: Mapping[str, frozenset[PeopleRole]] = {
     "access": OWNER,
 }
 """Who sees a room may not do all that is in it: what only an owner does says so itself."""
+
+
+OFFICERS = frozenset(OfficerRole)
+INSPECTOR = frozenset({OfficerRole.INSPECTOR, OfficerRole.HEAD})
+FINANCE = frozenset({OfficerRole.FINANCE, OfficerRole.HEAD})
+SECURITY = frozenset({OfficerRole.SECURITY, OfficerRole.HEAD})
+
+DESK: Mapping[str, frozenset[OfficerRole]] = {
+    "applications": REGISTRAR,
+    "notices": REGISTRAR,
+    "participants": REGISTRAR | INSPECTOR,
+    "closed": REGISTRAR,
+    "messages": REGISTRAR,
+    "register": OFFICERS,
+    "venues": OFFICERS,
+    "country": OFFICERS,
+    "orders": FINANCE,
+    "lots": FINANCE | SECURITY,
+    "income": FINANCE,
+    "reports": FINANCE | INSPECTOR,
+    "inspections": INSPECTOR,
+    "trail": SECURITY,
+    "officers": SECURITY,
+    "templates": frozenset({OfficerRole.HEAD}),
+}
+"""Who may enter a room of the desk; the desk's own page is every officer's, and what is not listed
+nobody's. What only some of them may do in a room asks for their role itself (`acting`)."""
+
+
+def may_enter(path: str, roles: frozenset[OfficerRole]) -> bool:
+    """Whether an officer of these roles may enter `/desk/notices/7`."""
+    word = desk_word(path)
+    return not word or bool(DESK.get(word, frozenset()) & roles)
+
+
+def desk_word(path: str) -> str:
+    """Return the first word after `/desk`, without an ending such as `.pdf`."""
+    return "".join(path.split("/")[2:3]).partition(".")[0]
 
 
 def roles_for(path: str) -> frozenset[PeopleRole]:

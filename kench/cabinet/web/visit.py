@@ -1,6 +1,7 @@
 """A visit: who asks, in which language, from which browser; made once for each request."""
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 from gettext import NullTranslations
 from typing import Annotated
@@ -10,8 +11,11 @@ from fastapi import Depends, Request
 from starlette.exceptions import HTTPException
 
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.desk.viewing import refusal_entry, view_entry
 from kench.cabinet.door import CHAIN
 from kench.cabinet.login.logins import Login
+from kench.cabinet.login.trail import keep_trail
+from kench.cabinet.registration.officers import REGISTRAR
 from kench.cabinet.web.address import address_of
 from kench.cabinet.web.cookies import (
     BROWSER,
@@ -23,9 +27,11 @@ from kench.cabinet.web.cookies import (
     secret_of,
 )
 from kench.cabinet.web.entering import login_of
+from kench.cabinet.web.rights import may_enter
 from kench.cabinet.words.catalogues import words_of
 from kench.cabinet.words.formats import Formats
 from kench.cabinet.words.languages import Language, language_of, wished_language
+from kench.pool.orders.officer_roles import OfficerRole
 
 FORM_KEY = b"kench form\0"
 ENTER = "/enter"
@@ -59,6 +65,10 @@ class Visit:
     def formats(self) -> Formats:
         """How numbers and dates are written."""
         return Formats(self.language)
+
+    def has_duty(self, *roles: str) -> bool:
+        """Whether who comes is an officer with one of these roles, for what a page offers."""
+        return self.login is not None and not self.login.roles.isdisjoint(roles)
 
 
 class RedirectError(HTTPException):
@@ -131,15 +141,66 @@ async def entered(request: Request, visit: VisitHere) -> Login:
     return visit.login
 
 
-async def officer(login: "Entered") -> Login:
-    """Return the login of an officer; to others the page does not exist."""
+class NoDutyError(HTTPException):
+    """The officer has none of the roles that this takes."""
+
+    def __init__(self) -> None:
+        super().__init__(403)
+
+
+def officer(request: Request, login: "Entered", visit: VisitHere, cabinet: CabinetHere) -> Login:
+    """Return the login of an officer whose roles open this room; to others it does not exist.
+
+    What an officer opens, and what is refused for want of a role, stands in the trail.
+    """
     if login.officer is None:
         raise HTTPException(404)
+    if not may_enter(request.url.path, login.roles):
+        raise _no_duty(request, login, visit, cabinet)
+    if request.method == "GET":
+        with cabinet.engine.begin() as db:
+            keep_trail(
+                db,
+                view_entry(
+                    login, path=request.url.path, query=request.url.query,
+                    address=visit.address, now_us=visit.now_us,
+                ),
+            )  # fmt: skip
     return login
 
 
 Entered = Annotated[Login, Depends(entered)]
 Officer = Annotated[Login, Depends(officer)]
+
+
+def acting(*roles: OfficerRole) -> Callable[[Request, Login, Visit, Cabinet], Login]:
+    """Return a dependency that gives the officer's login, who must have one of these roles."""
+
+    def acting_officer(
+        request: Request, login: Officer, visit: VisitHere, cabinet: CabinetHere
+    ) -> Login:
+        if login.roles.isdisjoint(roles):
+            raise _no_duty(request, login, visit, cabinet)
+        return login
+
+    return acting_officer
+
+
+Registrar = Annotated[Login, Depends(acting(*REGISTRAR))]
+"""Who decides on applications and notices, excludes, and writes to participants."""
+
+
+def _no_duty(request: Request, login: Login, visit: Visit, cabinet: Cabinet) -> NoDutyError:
+    """Keep that it was refused."""
+    with cabinet.engine.begin() as db:
+        keep_trail(
+            db,
+            refusal_entry(
+                login, method=request.method, path=request.url.path,
+                address=visit.address, now_us=visit.now_us,
+            ),
+        )  # fmt: skip
+    return NoDutyError()
 
 
 def own_path(text: str | None, default: str = "/") -> str:

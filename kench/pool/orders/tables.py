@@ -16,6 +16,15 @@ officers = sa.Table(
     sa.Column("ended_at", sa.DateTime(timezone=True)),
 )
 
+officer_roles = sa.Table(
+    "officer_roles",
+    metadata,
+    sa.Column("officer_id", sa.ForeignKey("officers.id"), primary_key=True),
+    sa.Column("role", sa.Text, primary_key=True),
+    sa.Column("from_at", sa.DateTime(timezone=True), primary_key=True),
+    sa.Column("until_at", sa.DateTime(timezone=True)),
+)
+
 orders = sa.Table(
     "orders",
     metadata,

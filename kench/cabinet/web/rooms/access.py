@@ -18,10 +18,11 @@ from kench.cabinet.access.grants import (
 )
 from kench.cabinet.login.people import ActsFor, PeopleRole
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
-from kench.cabinet.web.acting import TABS, Tab, acting_as, render_room
+from kench.cabinet.web.acting import TABS, acting_as, render_room
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import go
 from kench.cabinet.web.said import SAID, Said
+from kench.cabinet.web.tabs import Tab
 from kench.cabinet.web.visit import CabinetHere, Entered, VisitHere
 from kench.cabinet.words.catalogues import N_
 from kench.pool.register import ID_MAX

@@ -26,11 +26,12 @@ from kench.cabinet.alerts.rules import (
 from kench.cabinet.alerts.sending import channels_of, fits
 from kench.cabinet.alerts.wording import test_message
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
-from kench.cabinet.web.acting import TABS, Acting, Tab, render_room
+from kench.cabinet.web.acting import TABS, Acting, render_room
 from kench.cabinet.web.contact import SAID_OF
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import go
 from kench.cabinet.web.said import SAID, Said
+from kench.cabinet.web.tabs import Tab
 from kench.cabinet.web.visit import CabinetHere, Entered, VisitHere
 from kench.cabinet.words.catalogues import N_
 from kench.pool.register import ID_MAX

@@ -15,11 +15,12 @@ from kench.cabinet.registration.instructions import (
     entrances_of,
 )
 from kench.cabinet.registration.membership import current_entry
-from kench.cabinet.web.acting import TABS, Acting, Tab, render_room
+from kench.cabinet.web.acting import TABS, Acting, render_room
 from kench.cabinet.web.downloads import file_response
 from kench.cabinet.web.pages import page_text
 from kench.cabinet.web.paper import pdf_of
 from kench.cabinet.web.rights import roles_for
+from kench.cabinet.web.tabs import Tab
 from kench.cabinet.web.visit import CabinetHere, VisitHere
 from kench.cabinet.words.catalogues import N_
 from kench.cabinet.words.languages import language_of

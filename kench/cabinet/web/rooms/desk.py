@@ -50,7 +50,7 @@ from kench.cabinet.web.paths import Number
 from kench.cabinet.web.rooms.applications import NEAR_DAYS, STATES
 from kench.cabinet.web.rooms.notices import NOTICE_STATES, PARTICIPANT_STATES
 from kench.cabinet.web.said import SAID, Said
-from kench.cabinet.web.visit import CabinetHere, Officer, Visit, VisitHere
+from kench.cabinet.web.visit import CabinetHere, Officer, Registrar, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
 from kench.pool.calendar import day_at
 from kench.pool.register import participants
@@ -172,7 +172,7 @@ def exclude(  # noqa: PLR0913, PLR0917 - who, where, what
     request: Request,
     cabinet: CabinetHere,
     visit: VisitHere,
-    officer: Officer,
+    officer: Registrar,
     number: Number,
     form: Posted,
 ) -> Response:

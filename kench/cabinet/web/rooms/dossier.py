@@ -11,10 +11,11 @@ from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.registration.dossier import acts_of, folder_of, write_dossier
 from kench.cabinet.registration.membership import current_entry, state_of
 from kench.cabinet.signing.wording import TITLES
-from kench.cabinet.web.acting import TABS, Tab, render_room
+from kench.cabinet.web.acting import TABS, render_room
 from kench.cabinet.web.downloads import SANDBOX
 from kench.cabinet.web.paths import Number
 from kench.cabinet.web.rooms.notices import Owning
+from kench.cabinet.web.tabs import Tab
 from kench.cabinet.web.visit import CabinetHere, Officer, VisitHere
 from kench.cabinet.words.catalogues import N_
 

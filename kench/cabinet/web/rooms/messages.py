@@ -27,14 +27,15 @@ from kench.cabinet.messages.store import (
 )
 from kench.cabinet.registration.gaps import Gap
 from kench.cabinet.signing.wording import Purpose
-from kench.cabinet.web.acting import TABS, Acting, Tab, render_room
+from kench.cabinet.web.acting import TABS, Acting, render_room
 from kench.cabinet.web.asking import ask_signature
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import render
 from kench.cabinet.web.paths import Number
 from kench.cabinet.web.rooms.notices import Owning
 from kench.cabinet.web.said import SAID, Said
-from kench.cabinet.web.visit import CabinetHere, Entered, Officer, Visit, VisitHere
+from kench.cabinet.web.tabs import Tab
+from kench.cabinet.web.visit import CabinetHere, Entered, Officer, Registrar, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
 from kench.pool.register import participants
 
@@ -111,7 +112,7 @@ def show_sent(
     request: Request,
     cabinet: CabinetHere,
     visit: VisitHere,
-    _officer: Officer,
+    _officer: Registrar,
     number: Number,
     before: Before = FIRST,
 ) -> Response:
@@ -125,7 +126,7 @@ def write(  # noqa: PLR0913, PLR0917 - who, where, what
     request: Request,
     cabinet: CabinetHere,
     visit: VisitHere,
-    officer: Officer,
+    officer: Registrar,
     number: Number,
     form: Posted,
 ) -> Response:

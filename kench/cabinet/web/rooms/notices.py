@@ -33,7 +33,7 @@ from kench.cabinet.registration.outcomes import calendar_of
 from kench.cabinet.registration.states import NoticeKind, NoticeState, ParticipantState
 from kench.cabinet.registration.telling import contact_of
 from kench.cabinet.signing.wording import Purpose
-from kench.cabinet.web.acting import TABS, Acting, Tab, acting_as, render_room
+from kench.cabinet.web.acting import TABS, Acting, acting_as, render_room
 from kench.cabinet.web.asking import ask_signature
 from kench.cabinet.web.attaching import (
     FIELD_MAX,
@@ -49,6 +49,7 @@ from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import go
 from kench.cabinet.web.paths import Number
 from kench.cabinet.web.said import SAID, Said
+from kench.cabinet.web.tabs import Tab
 from kench.cabinet.web.visit import CabinetHere, Entered, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
 from kench.pool.calendar import day_at

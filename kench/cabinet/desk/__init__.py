@@ -1,0 +1,1 @@
+"""The officers' desk: queues, the trail's seals, what officers decide from."""
