@@ -47,8 +47,8 @@ BOOKS = {
 """Filled by what the test of pages about money fills them by."""
 SMALL = {
     "account_classes", "alembic_version", "application_queue", "front_ends", "ledger_flows",
-    "lot_ways", "notice_queue", "officer_roles", "officers", "order_acceptances", "orders", "pool_live",
-    "settlement", "statistics_rollups",
+    "lot_ways", "notice_queue", "officer_roles", "officers", "order_acceptances", "orders",
+    "pool_live", "settlement", "statistics_rollups",
 }  # fmt: skip
 """What does not grow with participants, workers or time, or stays at a few hundred for years."""
 BY_DIGEST = {"act_evidence": ("digest", "content"), "attachments": ("sha256", "content")}
