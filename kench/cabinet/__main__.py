@@ -12,6 +12,7 @@ from kench.cabinet.door import Door, Doors, context_of
 from kench.cabinet.login.revoked import THREADS as REVOKED_THREADS
 from kench.cabinet.login.revoked import RevokedLogins
 from kench.cabinet.login.sweep import Sweep
+from kench.cabinet.personal.retention import Retention
 from kench.cabinet.serving import listen, serve
 from kench.cabinet.web.app import make_app
 from kench.cabinet.web.assets import check_assets, read_assets
@@ -84,6 +85,8 @@ def main() -> None:
         revoked = _watch_logins(cabinet, lists, checker)
         sweep = Sweep(engine, clock)
         sweep.start()
+        retention = Retention(engine, clock, settings.personal_unsigned_d)
+        retention.start()
 
         def on_start() -> None:
             spare_collector()
@@ -104,7 +107,7 @@ def main() -> None:
         else:
             officers = make_officers_app(people, settings.officers_origin, checker)
             serve(Doors(people, officers), listener, door)
-        for looking in (revoked, sweep, alerts, orders, lists):
+        for looking in (revoked, sweep, retention, alerts, orders, lists):
             looking.stop()
         engine.dispose()
 

@@ -37,6 +37,8 @@ class CabinetSettings(AlertSettings, EntrySettings):
     cabinet_miners_host: Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]{1,253}$")] | None = None
     """Cabinet: the name or address by which miners reach the ports, for the connection
     instructions. Unset: the first of a port's own addresses."""
+    personal_unsigned_d: Annotated[int, Field(ge=30, le=3650)] = 180
+    """Cabinet: drafts, and documents that nobody signed, are forgotten after so many days."""
 
     @field_validator("cabinet_proxy_from", mode="before")
     @classmethod

@@ -34,6 +34,7 @@ from kench.cabinet.web.rooms import (
     notices,
     participants,
     payouts,
+    personal,
     queues,
     statements,
     tokens,
@@ -65,6 +66,7 @@ ROOMS: tuple[APIRouter, ...] = (
     desk.room,
     workers.room,
     equipment.room,
+    personal.room,
 )
 """Every room that people enter; each is a module of `kench.cabinet.web.rooms`."""
 

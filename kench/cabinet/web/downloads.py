@@ -1,16 +1,20 @@
 """Files that are handed out and never shown: whatever is in them, no browser runs it here."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import IO
 from urllib.parse import quote
 
 import sqlalchemy as sa
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from kench.cabinet.registration.attachments import Attachment
 from kench.cabinet.registration.documents import read_content
 
 SANDBOX = "sandbox; default-src 'none'; frame-ancestors 'none'"
+IN_MEMORY_BYTES = 4 * 1024 * 1024
+"""A larger file that is made waits in a temporary one."""
+CHUNK_BYTES = 256 * 1024
 
 
 def file_response(content: bytes, name: str, media_type: str) -> Response:
@@ -38,3 +42,19 @@ def attachment_response(
         raise HTTPException(404)
     one = attachments[number - 1]
     return file_response(read_content(db, one), one.name, one.media_type)
+
+
+def spool_response(file: IO[bytes], name: str, media_type: str) -> Response:
+    """Return a file that was just written, to be saved; it is closed when it is sent."""
+    file.seek(0)
+
+    def chunks() -> Iterator[bytes]:
+        with file:
+            while chunk := file.read(CHUNK_BYTES):
+                yield chunk
+
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Content-Security-Policy": SANDBOX,
+    }
+    return StreamingResponse(chunks(), media_type=media_type, headers=headers)

@@ -55,6 +55,8 @@ GALLERY = (
         Picture("sign", "/sign/{request_id}", "The exact text, the ways to sign it", ANYBODY),
         Picture("mail", "/mail/{mail_key}", "Whether letters may come to an address", ANYBODY),
         Picture("account", "/account", "A person's logins and acts"),
+        Picture("data", "/account/data", "A copy of one's data, and forgetting"),
+        Picture("privacy", "/privacy", "What is held of people, and why", ANYBODY),
     )),
     Room("The register", (
         Picture("apply", "/apply", "An application, and what it lacks", query="?check=1"),

@@ -52,10 +52,10 @@ class Guard(Enum):
 
 
 GUARDS = (
-    (r"/|/healthz|/metrics|/favicon\.ico|/language/.*|/enter(/.*)?|/leave", Guard.OPEN),
+    (r"/|/healthz|/metrics|/favicon\.ico|/language/.*|/enter(/.*)?|/leave|/privacy", Guard.OPEN),
     (r"/(watch|mail|api|accounts|stats)/.*", Guard.KEYED),
     (r"/sign/.*", Guard.BROWSER),
-    (r"/p|/apply|/applications|/account|/account/logins/.*", Guard.PERSON),
+    (r"/p|/apply|/applications|/account|/account/(logins|data).*", Guard.PERSON),
     (r"/apply/documents/.*|/applications/.*", Guard.OWN),
     (r"/p/{participant_id}(/.*)", Guard.ROOM),
     (r"/desk(/.*)?", Guard.DESK),

@@ -1,18 +1,17 @@
 """The dossier: everything that was signed, for the participant's owners and for officers."""
 
 import tempfile
-from collections.abc import Iterator
 
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.registration.dossier import acts_of, folder_of, write_dossier
 from kench.cabinet.registration.membership import current_entry, state_of
 from kench.cabinet.signing.wording import TITLES
 from kench.cabinet.web.acting import TABS, render_room
-from kench.cabinet.web.downloads import SANDBOX
+from kench.cabinet.web.downloads import IN_MEMORY_BYTES, spool_response
 from kench.cabinet.web.paths import Number
 from kench.cabinet.web.rooms.notices import Owning
 from kench.cabinet.web.tabs import Tab
@@ -20,9 +19,6 @@ from kench.cabinet.web.visit import CabinetHere, Officer, VisitHere
 from kench.cabinet.words.catalogues import N_
 
 TABS.append(Tab("dossier", N_("Documents")))
-IN_MEMORY_BYTES = 4 * 1024 * 1024
-"""A larger dossier waits in a temporary file."""
-CHUNK_BYTES = 256 * 1024
 
 room = APIRouter()
 
@@ -59,15 +55,4 @@ def _zip(cabinet: Cabinet, participant_id: int, now_us: int) -> Response:
     file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - closed when it is sent
     with cabinet.engine.connect() as db:
         write_dossier(db, participant_id, file, now_us)
-    file.seek(0)
-
-    def chunks() -> Iterator[bytes]:
-        with file:
-            while chunk := file.read(CHUNK_BYTES):
-                yield chunk
-
-    headers = {
-        "Content-Disposition": f'attachment; filename="kench-dossier-{participant_id}.zip"',
-        "Content-Security-Policy": SANDBOX,
-    }
-    return StreamingResponse(chunks(), media_type="application/zip", headers=headers)
+    return spool_response(file, f"kench-dossier-{participant_id}.zip", "application/zip")
