@@ -55,6 +55,8 @@ ROOTS = {
     "audit": Root(
         "kench.commands.audit", "print the trial balance and whose money it is; say what differs"
     ),
+    "backup": Root("kench.commands.backup", "write a backup that its certificate's owner can open"),
+    "restore": Root("kench.commands.restore", "open a backup, into a folder that is empty"),
     "verify": Root("kench.commands.verify", "recompute everything from journal and chain"),
 }
 

@@ -31,7 +31,8 @@ ARROWS = {
     "screening": {"pool"},
     "cabinet": {"native", "pool", "payouts", "sale"},
     "pki": {"pool"},
-    "commands": {"native", "pool", "payouts", "sale"},
+    "backup": {"native", "pool"},
+    "commands": {"native", "pool", "payouts", "sale", "backup"},
     "up": {"native", "pool", "commands", "pki"},
 }
 BANNED_NAMES = re.compile(r"(?:manager|helper|util)s?\b", re.IGNORECASE)

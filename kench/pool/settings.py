@@ -26,6 +26,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from kench.pool.backup_settings import BackupSettings
 from kench.pool.cabinet_settings import CabinetSettings
 from kench.pool.door_settings import (
     DIFFICULTY_MAX,
@@ -67,7 +68,7 @@ NETWORKS = ("main", "test", "testnet4", "signet", "regtest")
 Cost = Annotated[float, Field(gt=0, le=1e9)]
 
 
-class Settings(CabinetSettings, SignatureSettings, BaseSettings):
+class Settings(CabinetSettings, SignatureSettings, BackupSettings, BaseSettings):
     """The settings of one data folder. Attribute `x` is `KENCH_X`; `data_dir` is `KENCH_DATA`."""
 
     model_config = SettingsConfigDict(

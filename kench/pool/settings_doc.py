@@ -12,6 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
+from kench.pool.backup_settings import BackupSettings
 from kench.pool.cabinet_settings import CabinetSettings
 from kench.pool.door_settings import DoorSettings
 from kench.pool.settings import Settings
@@ -59,7 +60,11 @@ Variables that are no settings:
 | `KENCH_UP_PID` | set by `kench up` for its parts, which end when it does |
 | `KENCH_TEST_...` | read by the tests alone |
 """  # noqa: E501 - rows of a table
-MIXED_IN = {*CabinetSettings.model_fields, *SignatureSettings.model_fields}
+MIXED_IN = {
+    name
+    for part in (CabinetSettings, SignatureSettings, BackupSettings)
+    for name in part.model_fields
+}
 SIGNS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
 ENDLESS = 2.0**62
 """A bound beyond this is no bound that anybody meets."""
