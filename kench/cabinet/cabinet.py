@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kench.cabinet.desk.chain import Chain
 from kench.cabinet.numbers.kept import Kept
 from kench.cabinet.numbers.kept_live import KeptLive
 from kench.cabinet.numbers.public import EstimateBasis, read_estimate_basis
@@ -60,11 +61,15 @@ class Cabinet:
     live: KeptLive = field(init=False, default_factory=KeptLive)
     basis: Kept[EstimateBasis] = field(init=False)
     """What a day's earnings are estimated from, the same for all participants."""
+    chain: Chain = field(init=False)
+    """How high it is."""
 
     def __post_init__(self) -> None:
         """Derive what is read by."""
         object.__setattr__(self, "reading", Reading(self.engine))
         object.__setattr__(self, "basis", Kept(self._read_basis, self.clock, BASIS_S))
+        chain = Chain(self.settings, lambda: self.orders.book.network, self.clock)
+        object.__setattr__(self, "chain", chain)
 
     def _read_basis(self) -> EstimateBasis:
         with self.reading.connect() as db:

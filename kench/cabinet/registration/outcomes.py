@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from kench.cabinet.alerts.letters import Letter
 from kench.cabinet.alerts.sending import sends_letters
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.desk.order_signing import take_order
 from kench.cabinet.messages.store import keep_answer, keep_message
 from kench.cabinet.registration.application import Application
 from kench.cabinet.registration.bodies import Withdrawal, data_of
@@ -80,6 +81,14 @@ def _answer(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
     return f"/p/{line.participant_id}/messages/{line.id}?said=message_answered"
 
 
+def _order(db: sa.Connection, act: SignedAct, cabinet: Cabinet) -> str:
+    # Asked before the register is locked: a node may take its time.
+    tip_height = cabinet.chain.tip_now()
+    signed = take_order(db, act, tip_height=tip_height, verifier=cabinet.verifier)
+    said = "order_signed" if signed.missing else "order_accepted"
+    return f"/desk/orders/{signed.document.number}?said={said}"
+
+
 OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
     {
         Purpose.APPLICATION: _application,
@@ -89,5 +98,6 @@ OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
         Purpose.EXCLUSION: _exclusion,
         Purpose.MESSAGE: _message,
         Purpose.ANSWER: _answer,
+        Purpose.ORDER: _order,
     }
 )

@@ -54,6 +54,22 @@ def content_of(heading: Heading, body: str) -> bytes:
     return content
 
 
+def check_document(document: bytes) -> None:
+    """Raise SigningContentError for what is no document that can be signed as it is.
+
+    It begins as an object of JSON, and no text with a heading does, so neither can be taken for the
+    other; and its reader sees all of it.
+    """
+    if len(document) > CONTENT_BYTES_MAX:
+        raise SigningContentError(f"what is signed has {CONTENT_BYTES_MAX} bytes at most")
+    if not document.startswith(b"{"):
+        raise SigningContentError("a document that is signed as it is begins with {")
+    try:
+        check_body(document.decode())
+    except UnicodeDecodeError as error:
+        raise SigningContentError("a document that is signed is UTF-8 text") from error
+
+
 def check_body(body: str) -> None:
     """Raise SigningContentError for a text with something in it that its reader would not see."""
     if not body.strip():

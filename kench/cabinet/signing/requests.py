@@ -10,9 +10,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kench.cabinet.signing.content import Heading, content_of
+from kench.cabinet.signing.content import Heading, SigningContentError, check_document, content_of
 from kench.cabinet.signing.tables import signing_requests as table
-from kench.cabinet.signing.wording import LOGIN_BODY, Purpose
+from kench.cabinet.signing.wording import DOCUMENTS, LOGIN_BODY, Purpose
 from kench.pool.errors import KenchError
 from kench.pool.moments import moment_of, us_of
 
@@ -69,39 +69,43 @@ def open_request(  # noqa: PLR0913 - the facts of a request
 
     Raises SigningContentError, TooManyRequestsError.
     """
-    digest, now = browser_digest(browser), moment_of(now_us)
-    waiting = db.scalar(
-        sa.select(sa.func.count())
-        .select_from(table)
-        .where(
-            table.c.browser_sha256 == digest, table.c.expires_at > now, table.c.used_at.is_(None)
-        )
-    )
-    if waiting is not None and waiting >= OPEN_MAX:
-        raise TooManyRequestsError(
-            f"{OPEN_MAX} texts wait for a signature in this browser: sign one, or wait until they "
-            "have expired"
-        )
+    if purpose in DOCUMENTS:
+        raise SigningContentError(f"what is signed for {purpose} is a document without a heading")
+    request_id = random_bytes(ID_BYTES).hex()
     expires_us = now_us + LIVES_US.get(purpose, LIFE_US)
-    request_id, nonce = random_bytes(ID_BYTES).hex(), random_bytes(NONCE_BYTES).hex()
+    nonce = random_bytes(NONCE_BYTES).hex()
     heading = Heading(purpose, language, origin, request_id, nonce, now_us, expires_us)
     content = content_of(heading, body)
-    db.execute(
-        sa.insert(table).values(
-            id=request_id,
-            purpose=purpose,
-            subject=subject,
-            language=language,
-            content=content,
-            browser_sha256=digest,
-            login_id=login_id,
-            opened_at=now,
-            expires_at=moment_of(expires_us),
-        )
-    )
-    return SigningRequest(
+    request = SigningRequest(
         request_id, purpose, subject, language, content, login_id, now_us, expires_us
     )
+    return _keep(db, request, browser)
+
+
+def open_document(  # noqa: PLR0913 - the facts of a request
+    db: sa.Connection,
+    purpose: Purpose,
+    subject: str,
+    document: bytes,
+    *,
+    browser: bytes,
+    login_id: int,
+    language: str,
+    now_us: int,
+    random_bytes: Callable[[int], bytes],
+) -> SigningRequest:
+    """Open a request for a signature of a document's own bytes; several may sign the same.
+
+    Raises SigningContentError, TooManyRequestsError.
+    """
+    if purpose not in DOCUMENTS:
+        raise SigningContentError(f"what is signed for {purpose} has a heading")
+    check_document(document)
+    request = SigningRequest(
+        random_bytes(ID_BYTES).hex(), purpose, subject, language, document, login_id, now_us,
+        now_us + LIFE_US,
+    )  # fmt: skip
+    return _keep(db, request, browser)
 
 
 def open_login(  # noqa: PLR0913 - the facts of a request
@@ -167,6 +171,36 @@ def use_request(db: sa.Connection, request_id: str, now_us: int) -> bool:
         .values(used_at=now)
     )
     return used.rowcount == 1
+
+
+def _keep(db: sa.Connection, request: SigningRequest, browser: bytes) -> SigningRequest:
+    digest, now = browser_digest(browser), moment_of(request.opened_us)
+    waiting = db.scalar(
+        sa.select(sa.func.count())
+        .select_from(table)
+        .where(
+            table.c.browser_sha256 == digest, table.c.expires_at > now, table.c.used_at.is_(None)
+        )
+    )
+    if waiting is not None and waiting >= OPEN_MAX:
+        raise TooManyRequestsError(
+            f"{OPEN_MAX} texts wait for a signature in this browser: sign one, or wait until they "
+            "have expired"
+        )
+    db.execute(
+        sa.insert(table).values(
+            id=request.id,
+            purpose=request.purpose,
+            subject=request.subject,
+            language=request.language,
+            content=request.content,
+            browser_sha256=digest,
+            login_id=request.login_id,
+            opened_at=now,
+            expires_at=moment_of(request.expires_us),
+        )
+    )
+    return request
 
 
 def forget_requests(db: sa.Connection, now_us: int, at_most: int = FORGET_AT_ONCE) -> int:

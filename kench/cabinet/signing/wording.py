@@ -26,7 +26,13 @@ class Purpose(StrEnum):
     EXCLUSION = "exclusion"
     MESSAGE = "message"
     ANSWER = "answer"
+    ORDER = "order"
+    LOT = "lot"
 
+
+DOCUMENTS = frozenset({Purpose.ORDER, Purpose.LOT})
+"""What is signed for these is a document's own bytes, without any heading: whoever reads it later,
+PostgreSQL and the other processes too, checks the signature over what it carries out."""
 
 TITLES = {
     Purpose.LOGIN: {
@@ -69,6 +75,16 @@ TITLES = {
         "ru": "Ответ участника уполномоченному органу",
         "en": "Answer of a participant to the authorised body",
     },
+    Purpose.ORDER: {
+        "ky": "Ыйгарым укуктуу органдын буйругу",
+        "ru": "Приказ уполномоченного органа",
+        "en": "Order of the authorised body",
+    },
+    Purpose.LOT: {
+        "ky": "Лот боюнча чечим",
+        "ru": "Решение по лоту",
+        "en": "Resolution on a lot",
+    },
 }
 
 
@@ -81,6 +97,8 @@ NAMES = {
     Purpose.EXCLUSION: {"ky": "чыгаруу", "ru": "исключение", "en": "exclusion"},
     Purpose.MESSAGE: {"ky": "кат", "ru": "письмо", "en": "message"},
     Purpose.ANSWER: {"ky": "жооп", "ru": "ответ", "en": "answer"},
+    Purpose.ORDER: {"ky": "буйрук", "ru": "приказ", "en": "order"},
+    Purpose.LOT: {"ky": "лот боюнча чечим", "ru": "решение по лоту", "en": "resolution on a lot"},
 }
 """What the line of the purpose says: no two purposes read alike, so each has its own bytes."""
 

@@ -9,6 +9,7 @@ from kench.cabinet.signing.content import (
     Heading,
     SigningContentError,
     check_body,
+    check_document,
     content_of,
 )
 from kench.cabinet.signing.wording import (
@@ -85,3 +86,18 @@ def test_a_body_never_reaches_into_the_lines_before_it(body: str) -> None:
         return
     assert text.split("\n\n", 2)[1].splitlines()[0] == "Purpose: entry"
     assert text.endswith(body.rstrip("\n") + "\n")
+
+
+def test_a_document_that_is_signed_as_it_is_can_be_taken_for_no_text_with_a_heading() -> None:
+    check_document(b'{\n  "kench_order": 1\n}\n')
+    for purpose in Purpose:
+        for language in LANGUAGES:
+            with pytest.raises(SigningContentError):
+                check_document(content_of(heading(purpose, language), '{"kench_order": 1}'))
+
+
+@pytest.mark.parametrize("document", [b"", b" {}", b"{\x00}", b"{\xff}", "{\u202e}".encode(),
+                                      b"{" + b" " * CONTENT_BYTES_MAX])  # fmt: skip
+def test_a_document_of_which_its_reader_would_not_see_all_is_not_signed(document: bytes) -> None:
+    with pytest.raises(SigningContentError):
+        check_document(document)

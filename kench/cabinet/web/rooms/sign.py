@@ -1,5 +1,6 @@
 """Signing: the exact text, the ways to sign it, and the signature that comes back."""
 
+import hashlib
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -22,7 +23,7 @@ from kench.cabinet.signing.closing import (
 )
 from kench.cabinet.signing.files import FILE_BYTES_MAX, signature_of
 from kench.cabinet.signing.requests import SigningRequest, read_request
-from kench.cabinet.signing.wording import TITLES, Purpose
+from kench.cabinet.signing.wording import DOCUMENTS, TITLES, Purpose
 from kench.cabinet.web.counts import TAKEN, SigningCounts, counts_of
 from kench.cabinet.web.entering import begin_login
 from kench.cabinet.web.forms import Posted, file_of, text_of
@@ -80,7 +81,7 @@ def download(cabinet: CabinetHere, visit: VisitHere, request_id: str) -> Respons
     return Response(
         opened.content,
         media_type="text/plain; charset=utf-8",
-        headers={"Content-Disposition": f'attachment; filename="kench-{opened.id[:8]}.txt"'},
+        headers={"Content-Disposition": f'attachment; filename="{_file_name(opened)}"'},
     )
 
 
@@ -232,6 +233,13 @@ class _Closing:
                 at_us, act, outcome, subject, self.visit.address, detail, person_id, login_id
             ),
         )
+
+
+def _file_name(opened: SigningRequest) -> str:
+    """By its digest, a document is the same file for all who sign it."""
+    if opened.purpose in DOCUMENTS:
+        return f"{opened.purpose}-{hashlib.sha256(opened.content).hexdigest()[:8]}.json"
+    return f"kench-{opened.id[:8]}.txt"
 
 
 def _over(opened: SigningRequest, visit: Visit) -> Refused | None:
