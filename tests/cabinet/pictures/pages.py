@@ -104,6 +104,7 @@ GALLERY = (
         Picture("desk-participant", _DESK, "A participant", OFFICER_PIN),
         Picture("desk-messages", _DESK + "/messages", "What was written to it", OFFICER_PIN),
         Picture("desk-message", "/desk/messages/{number}", "Who has opened it", OFFICER_PIN),
+        Picture("desk-officers", "/desk/officers", "Officers and their roles", OFFICER_PIN),
     )),
 )  # fmt: skip
 PICTURES = tuple(picture for room in GALLERY for picture in room.pictures)

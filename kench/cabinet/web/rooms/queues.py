@@ -6,15 +6,19 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.desk.queues import read_queues
 from kench.cabinet.registration.cases import FIRST, Case, closed_cases, open_cases
 from kench.cabinet.registration.notice_store import NoticeCase, next_notices
 from kench.cabinet.registration.notices import NOTICE_KINDS
+from kench.cabinet.registration.officers import REGISTRAR
 from kench.cabinet.registration.outcomes import calendar_of
 from kench.cabinet.registration.waiting import PAGE, count_waiting
+from kench.cabinet.web.officer_words import OFFICER_ROLES
 from kench.cabinet.web.pages import render
 from kench.cabinet.web.rooms.applications import NEAR_DAYS, STATES
 from kench.cabinet.web.visit import CabinetHere, Officer, Visit, VisitHere
 from kench.pool.calendar import day_at
+from kench.pool.orders.officer_roles import OfficerRole
 
 AT_DESK = 20
 """Of each list on the desk itself."""
@@ -25,16 +29,19 @@ room = APIRouter()
 
 @room.get("/desk")
 def show_desk(
-    request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer
+    request: Request, cabinet: CabinetHere, visit: VisitHere, officer: Officer
 ) -> Response:
-    """Show the beginning of each list, and how long it is."""
+    """Show the officer's queues; to registrars the beginning of their lists too."""
+    today, calendar = day_at(visit.now_us), calendar_of(cabinet, visit.now_us)
+    lists = not officer.roles.isdisjoint(REGISTRAR)
     with cabinet.reading.connect() as db:
-        waiting = count_waiting(db, day_at(visit.now_us))
-        cases, notices = open_cases(db, at_most=AT_DESK), next_notices(db, at_most=AT_DESK)
-        closed = closed_cases(db, at_most=AT_DESK)
+        queues = list(read_queues(db, officer.roles, calendar, today))
+        cases = open_cases(db, at_most=AT_DESK) if lists else []
+        notices = next_notices(db, at_most=AT_DESK) if lists else []
     return _page(
-        request, cabinet, visit, "registration/desk.html", cases, notices, waiting=waiting,
-        closed=closed, more_closed=len(closed) == AT_DESK,
+        request, cabinet, visit, "registration/desk.html", cases, notices, queues=queues,
+        more_cases=len(cases) == AT_DESK, more_notices=len(notices) == AT_DESK,
+        duties=[OFFICER_ROLES[one] for one in OfficerRole if one in officer.roles],
     )  # fmt: skip
 
 
