@@ -21,6 +21,7 @@ from kench.cabinet.registration.states import (
     TransitionRefusedError,
     transition,
 )
+from kench.cabinet.registry.index import index_entry
 from kench.cabinet.words.catalogues import N_
 from kench.pool import register
 from kench.pool.moments import moment_of
@@ -157,6 +158,7 @@ def add_entry(  # noqa: PLR0913 - one row
             at=moment_of(now_us),
         )
     )
+    index_entry(db, participant_id, version, entry.applicant, entry.certificate, entry.equipment)
     return version
 
 

@@ -36,7 +36,9 @@ from kench.cabinet.web.rooms import (
     participants,
     payouts,
     personal,
+    public_register,
     queues,
+    register,
     statements,
     tokens,
     workers,
@@ -66,6 +68,8 @@ ROOMS: tuple[APIRouter, ...] = (
     queues.room,
     desk.room,
     duties.room,
+    register.room,
+    public_register.room,
     workers.room,
     equipment.room,
     personal.room,
@@ -112,6 +116,7 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
     app.state.pages = Pages(assets)
     app.state.making = Making()
     app.state.public = front.keep_public(cabinet)
+    app.state.public_register = public_register.PublicRegister()
     app.include_router(health.room)
     for room in ROOMS:
         app.include_router(room, dependencies=[Depends(checked)])

@@ -62,6 +62,7 @@ GALLERY = (
         Picture("apply", "/apply", "An application, and what it lacks", query="?check=1"),
         Picture("applications", "/applications", "A person's applications"),
         Picture("application", "/applications/{number}", "One, and what became of it"),
+        Picture("register", "/register", "The public part of the register", ANYBODY),
     )),
     Room("Mining", (
         Picture("participants", "/p", "For whom a person acts", ACCOUNTANT_PIN),
@@ -102,6 +103,8 @@ GALLERY = (
                 OFFICER_PIN, number=4),
         Picture("desk-notice", "/desk/notices/{number}", "A notice", OFFICER_PIN),
         Picture("desk-participant", _DESK, "A participant", OFFICER_PIN),
+        Picture("desk-register", "/desk/register", "The Electronic Register", OFFICER_PIN),
+        Picture("desk-entry", "/desk/register/{number}", "An entry and its history", OFFICER_PIN),
         Picture("desk-messages", _DESK + "/messages", "What was written to it", OFFICER_PIN),
         Picture("desk-message", "/desk/messages/{number}", "Who has opened it", OFFICER_PIN),
         Picture("desk-officers", "/desk/officers", "Officers and their roles", OFFICER_PIN),

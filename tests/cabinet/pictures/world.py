@@ -61,6 +61,7 @@ NAMES = {
     OFFICER_PIN: "Гүлнара Эсенова",
 }
 SITES = ("Бишкек, Чүй проспектиси, 1", "Нарын, Ленин көчөсү, 14")
+SITE_REGIONS = ("KG-GB", "KG-N")
 DAY_US = 86_400 * SECOND_US
 REGISTERED_BEFORE = timedelta(days=80)
 _MOMENTS = {
@@ -120,8 +121,8 @@ def _application(pin: str, name: str, *quantities: int) -> Application:
     typed.attachments.append(attachment(AttachmentKind.AUTHORITY))
     typed.rows = [
         ROW | {"model": "S19j Pro", "quantity": str(quantity), "hashrate": "100", "power": "3050",
-               "planned": str(2_200 * quantity), "site": site}
-        for quantity, site in zip(quantities, SITES, strict=False)
+               "planned": str(2_200 * quantity), "region": region, "site": site}
+        for quantity, region, site in zip(quantities, SITE_REGIONS, SITES, strict=False)
     ]  # fmt: skip
     return application(typed, pin)
 

@@ -27,8 +27,13 @@ from kench.cabinet.registration.notice_store import (
     read_notice_case,
     take_effect,
 )
+from kench.cabinet.registration.regions import Region
+from kench.cabinet.registration.states import ParticipantState
 from kench.cabinet.registration.telling import tell_what_is_near
 from kench.cabinet.registration.waiting import read_overdue
+from kench.cabinet.registry.history import steps_of
+from kench.cabinet.registry.search import Wanted, search, search_public
+from kench.cabinet.registry.words import Where
 from kench.cabinet.words.languages import Language
 from kench.pool.database import open_engine
 from kench.pool.tokens import has_token, make_token, tokens_of
@@ -69,6 +74,12 @@ QUERIES: dict[str, Callable[[sa.Connection], object]] = {
     "overdue": lambda db: read_overdue(db, TODAY),
     "near": lambda db: tell_what_is_near(db, NOW_US),
     "due": lambda db: take_effect(db, NOW_US),
+    "register": lambda db: search(db, Wanted("a 7", Where.NAME), after=1),
+    "register by number": lambda db: search(db, Wanted("7"), after=1),
+    "register by region": lambda db: search(db, Wanted(region=Region.NARYN)),
+    "register by state": lambda db: search(db, Wanted(state=ParticipantState.EXCLUDED)),
+    "public register": lambda db: search_public(db, "7"),
+    "versions": lambda db: steps_of(db, 1, str),
 }
 
 

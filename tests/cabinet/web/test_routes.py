@@ -53,6 +53,7 @@ class Guard(Enum):
 
 GUARDS = (
     (r"/|/healthz|/metrics|/favicon\.ico|/language/.*|/enter(/.*)?|/leave|/privacy", Guard.OPEN),
+    (r"/register(\.json)?", Guard.OPEN),
     (r"/(watch|mail|api|accounts|stats)/.*", Guard.KEYED),
     (r"/sign/.*", Guard.BROWSER),
     (r"/p|/apply|/applications|/account|/account/(logins|data).*", Guard.PERSON),
