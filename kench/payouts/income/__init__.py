@@ -1,0 +1,1 @@
+"""Income for the tax service: records of participants' days, periods, corrections, the file."""
