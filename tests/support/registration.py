@@ -16,6 +16,7 @@ from kench.cabinet.registration.documents import take_upload
 from kench.cabinet.registration.entering import decide
 from kench.cabinet.registration.notice_store import notify
 from kench.cabinet.registration.notices import Notice
+from kench.cabinet.registry.extracts import extract_body, keep_extract, make_extract
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.signing.closing import close_request
 from kench.cabinet.signing.requests import open_request
@@ -143,6 +144,14 @@ def notified(
     upload(db, login.person.id, notice.attachments)
     act = sign(db, Purpose.NOTICE, notice_body(notice, "", str), pin, now_us=now_us)
     return notify(db, act, CALENDAR)
+
+
+def extracted(db: sa.Connection, participant_id: int, now_us: int = NOW_US + 9 * SECOND_US) -> int:
+    """A registrar signs an extract of what the register says; returns its number."""
+    made = make_extract(db, participant_id, now_us, now_us)
+    assert made is not None
+    act = sign(db, Purpose.EXTRACT, extract_body(made, str), OFFICER_PIN, now_us=now_us)
+    return keep_extract(db, act).id
 
 
 def message_to(

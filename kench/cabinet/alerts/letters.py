@@ -33,6 +33,9 @@ class Letter(StrEnum):
     BEGINS = N_("Notice %(number)s takes effect on %(day)s")
     ENDS = N_("The suspension by notice %(number)s ends on %(day)s")
     EXCLUDED = N_("There is a decision on participant %(number)s")
+    EXTRACT = N_("An extract from the register is ready for participant %(number)s")
+    CIRCULAR = N_("There is a circular of the authorised body for participant %(number)s")
+    INSPECTION = N_("The outcome of an inspection of participant %(number)s is signed")
     MESSAGE = N_("There is a message of the authorised body to participant %(number)s")
 
 

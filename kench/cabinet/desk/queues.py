@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from kench.cabinet.desk.queue import NEAR_DAYS, Queue, Waiting
 from kench.cabinet.registration.desk_queues import APPLICATIONS, CHANGES, DAYS_TO_COME
+from kench.cabinet.registry.queue import EXTRACTS
 from kench.pool.calendar import WorkingDays
 from kench.pool.orders.officer_roles import OfficerRole
 
@@ -16,6 +17,7 @@ QUEUES: tuple[Queue, ...] = (
     APPLICATIONS,
     CHANGES,
     DAYS_TO_COME,
+    EXTRACTS,
 )
 
 

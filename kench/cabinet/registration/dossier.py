@@ -23,6 +23,7 @@ from kench.cabinet.registration.bodies import data_of
 from kench.cabinet.registration.documents import read_content
 from kench.cabinet.registration.membership import entries_of, history_of
 from kench.cabinet.registration.notices import Notice
+from kench.cabinet.registry.tables import register_extracts
 from kench.cabinet.signing.acts import SignedAct, read_act, read_evidence
 from kench.cabinet.signing.wording import Purpose
 from kench.pool.moments import moment_of, moment_text
@@ -107,6 +108,9 @@ def acts_of(db: sa.Connection, participant_id: int) -> list[SignedAct]:
         sa.select(tables.membership_events.c.act_id).where(
             tables.membership_events.c.participant_id == participant_id,
             tables.membership_events.c.act_id.is_not(None),
+        ),
+        sa.select(register_extracts.c.act_id).where(
+            register_extracts.c.participant_id == participant_id
         ),
         sa.select(messages.c.act_id).where(messages.c.participant_id == participant_id),
         sa.select(message_answers.c.act_id)

@@ -21,6 +21,7 @@ from kench.cabinet.registration.notice_store import notify, read_notice_case, wi
 from kench.cabinet.registration.notices import Notice
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.registration.telling import ask_contact, tell_participant
+from kench.cabinet.registry.extracts import keep_extract
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.words.catalogues import N_
@@ -89,6 +90,10 @@ def _order(db: sa.Connection, act: SignedAct, cabinet: Cabinet) -> str:
     return f"/desk/orders/{signed.document.number}?said={said}"
 
 
+def _extract(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    return f"/desk/register/{keep_extract(db, act).participant_id}?said=extract_made"
+
+
 OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
     {
         Purpose.APPLICATION: _application,
@@ -98,6 +103,7 @@ OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
         Purpose.EXCLUSION: _exclusion,
         Purpose.MESSAGE: _message,
         Purpose.ANSWER: _answer,
+        Purpose.EXTRACT: _extract,
         Purpose.ORDER: _order,
     }
 )

@@ -61,6 +61,15 @@ class ParticipantState(StrEnum):
     EXCLUDED = "excluded"
 
 
+PARTICIPANT_STATES = {
+    ParticipantState.REGISTERED: N_("registered"),
+    ParticipantState.SUSPENDED: N_("suspended"),
+    ParticipantState.LEFT: N_("has left"),
+    ParticipantState.EXCLUDED: N_("excluded"),
+}
+"""What they are called."""
+
+
 class NoticeState(StrEnum):
     """Of a notice."""
 

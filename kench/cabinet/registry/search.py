@@ -19,7 +19,7 @@ from kench.cabinet.registry.words import Where, query_of
 from kench.pool.register import ID_MAX, State, participants
 
 PAGE = 25
-PARTICIPANT_STATES = {
+_STATES = {
     ParticipantState.REGISTERED: State.ACTIVE,
     ParticipantState.SUSPENDED: State.SUSPENDED,
     ParticipantState.LEFT: State.REMOVED,
@@ -100,9 +100,7 @@ def _matches(column: Any, typed: str, where: Where | None) -> sa.ColumnElement[b
 
 
 def _in_state(state: ParticipantState) -> list[sa.ColumnElement[bool]]:
-    conditions: list[sa.ColumnElement[bool]] = [
-        participants.c.state == PARTICIPANT_STATES[state].value
-    ]
+    conditions: list[sa.ColumnElement[bool]] = [participants.c.state == _STATES[state].value]
     if state is ParticipantState.LEFT:
         conditions.append(_left)
     elif state is ParticipantState.EXCLUDED:

@@ -28,6 +28,9 @@ class Purpose(StrEnum):
     ANSWER = "answer"
     ORDER = "order"
     LOT = "lot"
+    EXTRACT = "extract"
+    CIRCULAR = "circular"
+    INSPECTION = "inspection"
 
 
 DOCUMENTS = frozenset({Purpose.ORDER, Purpose.LOT})
@@ -85,6 +88,21 @@ TITLES = {
         "ru": "Решение по лоту",
         "en": "Resolution on a lot",
     },
+    Purpose.EXTRACT: {
+        "ky": "Майнерлердин электрондук реестринен көчүрмө",
+        "ru": "Выписка из Электронного реестра майнеров",
+        "en": "Extract from the Electronic Register of Miners",
+    },
+    Purpose.CIRCULAR: {
+        "ky": "Ыйгарым укуктуу органдын катышуучуларга жалпы каты",
+        "ru": "Циркулярное письмо уполномоченного органа участникам",
+        "en": "Circular of the authorised body to participants",
+    },
+    Purpose.INSPECTION: {
+        "ky": "Катышуучуну текшерүүнүн жыйынтыгы",
+        "ru": "Результат проверки участника",
+        "en": "Outcome of an inspection of a participant",
+    },
 }
 
 
@@ -99,6 +117,9 @@ NAMES = {
     Purpose.ANSWER: {"ky": "жооп", "ru": "ответ", "en": "answer"},
     Purpose.ORDER: {"ky": "буйрук", "ru": "приказ", "en": "order"},
     Purpose.LOT: {"ky": "лот боюнча чечим", "ru": "решение по лоту", "en": "resolution on a lot"},
+    Purpose.EXTRACT: {"ky": "реестрден көчүрмө", "ru": "выписка", "en": "extract"},
+    Purpose.CIRCULAR: {"ky": "жалпы кат", "ru": "циркуляр", "en": "circular"},
+    Purpose.INSPECTION: {"ky": "текшерүү", "ru": "проверка", "en": "inspection"},
 }
 """What the line of the purpose says: no two purposes read alike, so each has its own bytes."""
 

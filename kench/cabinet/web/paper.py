@@ -2,7 +2,9 @@
 
 import logging
 import warnings
-from typing import Any, NoReturn
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple, NoReturn
 
 from kench.pool.errors import KenchError
 
@@ -20,8 +22,19 @@ class PaperMissingError(KenchError):
     """The libraries that lay out a PDF are not on this machine."""
 
 
-def pdf_of(html: str) -> bytes:
-    """Return a page of ours as PDF; raises PaperMissingError where Pango is missing."""
+class Enclosed(NamedTuple):
+    """A file within a PDF."""
+
+    name: str
+    content: bytes
+    description: str
+
+
+def pdf_of(html: str, enclosed: Iterable[Enclosed] = (), made_at: datetime | None = None) -> bytes:
+    """Return a page of ours as PDF, as PDF/A-3 where files are enclosed.
+
+    Raises PaperMissingError where Pango is missing.
+    """
     try:
         # Here, for it loads Pango at import, which all other pages do without.
         import weasyprint  # noqa: PLC0415
@@ -31,10 +44,19 @@ def pdf_of(html: str) -> bytes:
         ) from error
     logging.getLogger("weasyprint").setLevel(logging.ERROR)
     page = weasyprint.HTML(string=html, url_fetcher=_refuse, base_url="about:blank")
+    files = [
+        weasyprint.Attachment(
+            string=one.content, name=one.name, description=one.description,
+            relationship="Source", created=made_at, modified=made_at,
+        )
+        for one in enclosed
+    ]  # fmt: skip
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ResourceWarning)
         pdf: bytes = page.write_pdf(
-            stylesheets=[weasyprint.CSS(string=CSS, url_fetcher=_refuse)], pdf_variant="pdf/ua-1"
+            stylesheets=[weasyprint.CSS(string=CSS, url_fetcher=_refuse)],
+            pdf_variant="pdf/a-3u" if files else "pdf/ua-1",
+            attachments=files,
         )
     return pdf
 

@@ -23,6 +23,7 @@ from kench.cabinet.registration.attachments import AttachmentKind
 from kench.cabinet.registration.documents import save_draft
 from kench.cabinet.registration.notices import Notice
 from kench.cabinet.registration.states import NoticeKind
+from kench.cabinet.registry.extracts import ask_extract
 from kench.cabinet.words.languages import Language
 from kench.payouts.proofs import tables as proofs
 from kench.payouts.proofs.making import read_tree
@@ -41,6 +42,7 @@ from tests.support.registration import (
     OFFICER_PIN,
     OTHER_PIN,
     apply,
+    extracted,
     message_to,
     notified,
     put_officer,
@@ -246,6 +248,8 @@ def _papers(db: sa.Connection) -> None:
     order = message_to(db, 1, "№ 12 буйрук 1-декабрдан тартып күчүнө кирет", text)
     mark_read(db, order, know_person(db, PIN, NAMES[PIN], NOW_US).id, NOW_US)
     apply(db, APPLICANT_PIN, _application(APPLICANT_PIN, "ОсОО «Ысык-Көл Дата»", 12))
+    extracted(db, 1)
+    ask_extract(db, 2, know_person(db, OTHER_PIN, NAMES[OTHER_PIN], NOW_US).id, NOW_US)
     person = know_person(db, PIN, NAMES[PIN], NOW_US)
     typed = draft(email="?")
     typed.rows.append(ROW | {"holding": "lease", "quantity": ""})

@@ -30,6 +30,7 @@ from tests.support.registration import (
     NOW_US,
     OFFICER_PIN,
     OTHER_PIN,
+    extracted,
     message_to,
     notified,
     put_officer,
@@ -91,6 +92,7 @@ def things(module_database: str) -> dict[str, str]:
         registered(db, OTHER_PIN)
         assert notified(db, Notice(kind=NoticeKind.EXIT, participant=whose, day=day)) == 1
         message_to(db, whose)
+        extracted(db, whose)
         worker = ensure_worker(db, whose, "rig1", 100)
         assert isinstance(make_token(db, whose), str)
         granted(db, whose, Kind.LINK, now_us=NOW_US)

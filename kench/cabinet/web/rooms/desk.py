@@ -39,7 +39,7 @@ from kench.cabinet.registration.notice_store import (
 from kench.cabinet.registration.notices import NOTICE_KINDS
 from kench.cabinet.registration.outcomes import calendar_of
 from kench.cabinet.registration.refusals import ActRefusedError
-from kench.cabinet.registration.states import ParticipantState
+from kench.cabinet.registration.states import PARTICIPANT_STATES, ParticipantState
 from kench.cabinet.signing.acts import read_act
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.asking import ask_signature
@@ -48,7 +48,7 @@ from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import go, render
 from kench.cabinet.web.paths import Number
 from kench.cabinet.web.rooms.applications import NEAR_DAYS, STATES
-from kench.cabinet.web.rooms.notices import NOTICE_STATES, PARTICIPANT_STATES
+from kench.cabinet.web.rooms.notices import NOTICE_STATES
 from kench.cabinet.web.said import SAID, Said
 from kench.cabinet.web.visit import CabinetHere, Officer, Registrar, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_

@@ -30,7 +30,12 @@ from kench.cabinet.registration.notice_store import (
 )
 from kench.cabinet.registration.notices import NOTICE_KINDS, Notice, first_day, read_notice
 from kench.cabinet.registration.outcomes import calendar_of
-from kench.cabinet.registration.states import NoticeKind, NoticeState, ParticipantState
+from kench.cabinet.registration.states import (
+    PARTICIPANT_STATES,
+    NoticeKind,
+    NoticeState,
+    ParticipantState,
+)
 from kench.cabinet.registration.telling import contact_of
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.acting import TABS, Acting, acting_as, render_room
@@ -64,12 +69,6 @@ NOTICE_STATES = {
     NoticeState.DONE: N_("done"),
     NoticeState.WITHDRAWN: N_("withdrawn"),
     NoticeState.LAPSED: N_("lapsed"),
-}
-PARTICIPANT_STATES = {
-    ParticipantState.REGISTERED: N_("registered"),
-    ParticipantState.SUSPENDED: N_("suspended"),
-    ParticipantState.LEFT: N_("has left"),
-    ParticipantState.EXCLUDED: N_("excluded"),
 }
 
 TABS.append(Tab("notices", N_("Notices")))

@@ -15,11 +15,10 @@ from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.login.guard import Allowance, network_of
 from kench.cabinet.numbers.kept import ALWAYS, KeptWhileWritten
 from kench.cabinet.registration.application import ApplicantKind
-from kench.cabinet.registration.states import ParticipantState
+from kench.cabinet.registration.states import PARTICIPANT_STATES, ParticipantState
 from kench.cabinet.registry.search import PAGE, Found, search_public
 from kench.cabinet.registry.words import TYPED_MAX
 from kench.cabinet.web.pages import render
-from kench.cabinet.web.rooms.notices import PARTICIPANT_STATES
 from kench.cabinet.web.visit import CabinetHere, Visit, VisitHere
 from kench.pool.moments import BISHKEK
 from kench.pool.register import ID_MAX

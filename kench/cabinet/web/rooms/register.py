@@ -1,5 +1,6 @@
-"""The Electronic Register at the desk: search, and an entry with its history."""
+"""The Electronic Register at the desk: search, an entry with its history, signed extracts."""
 
+from collections.abc import Sequence
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -10,20 +11,40 @@ from starlette.responses import Response
 
 from kench.cabinet.registration.application import APPLICANT_KINDS
 from kench.cabinet.registration.equipment import HOLDINGS, total_of
+from kench.cabinet.registration.fields import day_of
+from kench.cabinet.registration.gaps import Gap
 from kench.cabinet.registration.membership import current_entry, history_of, state_of
 from kench.cabinet.registration.regions import REGIONS, Region
-from kench.cabinet.registration.states import ParticipantState
+from kench.cabinet.registration.states import PARTICIPANT_STATES, ParticipantState
+from kench.cabinet.registry.extracts import (
+    extract_body,
+    extracts_of,
+    make_extract,
+    moment_for,
+    read_extract,
+    waiting_request,
+    waiting_requests,
+)
 from kench.cabinet.registry.history import steps_of
 from kench.cabinet.registry.search import PAGE, Wanted, search
 from kench.cabinet.registry.words import TYPED_MAX, Where
-from kench.cabinet.signing.wording import TITLES
-from kench.cabinet.web.pages import render
+from kench.cabinet.signing.wording import SYSTEM, TITLES, Purpose
+from kench.cabinet.web.asking import ask_signature
+from kench.cabinet.web.desk_tabs import DESK_TABS
+from kench.cabinet.web.downloads import file_response
+from kench.cabinet.web.extract_files import Signed, enclosed_in, json_of, read_signed
+from kench.cabinet.web.forms import Posted, text_of
+from kench.cabinet.web.pages import page_text, render
+from kench.cabinet.web.paper import pdf_of
 from kench.cabinet.web.paths import Number
-from kench.cabinet.web.rooms.notices import PARTICIPANT_STATES
-from kench.cabinet.web.visit import CabinetHere, Officer, VisitHere
+from kench.cabinet.web.said import SAID, Said
+from kench.cabinet.web.tabs import Tab
+from kench.cabinet.web.visit import CabinetHere, Officer, Registrar, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
 from kench.pool.register import ID_MAX, participants
 
+SAID["extract_made"] = Said(N_("The extract is signed and kept."))
+DESK_TABS.append(Tab("register", N_("Electronic Register")))
 UNSTATED = "none"
 """In addresses: the region of entries that state none."""
 WHERE_NAMES = {
@@ -63,6 +84,61 @@ def show_register(  # noqa: PLR0913, PLR0917 - what is looked for
     )  # fmt: skip
 
 
+@room.get("/desk/register/requests")
+def show_requests(
+    request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer
+) -> Response:
+    """Show which extracts participants wait for."""
+    with cabinet.reading.connect() as db:
+        waiting = waiting_requests(db)
+    return render(request, visit, "registry/requests.html", waiting=waiting)
+
+
+@room.get("/desk/register/extracts/{number}.{form}")
+def give_extract(
+    request: Request,
+    cabinet: CabinetHere,
+    visit: VisitHere,
+    _officer: Officer,
+    number: Number,
+    form: str,
+) -> Response:
+    """Hand out an extract, as PDF or JSON."""
+    with cabinet.reading.connect() as db:
+        line = read_extract(db, number)
+        if line is None:
+            raise HTTPException(404)
+        return extract_response(request, visit, read_signed(db, line), form)
+
+
+@room.post("/desk/register/{number}/extract")
+def make(  # noqa: PLR0913, PLR0917 - who, where, what
+    request: Request,
+    cabinet: CabinetHere,
+    visit: VisitHere,
+    officer: Registrar,
+    number: Number,
+    form: Posted,
+) -> Response:
+    """Ask a registrar for the signature of an extract."""
+    typed = text_of(form, "day")
+    day = day_of(typed)
+    with cabinet.engine.begin() as db:
+        wanted = waiting_request(db, number) if not typed else None
+        extract = None
+        if day is not None or not typed:
+            moment = moment_for(day, visit.now_us)
+            extract = make_extract(
+                db, number, moment, visit.now_us, wanted.id if wanted else None
+            )  # fmt: skip
+        if extract is None:
+            gaps = [Gap("day", N_("The register had no entry of this participant on that day"))]
+            return entry_page(request, visit, db, number, gaps, typed, status=422)
+        body = extract_body(extract, visit.words.gettext)
+        subject = f"participant {number}"
+        return ask_signature(cabinet, visit, officer, db, Purpose.EXTRACT, subject, body)
+
+
 @room.get("/desk/register/{number}")
 def show_entry(
     request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer, number: Number
@@ -72,17 +148,45 @@ def show_entry(
         return entry_page(request, visit, db, number)
 
 
-def entry_page(request: Request, visit: VisitHere, db: sa.Connection, number: int) -> Response:
+def extract_response(request: Request, visit: Visit, signed: Signed, form: str) -> Response:
+    """Return an extract as a file; 404 for a form that there is not."""
+    if form == "json":
+        return file_response(json_of(signed), f"{signed.name}.json", "application/json")
+    if form != "pdf":
+        raise HTTPException(404)
+    language = visit.language
+    values = {
+        "lang": language.value, "signed": signed, "extract": signed.extract,
+        "states": PARTICIPANT_STATES, "kinds": APPLICANT_KINDS, "holdings": HOLDINGS,
+        "total": total_of(signed.extract.entry.equipment),
+        "title": TITLES[Purpose.EXTRACT][language.value], "system": SYSTEM[language.value],
+    }  # fmt: skip
+    html = page_text(request, language, "registry/extract.html", values)
+    pdf = pdf_of(html, enclosed_in(signed), signed.line.at)
+    return file_response(pdf, f"{signed.name}.pdf", "application/pdf")
+
+
+def entry_page(  # noqa: PLR0913, PLR0917 - what the page shows
+    request: Request,
+    visit: Visit,
+    db: sa.Connection,
+    number: int,
+    gaps: Sequence[Gap] = (),
+    typed: str = "",
+    status: int = 200,
+) -> Response:
     """Return the page of an entry; 404 where the register has none."""
     version = current_entry(db, number)
     if version is None:
         raise HTTPException(404)
     name = db.execute(sa.select(participants.c.name).where(participants.c.id == number))
     return render(
-        request, visit, "registry/entry.html", number=number, name=name.scalar_one(),
+        request, visit, "registry/entry.html", status=status, number=number, name=name.scalar_one(),
         version=version, state=state_of(db, number), history=history_of(db, number),
         steps=steps_of(db, number, visit.words.gettext), states=PARTICIPANT_STATES,
         kinds=APPLICANT_KINDS, holdings=HOLDINGS, total=total_of(version.entry.equipment),
+        extracts=extracts_of(db, number), wanted=waiting_request(db, number), gaps=gaps,
+        typed=typed, wrong={gap.field for gap in gaps}, words=visit.words.gettext,
         titles={purpose: title[visit.language.value] for purpose, title in TITLES.items()},
     )  # fmt: skip
 
