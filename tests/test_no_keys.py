@@ -30,6 +30,7 @@ WORDS = re.compile(
 # Files (or folders, ending in a slash) that may have such a word, and why it is no key to coins.
 ALLOWED = {
     "kench/pool/settings.py": "names the file of the TLS certificate's key",
+    "kench/pool/tax_settings.py": "names the file of a TLS key",
     "kench/pool/entry_settings.py": "names the file of the officers' door's TLS key",
     "kench/pool/orders/verifying.py": "says which algorithms persons' signatures may have",
     "kench/pool/signature/": "checks signatures of persons, and makes none",

@@ -59,3 +59,8 @@ class PartBackoff:
             self._ends.clear()
         self._ends.append(ended_s)
         return float(min(DELAY_MAX_S, FIRST_DELAY_S * 2 ** (len(self._ends) - 1)))
+
+
+def delay_after(failures: int, first_s: float, max_s: float) -> float:
+    """Return the seconds to wait after so many failures, kept by whoever outlives a process."""
+    return min(max_s, first_s * 2.0 ** min(failures - 1, 64))

@@ -44,6 +44,7 @@ from kench.pool.door_settings import (
     words_of,
 )
 from kench.pool.signature_settings import SignatureSettings
+from kench.pool.tax_settings import TaxSettings
 from kench.pool.venue_settings import (
     VENUES_MAX,
     VenueSettings,
@@ -68,7 +69,7 @@ NETWORKS = ("main", "test", "testnet4", "signet", "regtest")
 Cost = Annotated[float, Field(gt=0, le=1e9)]
 
 
-class Settings(CabinetSettings, SignatureSettings, BackupSettings, BaseSettings):
+class Settings(CabinetSettings, SignatureSettings, BackupSettings, TaxSettings, BaseSettings):
     """The settings of one data folder. Attribute `x` is `KENCH_X`; `data_dir` is `KENCH_DATA`."""
 
     model_config = SettingsConfigDict(

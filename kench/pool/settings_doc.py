@@ -18,6 +18,7 @@ from kench.pool.door_settings import DoorSettings
 from kench.pool.settings import Settings
 from kench.pool.settings_file import variable_of
 from kench.pool.signature_settings import SignatureSettings
+from kench.pool.tax_settings import TaxClient, TaxSettings
 from kench.pool.venue_settings import VenueSettings
 
 HEAD = """\
@@ -26,9 +27,9 @@ HEAD = """\
 Strongest first: flags of a command, `KENCH_...` environment variables, a TOML file, defaults.
 The file is the one that `KENCH_CONFIG` names, else `kench.toml` in the data folder; its keys are
 the names below, at its top level. A name that is not below is refused. Lists are written with
-blanks or commas between their entries in the environment, as arrays in TOML; `doors` and `venues`
-are JSON arrays of objects in the environment, tables `[[doors]]` and `[[venues]]` at the end of the
-file in TOML.
+blanks or commas between their entries in the environment, as arrays in TOML; `doors`, `venues` and
+`tax_clients` are JSON arrays of objects in the environment, tables `[[doors]]`, `[[venues]]` and
+`[[tax_clients]]` at the end of the file in TOML.
 
 | setting | variable | default | range | meaning |
 |---|---|---|---|---|
@@ -42,6 +43,12 @@ as far as the others allow):
 """
 VENUES = """
 Keys of an entry of `venues`:
+
+| key | default | range | meaning |
+|---|---|---|---|
+"""
+CLIENTS = """
+Keys of an entry of `tax_clients`:
 
 | key | default | range | meaning |
 |---|---|---|---|
@@ -62,7 +69,7 @@ Variables that are no settings:
 """  # noqa: E501 - rows of a table
 MIXED_IN = {
     name
-    for part in (CabinetSettings, SignatureSettings, BackupSettings)
+    for part in (CabinetSettings, SignatureSettings, BackupSettings, TaxSettings)
     for name in part.model_fields
 }
 SIGNS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}
@@ -76,8 +83,9 @@ def render() -> str:
     named = sorted(Settings.model_fields.items(), key=lambda item: item[0] in MIXED_IN)
     said = meanings_of(Settings)
     rows = [_row(name, field, said.get(name, "")) for name, field in named]
-    doors, venues = _entry_rows(DoorSettings), _entry_rows(VenueSettings)
-    return HEAD + "".join(rows) + DOORS + "".join(doors) + VENUES + "".join(venues) + TAIL
+    entries = ((DOORS, DoorSettings), (VENUES, VenueSettings), (CLIENTS, TaxClient))
+    tables = [head + "".join(_entry_rows(entry)) for head, entry in entries]
+    return HEAD + "".join(rows) + "".join(tables) + TAIL
 
 
 def meanings_of(settings: type[BaseModel]) -> dict[str, str]:

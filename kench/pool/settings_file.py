@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 from kench.pool.door_settings import DoorSettings
 from kench.pool.errors import KenchError
 from kench.pool.settings import Settings
+from kench.pool.tax_settings import TaxClient
 from kench.pool.venue_settings import VenueSettings
 
 # Variables of ours that are no settings: where the file is, how the native code is chosen, and
@@ -28,7 +29,11 @@ OTHER_VARIABLES = frozenset(
         "KENCH_UP_PID",
     }
 )
-ENTRIES: dict[str, type[BaseModel]] = {"doors": DoorSettings, "venues": VenueSettings}
+ENTRIES: dict[str, type[BaseModel]] = {
+    "doors": DoorSettings,
+    "venues": VenueSettings,
+    "tax_clients": TaxClient,
+}
 """Settings that are lists of entries with keys of their own."""
 TEST_PREFIX = "KENCH_TEST_"
 """Variables that only the tests read."""

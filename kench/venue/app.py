@@ -23,10 +23,10 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from kench.pool.errors import KenchError
+from kench.pool.pace import Pace
 from kench.pool.venue_settings import VenueFault
 from kench.venue.desk import Answer, BadRequestError, Desk
 from kench.venue.faults import FaultPlan
-from kench.venue.pace import Pace
 from kench.venue.signing import Denial, Doorkeeper
 
 BODY_BYTES_MAX = 16_384

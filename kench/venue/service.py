@@ -12,6 +12,7 @@ from kench.pool.api_key import keep_api_key
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 from kench.pool.listening import open_port
+from kench.pool.pace import Pace
 from kench.pool.rpc import Node
 from kench.pool.settings import Settings
 from kench.pool.venue_settings import fault_shares
@@ -22,7 +23,6 @@ from kench.venue.event_file import EventFile, EventFileError
 from kench.venue.exchange import Exchange, Terms
 from kench.venue.faults import FaultPlan
 from kench.venue.market import WanderingMarket
-from kench.venue.pace import Pace
 from kench.venue.signing import AHEAD_US, Doorkeeper
 
 EVENTS_NAME = "events.jsonl"

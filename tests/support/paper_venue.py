@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from kench.pool.api_key import ApiKey
 from kench.pool.clock import SystemClock
+from kench.pool.pace import Pace
 from kench.pool.venue_settings import VenueFault
 from kench.sale.venues.paper import PaperVenue
 from kench.sale.venues.web import Web
@@ -13,7 +14,6 @@ from kench.venue.app import Counter, make_app
 from kench.venue.desk import Desk
 from kench.venue.exchange import Whim
 from kench.venue.faults import FaultPlan
-from kench.venue.pace import Pace
 from kench.venue.signing import Doorkeeper
 from tests.support.venues import ExchangeRig, exchange_rig
 from tests.support.web_servers import Switch, switching

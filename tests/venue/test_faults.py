@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kench.pool.clock import ManualClock
+from kench.pool.pace import Pace
 from kench.pool.venue_settings import VenueFault
 from kench.venue.exchange import MILLION, PLAIN
 from kench.venue.faults import FaultPlan
-from kench.venue.pace import Pace
 
 
 def test_faults_come_as_often_as_they_are_told_to() -> None:

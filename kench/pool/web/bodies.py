@@ -13,6 +13,7 @@ PIECE_S = 20.0
 BODY_S = 300.0
 """For all of it."""
 LIMIT = "kench.body_limit"
+TWO_LENGTHS = PlainTextResponse("Two lengths.\n", 400, {"Connection": "close"})
 
 
 class BodyTooLargeError(HTTPException):
@@ -32,8 +33,9 @@ class BodyTooSlowError(HTTPException):
 class BoundBodies:
     """Counts what a request sends, and ends it where it is too much."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, two_lengths: ASGIApp = TWO_LENGTHS) -> None:
         self._app = app
+        self._two_lengths = two_lengths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -43,8 +45,7 @@ class BoundBodies:
         names = [name for name, _ in scope["headers"]]
         if b"transfer-encoding" in names and b"content-length" in names:
             # A server in front may count by the other of both, and take a body for a request.
-            refusal = PlainTextResponse("Two lengths.\n", 400, {"Connection": "close"})
-            await refusal(scope, receive, send)
+            await self._two_lengths(scope, receive, send)
             return
         scope[LIMIT] = BODY_BYTES_MAX
         read, whole = 0, False

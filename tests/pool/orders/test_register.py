@@ -269,6 +269,8 @@ def test_no_role_of_a_process_writes_here_and_each_reads(engine: sa.Engine) -> N
                 connection.execute(sa.text(f"SET LOCAL ROLE {role}"))
                 with pytest.raises(DBAPIError, match=r"permission|must be owner"):
                     connection.execute(sa.text(statement))
+        if role is Role.TAX:  # It hands over what is there already, by no order of its own.
+            continue
         with engine.connect() as connection:
             connection.execute(sa.text(f"SET LOCAL ROLE {role}"))
             assert load_orders(connection, verifier()).newest == 1

@@ -1,4 +1,4 @@
-"""How many requests the venue takes: a bucket that fills as time passes."""
+"""How many requests a server takes: a bucket that fills as time passes."""
 
 from kench.pool.clock import Clock
 
