@@ -37,6 +37,11 @@ class Letter(StrEnum):
     CIRCULAR = N_("There is a circular of the authorised body for participant %(number)s")
     INSPECTION = N_("The outcome of an inspection of participant %(number)s is signed")
     MESSAGE = N_("There is a message of the authorised body to participant %(number)s")
+    REPORT_READY = N_("Report %(number)s is ready to be completed until %(day)s")
+    REPORT_NEAR = N_("Report %(number)s is to be signed until %(day)s")
+    REPORT_LATE = N_("Report %(number)s is missing: it was to be signed until %(day)s")
+    REPORT_RETURNED = N_("Report %(number)s, version %(version)s, is sent back to be corrected")
+    REPORT_ACCEPTED = N_("Report %(number)s, version %(version)s, is accepted")
 
 
 def write_to_applicant(  # noqa: PLR0913 - whom, what, where to

@@ -95,6 +95,9 @@ HOLDINGS = (
             "act_evidence": "content",
             "applications": "name tax_number",
             "messages": "title",
+            "reports": "facts",
+            "report_filings": "contents",
+            "report_decisions": "remarks",
         },
     ),
     Holding(

@@ -99,7 +99,11 @@ def attachment_of(
 
 def safe_name(name: str, media_type: str) -> str:
     """A file's name without folders and signs that mean something to somebody, with its suffix."""
-    suffix = SUFFIXES[media_type]
+    return safe_stem(name, SUFFIXES[media_type])
+
+
+def safe_stem(name: str, suffix: str) -> str:
+    """The same, with that suffix."""
     last = name.replace("\\", "/").rpartition("/")[2]
     kept = "".join(letter if letter.isalnum() or letter in " ._-" else "_" for letter in last)
     stem = kept.rpartition(".")[0] if "." in kept else kept

@@ -3,6 +3,7 @@
 Every function takes a connection in a transaction and leaves the commit to its caller.
 """
 
+import hashlib
 from collections.abc import Iterable
 from typing import Any
 
@@ -81,32 +82,53 @@ def take_upload(  # noqa: PLR0913 - a file and whose it is
     made = attachment_of(name, kind, content)
     if not isinstance(made, Attachment):
         return made
+    kept = keep_upload(
+        db, person_id, content,
+        name=made.name, media_type=made.media_type, now_us=now_us,
+    )  # fmt: skip
+    return made if kept else AttachmentRefusal.SPACE_USED
+
+
+def keep_upload(  # noqa: PLR0913 - a file and whose it is
+    db: sa.Connection,
+    person_id: int,
+    content: bytes,
+    *,
+    name: str,
+    media_type: str,
+    now_us: int,
+) -> bool:
+    """Keep a file under its digest, and that this person sent it; False where space is used up."""
     db.execute(sa.select(sa.func.pg_advisory_xact_lock(UPLOADS_LOCK, person_id)))
     used = db.scalar(
         sa.select(sa.func.coalesce(sa.func.sum(tables.uploads.c.size), 0)).where(
             tables.uploads.c.person_id == person_id
         )
     )
-    if int(used or 0) + made.size > PERSON_BYTES_MAX:
-        return AttachmentRefusal.SPACE_USED
-    digest = bytes.fromhex(made.sha256)
+    if int(used or 0) + len(content) > PERSON_BYTES_MAX:
+        return False
+    digest = hashlib.sha256(content).digest()
     db.execute(
         insert(tables.attachments)
-        .values(sha256=digest, media_type=made.media_type, content=content)
+        .values(sha256=digest, media_type=media_type, content=content)
         .on_conflict_do_nothing()
     )
     db.execute(
         sa.insert(tables.uploads).values(
-            person_id=person_id, sha256=digest, name=made.name, size=made.size,
+            person_id=person_id, sha256=digest, name=name, size=len(content),
             at=moment_of(now_us),
         )
     )  # fmt: skip
-    return made
+    return True
 
 
 def check_uploaded(db: sa.Connection, person_id: int, attachments: Iterable[Attachment]) -> None:
     """See that this person uploaded all of them; raises AttachmentForeignError."""
-    wanted = {bytes.fromhex(one.sha256) for one in attachments}
+    check_digests(db, person_id, {bytes.fromhex(one.sha256) for one in attachments})
+
+
+def check_digests(db: sa.Connection, person_id: int, wanted: set[bytes]) -> None:
+    """The same of files by their digests."""
     known = {
         bytes(digest)
         for digest in db.scalars(
@@ -121,9 +143,12 @@ def check_uploaded(db: sa.Connection, person_id: int, attachments: Iterable[Atta
 
 def read_content(db: sa.Connection, attachment: Attachment) -> bytes:
     """The bytes of a document; whoever asks was seen to have a right to it."""
+    return read_by_digest(db, bytes.fromhex(attachment.sha256))
+
+
+def read_by_digest(db: sa.Connection, digest: bytes) -> bytes:
+    """The same by its digest."""
     content: bytes = db.execute(
-        sa.select(tables.attachments.c.content).where(
-            tables.attachments.c.sha256 == bytes.fromhex(attachment.sha256)
-        )
+        sa.select(tables.attachments.c.content).where(tables.attachments.c.sha256 == digest)
     ).scalar_one()
     return bytes(content)

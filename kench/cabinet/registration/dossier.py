@@ -20,10 +20,13 @@ from kench.cabinet.registration import tables
 from kench.cabinet.registration.application import Application
 from kench.cabinet.registration.attachments import Attachment
 from kench.cabinet.registration.bodies import data_of
-from kench.cabinet.registration.documents import read_content
+from kench.cabinet.registration.documents import read_by_digest
 from kench.cabinet.registration.membership import entries_of, history_of
 from kench.cabinet.registration.notices import Notice
 from kench.cabinet.registry.tables import register_extracts
+from kench.cabinet.reports.filing import Filing
+from kench.cabinet.reports.papers import Paper
+from kench.cabinet.reports.tables import report_decisions, report_filings, reports
 from kench.cabinet.signing.acts import SignedAct, read_act, read_evidence
 from kench.cabinet.signing.wording import Purpose
 from kench.pool.moments import moment_of, moment_text
@@ -39,6 +42,7 @@ acts/N-PURPOSE/ holds each signed act:
   chain.pem       the signer's certificate and those of the authorities
   root.pem        the root alone
   *.crl, *.ocsp   the revocation evidence of that moment (DER)
+reports.json lists the reports that were due, each version that was filed, and what became of it.
 attachments/ holds the attached documents; the signed text names the SHA-256 of each.
 
 To check that the files are those of the index (sha256sum of each), and then each signature:
@@ -78,7 +82,8 @@ def write_dossier(db: sa.Connection, participant_id: int, file: IO[bytes], now_u
                 put(f"{folder_of(act)}/{name}", content)
         for attachment in _attachments_of(acts):
             put(f"attachments/{attachment.sha256[:16]}-{attachment.name}",
-                read_content(db, attachment))  # fmt: skip
+                read_by_digest(db, bytes.fromhex(attachment.sha256)))  # fmt: skip
+        put("reports.json", _json(_reports(db, participant_id)))
         index = {
             "participant": participant_id,
             "made_at": moment_text(now_us),
@@ -113,6 +118,9 @@ def acts_of(db: sa.Connection, participant_id: int) -> list[SignedAct]:
             register_extracts.c.participant_id == participant_id
         ),
         sa.select(messages.c.act_id).where(messages.c.participant_id == participant_id),
+        sa.select(report_filings.c.act_id)
+        .join_from(report_filings, reports, report_filings.c.report_id == reports.c.id)
+        .where(reports.c.participant_id == participant_id),
         sa.select(message_answers.c.act_id)
         .join_from(message_answers, messages, message_answers.c.message_id == messages.c.id)
         .where(messages.c.participant_id == participant_id),
@@ -134,14 +142,16 @@ def _files_of(db: sa.Connection, act: SignedAct) -> Iterator[tuple[str, bytes]]:
         yield f"{number}.ocsp", content
 
 
-def _attachments_of(acts: Iterable[SignedAct]) -> list[Attachment]:
-    found: dict[str, Attachment] = {}
+def _attachments_of(acts: Iterable[SignedAct]) -> list[Attachment | Paper]:
+    found: dict[str, Attachment | Paper] = {}
     for act in acts:
-        attached: tuple[Attachment, ...] = ()
+        attached: tuple[Attachment | Paper, ...] = ()
         if act.purpose is Purpose.APPLICATION:
             attached = data_of(act.content, Application).attachments
         elif act.purpose is Purpose.NOTICE:
             attached = data_of(act.content, Notice).attachments
+        elif act.purpose is Purpose.REPORT:
+            attached = data_of(act.content, Filing).papers
         found |= {one.sha256: one for one in attached}
     return [found[digest] for digest in sorted(found)]
 
@@ -173,6 +183,23 @@ def _register(db: sa.Connection, participant_id: int) -> dict[str, Any]:
             for one in people_of(db, participant_id)
         ],
     }  # fmt: skip
+
+
+def _reports(db: sa.Connection, participant_id: int) -> list[dict[str, Any]]:
+    """Which reports were due, when each version was filed, and what officers said of it."""
+    rows = db.execute(
+        sa.select(
+            reports.c.id, reports.c.kind, reports.c.period, reports.c.due, reports.c.calendar,
+            report_filings.c.version, report_filings.c.act_id, report_filings.c.filed_at,
+            report_filings.c.late, report_decisions.c.outcome, report_decisions.c.remarks,
+            report_decisions.c.at.label("decided_at"),
+        )
+        .outerjoin_from(reports, report_filings, report_filings.c.report_id == reports.c.id)
+        .outerjoin(report_decisions, report_decisions.c.filing_id == report_filings.c.id)
+        .where(reports.c.participant_id == participant_id)
+        .order_by(reports.c.id, report_filings.c.version)
+    )  # fmt: skip
+    return [dict(row._mapping) for row in rows]
 
 
 def _said(act: SignedAct) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from kench.cabinet.registration.notices import Notice
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.registration.telling import ask_contact, tell_participant
 from kench.cabinet.registry.extracts import keep_extract
+from kench.cabinet.reports.form_store import put_form
+from kench.cabinet.reports.store import file_report
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.words.catalogues import N_
@@ -94,6 +96,15 @@ def _extract(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
     return f"/desk/register/{keep_extract(db, act).participant_id}?said=extract_made"
 
 
+def _report(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    line = file_report(db, act)
+    return f"/p/{line.participant_id}/reports/{line.id}?said=report_filed"
+
+
+def _report_form(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    return f"/desk/reports/forms/{put_form(db, act)}?said=form_put"
+
+
 OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
     {
         Purpose.APPLICATION: _application,
@@ -104,6 +115,8 @@ OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
         Purpose.MESSAGE: _message,
         Purpose.ANSWER: _answer,
         Purpose.EXTRACT: _extract,
+        Purpose.REPORT: _report,
+        Purpose.REPORT_FORM: _report_form,
         Purpose.ORDER: _order,
     }
 )

@@ -31,6 +31,8 @@ class Purpose(StrEnum):
     EXTRACT = "extract"
     CIRCULAR = "circular"
     INSPECTION = "inspection"
+    REPORT = "report"
+    REPORT_FORM = "report_form"
 
 
 DOCUMENTS = frozenset({Purpose.ORDER, Purpose.LOT})
@@ -103,6 +105,16 @@ TITLES = {
         "ru": "Результат проверки участника",
         "en": "Outcome of an inspection of a participant",
     },
+    Purpose.REPORT: {
+        "ky": "Катышуучунун отчету",
+        "ru": "Отчёт участника",
+        "en": "Report of a participant",
+    },
+    Purpose.REPORT_FORM: {
+        "ky": "Отчеттун формасын бекитүү",
+        "ru": "Утверждение формы отчётности",
+        "en": "Setting of a form of reports",
+    },
 }
 
 
@@ -120,6 +132,8 @@ NAMES = {
     Purpose.EXTRACT: {"ky": "реестрден көчүрмө", "ru": "выписка", "en": "extract"},
     Purpose.CIRCULAR: {"ky": "жалпы кат", "ru": "циркуляр", "en": "circular"},
     Purpose.INSPECTION: {"ky": "текшерүү", "ru": "проверка", "en": "inspection"},
+    Purpose.REPORT: {"ky": "отчет", "ru": "отчёт", "en": "report"},
+    Purpose.REPORT_FORM: {"ky": "отчеттун формасы", "ru": "форма отчётности", "en": "report form"},
 }
 """What the line of the purpose says: no two purposes read alike, so each has its own bytes."""
 

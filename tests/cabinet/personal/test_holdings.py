@@ -19,6 +19,7 @@ OF_NOBODY: Mapping[str, str] = {
     "blocks": "work of the pool",
     "lots": "a deposit address of a venue",
     "manifests": "what a block paid, by participants' numbers; signed by the system",
+    "report_forms": "what is asked of all participants",
     "worker_statistics": "a view of workers",
 }
 
