@@ -27,6 +27,7 @@ from kench.pool.orders.watch import OrderWatch
 from kench.pool.postgres import database_url
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
+from kench.pool.shipping.leading import require_lead
 from kench.pool.signature.certificates import CertificateChecker
 from kench.pool.signature.lists import FreshLists
 
@@ -53,7 +54,7 @@ def main() -> None:
     parser.add_argument(
         "--cabinet-officers-port", type=int, metavar="N", help="officers' door; 0: any free one"
     )
-    settings = settings_of(parser.parse_args())
+    settings = require_lead(settings_of(parser.parse_args()))
     check_assets(read_assets())
     start_logging(ROLE)
     logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # it logs each refusal's traceback

@@ -25,6 +25,7 @@ from kench.pool.orders.verifying import verifier_of
 from kench.pool.postgres import database_url
 from kench.pool.roots import command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
+from kench.pool.shipping.leading import require_lead
 
 ROLE = "payout"
 MICROSECONDS = 1_000_000
@@ -39,6 +40,7 @@ def main() -> int:
     """Run one action; 1 where the bank's file holds what somebody must look at."""
     arguments = _parser().parse_args()
     settings = settings_of(arguments)
+    require_lead(settings)
     start_logging(ROLE)
     clock = SystemClock()
     role = Role.READ if arguments.action in READING else Role.SELL

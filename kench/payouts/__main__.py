@@ -21,6 +21,7 @@ from kench.pool.roots import announce, command, run_root, settings_of, start_log
 from kench.pool.rpc import Node
 from kench.pool.running import node_urls_of
 from kench.pool.settings import Settings
+from kench.pool.shipping.leading import require_lead
 
 ROLE = "settle"
 MANIFESTS_STOP_S = 1.0
@@ -40,6 +41,7 @@ def main() -> None:
     )
     settings = settings_of(parser.parse_args())
     require_compiled()
+    require_lead(settings)
     start_logging(ROLE)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

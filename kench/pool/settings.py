@@ -44,6 +44,7 @@ from kench.pool.door_settings import (
     words_of,
 )
 from kench.pool.signature_settings import SignatureSettings
+from kench.pool.standby_settings import StandbySettings
 from kench.pool.tax_settings import TaxSettings
 from kench.pool.venue_settings import (
     VENUES_MAX,
@@ -69,7 +70,14 @@ NETWORKS = ("main", "test", "testnet4", "signet", "regtest")
 Cost = Annotated[float, Field(gt=0, le=1e9)]
 
 
-class Settings(CabinetSettings, SignatureSettings, BackupSettings, TaxSettings, BaseSettings):
+class Settings(
+    CabinetSettings,
+    SignatureSettings,
+    BackupSettings,
+    StandbySettings,
+    TaxSettings,
+    BaseSettings,
+):
     """The settings of one data folder. Attribute `x` is `KENCH_X`; `data_dir` is `KENCH_DATA`."""
 
     model_config = SettingsConfigDict(

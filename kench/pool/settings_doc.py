@@ -18,6 +18,7 @@ from kench.pool.door_settings import DoorSettings
 from kench.pool.settings import Settings
 from kench.pool.settings_file import variable_of
 from kench.pool.signature_settings import SignatureSettings
+from kench.pool.standby_settings import StandbySettings
 from kench.pool.tax_settings import TaxClient, TaxSettings
 from kench.pool.venue_settings import VenueSettings
 
@@ -69,7 +70,7 @@ Variables that are no settings:
 """  # noqa: E501 - rows of a table
 MIXED_IN = {
     name
-    for part in (CabinetSettings, SignatureSettings, BackupSettings, TaxSettings)
+    for part in (CabinetSettings, SignatureSettings, BackupSettings, StandbySettings, TaxSettings)
     for name in part.model_fields
 }
 SIGNS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}

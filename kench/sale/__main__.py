@@ -14,6 +14,7 @@ from kench.pool.orders.watch import OrderWatch
 from kench.pool.postgres import database_url
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
 from kench.pool.running import venues_of
+from kench.pool.shipping.leading import require_lead
 from kench.sale.desk import Desk
 from kench.sale.executor import Executor
 from kench.sale.lanes import VENUES_AT_ONCE
@@ -41,6 +42,7 @@ def main() -> None:
         example="KENCH_DATABASE_URL=postgresql://... kench sell --data /var/lib/kench",
     )
     settings = settings_of(parser.parse_args())
+    require_lead(settings)
     start_logging(ROLE)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     stop = threading.Event()

@@ -23,6 +23,7 @@ from kench.pool.orders.verifying import verifier_of
 from kench.pool.orders.watch import OrderWatch
 from kench.pool.roots import EXIT_FAULT, announce, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
+from kench.pool.shipping.leading import require_lead
 from kench.pool.submission_journal import adopt_unsettled
 from kench.stratum.maker import handover
 from kench.stratum.maker.former import Former, Kept
@@ -81,6 +82,7 @@ def main() -> int:
         raise NoNodeConfiguredError("no node: set KENCH_NODE_URLS, or run `kench up`")
     if settings.database_url is None:
         raise NoDatabaseConfiguredError("no database: set KENCH_DATABASE_URL, or run `kench up`")
+    require_lead(settings)
     log = start_logging(ROLE, process="maker")
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     url = settings.database_url.get_secret_value()

@@ -66,6 +66,7 @@ class Numbers(Collector):
             yield counter
         yield _shares(fronts)
         yield from _of_settlement(state["settlement"])
+        yield from _of_standby(fronts)
         yield from _of_doors(state["doors"], state["certificate"])
         by_agent = CounterMetricFamily(
             "kench_shares_refused_by_agent",
@@ -139,6 +140,31 @@ def _shares(fronts: Mapping[str, Mapping[str, Any]]) -> Metric:
         for reason, count in (front.get("refused") or {}).items():
             shares.add_metric([number, reason], count)
     return shares
+
+
+def _of_standby(fronts: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
+    """Yield how the journals fare on the standby; nothing where there is none."""
+    shipped = {number: one for number, front in fronts.items() if (one := front.get("standby"))}
+    for name, text, key in (
+        ("together", "1 while a share waits for the standby's disk", "together"),
+        ("behind_records", "shares that the standby has not said to have", "behind"),
+        ("silent_seconds", "since the standby answered last", "silent_s"),
+        ("away", "1 while the standby cannot be shipped to", "away"),
+    ):
+        gauge = GaugeMetricFamily(f"kench_standby_{name}", text, labels=["process"])
+        for number, one in shipped.items():
+            gauge.add_metric([number], float(one[key]))
+        if shipped:
+            yield gauge
+    if shipped:
+        alone = CounterMetricFamily(
+            "kench_shares_without_standby",
+            "shares acknowledged while a synchronous standby was away",
+            labels=["process"],
+        )
+        for number, one in shipped.items():
+            alone.add_metric([number], one["acknowledged_without"])
+        yield alone
 
 
 def _of_doors(

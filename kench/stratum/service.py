@@ -19,6 +19,9 @@ from kench.pool.journal import JournalWriter
 from kench.pool.register_feed import RegisterFeed
 from kench.pool.rpc import Node
 from kench.pool.settings import Settings
+from kench.pool.shipping import ReplacedError, Shipper
+from kench.pool.shipping.generation import read_generation
+from kench.pool.shipping.leading import policy_of
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
 from kench.stratum.blocks import FoundBlocks
@@ -69,12 +72,14 @@ class StratumService:
         self._draining: Draining | None = None
         self._why_no_template = "waiting for a node"
         directory = settings.journal_directory
+        self._shipper = _shipper(settings, clock, self._replaced)
         self._writer = JournalWriter(
             directory,
             settings.instance,
             clock,
             settings.journal_segment_bytes,
             settings.journal_segment_s,
+            self._shipper,
         )
         self._table = JobTable(JOBS_MAX, DUPLICATES_MAX)
         self._tallies = Tallies()
@@ -120,6 +125,8 @@ class StratumService:
 
     def start(self) -> None:
         """Start threads; the doors open with the first job."""
+        if self._shipper is not None:
+            self._shipper.start(self._writer.reached)
         self._writer.start(
             self._acknowledger.on_durable, self._journal_trouble, self._journal_fault
         )
@@ -147,6 +154,8 @@ class StratumService:
         """Stop everything else, in a thread, in the order of dependence."""
         self._register.stop()
         self._writer.stop()
+        if self._shipper is not None:
+            self._shipper.stop()
         self.front.claims.stop()
         self._blocks.stop()
 
@@ -160,6 +169,9 @@ class StratumService:
 
     def _journal_trouble(self, error: OSError | None) -> None:
         self._loop.call_soon_threadsafe(self._take_journal_trouble, error)
+
+    def _replaced(self, fault: ReplacedError) -> None:
+        self._loop.call_soon_threadsafe(self._take_journal_fault, fault)
 
     def _journal_fault(self, fault: Exception) -> None:
         self._loop.call_soon_threadsafe(self._take_journal_fault, fault)
@@ -285,6 +297,7 @@ class StratumService:
             "loop_lag_max_s": self._lag_probe.max_s,
             "hashrate": {str(one): rate for one, rate in self._hashrates.current().items()},
             "register_fault": self._register.fault,
+            "standby": self._shipper and self._shipper.state(),
         }
 
     # -- the front's edges ------------------------------------------------------------------
@@ -311,6 +324,17 @@ class StratumService:
 def _log_worker_failure(failure: Failure) -> None:
     failure.trap(KenchError, SQLAlchemyError)
     log.warning("worker not entered", error=type(failure.value).__name__)
+
+
+def _shipper(
+    settings: Settings, clock: Clock, on_replaced: Callable[[ReplacedError], None]
+) -> Shipper | None:
+    """Return what ships the journal to the standby, where there is one."""
+    policy = policy_of(settings)
+    if policy is None:
+        return None
+    data = settings.data_dir
+    return Shipper(data, settings.instance, policy, read_generation(data), clock, on_replaced)
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -9,6 +9,7 @@ from kench.native import require_compiled
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.roots import command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
+from kench.pool.shipping.leading import require_lead
 from kench.up.calibration import block_difficulty_for, hashes_per_s
 from kench.up.environment import fit_difficulties, variables_beside_file
 from kench.up.logfile import open_log
@@ -33,6 +34,7 @@ def main() -> None:
     given = _parse()
     read = settings_of(given)
     require_compiled()
+    require_lead(read)
     clock, stop = SystemClock(), threading.Event()
     prepare_folder(read)
     lock = lock_folder(read)

@@ -49,6 +49,11 @@ class OpenSegment:
         """The sequence that the next record must have."""
         return self.first_sequence + self.records
 
+    @property
+    def jobs_size(self) -> int:
+        """How long its job archive is."""
+        return self._jobs_size
+
     @classmethod
     def create(cls, directory: Path, instance: int, first_sequence: int, now_us: int) -> Self:
         """Make a new segment and make its name durable."""

@@ -1,6 +1,7 @@
 """Writing the journal: group commit in a thread of its own, rotation, and a full disk survived."""
 
 import contextlib
+import errno
 import queue
 import threading
 from collections.abc import Callable, Sequence
@@ -12,6 +13,7 @@ from kench.pool.journal.archive import ArchivedJob
 from kench.pool.journal.format import JournalCorruptError
 from kench.pool.journal.mark import DurableMark, Mark, read_mark
 from kench.pool.journal.reader import last_time_us
+from kench.pool.journal.replica import Reached, Replica
 from kench.pool.journal.segment import OpenSegment, digest_before, last_segment
 
 # Batches under way between the loop and the writer; the loop hands over one at a time.
@@ -42,13 +44,14 @@ class JournalWriter:
     thread has ended, and the process should.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - where, how its segments are cut, who has a copy
         self,
         directory: Path,
         instance: int,
         clock: Clock,
         segment_bytes: int,
         segment_s: float,
+        replica: Replica | None = None,
     ) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
@@ -56,6 +59,7 @@ class JournalWriter:
         self._clock = clock
         self._segment_bytes = segment_bytes
         self._segment_s = segment_s
+        self._replica = replica
         self._queue: queue.Queue[Batch | None] = queue.Queue(BATCHES_MAX)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -70,6 +74,15 @@ class JournalWriter:
     def next_sequence(self) -> int:
         """The sequence of the first record to come; ask before `start` only."""
         return self._segment.next_sequence
+
+    @property
+    def reached(self) -> Reached:
+        """How far the journal is on disk; ask before `start` only."""
+        return self._reached(self.floor_us)
+
+    def _reached(self, watermark_us: int) -> Reached:
+        one = self._segment
+        return Reached(one.first_sequence, one.jobs_size, one.size, one.next_sequence, watermark_us)
 
     def _floor_us(self) -> int:
         try:
@@ -133,7 +146,7 @@ class JournalWriter:
                 if troubled:
                     self._segment.rewind()
                 self._rotate_if_due()
-                self._segment.append(lines, batch.records)
+                self._append(lines, batch)
             except OSError as error:
                 if not troubled:
                     troubled = True
@@ -142,10 +155,38 @@ class JournalWriter:
                     return False
             else:
                 break
+        return self._finish(batch, troubled, on_trouble)
+
+    def _finish(
+        self, batch: Batch, troubled: bool, on_trouble: Callable[[OSError | None], None]
+    ) -> bool:
+        """Wait for the copy on another machine, where one is kept, then tell readers."""
+        replica = self._replica
+        if replica is not None and not replica.finish(self._reached(batch.watermark_us)):
+            # Written here; readers, settlement above all, may have it when the copy has it too.
+            if not troubled:
+                troubled = True
+                on_trouble(OSError(errno.ETIMEDOUT, "the standby has not taken the journal"))
+            while not replica.wait(RETRY_S):
+                if self._stopping.is_set():
+                    return False
         self._mark.set(Mark(self._segment.next_sequence, batch.watermark_us))
         if troubled:
             on_trouble(None)
         return True
+
+    def _append(self, lines: bytes, batch: Batch) -> None:
+        """Make a batch durable here; another machine, where there is one, writes it meanwhile."""
+        replica = self._replica
+        if replica is None:
+            self._segment.append(lines, batch.records)
+            return
+        replica.begin(self._reached(0), lines, batch.records, batch.watermark_us)
+        try:
+            self._segment.append(lines, batch.records)
+        except OSError:
+            replica.lose()
+            raise
 
     def _rotate_if_due(self) -> None:
         """Close a segment that is large or old enough, and chain its digest.

@@ -1,0 +1,80 @@
+"""Whether this machine leads its pool: asked before anything of it serves, settles or pays."""
+
+from pathlib import Path
+
+from kench.pool.errors import KenchError
+from kench.pool.settings import Settings
+from kench.pool.shipping.frames import (
+    SHIPPING_VERSION,
+    Kind,
+    ShippingError,
+    read_words,
+    words_frame,
+)
+from kench.pool.shipping.generation import note_replaced, read_generation, refuse_if_replaced
+from kench.pool.shipping.link import TlsFiles, TlsFilesError, connect
+from kench.pool.shipping.shipper import Mode, Policy, WhenAway
+
+ASK_S = 2.0
+FOLLOWING = Path("standby") / "following"
+"""A file in a data folder that follows another machine, until it is promoted."""
+
+
+class FollowingError(KenchError):
+    """This folder is a standby's."""
+
+
+def tls_of(settings: Settings) -> TlsFiles | None:
+    """Return the certificates of the standby's line, if the settings name any."""
+    if settings.standby_certificate is None:
+        return None
+    if settings.standby_key is None or settings.standby_authority is None:
+        raise AssertionError("the settings see that they go together")
+    return TlsFiles(settings.standby_certificate, settings.standby_key, settings.standby_authority)
+
+
+def policy_of(settings: Settings) -> Policy | None:
+    """Return how journals are shipped; None where there is no standby."""
+    if settings.standby_address is None:
+        return None
+    return Policy(
+        settings.standby_address,
+        Mode(settings.standby_mode),
+        WhenAway(settings.standby_when_away),
+        settings.standby_wait_s,
+        tls_of(settings),
+    )
+
+
+def require_lead(settings: Settings) -> Settings:
+    """Return the settings where this machine may lead, as far as it and its standby know.
+
+    A standby that does not answer is not waited for: it may be what is broken. Raises ReplacedError
+    and FollowingError.
+    """
+    data = settings.data_dir
+    if (data / FOLLOWING).exists():
+        raise FollowingError(
+            f"{data} follows a main machine: run `kench standby promote --data {data}` first, if "
+            "that machine is to lead no more"
+        )
+    refuse_if_replaced(data)
+    policy = policy_of(settings)
+    if policy is None:
+        return settings
+    try:
+        link = connect(policy.address, policy.tls, ASK_S)
+    except (OSError, TlsFilesError):
+        return settings
+    own = read_generation(data)
+    try:
+        hello = {"version": SHIPPING_VERSION, "instance": None, "generation": own}
+        link.send(words_frame(Kind.HELLO, hello))
+        kind, body = link.receive()
+        if kind is Kind.REPLACED:
+            raise note_replaced(data, int(read_words(body)["generation"]))
+    except (OSError, ShippingError):
+        return settings
+    finally:
+        link.close()
+    return settings

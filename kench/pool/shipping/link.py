@@ -1,0 +1,120 @@
+"""One connection between a front and a standby: frames out, frames in, bounded waits, TLS."""
+
+import contextlib
+import socket
+import ssl
+from pathlib import Path
+from typing import NamedTuple
+
+from kench.native import crc32
+from kench.pool.errors import KenchError
+from kench.pool.origins import is_loopback
+from kench.pool.shipping.frames import (
+    BODY_BYTES_MAX,
+    HEAD,
+    WORDS,
+    WORDS_BYTES_MAX,
+    Kind,
+    ShippingError,
+)
+
+READ_BYTES = 256 * 1024
+
+
+class TlsFilesError(KenchError):
+    """The certificates of the standby's line cannot be used."""
+
+
+class TlsFiles(NamedTuple):
+    """Whom each end shows itself by, and whom it trusts: an authority for this line alone."""
+
+    certificate: Path
+    key: Path
+    authority: Path
+
+    def context(self, *, server: bool) -> ssl.SSLContext:
+        """Return what connections are made with; both ends show a certificate."""
+        purpose = ssl.Purpose.CLIENT_AUTH if server else ssl.Purpose.SERVER_AUTH
+        try:
+            context = ssl.create_default_context(purpose, cafile=str(self.authority))
+            context.load_cert_chain(self.certificate, self.key)
+        except (OSError, ssl.SSLError) as error:
+            raise TlsFilesError(
+                f"the certificates of the standby's line cannot be used ({error}): look at "
+                "KENCH_STANDBY_CERTIFICATE, _KEY and _AUTHORITY"
+            ) from error
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.verify_mode = ssl.CERT_REQUIRED
+        return context
+
+
+def split_address(address: str) -> tuple[str, int]:
+    """Return host and port of `host:port` or `[host]:port`."""
+    host, _, port = address.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def is_near(address: str) -> bool:
+    """Whether an address is of this machine, where no TLS is needed."""
+    return is_loopback(split_address(address)[0])
+
+
+def connect(address: str, tls: TlsFiles | None, timeout_s: float) -> "Link":
+    """Connect to a standby; raises OSError, TlsFilesError."""
+    host, port = split_address(address)
+    opened = socket.create_connection((host, port), timeout=timeout_s)
+    try:
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls is not None:
+            opened = tls.context(server=False).wrap_socket(opened, server_hostname=host)
+    except BaseException:
+        opened.close()
+        raise
+    return Link(opened)
+
+
+class Link:
+    """A connection; one thread at a time sends, and one at a time reads."""
+
+    def __init__(self, opened: socket.socket) -> None:
+        self._socket = opened
+        self._waiting = bytearray()
+
+    def set_timeout(self, seconds: float | None) -> None:
+        """Bound every wait from now on."""
+        self._socket.settimeout(seconds)
+
+    def send(self, frames: bytes) -> None:
+        """Send it all; raises OSError, TimeoutError among them."""
+        self._socket.sendall(frames)
+
+    def receive(self) -> tuple[Kind, bytes]:
+        """Return the next frame. Raises OSError, and ShippingError where it is none of ours."""
+        head = self._take(HEAD.size)
+        size, check, number = HEAD.unpack(head)
+        try:
+            kind = Kind(number)
+        except ValueError as unknown:
+            raise ShippingError(f"the standby's line brought a frame of kind {number}") from unknown
+        if size > (WORDS_BYTES_MAX if kind in WORDS else BODY_BYTES_MAX):
+            raise ShippingError(f"the standby's line brought a frame of {size} bytes")
+        body = self._take(size)
+        if crc32(bytes((kind,)) + body) != check:
+            raise ShippingError("the standby's line changed a frame on its way")
+        return kind, body
+
+    def close(self) -> None:
+        """Close it; who waits on it is woken."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._socket.close()
+
+    def _take(self, size: int) -> bytes:
+        while len(self._waiting) < size:
+            piece = self._socket.recv(READ_BYTES)
+            if not piece:
+                raise ConnectionResetError("the other end closed the standby's line")
+            self._waiting += piece
+        taken = bytes(self._waiting[:size])
+        del self._waiting[:size]
+        return taken
