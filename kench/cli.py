@@ -46,6 +46,7 @@ ROOTS = {
     ),
     "officer": Root("kench.commands.officer", "say whose signatures make an order"),
     "order": Root("kench.commands.order", "draft, propose, sign and show orders of the rules"),
+    "trail": Root("kench.commands.trail", "verify, export and check the trail of the cabinet"),
     "payout": Root("kench.commands.payout", "pay participants by the bank, and take its answers"),
     "statement": Root("kench.commands.statement", "write a participant's month as evidence"),
     "migrate": Root("kench.commands.migrate", "bring the database's schema to this version"),

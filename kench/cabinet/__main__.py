@@ -8,6 +8,8 @@ from kench.cabinet.alerts.sending import Sender
 from kench.cabinet.alerts.watch import THREADS as ALERT_THREADS
 from kench.cabinet.alerts.watch import AlertWatch
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.desk.sealing import THREADS as SEALING_THREADS
+from kench.cabinet.desk.sealing import Sealer
 from kench.cabinet.door import Door, Doors, context_of
 from kench.cabinet.login.revoked import THREADS as REVOKED_THREADS
 from kench.cabinet.login.revoked import RevokedLogins
@@ -71,7 +73,7 @@ def main() -> None:
             url,
             Role.CABINET,
             application_name="kench cabinet",
-            pool_size=THREADS_MAX + ALERT_THREADS + REVOKED_THREADS,
+            pool_size=SEALING_THREADS + THREADS_MAX + ALERT_THREADS + REVOKED_THREADS,
             statement_timeout_s=STATEMENT_S,
             rested_s=RESTED_S,
         )
@@ -103,12 +105,14 @@ def main() -> None:
             random_bytes=os.urandom, registry=people.state.metrics.registry,
         )  # fmt: skip
         alerts.start()
+        sealer = Sealer(engine, people.state.metrics.registry)
+        sealer.start()
         if door is None:
             serve(people, listener)
         else:
             officers = make_officers_app(people, settings.officers_origin, checker)
             serve(Doors(people, officers), listener, door)
-        for looking in (revoked, sweep, retention, alerts, orders, lists):
+        for looking in (revoked, sweep, retention, alerts, sealer, orders, lists):
             looking.stop()
         engine.dispose()
 

@@ -70,6 +70,7 @@ acts = sa.Table(
     sa.Column("outcome", sa.Text, nullable=False),
     sa.Column("address", sa.Text, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),
+    sa.Column("participant_id", sa.Integer),
 )
 
 participant_people = sa.Table(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from kench.cabinet.login.tables import acts
+from kench.cabinet.login.whose import whose
 from kench.pool.moments import moment_of, us_of
 
 ADDRESS_MAX, SUBJECT_MAX, DETAIL_MAX = 64, 200, 400
@@ -25,6 +26,8 @@ class TrailEntry:
     detail: str = ""
     person_id: int | None = None
     login_id: int | None = None
+    participant_id: int | None = None
+    """Whose papers it was about; where it is not said, the subject tells."""
 
 
 def keep_trail(db: sa.Connection, entry: TrailEntry) -> None:
@@ -41,6 +44,7 @@ def keep_trail(db: sa.Connection, entry: TrailEntry) -> None:
             detail=entry.detail[:DETAIL_MAX],
             person_id=entry.person_id,
             login_id=entry.login_id,
+            participant_id=entry.participant_id or whose(db, entry.subject),
         )
     )
 
@@ -65,6 +69,7 @@ def trail_of_person(
                 row.detail,
                 row.person_id,
                 row.login_id,
+                row.participant_id,
             ),
         )
         for row in rows

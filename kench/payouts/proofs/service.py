@@ -1,5 +1,7 @@
 """Manifests of what `kench settle` books, made in a thread of their own, one after the other.
 
+That thread has the evidence key, so it signs the trail's anchors too.
+
 It has a connection of its own and takes no lock that settlement waits for. What goes wrong with a
 block is tried again, later and later, and keeps no other block waiting.
 """
@@ -20,6 +22,7 @@ from kench.payouts.proofs.manifest import sign
 from kench.payouts.proofs.segments import SegmentDigester
 from kench.payouts.proofs.tree import TreeError
 from kench.payouts.settle import no_orders
+from kench.payouts.trail.anchors import Anchorer
 from kench.pool.backoff import Backoff
 from kench.pool.clock import Clock
 from kench.pool.database import first_line
@@ -54,6 +57,7 @@ class ManifestMaker:
         self._orders_on = orders_on
         self._digester = SegmentDigester()
         self._failed: dict[str, Backoff] = {}
+        self._anchorer = Anchorer(key)
 
     def start(self, stop: threading.Event) -> threading.Thread:
         """Work in a daemon thread until `stop` is set."""
@@ -82,6 +86,8 @@ class ManifestMaker:
                     made += 1
                     self._failed.pop(block_hash, None)
                     log.info("manifest signed", hash=block_hash)
+            with connection.begin():
+                self._anchorer.turn(connection, self._clock.now_us())
         return made
 
     def _run(self, stop: threading.Event) -> None:

@@ -95,8 +95,8 @@ def make(  # noqa: PLR0913, PLR0917 - what FastAPI hands over
         )
         outcome = made if isinstance(made, GrantRefusal) else DONE
         keep_trail(db, TrailEntry(
-            visit.now_us, f"make_{kind}", outcome, str(acting.participant_id), visit.address,
-            f"{name} {' '.join(scopes)} {days}", login.person.id, login.id,
+            visit.now_us, f"make_{kind}", outcome, f"participant {acting.participant_id}",
+            visit.address, f"{name} {' '.join(scopes)} {days}", login.person.id, login.id,
         ))  # fmt: skip
     if isinstance(made, GrantRefusal):
         return go(page, f"grant_{made}")
@@ -121,7 +121,7 @@ def end(
         )
         keep_trail(db, TrailEntry(
             visit.now_us, "end_grant", DONE if ended else "unknown",
-            f"{acting.participant_id} {grant_id}", visit.address,
+            f"participant {acting.participant_id} {grant_id}", visit.address,
             person_id=login.person.id, login_id=login.id,
         ))  # fmt: skip
     return go(f"/p/{acting.participant_id}/access", "grant_ended" if ended else "grant_gone")

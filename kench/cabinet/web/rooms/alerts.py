@@ -109,8 +109,8 @@ def make(  # noqa: PLR0913, PLR0917 - what FastAPI hands over
         )  # fmt: skip
         keep_trail(db, TrailEntry(
             visit.now_us, "make_rule", made if isinstance(made, RuleRefusal) else DONE,
-            str(acting.participant_id), visit.address, f"{kind} {bound} {channel} {target}",
-            login.person.id, login.id,
+            f"participant {acting.participant_id}", visit.address,
+            f"{kind} {bound} {channel} {target}", login.person.id, login.id,
         ))  # fmt: skip
         asked = None
         if not isinstance(made, RuleRefusal) and not made.is_confirmed:
@@ -136,7 +136,7 @@ def end(
         )
         keep_trail(db, TrailEntry(
             visit.now_us, "end_rule", DONE if ended else "unknown",
-            f"{acting.participant_id} {rule_id}", visit.address,
+            f"participant {acting.participant_id} {rule_id}", visit.address,
             person_id=login.person.id, login_id=login.id,
         ))  # fmt: skip
     return go(f"/p/{acting.participant_id}/alerts", "rule_ended" if ended else "rule_gone")

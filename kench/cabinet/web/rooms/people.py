@@ -82,7 +82,8 @@ def add(
                 db, acts.participant_id, pin, role, added_by=login.person.id, now_us=visit.now_us
             )
             keep_trail(db, TrailEntry(
-                visit.now_us, "add_person", refusal or DONE, f"{acts.participant_id} {pin} {role}",
+                visit.now_us, "add_person", refusal or DONE,
+                f"participant {acts.participant_id} {pin} {role}",
                 visit.address, person_id=login.person.id, login_id=login.id,
             ))  # fmt: skip
     except InvalidPinError:
@@ -100,7 +101,8 @@ def end(
             db, acts.participant_id, entry_id, ended_by=login.person.id, now_us=visit.now_us
         )
         keep_trail(db, TrailEntry(
-            visit.now_us, "end_person", refusal or DONE, f"{acts.participant_id} {entry_id}",
+            visit.now_us, "end_person", refusal or DONE,
+            f"participant {acts.participant_id} {entry_id}",
             visit.address, person_id=login.person.id, login_id=login.id,
         ))  # fmt: skip
         mine = acting_for(db, login.person.pin, acts.participant_id)

@@ -82,7 +82,7 @@ def make(  # noqa: PLR0913, PLR0917 - what FastAPI hands over
         )  # fmt: skip
         outcome = made.value if isinstance(made, TokenRefusal) else DONE
         keep_trail(db, TrailEntry(
-            visit.now_us, "make_token", outcome, str(whose), visit.address, label,
+            visit.now_us, "make_token", outcome, f"participant {whose}", visit.address, label,
             login.person.id, login.id,
         ))  # fmt: skip
     if isinstance(made, TokenRefusal):
@@ -122,7 +122,7 @@ def revoke(
         )  # fmt: skip
         keep_trail(db, TrailEntry(
             visit.now_us, "revoke_token", DONE if done else "unknown",
-            f"{acts.participant_id} {token_id}", visit.address,
+            f"participant {acts.participant_id} {token_id}", visit.address,
             person_id=login.person.id, login_id=login.id,
         ))  # fmt: skip
     return go(f"/p/{acts.participant_id}/tokens", "token_revoked" if done else "token_gone")

@@ -132,7 +132,7 @@ def move(
                 visit.now_us,
                 "workers_moved",
                 DONE,
-                subject=f"participant:{acting.participant_id}",
+                subject=f"participant {acting.participant_id}",
                 address=visit.address,
                 detail=f"{moved} to group {target}",
                 person_id=login.person.id,

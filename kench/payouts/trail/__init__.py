@@ -1,0 +1,1 @@
+"""The trail as evidence: sealed into a chain, anchored by the pool's key, checked."""

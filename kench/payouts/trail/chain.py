@@ -1,0 +1,119 @@
+"""Whether a stretch of the trail is what was sealed and anchored; what differs is named.
+
+It works on links wherever they come from, a database or a file, one at a time.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from kench.payouts.trail.anchors import Anchor
+from kench.payouts.trail.lines import START, Head, hash_of
+
+FINDINGS_MAX = 100
+"""Findings that are named; all are counted."""
+
+
+class Link(NamedTuple):
+    """A line of the chain as it is found; without a line its act is gone."""
+
+    number: int
+    previous: bytes
+    hash: bytes
+    line: bytes | None
+
+
+@dataclass(slots=True)
+class Verified:
+    """What came of it."""
+
+    begins: Head
+    ends: Head
+    lines: int = 0
+    anchors: int = 0
+    """Good ones."""
+    anchored: int = 0
+    """The last number that an anchor covers."""
+    keys: set[bytes] = field(default_factory=set)
+    """By which the anchors are signed."""
+    count: int = 0
+    """Of findings; none where the trail is whole."""
+    findings: list[str] = field(default_factory=list)
+
+    def add(self, words: str) -> None:
+        """Keep a finding."""
+        self.count += 1
+        if len(self.findings) < FINDINGS_MAX:
+            self.findings.append(words)
+
+
+def verify(
+    links: Iterable[Link],
+    anchors: Sequence[Anchor],
+    *,
+    begins: Head = START,
+    until: int | None = None,
+    key: bytes | None = None,
+) -> Verified:
+    """Check links that follow `begins`, and anchors of them, by number.
+
+    `until` is the number at which they should end. `key` is the only one that anchors may be signed
+    by; without it each is taken with its own, and they are told.
+    """
+    found = Verified(begins, begins)
+    waiting = sorted(anchors, key=lambda anchor: anchor.number)
+    for anchor in waiting:
+        _check_anchor(found, anchor, key)
+    at = 0
+    for link in _in_turn(found, links):
+        while at < len(waiting) and waiting[at].number <= link.number:
+            _hold(found, waiting[at], link)
+            at += 1
+    for anchor in waiting[at:]:
+        found.add(
+            f"day {anchor.day} is anchored at line {anchor.number}, and the trail ends with line "
+            f"{found.ends.number}: its end was cut off"
+        )
+    if until is not None and found.ends.number != until:
+        found.add(f"it should end with line {until}, and ends with line {found.ends.number}")
+    return found
+
+
+def _in_turn(found: Verified, links: Iterable[Link]) -> Iterator[Link]:
+    """Yield each link, checked against the one before; `ends` is the last that was in its turn."""
+    for link in links:
+        head = found.ends
+        if link.number <= head.number:
+            found.add(f"line {link.number} stands after line {head.number}: the order was changed")
+            continue
+        if link.number > head.number + 1:
+            found.add(f"lines {head.number + 1} to {link.number - 1} are missing")
+        elif link.previous != head.hash:
+            found.add(f"line {link.number} does not follow line {head.number}: one was replaced")
+        if link.line is None:
+            found.add(f"line {link.number}: what it sealed was removed")
+        elif hash_of(link.previous, link.line) != link.hash:
+            found.add(f"line {link.number} was changed: it has not the hash that it was sealed by")
+        found.lines += 1
+        found.ends = Head(link.number, link.hash)
+        yield link
+
+
+def _check_anchor(found: Verified, anchor: Anchor, key: bytes | None) -> None:
+    if not anchor.is_good():
+        found.add(f"the anchor of day {anchor.day} is not signed by its key")
+    elif key is not None and anchor.public_key != key:
+        found.add(f"the anchor of day {anchor.day} is signed by key {anchor.public_key.hex()}, "
+                  "not by the one that was given")  # fmt: skip
+    else:
+        found.anchors += 1
+        found.keys.add(anchor.public_key)
+        found.anchored = max(found.anchored, anchor.number)
+
+
+def _hold(found: Verified, anchor: Anchor, link: Link) -> None:
+    if link.number != anchor.number:
+        found.add(f"line {anchor.number}, at which day {anchor.day} is anchored, is missing")
+    elif link.hash != anchor.hash:
+        found.add(f"line {link.number} is not the one at which day {anchor.day} was anchored: "
+                  "the trail was written anew")  # fmt: skip
