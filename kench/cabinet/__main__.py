@@ -87,9 +87,7 @@ def main() -> None:
         checker = certificates_of(settings, lambda: orders.book.network, lists)
         revoked = _watch_logins(cabinet, lists, checker)
         sweep = Sweep(engine, clock)
-        sweep.start()
         retention = Retention(engine, clock, settings.personal_unsigned_d)
-        retention.start()
 
         def on_start() -> None:
             spare_collector()
@@ -104,9 +102,9 @@ def main() -> None:
             engine, Sender(settings, cabinet.clock), cabinet.clock, settings.cabinet_origin,
             random_bytes=os.urandom, registry=people.state.metrics.registry,
         )  # fmt: skip
-        alerts.start()
         sealer = Sealer(engine, people.state.metrics.registry)
-        sealer.start()
+        for started in (sweep, retention, alerts, sealer):
+            started.start()
         if door is None:
             serve(people, listener)
         else:

@@ -8,8 +8,8 @@ Rules that the database itself holds, whoever writes:
 
 from alembic import op
 
-revision = "0042"
-down_revision = "0041"
+revision = "0044"
+down_revision = "0043"
 branch_labels = None
 depends_on = None
 
