@@ -17,8 +17,8 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from kench.pki.people import PASSWORD
-from tests.support.applications import PDF
 from tests.support.browser import PHONE, WIDE, take_picture, visiting
+from tests.support.in_pages import enter, fill_application, sign_here
 from tests.support.nodes import Rpc
 from tests.support.site import KENCH, WAIT_S, RunningUp, await_that
 
@@ -28,19 +28,6 @@ ADDRESS = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202"
 MATURITY_BLOCKS = 101
 MOVES_MS = 60_000
 SOLD_MS = 60_000
-APPLICATION = {
-    "certificate_number": "M-17",
-    "certificate_issued": "2026-10-01",
-    "address": "Бишкек, Чүй проспектиси, 1",
-    "phone": "+996 555 123456",
-    "email": "one@example.kg",
-    "row-1-model": "S21 Pro",
-    "row-1-quantity": "120",
-    "row-1-hashrate": "234.5",
-    "row-1-power": "3510",
-    "row-1-planned": "300000",
-    "row-1-site": "Бишкек, Чүй проспектиси, 1",
-}
 
 
 @pytest.fixture
@@ -57,7 +44,9 @@ def test_a_newcomer_applies_connects_a_miner_and_sees_its_som(
     up.await_ready()
     origin = up.await_cabinet()
     with visiting(chromium, origin, language=LANGUAGE) as page:
-        _enter(page, up.data / "run/pki/participant-one-rsa.p12")
+        page.goto("/")
+        _picture(page, "front")
+        enter(page, up.data / "run/pki/participant-one-rsa.p12", PASSWORD)
         application = _apply(page, up.data / "run/pki/participant-one-rsa.p12")
         with visiting(chromium, origin, language=LANGUAGE) as desk:
             _decide(desk, up.data / "run/pki/officer-one.p12", application)
@@ -76,43 +65,16 @@ def test_a_newcomer_applies_connects_a_miner_and_sees_its_som(
             _earn(page, up)
 
 
-def _enter(page: Page, key_file: Path) -> None:
-    page.goto("/")
-    _picture(page, "front")
-    page.click("main a[href='/enter']")
-    page.click("main button")
-    _sign(page, key_file)
-
-
-def _sign(page: Page, key_file: Path) -> None:
-    """Sign what is asked, with the key file, in the page."""
-    page.wait_for_url("**/sign/*")
-    page.set_input_files("#key-file", key_file)
-    page.fill("#key-password", PASSWORD)
-    page.click("#sign-here")
-    page.wait_for_url(re.compile(r"^(?!.*/sign/)"))
-
-
 def _apply(page: Page, key_file: Path) -> str:
     """Apply; return the path of the application."""
     _picture(page, "home-newcomer")
     page.click("main a[href='/apply']")
-    page.check("input[name=way][value=after]")
-    page.check("input[name=kind][value=trader]")
-    for name, value in APPLICATION.items():
-        page.fill(f"[name='{name}']", value)
-    page.select_option("[name=row-1-holding]", "own")
-    page.select_option("[name=row-1-region]", "KG-GB")
-    for kind in ("ownership", "certificate"):
-        page.select_option("#file_kind", kind)
-        file = {"name": f"{kind}.pdf", "mimeType": "application/pdf", "buffer": PDF}
-        page.set_input_files("#file", file)  # type: ignore[arg-type] # a dictionary is one too
-        page.click("button[value=upload]")
+    fill_application(page)
     _picture(page, "apply")
     page.click("button[value=sign]")
     page.wait_for_url("**/sign/*")
     _picture(page, "sign-application")
-    _sign(page, key_file)
+    sign_here(page, key_file, PASSWORD)
     page.wait_for_url("**/applications/*")
     _picture(page, "application")
     path = urlsplit(page.url).path
@@ -124,14 +86,14 @@ def _apply(page: Page, key_file: Path) -> str:
 
 def _decide(page: Page, key_file: Path, application: str) -> None:
     """Register the applicant."""
-    _enter(page, key_file)
+    enter(page, key_file, PASSWORD)
     page.wait_for_url("**/desk*")
     _picture(page, "desk")
     page.click(f"main a[href='/desk{application}']")
     page.check("input[name=do][value=register]")
     _picture(page, "desk-application")
     page.click("form[action$=decide] button")
-    _sign(page, key_file)
+    sign_here(page, key_file, PASSWORD)
     page.wait_for_url("**/desk/**")
     _picture(page, "desk-decided")
 

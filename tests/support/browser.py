@@ -7,19 +7,22 @@
 
 A page that logs an error (what the policy of content forbids, too) fails its test. Nothing leaves
 this machine. KENCH_TEST_SCREENSHOTS=folder keeps pictures, KENCH_TEST_CHROMIUM=path is another one.
-Playwright keeps an event loop running in the thread of the tests: `asyncio.run` fails beside it.
+Playwright keeps an event loop running in the thread of the tests: `asyncio.run` fails beside it,
+and `aside` is the way out.
 """
 
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
 
+T = TypeVar("T")
 CHROMIUM = os.environ.get("KENCH_TEST_CHROMIUM", "/usr/bin/chromium")
 AXE = Path(__file__).parents[2] / "kench/cabinet/assets/node_modules/axe-core/axe.min.js"
 FLAGS = [
@@ -82,6 +85,12 @@ def visiting(
     yield page
     context.close()
     assert not errors, errors
+
+
+def aside(work: Callable[[], T]) -> T:
+    """Do what runs an event loop of its own (checking a signature), in a thread without one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work).result()
 
 
 def check_page(page: Page, name: str) -> None:
