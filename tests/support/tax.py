@@ -91,7 +91,12 @@ def content_of(doc_ref: str, day: date, participant_id: int, doc_type: str = "ne
         "period": f"{day:%Y-%m}", "day": day.isoformat(), "asset": "BTC",
         "timezone": "Asia/Bishkek", "totals": sums,
         "participant": {"id": participant_id, "name": f"Участник № {participant_id}"},
-        "accruals": [], "sales": [], "payouts": [], "write_offs": [], "official_rate": None,
+        "accruals": [{"amount_sat": sums["accrued_sat"]}], "payouts": [],
+        "sales": [
+            {"amount_sat": sums["sold_sat"]}
+            | {name: sums[name] for name in sums if name.endswith("tyiyn") and name[0] != "p"}
+            | {"pool_fee_tyiyn": sums["pool_fee_tyiyn"]}
+        ], "write_offs": [], "official_rate": None,
         "electricity_declared_kwh": None, "software": "test",
     }  # fmt: skip
     text = json.dumps(told, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -1,6 +1,8 @@
 """uvicorn on uvloop as every web server here runs it, with bounds."""
 
 import signal
+import socket
+import ssl
 from typing import Any
 
 import uvicorn
@@ -31,6 +33,15 @@ def config_of(app: ASGIApp, connections_max: int, **options: Any) -> uvicorn.Con
         timeout_graceful_shutdown=STOP_S,
         **options,
     )
+
+
+def serve_at(
+    config: uvicorn.Config, listener: socket.socket, context: ssl.SSLContext | None = None
+) -> None:
+    """Serve there until SIGTERM or SIGINT, by TLS if so."""
+    config.load()
+    config.ssl = context
+    uvicorn.Server(config).run(sockets=[listener])
 
 
 def take_signals() -> None:
