@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from kench.cabinet.messages.circulars import Circular, circular_body, keep_circular
 from kench.cabinet.messages.letter import Message, message_body
 from kench.cabinet.messages.store import keep_message
 from kench.cabinet.registration.application import Application
@@ -165,6 +166,13 @@ def message_to(
     body = message_body(message, "", str)
     act = sign(db, Purpose.MESSAGE, body, OFFICER_PIN, now_us=NOW_US + 3 * SECOND_US)
     return keep_message(db, act).id
+
+
+def circular_to(db: sa.Connection, circular: Circular) -> int:
+    """An officer writes to many; returns the number of the circular."""
+    body = circular_body(circular, str)
+    act = sign(db, Purpose.CIRCULAR, body, OFFICER_PIN, now_us=NOW_US + 3 * SECOND_US)
+    return keep_circular(db, act).id
 
 
 def signed_in(client: Client, path: str, pin: str = PIN) -> str:

@@ -1,1 +1,1 @@
-"""Messages of the authorised body to one participant, and what the participant answers."""
+"""Messages of the authorised body to one participant, its answers, and circulars to many."""

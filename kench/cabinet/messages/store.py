@@ -12,7 +12,13 @@ from sqlalchemy.dialects.postgresql import insert
 from kench.cabinet.login.people import PeopleRole, acting_for
 from kench.cabinet.login.tables import persons
 from kench.cabinet.messages.letter import Answer, Message
-from kench.cabinet.messages.tables import message_answers, message_reads, messages
+from kench.cabinet.messages.tables import (
+    circular_reads,
+    circular_recipients,
+    message_answers,
+    message_reads,
+    messages,
+)
 from kench.cabinet.registration.bodies import data_of
 from kench.cabinet.registration.membership import state_of
 from kench.cabinet.registration.officers import check_officer
@@ -96,11 +102,21 @@ def mark_read(db: sa.Connection, message_id: int, person_id: int, now_us: int) -
 
 
 def count_unread(db: sa.Connection, participant_id: int, person_id: int) -> int:
-    """How many messages a person who acts for the participant has not opened."""
+    """How many messages and circulars a person who acts for the participant has not opened."""
     unread = sa.select(sa.func.count()).where(
         messages.c.participant_id == participant_id, ~_opened(person_id).exists()
     )
-    return db.scalar(unread) or 0
+    sent = circular_recipients.c
+    read = sa.select(circular_reads.c.circular_id).where(
+        circular_reads.c.circular_id == sent.circular_id,
+        circular_reads.c.participant_id == participant_id,
+        circular_reads.c.person_id == person_id,
+    )
+    circulars = sa.select(sa.func.count()).where(
+        sent.participant_id == participant_id, ~read.exists()
+    )
+    both = sa.select(unread.scalar_subquery() + circulars.scalar_subquery())
+    return db.scalar(both) or 0
 
 
 def messages_of(

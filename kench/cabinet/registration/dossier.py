@@ -15,7 +15,12 @@ import msgspec
 import sqlalchemy as sa
 
 from kench.cabinet.login.people import people_of
-from kench.cabinet.messages.tables import message_answers, messages
+from kench.cabinet.messages.tables import (
+    circular_recipients,
+    circulars,
+    message_answers,
+    messages,
+)
 from kench.cabinet.registration import tables
 from kench.cabinet.registration.application import Application
 from kench.cabinet.registration.attachments import Attachment
@@ -117,6 +122,11 @@ def acts_of(db: sa.Connection, participant_id: int) -> list[SignedAct]:
         sa.select(register_extracts.c.act_id).where(
             register_extracts.c.participant_id == participant_id
         ),
+        sa.select(circulars.c.act_id)
+        .join_from(
+            circulars, circular_recipients, circular_recipients.c.circular_id == circulars.c.id
+        )
+        .where(circular_recipients.c.participant_id == participant_id),
         sa.select(messages.c.act_id).where(messages.c.participant_id == participant_id),
         sa.select(report_filings.c.act_id)
         .join_from(report_filings, reports, report_filings.c.report_id == reports.c.id)

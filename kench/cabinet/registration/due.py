@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
+from kench.cabinet.messages.circulars import tell_of_circulars
 from kench.cabinet.registration.notice_store import take_effect
 from kench.cabinet.registration.telling import tell_what_is_near
 from kench.cabinet.registration.waiting import count_waiting, read_overdue
@@ -59,6 +60,8 @@ class DueWork(Looking):
             done += step
         with self._engine.begin() as db:
             tell_what_is_near(db, now_us)
+        while self._tell_circulars(now_us):
+            pass
         with self._engine.connect() as db:
             self._tell(db, now_us)
         self._looked_on, self._looked_s = day_at(now_us), self._clock.monotonic()
@@ -72,6 +75,11 @@ class DueWork(Looking):
             if not db.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(DUE_LOCK))):
                 return 0
             return take_effect(db, now_us)
+
+    def _tell_circulars(self, now_us: int) -> int:
+        """Write a bounded number of letters of circulars; 0 where none are left to write."""
+        with self._engine.begin() as db:
+            return tell_of_circulars(db, now_us)
 
     def _tell(self, db: sa.Connection, now_us: int) -> None:
         today = day_at(now_us)

@@ -12,6 +12,7 @@ from kench.cabinet.alerts.letters import Letter
 from kench.cabinet.alerts.sending import sends_letters
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.desk.order_signing import take_order
+from kench.cabinet.messages.circulars import keep_circular
 from kench.cabinet.messages.store import keep_answer, keep_message
 from kench.cabinet.registration.application import Application
 from kench.cabinet.registration.bodies import Withdrawal, data_of
@@ -105,6 +106,10 @@ def _report_form(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
     return f"/desk/reports/forms/{put_form(db, act)}?said=form_put"
 
 
+def _circular(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    return f"/desk/circulars/{keep_circular(db, act).id}?said=circular_sent"
+
+
 OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
     {
         Purpose.APPLICATION: _application,
@@ -117,6 +122,7 @@ OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
         Purpose.EXTRACT: _extract,
         Purpose.REPORT: _report,
         Purpose.REPORT_FORM: _report_form,
+        Purpose.CIRCULAR: _circular,
         Purpose.ORDER: _order,
     }
 )

@@ -16,6 +16,7 @@ from kench.cabinet.alerts.tables import mail_addresses
 from kench.cabinet.login.people import PeopleRole, add_person
 from kench.cabinet.login.persons import know_person
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
+from kench.cabinet.messages.circulars import Circular
 from kench.cabinet.messages.store import mark_read
 from kench.cabinet.numbers.groups import group_named, move_workers
 from kench.cabinet.registration.application import Application
@@ -42,6 +43,7 @@ from tests.support.registration import (
     OFFICER_PIN,
     OTHER_PIN,
     apply,
+    circular_to,
     extracted,
     message_to,
     notified,
@@ -249,6 +251,8 @@ def _papers(db: sa.Connection) -> None:
     mark_read(db, order, know_person(db, PIN, NAMES[PIN], NOW_US).id, NOW_US)
     apply(db, APPLICANT_PIN, _application(APPLICANT_PIN, "ОсОО «Ысык-Көл Дата»", 12))
     extracted(db, 1)
+    circular = "Кыш мезгилинде электр энергиясын үнөмдөө боюнча жаңы эрежелер кошо берилди."
+    circular_to(db, Circular("Кышкы мезгилдеги эрежелер", circular))
     ask_extract(db, 2, know_person(db, OTHER_PIN, NAMES[OTHER_PIN], NOW_US).id, NOW_US)
     person = know_person(db, PIN, NAMES[PIN], NOW_US)
     typed = draft(email="?")

@@ -10,6 +10,13 @@ from kench.cabinet.alerts.figures import read_waiting
 from kench.cabinet.alerts.letters import Letter, write_to_participant
 from kench.cabinet.alerts.outbox import take_due
 from kench.cabinet.alerts.rules import rules_of
+from kench.cabinet.messages.circulars import (
+    circulars_of,
+    own_circular,
+    recipients_of,
+    tell_of_circulars,
+    told_of,
+)
 from kench.cabinet.messages.store import count_unread, messages_of
 from kench.cabinet.registration.cases import (
     case_of_participant,
@@ -31,6 +38,7 @@ from kench.cabinet.registration.regions import Region
 from kench.cabinet.registration.states import ParticipantState
 from kench.cabinet.registration.telling import tell_what_is_near
 from kench.cabinet.registration.waiting import read_overdue
+from kench.cabinet.registry.extracts import extracts_of, waiting_requests
 from kench.cabinet.registry.history import steps_of
 from kench.cabinet.registry.search import Wanted, search, search_public
 from kench.cabinet.registry.words import Where
@@ -79,6 +87,13 @@ QUERIES: dict[str, Callable[[sa.Connection], object]] = {
     "register by region": lambda db: search(db, Wanted(region=Region.NARYN)),
     "register by state": lambda db: search(db, Wanted(state=ParticipantState.EXCLUDED)),
     "public register": lambda db: search_public(db, "7"),
+    "circulars": lambda db: circulars_of(db, 1, 1, at_most=9),
+    "circular": lambda db: own_circular(db, 1, 1, 1),
+    "recipients": lambda db: recipients_of(db, 1, after=1, at_most=9),
+    "whom a circular has reached": lambda db: told_of(db, 1),
+    "letters of circulars": lambda db: tell_of_circulars(db, NOW_US),
+    "extracts": lambda db: extracts_of(db, 1),
+    "requests of extracts": waiting_requests,
     "versions": lambda db: steps_of(db, 1, str),
 }
 

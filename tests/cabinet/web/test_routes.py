@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from kench.cabinet.access.grants import Kind
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.messages.circulars import Circular
 from kench.cabinet.registration.notices import Notice
 from kench.cabinet.registration.states import NoticeKind
 from kench.pool.clock import ManualClock
@@ -30,6 +31,7 @@ from tests.support.registration import (
     NOW_US,
     OFFICER_PIN,
     OTHER_PIN,
+    circular_to,
     extracted,
     message_to,
     notified,
@@ -89,6 +91,7 @@ def things(module_database: str) -> dict[str, str]:
     with engine.begin() as db:
         put_officer(db)
         whose = registered(db)
+        circular_to(db, Circular("Rules", "New ones."))
         registered(db, OTHER_PIN)
         assert notified(db, Notice(kind=NoticeKind.EXIT, participant=whose, day=day)) == 1
         message_to(db, whose)

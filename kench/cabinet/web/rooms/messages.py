@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from kench.cabinet.login.people import ActsFor, PeopleRole
+from kench.cabinet.messages.circulars import circulars_of
 from kench.cabinet.messages.letter import (
     Answer,
     Message,
@@ -39,7 +40,7 @@ from kench.cabinet.web.visit import CabinetHere, Entered, Officer, Registrar, Vi
 from kench.cabinet.words.catalogues import N_
 from kench.pool.register import participants
 
-SHOWN = 50
+SHOWN, CIRCULARS = 50, 20
 SAID["message_sent"] = Said(N_("The message is signed and sent."))
 SAID["message_answered"] = Said(N_("Your answer is signed and sent."))
 TABS.append(Tab("messages", N_("Messages")))
@@ -56,15 +57,18 @@ def show_messages(  # noqa: PLR0913, PLR0917 - who, where, what
     login: Entered,
     acts: Acting,
     before: Before = FIRST,
+    circulars_before: Before = FIRST,
 ) -> Response:
-    """List them, those that this person has not opened marked."""
+    """List them and circulars, those that this person has not opened marked."""
+    whose, person_id = acts.participant_id, login.person.id
     with cabinet.reading.connect() as db:
-        lines = messages_of(
-            db, acts.participant_id, login.person.id, before=before, at_most=SHOWN + 1
-        )
+        lines = messages_of(db, whose, person_id, before=before, at_most=SHOWN + 1)
+        many = circulars_of(db, whose, person_id, before=circulars_before, at_most=CIRCULARS + 1)
     return render_room(
-        request, visit, acts, "messages/list.html", lines=lines[:SHOWN], older=_older(lines)
-    )
+        request, visit, acts, "messages/list.html", lines=lines[:SHOWN], older=_older(lines),
+        circulars=many[:CIRCULARS],
+        older_circulars=many[CIRCULARS - 1].id if len(many) > CIRCULARS else None,
+    )  # fmt: skip
 
 
 @room.get("/p/{participant_id}/messages/{number}")
