@@ -61,6 +61,7 @@ ROOTS = {
     ),
     "backup": Root("kench.commands.backup", "write a backup that its certificate's owner can open"),
     "restore": Root("kench.commands.restore", "open a backup, into a folder that is empty"),
+    "standby": Root("kench.commands.standby", "make, run, look at and promote a standby"),
     "verify": Root("kench.commands.verify", "recompute everything from journal and chain"),
 }
 

@@ -5,6 +5,7 @@ Nothing here keeps two processes from doing this at once: `kench.pool.postgres` 
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shlex
@@ -49,7 +50,11 @@ OPTIONS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "cluster_name": "kench",
+    # A standby or an archive that stays away must not fill the disk: it is made anew then.
+    "max_slot_wal_keep_size": "8GB",
 }
+OPTIONS_NAME = "options.json"
+"""Beside the cluster: what its server is started with besides (`postgres_replication`)."""
 
 log = structlog.get_logger("postgres")
 
@@ -85,7 +90,10 @@ class Cluster:
     def url(self, database: str = DATABASE) -> str:
         """URL of one of its databases, through the socket that the running server names."""
         host = quote(str(self._socket_directory()), safe="")
-        return f"postgresql://{SUPERUSER}@/{database}?host={host}"
+        lines = self._postmaster_lines()
+        # The socket's name has the port in it, which is another where the server listens too.
+        port = f"&port={lines[3]}" if len(lines) > 3 and lines[3] not in {"", "5432"} else ""
+        return f"postgresql://{SUPERUSER}@/{database}?host={host}{port}"
 
     def bring_up(self) -> None:
         """See that the cluster exists, that its server runs and answers, and has our database."""
@@ -179,13 +187,20 @@ class Cluster:
         if self._account is not None:
             os.chown(self.log_file, self._account.uid, self._account.gid)
         directory = '"' + str(self._make_socket_directory()).replace('"', '""') + '"'
-        options = OPTIONS | {"unix_socket_directories": directory}
+        options = OPTIONS | self._more_options() | {"unix_socket_directories": directory}
         words = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
         # Short names, since pg_ctl puts them into a shell's line without proper quotes.
         self._run(
             "pg_ctl", "start", "-D", self._cluster.name, "-l", self.log_file.name, "-o", words,
             "-w", "-t", str(round(self._start_timeout_s)),
         )  # fmt: skip
+
+    def _more_options(self) -> dict[str, str]:
+        try:
+            found: dict[str, str] = json.loads((self._home / OPTIONS_NAME).read_text())
+        except FileNotFoundError:
+            return {}
+        return found
 
     def _make_socket_directory(self) -> Path:
         """The cluster itself; for a path too long, a temporary folder that only we may enter."""

@@ -1,0 +1,144 @@
+"""`kench standby`: make one, have it follow, look at it, have it lead."""
+
+import json
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from kench.backup.errors import RestoreError
+from kench.backup.journals import journal_folders
+from kench.backup.standby.founding import found
+from kench.backup.standby.promoting import Promoted, promote
+from kench.backup.standby.receiving import Receiver
+from kench.backup.standby.told import read_told
+from kench.pool.clock import Clock, SystemClock
+from kench.pool.journal.mark import read_mark
+from kench.pool.moments import moment_text
+from kench.pool.postgres import EmbeddedPostgres
+from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+from kench.pool.settings import Settings
+from kench.pool.shipping.generation import read_generation
+from kench.pool.shipping.leading import FOLLOWING, tls_of
+
+ROLE = "standby"
+LOOK_S = 0.5
+REVIVE_S = 5.0
+STEPS = {
+    "init": "make an empty folder follow a main machine's database",
+    "serve": "take journals and follow the database, until it leads",
+    "status": "print what is here, as JSON",
+    "promote": "lead from now on; the old main machine is shut out",
+}
+
+
+def main() -> None:
+    """Run one step."""
+    parser = command(
+        ROLE,
+        "A second machine that has every acknowledged share and the database (docs/backup.md):\n"
+        + "\n".join(f"  {name:<8} {words}" for name, words in STEPS.items()),
+        example="kench standby init --data /var/lib/kench --from "
+        "postgresql://kench_replica@main.example:5433/kench\n"
+        "  kench standby serve --data /var/lib/kench\n"
+        "  kench standby promote --data /var/lib/kench",
+    )
+    parser.add_argument("step", choices=STEPS, metavar="STEP", help="one of the above")
+    parser.add_argument(
+        "--from", dest="source", metavar="URL", help="init: the main machine's database, or folder"
+    )
+    parser.add_argument("--standby-listen", metavar="HOST:PORT", help="serve: where fronts ship to")
+    given = parser.parse_args()
+    if (given.source is None) is (given.step == "init"):
+        parser.error("init, and nothing else, needs --from")
+    settings = settings_of(given)
+    start_logging(ROLE)
+    if given.step == "init":
+        found(settings, given.source)
+        print(f"kench standby: {settings.data_dir} follows; run `kench standby serve` there")
+    elif given.step == "serve":
+        _serve(settings, SystemClock())
+    elif given.step == "status":
+        print(json.dumps(_status(settings.data_dir)))
+    else:
+        _tell(settings, promote(settings, SystemClock()))
+
+
+def _serve(settings: Settings, clock: Clock) -> None:
+    data = settings.data_dir
+    if not data.is_dir():
+        raise RestoreError(f"{data} is not there: make it with `kench standby init`")
+    if not (data / FOLLOWING).exists() and any(journal_folders(data / "journal")):
+        # It led, or leads: it only says so to machines that do not know.
+        sys.stderr.write("kench standby: this folder leads; fronts of others are turned away\n")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    server = EmbeddedPostgres(data)
+    held = server.exists
+    if held:
+        server.start()
+    receiver = Receiver(data, settings.standby_listen, tls_of(settings), clock)
+    receiver.start()
+    announce(ROLE, f"journals at {receiver.address[0]}:{receiver.address[1]}")
+    announce(ROLE, "ready")
+    revived = clock.monotonic()
+    try:
+        while not stop.wait(LOOK_S):
+            receiver.look()
+            if held and clock.monotonic() - revived > REVIVE_S:
+                revived = clock.monotonic()
+                server.start()
+    finally:
+        receiver.stop()
+        server.stop(spare_clients=True)
+
+
+def _status(data: Path) -> dict[str, object]:
+    journals = []
+    for folder in journal_folders(data / "journal"):
+        mark, told = read_mark(folder), read_told(data, int(folder.name))
+        journals.append(
+            {
+                "instance": int(folder.name),
+                "records": mark.records,
+                "complete_up_to": moment_text(mark.watermark_us),
+                "main_has": told.durable,
+                "heard": moment_text(told.heard_us),
+                "synchronous": told.is_sync,
+            }
+        )
+    return {
+        "generation": read_generation(data),
+        "follows": (data / FOLLOWING).exists(),
+        "journals": journals,
+    }
+
+
+def _tell(settings: Settings, promoted: Promoted) -> None:
+    for one in promoted.journals:
+        mode = "synchronously" if one.told.is_sync else "asynchronously"
+        heard = moment_text(one.told.heard_us) if one.told.heard_us else "never"
+        last = moment_text(one.last_us) if one.last_us else "none"
+        print(
+            f"journal {one.instance}: {one.records} shares, the last of {last}; shipped {mode}, "
+            f"main machine heard last {heard}"
+        )
+        if one.lost:
+            print(
+                f"journal {one.instance}: {one.lost} shares that the books have are not here: find "
+                "the old main machine's files (docs/backup.md)"
+            )
+    lost = sum(one.lost for one in promoted.journals)
+    settled = "no database here" if promoted.totals is None else (
+        f"{sum(promoted.totals.positions.values())} shares and {promoted.totals.transfers} "
+        "transfers booked"
+    )  # fmt: skip
+    print(
+        f"kench standby: {settings.data_dir} leads as generation {promoted.generation} after "
+        f"{promoted.took_s:.2f} s; {settled}, {lost} known to be lost"
+    )
+
+
+if __name__ == "__main__":
+    run_root(ROLE, main)
