@@ -23,6 +23,7 @@ BENCHMARKS = (
     "split",
     "cabinet",
     "books",
+    "income",
     "proofs",
     "totals",
 )

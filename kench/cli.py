@@ -50,6 +50,9 @@ ROOTS = {
     "order": Root("kench.commands.order", "draft, propose, sign and show orders of the rules"),
     "trail": Root("kench.commands.trail", "verify, export and check the trail of the cabinet"),
     "payout": Root("kench.commands.payout", "pay participants by the bank, and take its answers"),
+    "income": Root(
+        "kench.commands.income", "form, compare and hand over income records for the tax service"
+    ),
     "statement": Root("kench.commands.statement", "write a participant's month as evidence"),
     "migrate": Root("kench.commands.migrate", "bring the database's schema to this version"),
     "status": Root("kench.commands.status", "show what the pool holds and does"),

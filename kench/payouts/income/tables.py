@@ -87,7 +87,8 @@ income_participants = sa.table(
     *(
         sa.column(name)
         for name in (
-            "participant_id", "name", "tax_number", "kind", "certificate", "planned_kwh_month",
+            "participant_id", "name", "tax_number", "kind", "address", "certificate",
+            "planned_kwh_month",
         )
     ),
 )  # fmt: skip

@@ -37,8 +37,8 @@ def fill_month(database: str) -> list[int]:
     return who
 
 
-def opened(database: str, role: Role = Role.SETTLE) -> sa.Engine:
-    """An engine as one of the roles."""
+def opened(database: str, role: Role | None = Role.SETTLE) -> sa.Engine:
+    """An engine as one of the roles; as the owner of all for none."""
     return open_engine(database, role, application_name="test")
 
 

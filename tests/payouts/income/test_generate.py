@@ -4,7 +4,6 @@ import threading
 from datetime import UTC, date, datetime
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from kench.payouts.income.errors import IncomeNotTiedError
@@ -116,7 +115,7 @@ def test_who_was_renamed_or_excluded_keeps_records_and_gets_those_still_due(data
     with engine.begin() as db:
         rename_participant(db, who[0], "ОсОО «Жаңы»")
     engine.dispose()
-    owner = sa.create_engine(database.replace("postgresql", "postgresql+psycopg2", 1))
+    owner = opened(database, None)
     with owner.begin() as db:
         remove_participant(db, who[0])
     owner.dispose()
@@ -166,9 +165,7 @@ def test_what_was_written_off_is_told_and_is_no_sale(database: str) -> None:
 def test_nobody_changes_what_was_handed_over(
     module_database: str, role: Role | None, statement: str
 ) -> None:
-    engine = opened(module_database, role) if role else sa.create_engine(
-        module_database.replace("postgresql", "postgresql+psycopg2", 1)
-    )  # fmt: skip
+    engine = opened(module_database, role)
     with pytest.raises(DBAPIError) as refused, engine.begin() as db:
         db.exec_driver_sql(statement)
     assert isinstance(refused.value, (IntegrityError, ProgrammingError))

@@ -106,7 +106,7 @@ CREATE TABLE income_records (
     day              date NOT NULL,
     asset            text NOT NULL CHECK (asset = 'BTC'),
     doc_type         text NOT NULL CHECK (doc_type IN ('new', 'correct', 'delete')),
-    corrects         text UNIQUE REFERENCES income_records (doc_ref),
+    corrects         text REFERENCES income_records (doc_ref),
     accrued_sat      bigint NOT NULL CHECK (accrued_sat >= 0),
     sold_sat         bigint NOT NULL CHECK (sold_sat >= 0),
     gross_tyiyn      bigint NOT NULL CHECK (gross_tyiyn >= 0),
@@ -121,12 +121,14 @@ CREATE TABLE income_records (
     CHECK ((doc_type = 'new') = (corrects IS NULL)),
     CHECK (gross_tyiyn = venue_fee_tyiyn + pool_fee_tyiyn + net_tyiyn),
     CHECK (period = to_char(day, 'YYYY-MM')),
-    CHECK (doc_ref ~ ('^KG-' || period || '-' || participant_id || '-' || to_char(day, 'YYYY-MM-DD')
-        || '-[1-9][0-9]{0,5}$')),
+    CHECK (starts_with(doc_ref, 'KG-' || period || '-' || participant_id || '-'
+        || to_char(day, 'YYYY-MM-DD') || '-') AND doc_ref ~ '[0-9]-[1-9][0-9]{0,5}$'),
     CHECK (corrects IS NULL OR corrects <> doc_ref)
 );
 CREATE UNIQUE INDEX income_records_begin ON income_records (participant_id, day, asset)
     WHERE doc_type = 'new';
+CREATE UNIQUE INDEX income_records_corrected ON income_records (corrects)
+    WHERE corrects IS NOT NULL;
 CREATE INDEX income_records_of ON income_records (participant_id, period, sequence);
 CREATE INDEX income_records_by_period ON income_records (period, sequence);
 CREATE INDEX income_corrections ON income_records (sequence) WHERE doc_type <> 'new';
@@ -184,6 +186,7 @@ CREATE VIEW income_participants AS
     SELECT participants.id AS participant_id, participants.name,
         entry.content #>> '{applicant,tax_number}' AS tax_number,
         entry.content #>> '{applicant,kind}' AS kind,
+        entry.content #>> '{applicant,address}' AS address,
         entry.content #>> '{certificate,number}' AS certificate,
         (SELECT sum((machine ->> 'planned_kwh_month')::numeric)::bigint
          FROM jsonb_array_elements(entry.content -> 'equipment') AS machine) AS planned_kwh_month

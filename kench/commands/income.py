@@ -1,0 +1,168 @@
+"""`kench income`: records for the tax service, formed, listed, compared, corrected, handed over."""
+
+import argparse
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+from rich import box
+from rich.table import Table
+
+from kench.commands.showing import action_of, table_text
+from kench.payouts.income.correct import correct
+from kench.payouts.income.generate import generate
+from kench.payouts.income.periods import list_periods, period_state
+from kench.payouts.income.rates import BYTES_MAX, RatesRefusedError, import_rates, read_rates
+from kench.payouts.income.reconcile import compare
+from kench.pool.clock import Clock, SystemClock
+from kench.pool.database import Role, one_transaction
+from kench.pool.moments import moment_of
+from kench.pool.postgres import database_url
+from kench.pool.roots import command, run_root, settings_of, start_logging
+from kench.pool.settings import Settings
+
+ROLE = "income"
+Action = Callable[[sa.Connection, argparse.Namespace, Settings, Clock], tuple[str, int]]
+
+
+def main() -> int:
+    """Run one action; 1 where something differs."""
+    arguments = _parser().parse_args()
+    settings = settings_of(arguments)
+    start_logging(ROLE)
+    role, action = ACTIONS[arguments.action]
+    with (
+        database_url(settings) as url,
+        one_transaction(url, role, application_name="kench income") as db,
+    ):
+        said, status = action(db, arguments, settings, SystemClock())
+    # Only now is it committed, and may be told.
+    if said:
+        print(said)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = command(
+        ROLE,
+        "Form the participants' income records for the tax service, compare them with the books,\n"
+        "correct them by further documents, and write them to a file.",
+        example="kench income reconcile 2026-10",
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    making = action_of(
+        actions, "generate", "form what a period lacks, of days that are over",
+        "kench income generate 2026-10",
+    )  # fmt: skip
+    listing = action_of(
+        actions, "list", "show all periods, or what one holds", "kench income list --json"
+    )
+    comparing = action_of(
+        actions, "reconcile", "compare records, ledger, lots and fills; 1 where they differ",
+        "kench income reconcile 2026-10",
+    )  # fmt: skip
+    for one in (making, comparing):
+        one.add_argument("period", metavar="PERIOD", help="a month such as 2026-10")
+    listing.add_argument("period", nargs="?", metavar="PERIOD", help="a month such as 2026-10")
+    for one in (listing, comparing):
+        one.add_argument("--json", action="store_true", help="print JSON")
+    correcting = action_of(
+        actions, "correct", "correct a record by what books and register say now",
+        "kench income correct KG-2026-10-7-2026-10-05-1",
+    )  # fmt: skip
+    correcting.add_argument("doc_ref", metavar="DOC_REF", help="name of the record")
+    rates = action_of(
+        actions, "rates", "import a table of the National Bank's official rates",
+        "kench income rates daily.xml",
+    )  # fmt: skip
+    rates.add_argument("file", type=Path, metavar="FILE")
+    return parser
+
+
+def _generate(
+    db: sa.Connection, arguments: argparse.Namespace, _settings: Settings, clock: Clock
+) -> tuple[str, int]:
+    made = generate(db, arguments.period, clock.now_us())
+    until = f"up to {made.until}" if made.until else "no day of it is over"
+    return f"{made.period}: {made.records} records formed of {made.days} days, {until}", 0
+
+
+def _list(
+    db: sa.Connection, arguments: argparse.Namespace, _settings: Settings, _clock: Clock
+) -> tuple[str, int]:
+    periods = [arguments.period] if arguments.period else list_periods(db)
+    states = [period_state(db, period) for period in periods]
+    if arguments.json:
+        return msgspec.json.encode(states).decode(), 0
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("period", "state", "documents", "participants", "mined, sat", "sold, sat",
+                    "net, tyiyn", "paid, tyiyn"):  # fmt: skip
+        table.add_column(heading, justify="left" if heading in {"period", "state"} else "right")
+    for one in states:
+        sums = one.summary.totals
+        table.add_row(
+            one.period, one.state.value, str(one.summary.records), str(one.summary.participants),
+            str(sums.accrued_sat), str(sums.sold_sat), str(sums.net_tyiyn), str(sums.paid_tyiyn),
+        )  # fmt: skip
+    return table_text(table), 0
+
+
+def _reconcile(
+    db: sa.Connection, arguments: argparse.Namespace, _settings: Settings, clock: Clock
+) -> tuple[str, int]:
+    found = compare(db, arguments.period, clock.now_us())
+    status = 1 if found.differences else 0
+    if arguments.json:
+        said = {"period": found.period, "totals": found.totals,
+                "differences": [one.words() for one in found.differences]}  # fmt: skip
+        return json.dumps(said), status
+    lines = [one.words() for one in found.differences]
+    lines.append(_totals(found.totals))
+    count = len(found.differences)
+    lines.append(f"kench income: {f'{count} differences' if count else 'nothing differs'}")
+    return "\n".join(lines), status
+
+
+def _totals(totals: Mapping[str, Mapping[str, int]]) -> str:
+    sources = ("records", "nobody", "ledger", "books", "fills")
+    table = Table("", *sources, box=box.SIMPLE_HEAD)
+    for name, row in totals.items():
+        table.add_row(name, *(str(row[one]) if one in row else "" for one in sources))
+    return table_text(table)
+
+
+def _correct(
+    db: sa.Connection, arguments: argparse.Namespace, _settings: Settings, clock: Clock
+) -> tuple[str, int]:
+    made = correct(db, arguments.doc_ref, moment_of(clock.now_us()))
+    return f"{made.doc_ref} ({made.doc_type.value}) stands for {arguments.doc_ref} now", 0
+
+
+def _rates(
+    db: sa.Connection, arguments: argparse.Namespace, _settings: Settings, clock: Clock
+) -> tuple[str, int]:
+    try:
+        with arguments.file.open("rb") as file:
+            raw = file.read(BYTES_MAX + 1)
+    except OSError as error:
+        raise RatesRefusedError(
+            f"cannot read {arguments.file} ({error.strerror}): give another FILE"
+        ) from error
+    rates = read_rates(raw)
+    added = import_rates(db, rates, moment_of(clock.now_us()))
+    return f"{len(rates)} rates of {rates[0].day}, {added} of them new", 0
+
+
+ACTIONS: Mapping[str, tuple[Role, Action]] = {
+    "generate": (Role.SETTLE, _generate),
+    "list": (Role.READ, _list),
+    "reconcile": (Role.READ, _reconcile),
+    "correct": (Role.SETTLE, _correct),
+    "rates": (Role.SETTLE, _rates),
+}
+
+
+if __name__ == "__main__":
+    run_root(ROLE, main)
