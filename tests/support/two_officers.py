@@ -2,11 +2,15 @@
 
 import sqlalchemy as sa
 
+from kench.cabinet.desk.order_drafts import save_draft
+from kench.cabinet.login.persons import know_person
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.signing.closing import close_request
 from kench.cabinet.signing.requests import open_document
 from kench.cabinet.signing.wording import Purpose
+from kench.pool.orders.document import Document
 from kench.pool.orders.officer_roles import OfficerRole
+from kench.pool.orders.register import propose
 from tests.support.registration import DRAW, NOW_US, put_officer, verifier_at
 from tests.support.signing import BROWSER, SECOND_US, enter, signer
 
@@ -47,3 +51,11 @@ def sign_document(
     )  # fmt: skip
     assert isinstance(closed, SignedAct), closed
     return closed
+
+
+def orders_at_desk(db: sa.Connection, drafted: Document, proposed: Document, pin: str) -> None:
+    """Leave the first order as draft 1, and the second as one that waits for signatures."""
+    person = know_person(db, pin, "Гүлнара Эсенова", NOW_US)
+    assert save_draft(db, drafted, person.id, NOW_US) == 1
+    verifier = verifier_at()
+    propose(db, verifier, proposed.content, tip_height=1, now_us=NOW_US)  # type: ignore[arg-type]

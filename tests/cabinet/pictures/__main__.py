@@ -79,6 +79,7 @@ def _world() -> Iterator[tuple[Cabinet, World]]:
                 url, clock=ManualClock(NOW_US), verifier=verifier_at(),
                 alerts_smtp_host="127.0.0.1",
             ) as cabinet:  # fmt: skip
+                cabinet.orders.load()
                 yield cabinet, world
         finally:
             server.stop()

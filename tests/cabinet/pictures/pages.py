@@ -45,6 +45,7 @@ class Room(NamedTuple):
 
 
 _P = "/p/{participant_id}"
+_DRAFT = "/desk/orders/drafts/{number}"
 _DESK = "/desk/participants/{number}"
 _BLOCK = _P + "/blocks/{block_hash}"
 
@@ -113,6 +114,15 @@ GALLERY = (
         Picture("desk-circulars", "/desk/circulars", "Circulars to many", OFFICER_PIN),
         Picture("desk-circular", "/desk/circulars/{number}", "Who has opened one", OFFICER_PIN),
         Picture("desk-message", "/desk/messages/{number}", "Who has opened it", OFFICER_PIN),
+        Picture("desk-orders", "/desk/orders", "In force, coming, to be signed", OFFICER_PIN),
+        Picture("desk-order", "/desk/orders/{number}", "An order, and who signed it", OFFICER_PIN),
+        Picture("desk-order-new", "/desk/orders/new", "The form of an order", OFFICER_PIN),
+        Picture("desk-draft", _DRAFT, "A draft against what is in force", OFFICER_PIN),
+        Picture("desk-draft-edit", _DRAFT + "/edit", "The form of a draft", OFFICER_PIN),
+        Picture("desk-draft-simulation", _DRAFT + "/simulation",
+                "What it would have changed in 30 days", OFFICER_PIN),
+        Picture("desk-order-simulation", "/desk/orders/{number}/simulation",
+                "The same of an order that waits", OFFICER_PIN, number=2),
         Picture("desk-officers", "/desk/officers", "Officers and their roles", OFFICER_PIN),
     )),
 )  # fmt: skip

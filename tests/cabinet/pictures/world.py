@@ -33,6 +33,7 @@ from kench.pool.database import open_engine
 from kench.pool.moments import midnight_us, moment_of
 from kench.pool.tokens import TokenRefusal, make_token, revoke_token
 from tests.cabinet.money import SETTLED, TECHNICIAN_PIN, fill_money
+from tests.cabinet.pictures.orders_world import SECOND_OFFICER_PIN, add_orders
 from tests.payouts.proofs.samples import KEY, SALT_SOURCE, signed_manifest
 from tests.support.applications import ROW, TODAY, application, attachment, draft
 from tests.support.grants import granted
@@ -63,6 +64,7 @@ NAMES = {
     ACCOUNTANT_PIN: "Нургүл Токтобаева",
     APPLICANT_PIN: "Талант Кадыров",
     OFFICER_PIN: "Гүлнара Эсенова",
+    SECOND_OFFICER_PIN: "Азамат Токоев",
 }
 SITES = ("Бишкек, Чүй проспектиси, 1", "Нарын, Ленин көчөсү, 14")
 SITE_REGIONS = ("KG-GB", "KG-N")
@@ -114,6 +116,7 @@ def make_world(database: str) -> World:
         _tokens(db)
         _papers(db)
         _trail(db)
+        add_orders(db)
         for pin, name in NAMES.items():
             know_person(db, pin, name, NOW_US)
     engine.dispose()

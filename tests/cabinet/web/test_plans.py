@@ -46,7 +46,8 @@ BOOKS = {
 }  # fmt: skip
 """Filled by what the test of pages about money fills them by."""
 SMALL = {
-    "account_classes", "alembic_version", "application_queue", "front_ends", "ledger_flows",
+    "account_classes", "alembic_version", "application_queue", "countersignatures", "front_ends",
+    "ledger_flows", "order_drafts", "report_forms",
     "lot_ways", "notice_queue", "officer_roles", "officers", "order_acceptances", "orders",
     "pool_live", "settlement", "statistics_rollups",
 }  # fmt: skip
@@ -118,6 +119,8 @@ KNOWN = {
     ),
 }
 """They read a whole table and may: what the front page shows, read once for all its visitors."""
+SIMULATION = "/* simulation */"
+"""Stands in what an order's simulation asks: of all participants' days, once, in a turn of few."""
 STATEMENTS_MIN = 130
 """So many different ones are sent at least, or the rooms were not let in."""
 PARTIAL = """
@@ -275,7 +278,8 @@ def test_no_statement_reads_a_whole_table(cabinet: Cabinet, filled: dict[str, st
         db.exec_driver_sql("SET LOCAL random_page_cost = 1.1")
         for statement, parameters in asked.items():
             found = whole_reads_of(db, statement, parameters or ())
-            if found and " ".join(statement.split()) not in KNOWN:
+            known = SIMULATION in statement or " ".join(statement.split()) in KNOWN
+            if found and not known:
                 faults.append(f"{sorted(found)} by {statement}\nwith {parameters}")
     assert not faults, "\n\n".join(faults)
 

@@ -26,6 +26,7 @@ from kench.pool.tokens import make_token
 from tests.support.cabinet import Client, cabinet_of, client_in, client_of, routes_of
 from tests.support.entering import asked
 from tests.support.grants import BLOCK_HASH, credit_block, granted
+from tests.support.orders import DEMO_RULES, document
 from tests.support.pki import PIN
 from tests.support.registration import (
     NOW_US,
@@ -40,6 +41,7 @@ from tests.support.registration import (
     verifier_at,
 )
 from tests.support.signing import SECOND_US
+from tests.support.two_officers import orders_at_desk
 
 
 class Guard(Enum):
@@ -96,6 +98,8 @@ def things(module_database: str) -> dict[str, str]:
         assert notified(db, Notice(kind=NoticeKind.EXIT, participant=whose, day=day)) == 1
         message_to(db, whose)
         extracted(db, whose)
+        order = document(1, DEMO_RULES, height=150, moment_us=NOW_US + 10**12)
+        orders_at_desk(db, order, order, OFFICER_PIN)
         worker = ensure_worker(db, whose, "rig1", 100)
         assert isinstance(make_token(db, whose), str)
         granted(db, whose, Kind.LINK, now_us=NOW_US)

@@ -98,6 +98,12 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON lot_wish_ends
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 """
 
+# What a simulation asks about the last days.
+INDEXES = """
+CREATE INDEX screenings_at ON screenings (at);
+CREATE INDEX payout_batches_made ON payout_batches (made_at);
+"""
+
 GRANTS = """
 GRANT SELECT, INSERT ON order_drafts, lot_wishes TO kench_cabinet;
 GRANT INSERT ON orders, order_signatures, order_evidence, order_acceptances TO kench_cabinet;
@@ -112,7 +118,7 @@ GRANT SELECT ON order_drafts TO kench_read;
 
 def upgrade() -> None:
     """Make the tables, their rules, and grant."""
-    for statements in (DRAFTS, SIGNING, WISHES, GRANTS):
+    for statements in (DRAFTS, SIGNING, WISHES, INDEXES, GRANTS):
         op.execute(statements)
 
 
