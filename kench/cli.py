@@ -64,6 +64,7 @@ ROOTS = {
     ),
     "backup": Root("kench.commands.backup", "write a backup that its certificate's owner can open"),
     "restore": Root("kench.commands.restore", "open a backup, into a folder that is empty"),
+    "archive": Root("kench.commands.archive", "stream the database's WAL into a folder"),
     "standby": Root("kench.commands.standby", "make, run, look at and promote a standby"),
     "verify": Root("kench.commands.verify", "recompute everything from journal and chain"),
 }

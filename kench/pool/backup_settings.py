@@ -16,7 +16,11 @@ class BackupSettings(BaseModel):
     """Backup: folder of `pg_dump` and `pg_restore` for a database by `database_url`, as new as that
     server or newer. Unset: those that come with Kench (18)."""
 
-    @field_validator("backup_postgres_bin")
+    postgres_wal_archive: Path | None = None
+    """Backup: folder, best on another disk, into which `kench archive` streams what PostgreSQL
+    writes; `kench up` runs it. Unset: no restore to a moment between two backups."""
+
+    @field_validator("backup_postgres_bin", "postgres_wal_archive")
     @classmethod
     def _resolve_backup_path(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()

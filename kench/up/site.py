@@ -37,6 +37,7 @@ MINER_NICE = 10
 # Together with the database's they stay below the ten seconds that a stop may take.
 STOP_S = {
     "mine": 0.5,
+    "archive": 2.0,
     "cabinet": 2.5,
     "stratum": 2.5,
     "sell": 2.5,
@@ -117,7 +118,7 @@ class Site:
         settle = self._part("settle", self._data_flag(), self._variables)
         market = self._market.parts(self._variables, settings)
         self._cabinet = self._part("cabinet", self._data_flag(), self._variables)
-        for group in ([*market, settle], [*self._sale(), stratum, self._cabinet]):
+        for group in ([*market, settle], [*self._archive(), *self._sale(), stratum, self._cabinet]):
             for at, part in enumerate(group):
                 self._supervisor.start(part, stop_s=STOP_S[part.role], beside=at > 0)
         for part in (stratum, *market):
@@ -219,6 +220,12 @@ class Site:
         environment = {**base_environment(), "KENCH_MINE_PASSWORD": login.password}
         miner = self._part("mine", [url, login.user, "-", *flags], environment)
         self._supervisor.start(miner, stop_s=STOP_S["mine"])
+
+    def _archive(self) -> list[Part]:
+        """Return the part that keeps the database's WAL, where a folder is set for it."""
+        if self._settings.postgres_wal_archive is None:
+            return []
+        return [self._part("archive", self._data_flag(), self._variables)]
 
     def _sale(self) -> list[Part]:
         """Return the part that sells, where there is a venue to sell on."""

@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from kench.backup.archiving import prepare_archive
 from kench.backup.checking import VerdictError, check_backup
 from kench.backup.dumping import Source
 from kench.backup.errors import BackupDamagedError, BackupError, RestoreError
 from kench.backup.making import Plan, make_backup
+from kench.backup.recovery import Recovery
 from kench.backup.restoring import Order, restore
 from kench.backup.sealing import recipient_flags
 from kench.backup.totals import Totals, check_behind, check_between
@@ -25,6 +27,7 @@ from kench.pool.journal.mark import read_mark
 from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.settings import Settings
 from tests.payouts.journals import JournalBuilder
+from tests.support.site import await_that
 
 OPENSSL = Path("/usr/bin/openssl")
 CONFIG = 'bank_holder = "ОсОО Кен"\nnode_urls = ["http://user:word@127.0.0.1:1"]\nban_s = 60\n'
@@ -187,3 +190,47 @@ def test_nothing_is_restored_over_anything_or_from_strangers(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full"]
     with pytest.raises(BackupError, match="there already"):
         pool.back_up(backup)
+
+
+def rows(url: str, statement: str) -> list[str]:
+    """What a statement says, run by itself."""
+    engine = open_engine(url, application_name="test")
+    try:
+        with engine.begin() as connection:
+            result = connection.exec_driver_sql(statement)
+            return [str(row[0]) for row in result] if result.returns_rows else []
+    finally:
+        engine.dispose()
+
+
+def test_a_moment_between_two_backups_is_restored_from_the_wal_archive(
+    pool: Pool, tmp_path: Path
+) -> None:
+    archive = tmp_path / "wal"
+    receiving = prepare_archive(pool.url, archive, None, SystemClock())
+    with subprocess.Popen(receiving.argv, env=receiving.environment) as process:
+        path = pool.back_up(tmp_path / "base.backup")
+        rows(pool.url, "CREATE TABLE moments (name text)")
+        rows(pool.url, "INSERT INTO moments VALUES ('before')")
+        (moment,) = rows(pool.url, "SELECT (extract(epoch FROM clock_timestamp()) * 1e6)::bigint")
+        rows(pool.url, "SELECT pg_switch_wal()")
+        rows(pool.url, "INSERT INTO moments VALUES ('after')")
+        (end,) = rows(pool.url, "SELECT pg_current_wal_flush_lsn()")
+        kept = f"SELECT bool_and(flush_lsn >= '{end}') FROM pg_stat_replication"
+        await_that(lambda: rows(pool.url, kept) == ["True"])
+        # As a kill of `kench up` ends it: what is in the folder must do.
+        process.kill()
+    data = tmp_path / "then"
+    recovery = Recovery(archive, int(moment))
+    restored = restore(pool.order(path, data, recovery=recovery), quiet)
+    assert restored.totals.positions == {0: 21}
+    server = EmbeddedPostgres(data)
+    assert rows(server.start(), "SELECT name FROM moments") == ["before"]
+    server.stop()
+    rows(pool.url, "DROP TABLE moments")
+    # A gap is told, not passed over.
+    segments = sorted(archive.glob("????????????????????????"))
+    assert len(segments) >= 2
+    segments[-1].unlink()
+    with pytest.raises(RestoreError, match="has a gap: 1 segments"):
+        restore(pool.order(path, tmp_path / "gap", recovery=recovery), quiet)
