@@ -23,6 +23,7 @@ from kench.cabinet.web.rooms import (
     blocks,
     circulars,
     connection,
+    country,
     dashboard,
     desk,
     dossier,
@@ -73,6 +74,7 @@ ROOMS: tuple[APIRouter, ...] = (
     desk.room,
     duties.room,
     register.room,
+    country.room,
     own_entry.room,
     public_register.room,
     orders.room,
@@ -122,6 +124,7 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
     app.state.pages = Pages(assets)
     app.state.making = Making()
     app.state.public = front.keep_public(cabinet)
+    app.state.country = country.KeptCountry(cabinet)
     app.state.public_register = public_register.PublicRegister()
     app.include_router(health.room)
     for room in ROOMS:

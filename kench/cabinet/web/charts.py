@@ -39,7 +39,7 @@ class Drawing:
 
 def drawing_of(series: Series, formats: Formats) -> Drawing:
     """Draw a series."""
-    top = _nice_top(max((point.hashrate for point in series.points), default=0.0))
+    top = nice_top(max((point.hashrate for point in series.points), default=0.0))
     count = len(series.points)
 
     def x(index: float) -> float:
@@ -63,7 +63,7 @@ def drawing_of(series: Series, formats: Formats) -> Drawing:
     )
 
 
-def _nice_top(most: float) -> float:
+def nice_top(most: float) -> float:
     """Return a round number that is no less than the most, to be the top of the axis."""
     size = 1.0
     while size * NICE[-1] < most:

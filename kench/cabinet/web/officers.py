@@ -20,7 +20,9 @@ from kench.pool.signature.certificates import CertificateChecker
 from kench.pool.web.bodies import BoundBodies
 
 BESIDE = (officers.room, language.room, sign.room, account.room)
-SHARED = ("metrics", "pages", "making", "guard", "signing_counts", "outcomes")
+SHARED = (
+    "metrics", "pages", "making", "guard", "signing_counts", "outcomes", "public", "country",
+)  # fmt: skip
 """What it has in common with the cabinet: counts and bounds are of the process."""
 
 

@@ -10,7 +10,7 @@ from tests.support.registration import OFFICER_PIN
 ANYBODY = ""
 NO_PAGES = (
     r"/(healthz|metrics|favicon\.ico)", r"/language/.*", r"/(api|accounts|stats)/.*",
-    r".*\.(csv|json|pdf|zip)", r".*\.{form}", r".*/(live|series|content)",
+    r".*\.(csv|json|pdf|zip|xlsx)", r".*\.{form}", r".*/(live|series|content)",
     r".*/documents/{\w+}", r"/enter/sign-on/.*", r"/enter/certificate.*",
 )  # fmt: skip
 """Routes that answer a GET with something else than a page: files, numbers, ways to other pages."""
@@ -107,6 +107,7 @@ GALLERY = (
         Picture("desk-notice", "/desk/notices/{number}", "A notice", OFFICER_PIN),
         Picture("desk-participant", _DESK, "A participant", OFFICER_PIN),
         Picture("desk-register", "/desk/register", "The Electronic Register", OFFICER_PIN),
+        Picture("desk-country", "/desk/country", "The country, by region and month", OFFICER_PIN),
         Picture("desk-requests", "/desk/register/requests", "Extracts that are asked for",
                 OFFICER_PIN),
         Picture("desk-entry", "/desk/register/{number}", "An entry and its history", OFFICER_PIN),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from prometheus_client import CollectorRegistry
+from sqlalchemy.dialects import postgresql
 
 from kench.cabinet.access.grants import Kind
 from kench.cabinet.alerts.sending import Sender
@@ -18,6 +19,7 @@ from kench.cabinet.alerts.watch import AlertWatch
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.login.revoked import RevokedLogins
 from kench.cabinet.login.sweep import Sweep
+from kench.cabinet.numbers.country import WHOLE
 from kench.cabinet.numbers.live import WorkerState
 from kench.cabinet.numbers.workers import Sort
 from kench.cabinet.registration.due import DueWork
@@ -121,6 +123,10 @@ KNOWN = {
 """They read a whole table and may: what the front page shows, read once for all its visitors."""
 SIMULATION = "/* simulation */"
 """Stands in what an order's simulation asks: of all participants' days, once, in a turn of few."""
+KNOWN |= {
+    " ".join(str(one.compile(dialect=postgresql.psycopg2.dialect())).split()) for one in WHOLE
+}
+"""The country's month: kept for minutes, for all officers."""
 STATEMENTS_MIN = 130
 """So many different ones are sent at least, or the rooms were not let in."""
 PARTIAL = """

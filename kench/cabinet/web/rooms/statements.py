@@ -13,7 +13,7 @@ from kench.cabinet.web.acting import Acting, render_room
 from kench.cabinet.web.downloads import file_response
 from kench.cabinet.web.making import Turn
 from kench.cabinet.web.money import month_of, months_since
-from kench.cabinet.web.spreadsheets import CSV
+from kench.cabinet.web.spreadsheets import CSV, XLSX
 from kench.cabinet.web.visit import CabinetHere, VisitHere
 from kench.payouts.statements.pdf import PdfMissingError, name_of, pdf_of
 from kench.payouts.statements.read import read_statement
@@ -21,7 +21,6 @@ from kench.payouts.statements.sheets import csv_of, xlsx_of
 from kench.payouts.statements.statement import Period, Statement, StatementError
 from kench.payouts.statements.texts import Language
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 FORMS: dict[str, tuple[str, Callable[[Statement, Language], bytes]]] = {
     "pdf": ("application/pdf", pdf_of),
     "xlsx": (XLSX, lambda statement, _: xlsx_of(statement)),
