@@ -32,6 +32,7 @@ RIGHTS: Mapping[str, frozenset[PeopleRole]] = {
     "dossier": OWNER,
     "people": ALL,
     "access": OWNER,
+    "openings": OWNER,
 }
 """Who sees a room may not do all that is in it: what only an owner does says so itself."""
 

@@ -22,7 +22,8 @@ MOMENT = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 COLUMNS = (
     acts.c.id, acts.c.at, acts.c.act, acts.c.outcome, acts.c.subject, acts.c.detail,
-    acts.c.address, acts.c.login_id, acts.c.participant_id, persons.c.pin,
+    acts.c.address, acts.c.login_id, acts.c.participant_id,
+    sa.select(persons.c.pin).where(persons.c.id == acts.c.person_id).scalar_subquery().label("pin"),
 )  # fmt: skip
 """What a line is made of; `at` in UTC."""
 
@@ -60,8 +61,3 @@ def line_of(row: Any, number: int) -> bytes:
 def hash_of(previous: bytes, line: bytes) -> bytes:
     """Return the hash of a line that follows another's."""
     return hashlib.sha256(b"%b%b\n%b" % (HEAD, previous.hex().encode(), line)).digest()
-
-
-def acts_with_persons() -> sa.FromClause:
-    """Return acts, each with who did it."""
-    return acts.outerjoin(persons, persons.c.id == acts.c.person_id)

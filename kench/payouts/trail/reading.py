@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from kench.payouts.trail.anchors import anchors_of_numbers
 from kench.payouts.trail.chain import Link, Verified, verify
-from kench.payouts.trail.lines import COLUMNS, Head, acts_with_persons, line_of
+from kench.payouts.trail.lines import COLUMNS, Head, line_of
 from kench.payouts.trail.sealing import read_head
 from kench.payouts.trail.tables import acts, trail_anchors, trail_queue, trail_seals
 from kench.pool.moments import midnight_us, moment_of
@@ -38,7 +38,7 @@ def links_of(
     while after < until:
         rows = db.execute(
             sa.select(_seals.number, _seals.previous, _seals.hash, *COLUMNS)
-            .select_from(trail_seals.outerjoin(acts_with_persons(), acts.c.id == _seals.act_id))
+            .select_from(trail_seals.outerjoin(acts, acts.c.id == _seals.act_id))
             .where(_seals.number > after, _seals.number <= until)
             .order_by(_seals.number)
             .limit(PIECE)

@@ -9,13 +9,14 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from kench.payouts.trail.lines import COLUMNS, START, Head, acts_with_persons, hash_of, line_of
+from kench.payouts.trail.lines import COLUMNS, START, Head, hash_of, line_of
 from kench.payouts.trail.tables import acts, trail_queue, trail_seals
 from kench.pool.errors import KenchError
 
 SEAL_LOCK = 0x6B656E6368736561
 """Key of the advisory lock of whoever seals ("kenchsea")."""
 BATCH = 1_000
+COUNTED_MAX = 10_000
 
 
 class ChainBrokenError(KenchError):
@@ -33,19 +34,13 @@ def seal_batch(db: sa.Connection, known: Head = START) -> tuple[Head, int] | Non
     if known.number:
         _check_known(db, known)
     head = read_head(db)
-    waiting: Any = db.execute(
-        sa.select(*COLUMNS)
-        .select_from(acts_with_persons())
-        .where(
-            acts.c.id.in_(
-                sa.select(trail_queue.c.act_id)
-                .order_by(trail_queue.c.act_id)
-                .limit(BATCH)
-                .scalar_subquery()
-            )
-        )
-        .order_by(acts.c.id)
-    ).all()
+    queued = sa.select(trail_queue.c.act_id).order_by(trail_queue.c.act_id).limit(BATCH)
+    ids = db.scalars(queued).all()
+    waiting: Any = ()
+    if ids:
+        waiting = db.execute(
+            sa.select(*COLUMNS).where(acts.c.id.in_(ids)).order_by(acts.c.id)
+        ).all()
     seals = []
     for row in waiting:
         number, previous = head.number + 1, head.hash
@@ -67,8 +62,9 @@ def read_head(db: sa.Connection) -> Head:
 
 
 def count_unsealed(db: sa.Connection) -> int:
-    """How many acts wait for their seal."""
-    return db.execute(sa.select(sa.func.count()).select_from(trail_queue)).scalar_one()
+    """How many acts wait for their seal; COUNTED_MAX says no more than that it is many."""
+    some = sa.select(trail_queue.c.act_id).limit(COUNTED_MAX).subquery()
+    return db.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
 
 
 def _check_known(db: sa.Connection, known: Head) -> None:

@@ -94,6 +94,7 @@ GALLERY = (
         Picture("circular", _P + "/messages/circulars/{number}", "A circular"),
         Picture("own-entry", _P + "/register", "What the register says, and its extracts"),
         Picture("dossier", _P + "/dossier", "All that was signed, as one file"),
+        Picture("openings", _P + "/openings", "Which officers opened its papers"),
         Picture("people", _P + "/people", "Owner, accountant, technician"),
         Picture("access", _P + "/access", "Links for watchers, keys for programs"),
     )),
@@ -124,6 +125,8 @@ GALLERY = (
                 "What it would have changed in 30 days", OFFICER_PIN),
         Picture("desk-order-simulation", "/desk/orders/{number}/simulation",
                 "The same of an order that waits", OFFICER_PIN, number=2),
+        Picture("desk-trail", "/desk/trail", "Who did and opened what", OFFICER_PIN),
+        Picture("desk-trail-days", "/desk/trail/days", "How far it is signed", OFFICER_PIN),
         Picture("desk-officers", "/desk/officers", "Officers and their roles", OFFICER_PIN),
     )),
 )  # fmt: skip

@@ -114,6 +114,7 @@ def things(module_database: str) -> dict[str, str]:
         "participant_id": str(whose), "number": "1", "document": "1", "worker_id": str(int(worker)),
         "block_hash": BLOCK_HASH, "grant_id": str(grant), "entry_id": str(entry),
         "token_id": "1", "login_id": "1", "month": "2026-11", "form": "json", "kind": "exit",
+        "day": "2026-11-22",
     }  # fmt: skip
 
 
