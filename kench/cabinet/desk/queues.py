@@ -7,6 +7,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from kench.cabinet.desk.queue import NEAR_DAYS, Queue, Waiting
+from kench.cabinet.desk.rejections import REJECTIONS
 from kench.cabinet.registration.desk_queues import APPLICATIONS, CHANGES, DAYS_TO_COME
 from kench.cabinet.registry.queue import EXTRACTS
 from kench.pool.calendar import WorkingDays
@@ -18,6 +19,7 @@ QUEUES: tuple[Queue, ...] = (
     CHANGES,
     DAYS_TO_COME,
     EXTRACTS,
+    REJECTIONS,
 )
 
 

@@ -127,6 +127,8 @@ GALLERY = (
                 "The same of an order that waits", OFFICER_PIN, number=2),
         Picture("desk-trail", "/desk/trail", "Who did and opened what", OFFICER_PIN),
         Picture("desk-trail-days", "/desk/trail/days", "How far it is signed", OFFICER_PIN),
+        Picture("desk-rejections", "/desk/income/rejections", "Records that were not taken",
+                OFFICER_PIN),
         Picture("desk-officers", "/desk/officers", "Officers and their roles", OFFICER_PIN),
     )),
 )  # fmt: skip

@@ -86,6 +86,21 @@ _REFUSALS = sa.text("""
 """)
 
 
+# Records themselves are another part's: that there are none of these names is no matter here.
+_REJECTED = sa.text("""
+    SET LOCAL session_replication_role = replica;
+    INSERT INTO income_receipts (doc_ref, consumer, status, code, words, xroad_id, at)
+    SELECT 'KG-2026-10-' || n || '-2026-10-05-1', 'KG/GOV/10000001/taxes', 'rejected',
+        'UNKNOWN-PAYER', 'ИНН табылган жок', '2bd2e1f5-2f4c-4c2a-8a4a-6d1b2f3c4d5e',
+        timestamptz '2026-11-09 05:10Z' + n * interval '1 min' FROM generate_series(1, 3) AS n;
+    INSERT INTO income_rejection_queue SELECT id FROM income_receipts WHERE id > 1;
+    INSERT INTO income_rejection_notes
+    SELECT 1, 'Салык төлөөчүнүн номери реестрде оңдолду.', min(id), '2026-11-10 04:00Z'
+    FROM persons;
+    SET LOCAL session_replication_role = origin;
+""")
+
+
 class World(NamedTuple):
     """What addresses of pages name."""
 
@@ -117,6 +132,7 @@ def make_world(database: str) -> World:
         _papers(db)
         _trail(db)
         add_orders(db)
+        db.execute(_REJECTED)
         for pin, name in NAMES.items():
             know_person(db, pin, name, NOW_US)
     engine.dispose()

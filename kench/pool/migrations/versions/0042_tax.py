@@ -187,13 +187,32 @@ CREATE TABLE income_rejection_notes (
 );
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON income_rejection_notes
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
--- The same record rejected again by the same consumer is the same case.
-CREATE VIEW income_rejections AS
-    SELECT receipt.id, receipt.doc_ref, receipt.consumer, receipt.code, receipt.words, receipt.at,
-        note.note, note.at AS noted_at, note.person_id AS noted_by
-    FROM income_receipts AS receipt
-    LEFT JOIN income_rejection_notes AS note ON note.receipt_id = receipt.id
-    WHERE receipt.status = 'rejected';
+-- Rejections that nobody has said anything about yet; kept by trigger, few.
+CREATE TABLE income_rejection_queue (
+    receipt_id bigint PRIMARY KEY REFERENCES income_receipts
+);
+CREATE FUNCTION queue_rejections() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    INSERT INTO income_rejection_queue SELECT id FROM added_rows WHERE status = 'rejected';
+    RETURN NULL;
+END $$;
+CREATE TRIGGER queue_rejections AFTER INSERT ON income_receipts
+    REFERENCING NEW TABLE AS added_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION queue_rejections();
+CREATE FUNCTION leave_rejection_queue() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    DELETE FROM income_rejection_queue WHERE receipt_id = NEW.receipt_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'receipt % is no rejection that waits', NEW.receipt_id
+            USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER leave_rejection_queue AFTER INSERT ON income_rejection_notes
+    FOR EACH ROW EXECUTE FUNCTION leave_rejection_queue();
+CREATE INDEX income_rejection_notes_by_time ON income_rejection_notes (at);
 """
 
 GRANTS = """
@@ -204,9 +223,10 @@ GRANT SELECT ON tax_records, tax_closings, tax_signatures, tax_register, income_
 GRANT SELECT, INSERT, DELETE ON tax_requests, tax_answers TO kench_tax;
 GRANT SELECT, INSERT, UPDATE (due_at, tries, state, fault, answered_at, answer_sha256)
     ON income_pushes TO kench_tax;
-GRANT SELECT ON income_rejections, income_pushes, income_releases, tax_requests
+GRANT SELECT ON income_rejection_queue, income_pushes, income_releases, tax_requests
     TO kench_cabinet, kench_read;
 GRANT SELECT, INSERT ON income_rejection_notes TO kench_cabinet;
+GRANT SELECT ON income_rejection_notes TO kench_read;
 """
 
 
