@@ -1,5 +1,6 @@
 """`kench standby`: make one, have it follow, look at it, have it lead."""
 
+import contextlib
 import json
 import signal
 import sys
@@ -8,7 +9,8 @@ from pathlib import Path
 
 from kench.backup.errors import RestoreError
 from kench.backup.journals import journal_folders
-from kench.backup.standby.founding import found
+from kench.backup.standby.founding import followed_address, found
+from kench.backup.standby.lending import lend, reached, ready_replica_role
 from kench.backup.standby.promoting import Promoted, promote
 from kench.backup.standby.receiving import Receiver
 from kench.backup.standby.told import read_told
@@ -16,6 +18,7 @@ from kench.pool.clock import Clock, SystemClock
 from kench.pool.journal.mark import read_mark
 from kench.pool.moments import moment_text
 from kench.pool.postgres import EmbeddedPostgres
+from kench.pool.postgres_cluster import Cluster
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
 from kench.pool.shipping.generation import read_generation
@@ -24,8 +27,10 @@ from kench.pool.shipping.leading import FOLLOWING, tls_of
 ROLE = "standby"
 LOOK_S = 0.5
 REVIVE_S = 5.0
+READY_S = 60.0
 STEPS = {
     "init": "make an empty folder follow a main machine's database",
+    "lend": "on the main machine: let a standby copy the embedded database, by TLS",
     "serve": "take journals and follow the database, until it leads",
     "status": "print what is here, as JSON",
     "promote": "lead from now on; the old main machine is shut out",
@@ -39,13 +44,16 @@ def main() -> None:
         "A second machine that has every acknowledged share and the database (docs/backup.md):\n"
         + "\n".join(f"  {name:<8} {words}" for name, words in STEPS.items()),
         example="kench standby init --data /var/lib/kench --from "
-        "postgresql://kench_replica@main.example:5433/kench\n"
+        "main.example:9448\n"
         "  kench standby serve --data /var/lib/kench\n"
         "  kench standby promote --data /var/lib/kench",
     )
     parser.add_argument("step", choices=STEPS, metavar="STEP", help="one of the above")
     parser.add_argument(
-        "--from", dest="source", metavar="URL", help="init: the main machine's database, or folder"
+        "--from",
+        dest="source",
+        metavar="HOST:PORT",
+        help="init: where the main machine lends its database; or its folder, if it is here",
     )
     parser.add_argument("--standby-listen", metavar="HOST:PORT", help="serve: where fronts ship to")
     given = parser.parse_args()
@@ -56,6 +64,8 @@ def main() -> None:
     if given.step == "init":
         found(settings, given.source)
         print(f"kench standby: {settings.data_dir} follows; run `kench standby serve` there")
+    elif given.step == "lend":
+        _lend(settings)
     elif given.step == "serve":
         _serve(settings, SystemClock())
     elif given.step == "status":
@@ -71,13 +81,43 @@ def _serve(settings: Settings, clock: Clock) -> None:
     if not (data / FOLLOWING).exists() and any(journal_folders(data / "journal")):
         # It led, or leads: it only says so to machines that do not know.
         sys.stderr.write("kench standby: this folder leads; fronts of others are turned away\n")
+    stop = _stopped_by_signal()
+    server = EmbeddedPostgres(data)
+    address = followed_address(data)
+    with contextlib.ExitStack() as line:
+        if address is not None:
+            line.enter_context(reached(data / "postgres", address, tls_of(settings)))
+        _follow(settings, clock, server, stop)
+
+
+def _lend(settings: Settings) -> None:
+    stop = _stopped_by_signal()
+    cluster = Cluster(settings.data_dir / "postgres", None, READY_S)
+    if not cluster.runs:
+        raise RestoreError(f"the database of {settings.data_dir} does not run: start `kench up`")
+    ready_replica_role(cluster.url())
+    relay, at = lend(settings, cluster.socket_directory)
+    relay.start()
+    announce(ROLE, f"database at {at}")
+    announce(ROLE, "ready")
+    stop.wait()
+    relay.stop()
+
+
+def _stopped_by_signal() -> threading.Event:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    server = EmbeddedPostgres(data)
+    return stop
+
+
+def _follow(
+    settings: Settings, clock: Clock, server: EmbeddedPostgres, stop: threading.Event
+) -> None:
     held = server.exists
     if held:
         server.start()
+    data = settings.data_dir
     receiver = Receiver(data, settings.standby_listen, tls_of(settings), clock)
     receiver.start()
     announce(ROLE, f"journals at {receiver.address[0]}:{receiver.address[1]}")

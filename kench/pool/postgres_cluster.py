@@ -5,7 +5,6 @@ Nothing here keeps two processes from doing this at once: `kench.pool.postgres` 
 
 import contextlib
 import hashlib
-import json
 import os
 import re
 import shlex
@@ -53,8 +52,6 @@ OPTIONS = {
     # A standby or an archive that stays away must not fill the disk: it is made anew then.
     "max_slot_wal_keep_size": "8GB",
 }
-OPTIONS_NAME = "options.json"
-"""Beside the cluster: what its server is started with besides (`postgres_replication`)."""
 
 log = structlog.get_logger("postgres")
 
@@ -89,11 +86,8 @@ class Cluster:
 
     def url(self, database: str = DATABASE) -> str:
         """URL of one of its databases, through the socket that the running server names."""
-        host = quote(str(self._socket_directory()), safe="")
-        lines = self._postmaster_lines()
-        # The socket's name has the port in it, which is another where the server listens too.
-        port = f"&port={lines[3]}" if len(lines) > 3 and lines[3] not in {"", "5432"} else ""
-        return f"postgresql://{SUPERUSER}@/{database}?host={host}{port}"
+        host = quote(str(self.socket_directory), safe="")
+        return f"postgresql://{SUPERUSER}@/{database}?host={host}"
 
     def bring_up(self) -> None:
         """See that the cluster exists, that its server runs and answers, and has our database."""
@@ -124,7 +118,7 @@ class Cluster:
         """Stop the server; one that takes too long is cut off, and recovers at its next start."""
         if not self.runs:
             return
-        directory = self._socket_directory()
+        directory = self.socket_directory
         stop = ("pg_ctl", "stop", "-D", str(self._cluster), "-w", "-t")
         try:
             self._run(*stop, str(max(1, round(timeout_s))), "-m", "fast")
@@ -187,20 +181,13 @@ class Cluster:
         if self._account is not None:
             os.chown(self.log_file, self._account.uid, self._account.gid)
         directory = '"' + str(self._make_socket_directory()).replace('"', '""') + '"'
-        options = OPTIONS | self._more_options() | {"unix_socket_directories": directory}
+        options = OPTIONS | {"unix_socket_directories": directory}
         words = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
         # Short names, since pg_ctl puts them into a shell's line without proper quotes.
         self._run(
             "pg_ctl", "start", "-D", self._cluster.name, "-l", self.log_file.name, "-o", words,
             "-w", "-t", str(round(self._start_timeout_s)),
         )  # fmt: skip
-
-    def _more_options(self) -> dict[str, str]:
-        try:
-            found: dict[str, str] = json.loads((self._home / OPTIONS_NAME).read_text())
-        except FileNotFoundError:
-            return {}
-        return found
 
     def _make_socket_directory(self) -> Path:
         """The cluster itself; for a path too long, a temporary folder that only we may enter."""
@@ -220,7 +207,8 @@ class Cluster:
             )
         return directory
 
-    def _socket_directory(self) -> Path:
+    @property
+    def socket_directory(self) -> Path:
         """Where the running server says that its socket is (line 5 of postmaster.pid)."""
         lines = self._postmaster_lines()
         return Path(lines[4]) if len(lines) > 4 and lines[4] else self._cluster

@@ -33,8 +33,8 @@ class StandbySettings(BaseModel):
     standby_authority: Path | None = None
     """Standby: certificate of the authority that both ends' are of, and nobody else's."""
     postgres_listen: str | None = None
-    """Standby: `host:port` where the embedded PostgreSQL listens for the other, by TLS and with a
-    certificate of `standby_authority` alone. Unset: on its socket only."""
+    """Standby: `host:port` where `kench standby lend`, which `kench up` runs, lets another machine
+    copy the embedded PostgreSQL, by TLS and with a certificate of `standby_authority` alone."""
 
     @field_validator("standby_certificate", "standby_key", "standby_authority")
     @classmethod

@@ -3,7 +3,6 @@
 import threading
 
 from kench.pool.postgres import EmbeddedPostgres
-from kench.pool.postgres_replication import prepare_replication, ready_replica_role
 from kench.pool.settings import Settings
 
 STOP_S = 1.5
@@ -13,7 +12,6 @@ class KeptDatabase:
     """The embedded PostgreSQL of a data folder, held running until `stop`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._settings = settings
         self._data_dir = settings.data_dir
         self._held: EmbeddedPostgres | None = None
         self._lock = threading.Lock()
@@ -25,10 +23,7 @@ class KeptDatabase:
         """
         with self._lock:
             fresh = EmbeddedPostgres(self._data_dir, stop_timeout_s=STOP_S)
-            prepare_replication(self._settings)
             url = fresh.start()
-            if self._settings.postgres_listen is not None:
-                ready_replica_role(url)
             if self._held is not None:
                 self._held.stop()
             self._held = fresh

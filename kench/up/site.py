@@ -38,6 +38,7 @@ MINER_NICE = 10
 STOP_S = {
     "mine": 0.5,
     "archive": 2.0,
+    "standby": 2.0,
     "cabinet": 2.5,
     "stratum": 2.5,
     "sell": 2.5,
@@ -118,7 +119,7 @@ class Site:
         settle = self._part("settle", self._data_flag(), self._variables)
         market = self._market.parts(self._variables, settings)
         self._cabinet = self._part("cabinet", self._data_flag(), self._variables)
-        for group in ([*market, settle], [*self._archive(), *self._sale(), stratum, self._cabinet]):
+        for group in ([*market, settle], [*self._copies(), *self._sale(), stratum, self._cabinet]):
             for at, part in enumerate(group):
                 self._supervisor.start(part, stop_s=STOP_S[part.role], beside=at > 0)
         for part in (stratum, *market):
@@ -221,11 +222,14 @@ class Site:
         miner = self._part("mine", [url, login.user, "-", *flags], environment)
         self._supervisor.start(miner, stop_s=STOP_S["mine"])
 
-    def _archive(self) -> list[Part]:
-        """Return the part that keeps the database's WAL, where a folder is set for it."""
-        if self._settings.postgres_wal_archive is None:
-            return []
-        return [self._part("archive", self._data_flag(), self._variables)]
+    def _copies(self) -> list[Part]:
+        """Return the parts that keep the database's WAL, and that lend it to a standby, if set."""
+        parts = []
+        if self._settings.postgres_wal_archive is not None:
+            parts.append(self._part("archive", self._data_flag(), self._variables))
+        if self._settings.postgres_listen is not None and self._database is not None:
+            parts.append(self._part("standby", ["lend", *self._data_flag()], self._variables))
+        return parts
 
     def _sale(self) -> list[Part]:
         """Return the part that sells, where there is a venue to sell on."""

@@ -1,28 +1,30 @@
 """Making a standby: a copy of the main machine's database, which follows it from then on."""
 
+import contextlib
+import json
 import os
 import secrets
 import shutil
 import subprocess
 from pathlib import Path
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from kench.backup.dumping import environment
 from kench.backup.errors import BackupError
+from kench.backup.standby.lending import line_url, reached, ready_replica_role
 from kench.backup.standby.told import told_folder
 from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.postgres_account import account_for, wheel_binaries
 from kench.pool.postgres_cluster import Cluster
-from kench.pool.postgres_replication import certificates_for_server
 from kench.pool.settings import Settings
 from kench.pool.shipping.generation import read_generation, write_generation
-from kench.pool.shipping.leading import FOLLOWING
+from kench.pool.shipping.leading import FOLLOWING, tls_of
+from kench.pool.shipping.link import split_address
 
 SLOT = "kench_standby"
 
 
 def found(settings: Settings, source: str) -> None:
-    """Make an empty folder a standby of the main machine at `source`, a URL or a data folder.
+    """Make an empty folder a standby of the main machine at `source`, `host:port` or a folder.
 
     Raises BackupError, and leaves nothing.
     """
@@ -33,35 +35,44 @@ def found(settings: Settings, source: str) -> None:
     home = data / "postgres"
     home.mkdir(parents=True)
     try:
-        if main.is_dir():
-            url = Cluster(main.resolve() / "postgres", None, 60.0).url()
-            write_generation(data, read_generation(main))
-        else:
-            url = _with_certificates(settings, home, source)
-        _copy(home, url)
-        told_folder(data).mkdir()
-        (data / FOLLOWING).write_text(f"{main.resolve() if main.is_dir() else 'by TCP'}\n")
-        server = EmbeddedPostgres(data)
-        server.start()
-        server.stop()
+        with contextlib.ExitStack() as line:
+            if main.is_dir():
+                url = Cluster(main.resolve() / "postgres", None, 60.0).url()
+                ready_replica_role(url)
+                write_generation(data, read_generation(main))
+                address = None
+            else:
+                address = _checked(source)
+                line.enter_context(reached(home, address, tls_of(settings)))
+                url = line_url(home)
+            _copy(home, url)
+            told_folder(data).mkdir()
+            (data / FOLLOWING).write_text(json.dumps({"postgres": address}))
+            server = EmbeddedPostgres(data)
+            server.start()
+            server.stop()
     except BaseException:
         shutil.rmtree(data, ignore_errors=True)
         raise
 
 
-def _with_certificates(settings: Settings, home: Path, url: str) -> str:
-    """Return the URL with the line's certificates in it, where the server's account reads them."""
-    parts = urlsplit(url)
-    if parts.scheme not in {"postgresql", "postgres"}:
+def followed_address(data: Path) -> str | None:
+    """Return where a standby's folder reaches the main database; None on the same machine."""
+    try:
+        found_: dict[str, str | None] = json.loads((data / FOLLOWING).read_text())
+    except FileNotFoundError:
+        return None
+    return found_["postgres"]
+
+
+def _checked(source: str) -> str:
+    try:
+        split_address(source)
+    except ValueError as error:
         raise BackupError(
-            "--from is the main machine's data folder, or postgresql://kench_replica@host:port/kench"
-        )
-    query = dict(parse_qsl(parts.query))
-    copies = certificates_for_server(settings, home)
-    if copies is not None:
-        names = ("sslcert", "sslkey", "sslrootcert")
-        query = {"sslmode": "verify-full"} | dict(zip(names, map(str, copies), strict=True)) | query
-    return urlunsplit(parts._replace(query=urlencode(query)))
+            f"--from {source} is neither host:port of a main machine's database nor a data folder"
+        ) from error
+    return source
 
 
 def _copy(home: Path, url: str) -> None:
