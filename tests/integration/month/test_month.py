@@ -14,10 +14,14 @@ from prometheus_client import CollectorRegistry
 
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.registration.due import DueWork
+from kench.pool.moments import midnight_us
+from kench.pool.orders.document import canonical
 from tests.integration.month.people import LANGUAGES, MINERS, Human, at_work, somebody
 from tests.integration.month.world import BLOCKS, DAYS, FIRST_DAY, MONTH, Month, month_in
 from tests.sale.world import MATURE_SAT
-from tests.support.pki import PIN
+from tests.support.browser import aside
+from tests.support.orders import DEMO_RULES, content_of
+from tests.support.pki import PIN, SECOND_PIN
 
 _BOOKED = sa.text("""
     SELECT participant_id, sum(amount) FILTER (WHERE asset = 'BTC') AS sat,
@@ -88,7 +92,7 @@ class Play:
 
     def mine(self) -> None:
         """Two hundred blocks; one suspends for a week, one is excluded."""
-        scenes = {2: self.suspend, 20: self.exclude}
+        scenes = {2: self.suspend, 9: self.order, 20: self.exclude}
         for number in range(DAYS):
             day = FIRST_DAY + timedelta(days=number)
             self.month.go_to(day)
@@ -110,6 +114,32 @@ class Play:
             page.fill("[name=until]", str(day + timedelta(days=17)))
             page.click("button[value=sign]")
             human.sign()
+
+    def order(self, day: date) -> None:
+        """Coins over 60 percent are refused from tomorrow on: drafted, tried out, signed by two."""
+        content = content_of(
+            2, {"screening": DEMO_RULES["screening"] | {"refuse_over_bp": 6000}},
+            moment_us=midnight_us(day + timedelta(days=1)),
+        )  # fmt: skip
+        with self.somebody(PIN) as finance, self.somebody(SECOND_PIN) as head:
+            page = finance.go("/desk/orders/new")
+            page.click("details:has(#json) > summary")
+            page.fill("#json", canonical(content).decode())
+            page.click("button[value=json]")
+            page.click("a[href$='/simulation']")
+            page.go_back()
+            page.click("form[action$='/sign'] button")
+            finance.sign()
+            assert not self.orders_in_force(2)
+            head.go("/desk/orders/2").click("form[action$='/sign'] button")
+            head.sign()
+        assert self.orders_in_force(2)
+
+    def orders_in_force(self, number: int) -> bool:
+        """Whether that order is accepted; sale and cabinet take it up if so."""
+        self.month.read_orders()
+        aside(self.cabinet.orders.load)
+        return self.month.orders.newest == number
 
     def exclude(self, _day: date) -> None:
         with self.somebody(PIN) as registrar:
