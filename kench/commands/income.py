@@ -11,7 +11,9 @@ from rich import box
 from rich.table import Table
 
 from kench.commands.showing import action_of, table_text
+from kench.payouts.income.archive import How, export_zip
 from kench.payouts.income.correct import correct
+from kench.payouts.income.errors import IncomeError
 from kench.payouts.income.generate import generate
 from kench.payouts.income.periods import list_periods, period_state
 from kench.payouts.income.rates import BYTES_MAX, RatesRefusedError, import_rates, read_rates
@@ -73,6 +75,14 @@ def _parser() -> argparse.ArgumentParser:
         "kench income correct KG-2026-10-7-2026-10-05-1",
     )  # fmt: skip
     correcting.add_argument("doc_ref", metavar="DOC_REF", help="name of the record")
+    handing = action_of(
+        actions, "export", "write a period's ZIP of JSON, CSV, CARF XML and signatures",
+        "kench income export 2026-10 --to income-2026-10.zip",
+    )  # fmt: skip
+    handing.add_argument("period", metavar="PERIOD", help="a month such as 2026-10")
+    handing.add_argument(
+        "--to", type=Path, required=True, metavar="FILE.zip", help="a file that is not there yet"
+    )
     rates = action_of(
         actions, "rates", "import a table of the National Bank's official rates",
         "kench income rates daily.xml",
@@ -140,6 +150,22 @@ def _correct(
     return f"{made.doc_ref} ({made.doc_type.value}) stands for {arguments.doc_ref} now", 0
 
 
+def _export(
+    db: sa.Connection, arguments: argparse.Namespace, settings: Settings, clock: Clock
+) -> tuple[str, int]:
+    path: Path = arguments.to
+    try:
+        with path.open("xb") as file:
+            try:
+                made = export_zip(db, arguments.period, file, clock.now_us(), How.of(settings))
+            except BaseException:
+                path.unlink()
+                raise
+    except OSError as error:
+        raise IncomeError(f"cannot write {path} ({error.strerror}): give another --to") from error
+    return f"{path}: {made.records} documents of {made.period}, digest {made.digest}", 0
+
+
 def _rates(
     db: sa.Connection, arguments: argparse.Namespace, _settings: Settings, clock: Clock
 ) -> tuple[str, int]:
@@ -160,6 +186,7 @@ ACTIONS: Mapping[str, tuple[Role, Action]] = {
     "list": (Role.READ, _list),
     "reconcile": (Role.READ, _reconcile),
     "correct": (Role.SETTLE, _correct),
+    "export": (Role.READ, _export),
     "rates": (Role.SETTLE, _rates),
 }
 

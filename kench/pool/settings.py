@@ -43,6 +43,7 @@ from kench.pool.door_settings import (
     tables_of,
     words_of,
 )
+from kench.pool.income_settings import IncomeSettings
 from kench.pool.signature_settings import SignatureSettings
 from kench.pool.standby_settings import StandbySettings
 from kench.pool.tax_settings import TaxSettings
@@ -76,6 +77,7 @@ class Settings(
     BackupSettings,
     StandbySettings,
     TaxSettings,
+    IncomeSettings,
     BaseSettings,
 ):
     """The settings of one data folder. Attribute `x` is `KENCH_X`; `data_dir` is `KENCH_DATA`."""
