@@ -180,7 +180,7 @@ HEADERS = {
         "in": "header",
         "required": True,
         "description": "Set by the security server: who asks.",
-        "schema": text(example="KG/GOV/12345678/taxes"),
+        "schema": text("[^/]{1,255}(?:/[^/]{1,255}){2,3}", "KG/GOV/12345678/taxes"),
     },
     "Id": {
         "name": "X-Road-Id",

@@ -89,6 +89,11 @@ class PushSender(Looking):
             transport=transport,
         )
 
+    def stop(self) -> None:
+        """End the thread, and let go of the connection."""
+        super().stop()
+        self._http.close()
+
     def look(self) -> int:
         """Queue what was released, send what is due; return how many messages were taken."""
         if self._place is None:

@@ -6,6 +6,7 @@ from functools import partial
 
 import sqlalchemy as sa
 from fastapi import APIRouter
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -36,6 +37,8 @@ from kench.tax.shaping import (
 
 DAYS_MAX = 1100
 FIRST_DAY, LAST_DAY = date(2009, 1, 3), date(2099, 12, 31)
+STATUS = "status"
+"""Where receipts are sent to, which is no record."""
 
 room = APIRouter(prefix="/v1")
 
@@ -61,6 +64,8 @@ def list_reports(request: Request) -> Response:
 @room.get("/income-reports/{doc_ref}")
 def show_report(request: Request, doc_ref: str) -> Response:
     """One record."""
+    if doc_ref == STATUS:
+        raise HTTPException(405, headers={"Allow": "POST"})
     return answer(request, TaxEndpoint.REPORTS, partial(_report, request, doc_ref))
 
 
