@@ -129,6 +129,8 @@ GALLERY = (
         Picture("desk-trail-days", "/desk/trail/days", "How far it is signed", OFFICER_PIN),
         Picture("desk-rejections", "/desk/income/rejections", "Records that were not taken",
                 OFFICER_PIN),
+        Picture("desk-templates", "/desk/templates", "What decisions begin from", OFFICER_PIN),
+        Picture("desk-template", "/desk/templates/2", "A template", OFFICER_PIN),
         Picture("desk-officers", "/desk/officers", "Officers and their roles", OFFICER_PIN),
     )),
 )  # fmt: skip

@@ -49,7 +49,8 @@ BOOKS = {
 }  # fmt: skip
 """Filled by what the test of pages about money fills them by."""
 SMALL = {
-    "account_classes", "alembic_version", "application_queue", "countersignatures", "front_ends",
+    "account_classes", "alembic_version", "application_queue", "countersignatures",
+    "desk_templates", "front_ends",
     "ledger_flows", "order_drafts", "report_forms",
     "lot_ways", "notice_queue", "officer_roles", "officers", "order_acceptances", "orders",
     "pool_live", "settlement", "statistics_rollups",

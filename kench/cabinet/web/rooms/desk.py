@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from kench.cabinet.desk.templates import TemplateKind
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.cabinet.numbers.payouts import read_account
 from kench.cabinet.registration.application import (
@@ -47,6 +48,7 @@ from kench.cabinet.web.downloads import attachment_response
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import go, render
 from kench.cabinet.web.paths import Number
+from kench.cabinet.web.picking import picking_of, text_from
 from kench.cabinet.web.rooms.applications import NEAR_DAYS, STATES
 from kench.cabinet.web.rooms.notices import NOTICE_STATES
 from kench.cabinet.web.said import SAID, Said
@@ -68,7 +70,13 @@ def show_case(
 ) -> Response:
     """Show all of an application, and the ways to decide."""
     with cabinet.engine.connect() as db:
-        return _case_page(request, cabinet, visit, db, _case(db, number), {}, [])
+        case = _case(db, number)
+        typed = {}
+        chosen = picking_of(db, request, visit, TemplateKind.REFUSAL).chosen
+        if chosen is not None and chosen.ground is not None:
+            reason = text_from(visit, chosen, number=case.id, name=case.name)
+            typed = {"do": "refuse", "ground": chosen.ground.value, "reason": reason}
+        return _case_page(request, cabinet, visit, db, case, typed, [])
 
 
 @room.get("/desk/applications/{number}/documents/{document}")
@@ -164,7 +172,11 @@ def show_participant(
 ) -> Response:
     """Show a participant's entry, its way so far, and the exclusion."""
     with cabinet.engine.connect() as db:
-        return _participant_page(request, visit, db, number, "", [])
+        chosen = picking_of(db, request, visit, TemplateKind.EXCLUSION).chosen
+        typed = ""
+        if chosen is not None and state_of(db, number) is not None:
+            typed = text_from(visit, chosen, number=number, name=_name(db, number))
+        return _participant_page(request, visit, db, number, typed, [])
 
 
 @room.post("/desk/participants/{number}/exclude")
@@ -224,6 +236,7 @@ def _case_page(  # noqa: PLR0913, PLR0917 - what the page shows
         typed=typed, gaps=gaps, wrong={gap.field for gap in gaps}, words=visit.words.gettext,
         states=STATES, grounds=GROUNDS, ways=WAYS, applicant_kinds=APPLICANT_KINDS,
         holdings=HOLDINGS, attachment_kinds=ATTACHMENT_KINDS,
+        picking=picking_of(db, request, visit, TemplateKind.REFUSAL),
     )  # fmt: skip
 
 
@@ -291,6 +304,7 @@ def _participant_page(  # noqa: PLR0913, PLR0917 - what the page shows
         wrong={gap.field for gap in gaps}, words=visit.words.gettext, holdings=HOLDINGS,
         total=total_of(entry.entry.equipment) if entry else None, states=PARTICIPANT_STATES,
         notice_kinds=NOTICE_KINDS, notice_states=NOTICE_STATES,
+        picking=picking_of(db, request, visit, TemplateKind.EXCLUSION),
     )  # fmt: skip
 
 

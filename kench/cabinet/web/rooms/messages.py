@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from kench.cabinet.desk.templates import TemplateKind
 from kench.cabinet.login.people import ActsFor, PeopleRole
 from kench.cabinet.messages.circulars import circulars_of
 from kench.cabinet.messages.letter import (
@@ -33,6 +34,7 @@ from kench.cabinet.web.asking import ask_signature
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import render
 from kench.cabinet.web.paths import Number
+from kench.cabinet.web.picking import picking_of, text_from
 from kench.cabinet.web.rooms.notices import Owning
 from kench.cabinet.web.said import SAID, Said
 from kench.cabinet.web.tabs import Tab
@@ -122,7 +124,11 @@ def show_sent(
 ) -> Response:
     """List what was written to a participant, and offer to write."""
     with cabinet.reading.connect() as db:
-        return _desk_page(request, visit, db, number, before, {}, [])
+        chosen, typed = picking_of(db, request, visit, TemplateKind.MESSAGE).chosen, {}
+        if chosen is not None:
+            text = text_from(visit, chosen, number=number, name=_name(db, number))
+            typed = {"title": chosen.title, "text": text}
+        return _desk_page(request, visit, db, number, before, typed, [])
 
 
 @room.post("/desk/participants/{number}/messages")
@@ -207,6 +213,7 @@ def _desk_page(  # noqa: PLR0913, PLR0917 - what the page shows
         request, visit, "messages/desk.html", status=status, number=number, name=name,
         lines=lines[:SHOWN], older=_older(lines), typed=typed, gaps=gaps,
         wrong={gap.field for gap in gaps}, words=visit.words.gettext,
+        picking=picking_of(db, request, visit, TemplateKind.MESSAGE),
     )  # fmt: skip
 
 
