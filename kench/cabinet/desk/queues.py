@@ -10,6 +10,7 @@ from kench.cabinet.desk.queue import NEAR_DAYS, Queue, Waiting
 from kench.cabinet.desk.rejections import REJECTIONS
 from kench.cabinet.registration.desk_queues import APPLICATIONS, CHANGES, DAYS_TO_COME
 from kench.cabinet.registry.queue import EXTRACTS
+from kench.cabinet.reports.queue import FILED, MISSING
 from kench.pool.calendar import WorkingDays
 from kench.pool.orders.officer_roles import OfficerRole
 
@@ -20,6 +21,8 @@ QUEUES: tuple[Queue, ...] = (
     DAYS_TO_COME,
     EXTRACTS,
     REJECTIONS,
+    FILED,
+    MISSING,
 )
 
 

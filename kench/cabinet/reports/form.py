@@ -76,7 +76,7 @@ class Column(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     least: int | None = None
     most: int | None = None
     decimals: int = 2
-    longest: int = 500
+    longest: int = 200
     options: tuple[Option, ...] = ()
 
 

@@ -158,6 +158,17 @@ _LATE = sa.text(f"""{_LINES}
         AND reports.id IN (SELECT report_id FROM report_filings WHERE late AND version = 1)
     ORDER BY reports.participant_id LIMIT :most
 """)  # noqa: S608 - constants
+_FILED = sa.text(f"""{_LINES}
+    JOIN report_queue ON report_queue.report_id = reports.id
+    WHERE report_queue.state = 'filed' AND (report_queue.due, reports.id)
+        > (coalesce((SELECT due FROM reports AS one WHERE one.id = :after), '-infinity'), :after)
+    ORDER BY report_queue.due, report_queue.report_id LIMIT :most
+""")  # noqa: S608 - constants
+_CONTENTS = sa.text("""
+    SELECT DISTINCT ON (report_id) report_id, contents
+    FROM report_filings WHERE report_id = ANY(CAST(:ids AS integer[]))
+    ORDER BY report_id, version DESC
+""")
 _FACTS = sa.text("SELECT facts FROM reports WHERE id = :id")
 _FILINGS = sa.text("""
     SELECT report_filings.id, version, form_kind, form_version, contents, act_id,
@@ -216,6 +227,16 @@ def late_in(
 ) -> list[ReportLine]:
     """Those of a period that were first filed after their day."""
     return _lines(db, _LATE, kind=kind, period=period, after=after, most=at_most)
+
+
+def next_filed(db: sa.Connection, *, after: int = 0, at_most: int) -> list[ReportLine]:
+    """Those of all periods that wait for an officer, the oldest first, after one of them."""
+    return _lines(db, _FILED, after=after, most=at_most)
+
+
+def contents_of(db: sa.Connection, ids: list[int]) -> dict[int, dict[str, Value]]:
+    """What was filed last of each report."""
+    return {row.report_id: row.contents for row in db.execute(_CONTENTS, {"ids": ids})}
 
 
 def facts_of(db: sa.Connection, report_id: int) -> dict[str, Value]:

@@ -63,6 +63,11 @@ def fact_of(field: Field, facts: Facts) -> Value:
     return None if field.source is None else facts.get(field.source)
 
 
+def known_values(form: Form, facts: Facts) -> dict[str, Value]:
+    """What the system knows of each field."""
+    return {field.key: fact_of(field, facts) for field in form.fields}
+
+
 def differs(field: Field, facts: Facts, value: Value) -> bool:
     """Whether a value is another than the system's own."""
     fact = fact_of(field, facts)

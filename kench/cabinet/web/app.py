@@ -10,6 +10,8 @@ from starlette.middleware import Middleware
 
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.registration.due import DueWork
+from kench.cabinet.registration.outcomes import calendar_of
+from kench.cabinet.reports.work import ReportWork
 from kench.cabinet.web.assets import ASSETS_PATH, AssetFiles, read_assets
 from kench.cabinet.web.faults import on_fault, on_http_error, on_invalid
 from kench.cabinet.web.forms import checked
@@ -26,6 +28,7 @@ from kench.cabinet.web.rooms import (
     country,
     dashboard,
     desk,
+    desk_reports,
     dossier,
     duties,
     earnings,
@@ -45,6 +48,8 @@ from kench.cabinet.web.rooms import (
     queues,
     register,
     rejections,
+    report_forms,
+    reports,
     statements,
     templates,
     tokens,
@@ -81,6 +86,9 @@ ROOMS: tuple[APIRouter, ...] = (
     duties.room,
     trail.room,
     templates.room,
+    report_forms.room,
+    desk_reports.room,
+    reports.room,
     register.room,
     country.room,
     own_entry.room,
@@ -100,13 +108,18 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         bound_threads()
         due.start()
+        reporting.start()
         on_start()
         yield
+        reporting.stop()
         due.stop()
         await live.stop()
 
     metrics = Metrics()
     due = DueWork(cabinet.engine, cabinet.clock, metrics.registry)
+    reporting = ReportWork(
+        cabinet.engine, cabinet.clock, lambda at_us: calendar_of(cabinet, at_us), metrics.registry
+    )
     live = LiveFeed(cabinet)
     assets = read_assets()
     app = FastAPI(

@@ -51,6 +51,7 @@ from tests.support.registration import (
     put_officer,
     registered,
 )
+from tests.support.reports import MONTHLY, filed, report_made
 from tests.support.signing import SECOND_US, Draw
 
 NOW_US = midnight_us(TODAY) + 12 * 3600 * SECOND_US
@@ -130,6 +131,7 @@ def make_world(database: str) -> World:
         made = World(worker, _people(db), SETTLED[0].block_hash, mail_key=_addresses(db))
         _tokens(db)
         _papers(db)
+        _reports(db)
         _trail(db)
         add_orders(db)
         db.execute(_REJECTED)
@@ -248,6 +250,23 @@ def _tokens(db: sa.Connection) -> None:
     db.execute(sa.text("UPDATE participant_tokens SET used_at = made_at + interval '20 days'"))
     db.execute(sa.text("UPDATE participant_tokens SET used_at = NULL WHERE id = 3"))
     revoke_token(db, 1, 2, revoked_by=maker, at=moment_of(NOW_US - 20 * DAY_US))
+
+
+def _reports(db: sa.Connection) -> None:
+    """Let one month be reported on, and the next be half done; a quarter wait for an officer."""
+    for month in ("2026-10", "2026-11"):
+        for whose in (1, 2, 3):
+            report_made(db, whose, month)
+        db.execute(
+            sa.text("INSERT INTO report_runs VALUES ('monthly', :month, 3, now(), now())"),
+            {"month": month},
+        )
+    known = {"v-tax_number": PIN, "v-machines": "60", "v-uptime_percent": "98.5"}
+    filed(db, 1, MONTHLY | known, now_us=NOW_US - 12 * DAY_US)
+    filed(db, 5, MONTHLY | {"v-machines": "3", "n-machines": "Бирөө оңдоодо."}, pin=OTHER_PIN,
+          now_us=NOW_US - DAY_US)  # fmt: skip
+    quarterly = report_made(db, 1, "2026-Q3", "quarterly")
+    filed(db, quarterly, now_us=NOW_US - 2 * DAY_US)
 
 
 def _trail(db: sa.Connection) -> None:

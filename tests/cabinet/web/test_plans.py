@@ -24,6 +24,8 @@ from kench.cabinet.numbers.country import WHOLE
 from kench.cabinet.numbers.live import WorkerState
 from kench.cabinet.numbers.workers import Sort
 from kench.cabinet.registration.due import DueWork
+from kench.cabinet.registration.outcomes import calendar_of
+from kench.cabinet.reports.work import ReportWork
 from kench.cabinet.sign_on.requests import open_sign_on, take_sign_on
 from kench.cabinet.web.live import LiveFeed, Shown
 from kench.cabinet.words.languages import Language
@@ -53,9 +55,13 @@ SMALL = {
     "desk_templates", "front_ends",
     "ledger_flows", "order_drafts", "report_forms",
     "lot_ways", "notice_queue", "officer_roles", "officers", "order_acceptances", "orders",
-    "pool_live", "settlement", "statistics_rollups",
+    "pool_live", "report_queue", "report_runs", "settlement", "statistics_rollups",
 }  # fmt: skip
 """What does not grow with participants, workers or time, or stays at a few hundred for years."""
+ALIKE = {("reports", "kind"), ("report_reminders", "letter")}
+"""Keys that many rows share, each with another owner."""
+SPREAD = {("reports", "period"): "2010 + mod(n, 80) || to_char(1 + mod(n, 12), '-FM00')"}
+"""Keys of copies that are of other months."""
 BY_DIGEST = {"act_evidence": ("digest", "content"), "attachments": ("sha256", "content")}
 KEYS = """
     SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod) AS kind,
@@ -145,6 +151,8 @@ def copied(columns: list[Any], table: str) -> str:
             column.is_key or name.endswith("_id") or name == "id"
         ):
             values.append(f"{name} + n * {APART}")
+        elif (table, name) in SPREAD:
+            values.append(SPREAD[table, name])
         elif name == "expires_at":
             # Of what is over a part is forgotten each minute: there is never more of it than that.
             values.append("greatest(expires_at, now() + interval '1 day')")
@@ -155,7 +163,7 @@ def copied(columns: list[Any], table: str) -> str:
             values.append(content if name == "content" else f"sha256({content})")
         elif kind == "bytea" and column.is_key:
             values.append(f"sha256({name} || n::text::bytea)")
-        elif kind == "text" and column.is_key:
+        elif kind == "text" and column.is_key and (table, name) not in ALIKE:
             values.append(f"left(encode(sha256(({name} || n)::bytea), 'hex'), length({name}))")
         else:
             values.append(name)
@@ -224,6 +232,10 @@ def asked_of_rooms(cabinet: Cabinet, things: dict[str, str]) -> None:
 def asked_beside_rooms(cabinet: Cabinet) -> None:
     """Have the threads look that work beside the rooms."""
     DueWork(cabinet.engine, cabinet.clock, CollectorRegistry()).look()
+    ReportWork(
+        cabinet.engine, cabinet.clock, lambda at_us: calendar_of(cabinet, at_us),
+        CollectorRegistry(),
+    ).look()  # fmt: skip
     Sweep(cabinet.engine, cabinet.clock).look()
     RevokedLogins(
         cabinet.engine, cabinet.clock, lists=tuple, checker=None,  # type: ignore[arg-type]

@@ -40,6 +40,7 @@ from tests.support.registration import (
     registered,
     verifier_at,
 )
+from tests.support.reports import filed, report_made
 from tests.support.signing import SECOND_US
 from tests.support.two_officers import orders_at_desk
 
@@ -69,9 +70,11 @@ GUARDS = (
 CLOSED = {Guard.PERSON, Guard.OWN, Guard.ROOM, Guard.DESK}
 KEPT = {
     "access_grants": "*", "messages": "*", "participant_people": "*", "notices": "*",
+    "reports": "*", "report_filings": "*", "report_forms": "*",
     "applications": "*", "signing_requests": "*", "participant_tokens": "id, revoked_at",
 }  # fmt: skip
 """What people could have changed, and what the cabinet may read of it."""
+REPORTS_MADE = "INSERT INTO report_runs VALUES ('monthly', '2026-11', 2, now(), now())"
 
 
 class Route(NamedTuple):
@@ -100,6 +103,8 @@ def things(module_database: str) -> dict[str, str]:
         extracted(db, whose)
         order = document(1, DEMO_RULES, height=150, moment_us=NOW_US + 10**12)
         orders_at_desk(db, order, order, OFFICER_PIN)
+        assert filed(db, report_made(db, whose), now_us=NOW_US + SECOND_US).id == 1
+        db.exec_driver_sql(REPORTS_MADE)
         worker = ensure_worker(db, whose, "rig1", 100)
         assert isinstance(make_token(db, whose), str)
         granted(db, whose, Kind.LINK, now_us=NOW_US)
