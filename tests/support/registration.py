@@ -5,6 +5,16 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from kench.cabinet.inspections.outcome import (
+    CHECKLIST,
+    Finding,
+    Item,
+    Outcome,
+    Result,
+    outcome_body,
+)
+from kench.cabinet.inspections.risk import read_risks
+from kench.cabinet.inspections.store import keep_outcome, plan
 from kench.cabinet.messages.circulars import Circular, circular_body, keep_circular
 from kench.cabinet.messages.letter import Message, message_body
 from kench.cabinet.messages.store import keep_message
@@ -23,7 +33,7 @@ from kench.cabinet.signing.closing import close_request
 from kench.cabinet.signing.requests import open_request
 from kench.cabinet.signing.wording import Purpose
 from kench.pool.calendar import WorkingDays
-from kench.pool.moments import midnight_us
+from kench.pool.moments import midnight_us, moment_of
 from kench.pool.orders.book import NO_DAYS_CHANGED
 from kench.pool.orders.officer_roles import OfficerRole, grant_role
 from kench.pool.orders.officers import add_officer
@@ -173,6 +183,23 @@ def circular_to(db: sa.Connection, circular: Circular) -> int:
     body = circular_body(circular, str)
     act = sign(db, Purpose.CIRCULAR, body, OFFICER_PIN, now_us=NOW_US + 3 * SECOND_US)
     return keep_circular(db, act).id
+
+
+def inspected(db: sa.Connection, participant_id: int, *attached: Attachment) -> int:
+    """An inspector plans an inspection and signs that all conforms; returns its number."""
+    now_us = NOW_US + 20 * SECOND_US
+    (risk,) = read_risks(db, moment_of(now_us), participant_id)
+    login, _ = enter(db, OFFICER_PIN, now_us=now_us, draw=DRAW)
+    number = plan(db, risk, 5, CALENDAR, login.person.id, now_us)
+    assert number is not None
+    items = tuple(Item(name, Finding.YES) for name in CHECKLIST)
+    upload(db, login.person.id, attached)
+    outcome = Outcome(
+        number, participant_id, TODAY, Result.CONFORMS, items, "All is as declared.", attached
+    )
+    body = outcome_body(outcome, "", str)
+    keep_outcome(db, sign(db, Purpose.INSPECTION, body, OFFICER_PIN, now_us=now_us))
+    return number
 
 
 def signed_in(client: Client, path: str, pin: str = PIN) -> str:

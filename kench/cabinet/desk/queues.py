@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from kench.cabinet.desk.queue import NEAR_DAYS, Queue, Waiting
 from kench.cabinet.desk.rejections import REJECTIONS
+from kench.cabinet.inspections.queue import INSPECTIONS
 from kench.cabinet.registration.desk_queues import APPLICATIONS, CHANGES, DAYS_TO_COME
 from kench.cabinet.registry.queue import EXTRACTS
 from kench.cabinet.reports.queue import FILED, MISSING
@@ -23,6 +24,7 @@ QUEUES: tuple[Queue, ...] = (
     REJECTIONS,
     FILED,
     MISSING,
+    INSPECTIONS,
 )
 
 

@@ -14,6 +14,8 @@ from typing import IO, Any
 import msgspec
 import sqlalchemy as sa
 
+from kench.cabinet.inspections.outcome import Outcome
+from kench.cabinet.inspections.tables import inspection_outcomes, inspections
 from kench.cabinet.login.people import people_of
 from kench.cabinet.messages.tables import (
     circular_recipients,
@@ -122,6 +124,13 @@ def acts_of(db: sa.Connection, participant_id: int) -> list[SignedAct]:
         sa.select(register_extracts.c.act_id).where(
             register_extracts.c.participant_id == participant_id
         ),
+        sa.select(inspection_outcomes.c.act_id)
+        .join_from(
+            inspection_outcomes,
+            inspections,
+            inspections.c.id == inspection_outcomes.c.inspection_id,
+        )
+        .where(inspections.c.participant_id == participant_id),
         sa.select(circulars.c.act_id)
         .join_from(
             circulars, circular_recipients, circular_recipients.c.circular_id == circulars.c.id
@@ -160,6 +169,8 @@ def _attachments_of(acts: Iterable[SignedAct]) -> list[Attachment | Paper]:
             attached = data_of(act.content, Application).attachments
         elif act.purpose is Purpose.NOTICE:
             attached = data_of(act.content, Notice).attachments
+        elif act.purpose is Purpose.INSPECTION:
+            attached = data_of(act.content, Outcome).attachments
         elif act.purpose is Purpose.REPORT:
             attached = data_of(act.content, Filing).papers
         found |= {one.sha256: one for one in attached}

@@ -12,6 +12,7 @@ from kench.cabinet.alerts.letters import Letter
 from kench.cabinet.alerts.sending import sends_letters
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.desk.order_signing import take_order
+from kench.cabinet.inspections.store import keep_outcome
 from kench.cabinet.messages.circulars import keep_circular
 from kench.cabinet.messages.store import keep_answer, keep_message
 from kench.cabinet.registration.application import Application
@@ -110,6 +111,10 @@ def _circular(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
     return f"/desk/circulars/{keep_circular(db, act).id}?said=circular_sent"
 
 
+def _inspection(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    return f"/desk/inspections/{keep_outcome(db, act).id}?said=inspection_signed"
+
+
 OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
     {
         Purpose.APPLICATION: _application,
@@ -123,6 +128,7 @@ OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
         Purpose.REPORT: _report,
         Purpose.REPORT_FORM: _report_form,
         Purpose.CIRCULAR: _circular,
+        Purpose.INSPECTION: _inspection,
         Purpose.ORDER: _order,
     }
 )

@@ -35,6 +35,7 @@ from kench.cabinet.web.rooms import (
     equipment,
     front,
     health,
+    inspections,
     language,
     messages,
     notices,
@@ -91,6 +92,7 @@ ROOMS: tuple[APIRouter, ...] = (
     reports.room,
     register.room,
     country.room,
+    inspections.room,
     own_entry.room,
     public_register.room,
     orders.room,
@@ -145,6 +147,7 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
     app.state.pages = Pages(assets)
     app.state.making = Making()
     app.state.public = front.keep_public(cabinet)
+    app.state.risks = inspections.keep_risks(cabinet)
     app.state.country = country.KeptCountry(cabinet)
     app.state.public_register = public_register.PublicRegister()
     app.include_router(health.room)

@@ -26,6 +26,7 @@ RIGHTS: Mapping[str, frozenset[PeopleRole]] = {
     "statements": MONEY,
     "payouts": MONEY,
     "register": MONEY,
+    "inspections": ALL,
     "reports": MONEY,
     "notices": ALL,
     "messages": ALL,

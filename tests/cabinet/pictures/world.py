@@ -13,6 +13,8 @@ from kench.cabinet.access.grants import Kind, Scope
 from kench.cabinet.alerts import rules
 from kench.cabinet.alerts.addresses import ask_address, make_link
 from kench.cabinet.alerts.tables import mail_addresses
+from kench.cabinet.inspections.risk import read_risks
+from kench.cabinet.inspections.store import plan
 from kench.cabinet.login.people import PeopleRole, add_person
 from kench.cabinet.login.persons import know_person
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
@@ -41,11 +43,13 @@ from tests.support.letters import confirm_address
 from tests.support.mined import mined
 from tests.support.pki import PIN
 from tests.support.registration import (
+    CALENDAR,
     OFFICER_PIN,
     OTHER_PIN,
     apply,
     circular_to,
     extracted,
+    inspected,
     message_to,
     notified,
     put_officer,
@@ -289,6 +293,11 @@ def _papers(db: sa.Connection) -> None:
     mark_read(db, order, know_person(db, PIN, NAMES[PIN], NOW_US).id, NOW_US)
     apply(db, APPLICANT_PIN, _application(APPLICANT_PIN, "ОсОО «Ысык-Көл Дата»", 12))
     extracted(db, 1)
+    inspected(db, 1, attachment(AttachmentKind.OTHER))
+    (risk,) = read_risks(db, moment_of(NOW_US), 1)
+    plan(
+        db, risk, 10, CALENDAR, know_person(db, OFFICER_PIN, NAMES[OFFICER_PIN], NOW_US).id, NOW_US
+    )
     circular = "Кыш мезгилинде электр энергиясын үнөмдөө боюнча жаңы эрежелер кошо берилди."
     circular_to(db, Circular("Кышкы мезгилдеги эрежелер", circular))
     ask_extract(db, 2, know_person(db, OTHER_PIN, NAMES[OTHER_PIN], NOW_US).id, NOW_US)

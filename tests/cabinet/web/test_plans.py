@@ -18,6 +18,7 @@ from kench.cabinet.alerts.sending import Sender
 from kench.cabinet.alerts.watch import AlertWatch
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.desk.sealing import Sealer
+from kench.cabinet.inspections.risk import RISKS
 from kench.cabinet.login.revoked import RevokedLogins
 from kench.cabinet.login.sweep import Sweep
 from kench.cabinet.numbers.country import WHOLE
@@ -132,9 +133,10 @@ KNOWN = {
 SIMULATION = "/* simulation */"
 """Stands in what an order's simulation asks: of all participants' days, once, in a turn of few."""
 KNOWN |= {
-    " ".join(str(one.compile(dialect=postgresql.psycopg2.dialect())).split()) for one in WHOLE
+    " ".join(str(one.compile(dialect=postgresql.psycopg2.dialect())).split())
+    for one in (*WHOLE, RISKS)
 }
-"""The country's month: kept for minutes, for all officers."""
+"""The country's month, and everybody's risk: kept for minutes, for all officers."""
 STATEMENTS_MIN = 130
 """So many different ones are sent at least, or the rooms were not let in."""
 PARTIAL = """

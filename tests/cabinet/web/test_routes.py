@@ -17,12 +17,14 @@ import sqlalchemy as sa
 from kench.cabinet.access.grants import Kind
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.messages.circulars import Circular
+from kench.cabinet.registration.attachments import AttachmentKind
 from kench.cabinet.registration.notices import Notice
 from kench.cabinet.registration.states import NoticeKind
 from kench.pool.clock import ManualClock
 from kench.pool.database import open_engine
 from kench.pool.register import ensure_worker
 from kench.pool.tokens import make_token
+from tests.support.applications import attachment
 from tests.support.cabinet import Client, cabinet_of, client_in, client_of, routes_of
 from tests.support.entering import asked
 from tests.support.grants import BLOCK_HASH, credit_block, granted
@@ -34,6 +36,7 @@ from tests.support.registration import (
     OTHER_PIN,
     circular_to,
     extracted,
+    inspected,
     message_to,
     notified,
     put_officer,
@@ -101,6 +104,7 @@ def things(module_database: str) -> dict[str, str]:
         assert notified(db, Notice(kind=NoticeKind.EXIT, participant=whose, day=day)) == 1
         message_to(db, whose)
         extracted(db, whose)
+        assert inspected(db, whose, attachment(AttachmentKind.OTHER)) == 1
         order = document(1, DEMO_RULES, height=150, moment_us=NOW_US + 10**12)
         orders_at_desk(db, order, order, OFFICER_PIN)
         assert filed(db, report_made(db, whose), now_us=NOW_US + SECOND_US).id == 1

@@ -1,0 +1,177 @@
+"""Inspections: planned by what the pool sees, signed by an inspector, shown to the participant."""
+
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.inspections.outcome import (
+    CHECKLIST,
+    Outcome,
+    Result,
+    outcome_body,
+    read_outcome,
+)
+from kench.cabinet.inspections.risk import Factor, read_risks
+from kench.cabinet.inspections.store import keep_outcome, plan, read_inspection
+from kench.cabinet.registration.bodies import data_of
+from kench.cabinet.registration.dossier import acts_of
+from kench.cabinet.registration.refusals import ActRefusedError
+from kench.cabinet.signing.wording import Purpose
+from kench.pool.clock import ManualClock
+from kench.pool.moments import moment_of
+from kench.pool.orders.officer_roles import OfficerRole
+from tests.support.applications import TODAY
+from tests.support.cabinet import cabinet_of, client_in
+from tests.support.pki import PIN
+from tests.support.registration import (
+    CALENDAR,
+    NOW_US,
+    OFFICER_PIN,
+    OTHER_PIN,
+    inspected,
+    put_officer,
+    registered,
+    sign,
+    signed_in,
+    verifier_at,
+)
+from tests.support.signing import SECOND_US
+
+REGISTRAR_PIN = "11211197800321"
+LATER_US = NOW_US + 60 * SECOND_US
+JPEG = b"\xff\xd8\xff\xe0 photo"
+TYPED = {"day": TODAY.isoformat(), "result": "violations", "text": "One machine is not there."}
+TYPED |= dict.fromkeys(CHECKLIST, "yes") | {"models": "no", "models-note": "119 of 120"}
+
+
+@pytest.fixture
+def cabinet(database: str, engine: sa.Engine) -> Iterator[Cabinet]:
+    """Two participants for 40 days: the first found all blocks, the second did most of the work."""
+    with engine.begin() as db:
+        put_officer(db)
+        put_officer(db, REGISTRAR_PIN, (OfficerRole.REGISTRAR,))
+        registered(db)
+        registered(db, OTHER_PIN)
+        db.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        db.exec_driver_sql("UPDATE register_entries SET at = at - interval '40 days'")
+        for whose, work in ((1, 10**18), (2, 9 * 10**18)):
+            db.execute(
+                sa.text("""
+                    INSERT INTO participant_days
+                    SELECT :whose, at, 1000, 10, 0, 0, 0, :work, 144
+                    FROM generate_series(CAST('2026-10-26' AS timestamptz), '2026-11-22', '1 day')
+                        AS at
+                """),
+                {"whose": whose, "work": work},
+            )
+        db.exec_driver_sql("""
+            INSERT INTO blocks (hash, height, instance, sequence, job_key, reward_sat, finder,
+                found_at, credited, state, attempts)
+            SELECT encode(sha256(n::text::bytea), 'hex'), 100 + n, 1, n, 1, 1, '1.rig',
+                CAST('2026-11-10 12:00+00' AS timestamptz) + n * interval '1 day', true, 'mature', 1
+            FROM generate_series(1, 8) AS n
+        """)
+    with cabinet_of(database, clock=ManualClock(LATER_US), verifier=verifier_at()) as made:
+        yield made
+
+
+def test_risk_is_reckoned_from_work_blocks_and_the_register(cabinet: Cabinet) -> None:
+    with cabinet.engine.connect() as db:
+        first, second = read_risks(db, moment_of(LATER_US))
+        (alone,) = read_risks(db, moment_of(LATER_US), 1)
+    assert first.participant_id == 2
+    assert (first.facts.found, second.facts.found) == (0, 8)
+    assert first.facts.expected == pytest.approx(7.2)
+    assert first.points[0].factor is Factor.WITHHOLDING
+    assert (first.facts.days, first.facts.accepted, first.facts.refused) == (30, 28_000, 280)
+    assert first.facts.declared_ghs == 120 * 234_500
+    assert second.facts.p_value > 0.99
+    assert alone.facts.work_hashes == second.facts.work_hashes == 28 * 10**18
+
+
+def test_an_outcome_is_read_strictly_and_says_everything() -> None:
+    read = read_outcome(3, 7, TYPED, [], TODAY)
+    assert isinstance(read, Outcome)
+    assert read.result is Result.VIOLATIONS
+    body = outcome_body(read, "Асан", str)
+    assert "Models and quantities are those of the register: no. 119 of 120" in body
+    assert data_of(body.encode(), Outcome) == read
+    for wrong in ({"day": "2027-01-01"}, {"result": "x"}, {"text": ""}, {"firmware": ""},
+                  {"models-note": "x" * 301}):  # fmt: skip
+        gaps = read_outcome(3, 7, TYPED | wrong, [], TODAY)
+        assert isinstance(gaps, list)
+        assert [gap.field for gap in gaps] == list(wrong)
+    nothing = {"day": TODAY.isoformat(), "result": "not_done", "text": "Nobody was there."}
+    assert isinstance(read_outcome(3, 7, nothing, [], TODAY), Outcome)
+
+
+def test_an_inspector_plans_photographs_signs_and_the_participant_sees_it(
+    cabinet: Cabinet,
+) -> None:
+    officer, owner = client_in(cabinet, OFFICER_PIN), client_in(cabinet)
+    shown = officer.get("/desk/inspections").text
+    assert "fewer blocks found than its work lets expect (40)" in shown
+    for wrong in ({"participant": "99", "days": "5"}, {"participant": "1", "days": "61"}):
+        answer = officer.post_form("/desk/inspections/plan", **wrong)
+        assert "inspection_unknown" in answer.headers["location"]
+    for said in ("planned", "waits"):
+        answer = officer.post_form("/desk/inspections/plan", participant="1", days="5")
+        assert f"inspection_{said}" in answer.headers["location"]
+    page = "/desk/inspections/1"
+    assert "5 working days left" in officer.get(page).text
+    photo = {"file": ("мачта.jpg", JPEG, "image/jpeg")}
+    typed = TYPED
+    assert officer.post_form(page, files=photo, do="upload", **typed).status_code == 303
+    script = {"file": ("x.jpg", b"<script>", "image/jpeg")}
+    assert officer.post_form(page, files=script, do="upload", **typed).status_code == 422
+    assert officer.get(f"{page}/documents/1").content == JPEG
+    assert officer.post_form(page, do="sign", **typed | {"text": ""}).status_code == 422
+    assert "nothing" not in owner.get("/p/1/inspections").text
+    asked = officer.post_form(page, do="sign", **typed).headers["location"]
+    assert signed_in(officer, asked, OFFICER_PIN) == f"{page}?said=inspection_signed"
+    assert officer.post_form(page, do="save").status_code == 409
+    seen = owner.get("/p/1/inspections").text
+    for words in ("violations were found", "119 of 120", "One machine is not there."):
+        assert words in seen
+    assert owner.get("/p/1/inspections/1/documents/1").content == JPEG
+    assert client_in(cabinet, OTHER_PIN).get("/p/2/inspections/1/documents/1").status_code == 404
+    with cabinet.engine.connect() as db:
+        assert acts_of(db, 1)[-1].purpose is Purpose.INSPECTION
+
+
+def test_a_registrar_inspects_nobody_and_an_outcome_is_signed_once(cabinet: Cabinet) -> None:
+    registrar = client_in(cabinet, REGISTRAR_PIN)
+    assert registrar.get("/desk/inspections").status_code == 403
+    assert registrar.post_form("/desk/inspections/plan", participant="1").status_code == 403
+    with cabinet.engine.begin() as db:
+        (risk,) = read_risks(db, moment_of(LATER_US), 1)
+        person = db.scalar(sa.text("SELECT min(id) FROM persons"))
+        number = plan(db, risk, 5, CALENDAR, person or 0, LATER_US)
+        assert number == 1
+        read = read_outcome(1, 1, TYPED, [], TODAY)
+        assert isinstance(read, Outcome)
+        body = outcome_body(read, "x", str)
+        for pin in (PIN, REGISTRAR_PIN):
+            with pytest.raises(ActRefusedError):
+                keep_outcome(db, sign(db, Purpose.INSPECTION, body, pin, now_us=LATER_US))
+        keep_outcome(db, sign(db, Purpose.INSPECTION, body, OFFICER_PIN, now_us=LATER_US))
+        with pytest.raises(ActRefusedError, match="already"):
+            keep_outcome(db, sign(db, Purpose.INSPECTION, body, OFFICER_PIN, now_us=LATER_US))
+        assert plan(db, risk, 5, CALENDAR, person or 0, LATER_US) == 2
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE inspections SET score = 0", "DELETE FROM inspection_outcomes",
+        "DELETE FROM inspection_queue",
+    ],
+)  # fmt: skip
+def test_what_was_planned_and_found_stays(cabinet: Cabinet, statement: str) -> None:
+    with cabinet.engine.begin() as db:
+        assert read_inspection(db, inspected(db, 1)) is not None
+    with cabinet.engine.begin() as db, pytest.raises(DBAPIError):
+        db.execute(sa.text(statement))
