@@ -1,5 +1,6 @@
 """Officers begin from a template and may change it; the head writes new versions of it."""
 
+import html
 from collections.abc import Iterator
 
 import pytest
@@ -136,3 +137,15 @@ def test_versions_are_never_changed(cabinet: Cabinet) -> None:
 def test_only_the_three_places_are_filled() -> None:
     text = filled("{number} {name} {day} {other} {name.__class__} {", {"number": "7", "name": "N"})
     assert text == "7 N  {other} {name.__class__} {"
+
+
+def test_an_applicant_has_the_whole_decision_and_its_signature(cabinet: Cabinet) -> None:
+    owner, other = client_in(cabinet, PIN), client_in(cabinet, OTHER_PIN)
+    page = owner.get("/applications/1").text
+    assert "The text that was signed" in page
+    text = owner.get("/applications/1/decision.txt")
+    assert text.text in html.unescape(page)
+    assert owner.get("/applications/1/decision.p7s").content
+    for path in ("decision.txt", "decision.p7s"):
+        assert other.get(f"/applications/1/{path}").status_code == 404
+        assert other.get(f"/applications/2/{path}").status_code == 404

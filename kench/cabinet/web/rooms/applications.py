@@ -16,11 +16,11 @@ from kench.cabinet.registration.decisions import GROUNDS, Decision
 from kench.cabinet.registration.equipment import HOLDINGS, total_of
 from kench.cabinet.registration.outcomes import calendar_of
 from kench.cabinet.registration.states import ApplicationState
-from kench.cabinet.signing.acts import read_act
+from kench.cabinet.signing.acts import SignedAct, read_act
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.asking import ask_signature
 from kench.cabinet.web.contact import SAID_OF, Contact
-from kench.cabinet.web.downloads import attachment_response
+from kench.cabinet.web.downloads import attachment_response, file_response
 from kench.cabinet.web.pages import go, render
 from kench.cabinet.web.paths import Number
 from kench.cabinet.web.said import SAID, Said
@@ -60,14 +60,12 @@ def show_application(
     with cabinet.engine.connect() as db:
         case = _own(read_case(db, number), login.person.id)
         application, _ = application_of(db, case)
-        decision = None
-        if case.state in {ApplicationState.REFUSED, ApplicationState.REGISTERED}:
-            decided = read_act(db, case.events[-1].act_id)
-            decision = data_of(decided.content, Decision) if decided else None
+        decided = _decided(db, case)
+        decision = data_of(decided.content, Decision) if decided else None
         contact = _contact(db, cabinet, case, application.applicant.email)
     return render(
         request, visit, "registration/application.html", case=case, application=application,
-        decision=decision, left=days_left(cabinet, visit.now_us, case),
+        decision=decision, decided=decided, left=days_left(cabinet, visit.now_us, case),
         total=total_of(application.equipment), states=STATES, grounds=GROUNDS, near=NEAR_DAYS,
         ways=WAYS, applicant_kinds=APPLICANT_KINDS, holdings=HOLDINGS,
         attachment_kinds=ATTACHMENT_KINDS, contact=contact,
@@ -81,6 +79,24 @@ def get_document(cabinet: CabinetHere, login: Entered, number: Number, document:
         case = _own(read_case(db, number), login.person.id)
         application, _ = application_of(db, case)
         return attachment_response(db, application.attachments, document)
+
+
+@room.get("/applications/{number}/decision.txt")
+def get_decision(cabinet: CabinetHere, login: Entered, number: Number) -> Response:
+    """Hand out the bytes that the officer signed."""
+    with cabinet.engine.connect() as db:
+        decided = _decided_on(db, number, login.person.id)
+    return file_response(decided.content, f"decision-{number}.txt", "text/plain; charset=utf-8")
+
+
+@room.get("/applications/{number}/decision.p7s")
+def get_decision_signature(cabinet: CabinetHere, login: Entered, number: Number) -> Response:
+    """Hand out the officer's signature over them."""
+    with cabinet.engine.connect() as db:
+        decided = _decided_on(db, number, login.person.id)
+    return file_response(
+        decided.signature, f"decision-{number}.txt.p7s", "application/pkcs7-signature"
+    )
 
 
 @room.post("/applications/{number}/withdraw")
@@ -121,6 +137,20 @@ def _contact(db: sa.Connection, cabinet: Cabinet, case: Case, address: str) -> C
         return None
     state = state_of_address(db, case.person_id, address)
     return Contact(address, state, f"/applications/{case.id}/contact")
+
+
+def _decided(db: sa.Connection, case: Case) -> SignedAct | None:
+    """What an officer signed on it; None while nobody has."""
+    if case.state not in {ApplicationState.REFUSED, ApplicationState.REGISTERED}:
+        return None
+    return read_act(db, case.events[-1].act_id)
+
+
+def _decided_on(db: sa.Connection, number: int, person_id: int) -> SignedAct:
+    decided = _decided(db, _own(read_case(db, number), person_id))
+    if decided is None:
+        raise HTTPException(404)
+    return decided
 
 
 def _own(case: Case | None, person_id: int) -> Case:
