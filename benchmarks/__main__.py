@@ -24,6 +24,7 @@ BENCHMARKS = (
     "cabinet",
     "books",
     "income",
+    "tax",
     "proofs",
     "totals",
 )

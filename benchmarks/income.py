@@ -45,7 +45,7 @@ _PAGE = sa.text("""
 
 def read_pages(url: str) -> int:
     """Read all records by pages, each in a transaction of its own, and check each digest."""
-    engine = open_engine(url, Role.TAX, application_name="benchmark")
+    engine = open_engine(url, Role.READ, application_name="benchmark")
     after = found = 0
     while True:
         with engine.connect() as db:

@@ -33,6 +33,7 @@ ARROWS = {
     "tax": {"native", "pool", "payouts"},
     "xroad": {"pool"},
     "consumer": {"pool"},
+    "demo": {"native", "pool", "payouts", "pki"},
     "pki": {"pool"},
     "backup": {"native", "pool"},
     "commands": {"native", "pool", "payouts", "sale", "backup"},

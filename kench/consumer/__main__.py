@@ -1,6 +1,7 @@
 """Composition root of `kench consumer`: what the tax service does, as a sample."""
 
 import argparse
+import logging
 import os
 import ssl
 import sys
@@ -30,6 +31,7 @@ def main() -> int:
     arguments = _parse()
     settings = settings_of(arguments)
     start_logging(ROLE)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     if arguments.act == "receive":
         _receive(arguments)
         return 0

@@ -1,5 +1,7 @@
 """The root of `kench tax`: income for the tax service, over X-Road."""
 
+import logging
+
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.origins import plain_origin
@@ -32,6 +34,7 @@ def main() -> None:
     )
     settings = settings_of(parser.parse_args())
     start_logging(ROLE)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     context = context_of(settings)
     listener = listen(settings.tax_host, settings.tax_port, "tax_port")
     watched = listen(settings.metrics_host, settings.tax_metrics_port, "tax_metrics_port")

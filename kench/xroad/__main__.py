@@ -1,5 +1,6 @@
 """Composition root of `kench xroad`: the twin of a security server."""
 
+import logging
 import os
 import ssl
 from pathlib import Path
@@ -43,6 +44,7 @@ def main() -> None:
     parser.add_argument("--provider-ca", type=Path, metavar="FILE", help="who providers are")
     arguments = parser.parse_args()
     start_logging(ROLE)
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     services = dict(_service(word) for word in arguments.service)
     faults = dict(_fault(word) for word in arguments.faults)
     own, outside = _contexts(arguments.certificate, arguments.key, arguments.provider_ca)

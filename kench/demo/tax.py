@@ -1,0 +1,72 @@
+"""The hand-over of income, shown: `kench tax`, a security server's twin, and who pulls."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from kench.pool.errors import KenchError
+
+CLIENT = "KG/GOV/10000001/taxes"
+SERVICE = "KG/GOV/10000009/mining/income"
+ENDPOINTS = (
+    "periods", "income-reports", "participants", "corrections", "receipts", "register-entries",
+)  # fmt: skip
+STOP_S = 5.0
+
+
+class DemoFailedError(KenchError):
+    """A part of the demonstration did not get ready."""
+
+
+def show(period: str, variables: Mapping[str, str], log: Path) -> int:
+    """Run it; return the status of who pulls. What the others log goes to a file."""
+    environment = {**os.environ, **variables}
+    may = ", ".join(f'"{one}"' for one in ENDPOINTS)
+    clients = f'[{{"client": "{CLIENT}", "may": [{may}]}}]'
+    provider = {"KENCH_TAX_CLIENTS": clients, "KENCH_TAX_PORT": "0", "KENCH_TAX_METRICS_PORT": "0"}
+    with ExitStack() as running, log.open("ab") as logged:
+        tax = running.enter_context(_role("tax", (), environment | provider, logged.fileno()))
+        words = ("--port", "0", "--service", f"{SERVICE}={tax}")
+        twin = running.enter_context(_role("xroad", words, environment, logged.fileno()))
+        asked = ("pull", "--period", period, "--url", twin, "--service", SERVICE)
+        return subprocess.run(  # noqa: S603 - our own command
+            _command("consumer", (*asked, "--client", CLIENT, "--receipts")),
+            env=environment,
+            check=False,
+        ).returncode
+
+
+@contextmanager
+def _role(
+    role: str, words: Sequence[str], environment: Mapping[str, str], log: int
+) -> Iterator[str]:
+    """Run a role until the block ends; yields its address."""
+    with subprocess.Popen(  # noqa: S603 - our own command
+        _command(role, words), env=environment, stdout=subprocess.PIPE, stderr=log, text=True
+    ) as process:
+        try:
+            yield _address(role, process)
+        finally:
+            process.terminate()
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _address(role: str, process: "subprocess.Popen[str]") -> str:
+    """Return where it answers, once it is ready."""
+    address = ""
+    for line in process.stdout or ():
+        word = line.split()[-1] if line.split() else ""
+        if word == "ready":
+            return address
+        address = address or word
+    raise DemoFailedError(f"kench {role} did not get ready: see its log")
+
+
+def _command(role: str, words: Sequence[str]) -> list[str]:
+    return [sys.executable, "-m", "kench", role, *words]
