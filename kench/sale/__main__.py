@@ -23,6 +23,7 @@ from kench.sale.screening.registry import open_screenings
 from kench.sale.service import SaleService
 from kench.sale.settling import settle
 from kench.sale.venues.registry import open_venues
+from kench.sale.wishes import Wishes
 
 ROLE = "sell"
 CONNECTIONS = 3
@@ -65,6 +66,8 @@ def main() -> None:
         def orders() -> OrderBook:
             return watch.book
 
+        # A resolution names a lot and no network: its coins are those of the orders.
+        officers = verifier_of(settings, lambda _document: watch.book.network)
         screenings = open_screenings(settings, orders, clock)
         plain = engine.execution_options(isolation_level="AUTOCOMMIT")
         desk = Desk(engine.begin, clock, orders, venues, screenings, plain.connect)
@@ -77,7 +80,7 @@ def main() -> None:
                 return Executor(desk, settle(orders, clock), lanes, checks)
 
             announce(ROLE, "ready")
-            SaleService(engine, desk, executor).run(stop)
+            SaleService(engine, desk, executor, Wishes(desk, officers)).run(stop)
             checks.shutdown(wait=False, cancel_futures=True)
         watch.stop()
         engine.dispose()

@@ -14,6 +14,7 @@ from kench.pool.holder import Holder
 from kench.sale.daily import Daily
 from kench.sale.desk import Desk
 from kench.sale.executor import Executor
+from kench.sale.wishes import Wishes
 
 SALE_LOCK = 0x6B656E63685F6C
 """Key of the advisory lock that the one sale of a database holds ("kench_l" in ASCII)."""
@@ -27,11 +28,18 @@ log = structlog.get_logger("kench.sale")
 class SaleService:
     """Turns of the executor for as long as this process is the one that sells."""
 
-    def __init__(self, engine: sa.Engine, desk: Desk, executor: Callable[[], Executor]) -> None:
+    def __init__(
+        self,
+        engine: sa.Engine,
+        desk: Desk,
+        executor: Callable[[], Executor],
+        wishes: Wishes | None = None,
+    ) -> None:
         self._engine = engine
         self._desk = desk
         self._executor = executor
         self._daily = Daily(desk)
+        self._wishes = wishes
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; lost connections are made again."""
@@ -49,6 +57,8 @@ class SaleService:
                     with connection.begin():
                         connection.execute(sa.text("SELECT 1"))  # the lock's connection still lives
                     self._daily.look(executor)
+                    if self._wishes is not None:
+                        self._wishes.look()
                     executor.turn()
                     stop.wait(IDLE_S)
         except IntegrityError as refusal:

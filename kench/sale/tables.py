@@ -1,4 +1,4 @@
-"""The tables of the sale as SQLAlchemy Core sees them; migrations 0005, 0006 and 0018 make them."""
+"""The tables of the sale as SQLAlchemy Core sees them; migrations make them."""
 
 import sqlalchemy as sa
 
@@ -198,4 +198,32 @@ fills = sa.Table(
     sa.Column("at", _MOMENT, nullable=False),
     sa.Column("booked_at", _MOMENT, nullable=False),
     sa.Column("raw", sa.Text, nullable=False),
+)
+
+lot_wishes = sa.Table(
+    "lot_wishes",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("block_hash", sa.Text, nullable=False),
+    sa.Column("vout", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("document", sa.LargeBinary, nullable=False),
+    sa.Column("signature_1", sa.LargeBinary, nullable=False),
+    sa.Column("signature_2", sa.LargeBinary, nullable=False),
+    sa.Column("act_1", sa.BigInteger, nullable=False),
+    sa.Column("act_2", sa.BigInteger, nullable=False),
+    sa.Column("at", _MOMENT, nullable=False),
+)
+
+lot_wish_queue = sa.Table(
+    "lot_wish_queue", metadata, sa.Column("wish_id", sa.BigInteger, primary_key=True)
+)
+
+lot_wish_ends = sa.Table(
+    "lot_wish_ends",
+    metadata,
+    sa.Column("wish_id", sa.BigInteger, primary_key=True),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("at", _MOMENT, nullable=False),
 )

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from kench.cabinet.desk.money_queues import CASES, HALTS, ORDERS, RESOLUTIONS
 from kench.cabinet.desk.queue import NEAR_DAYS, Queue, Waiting
 from kench.cabinet.desk.rejections import REJECTIONS
 from kench.cabinet.inspections.queue import INSPECTIONS
@@ -25,6 +26,10 @@ QUEUES: tuple[Queue, ...] = (
     FILED,
     MISSING,
     INSPECTIONS,
+    ORDERS,
+    RESOLUTIONS,
+    CASES,
+    HALTS,
 )
 
 

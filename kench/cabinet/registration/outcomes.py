@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from kench.cabinet.alerts.letters import Letter
 from kench.cabinet.alerts.sending import sends_letters
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.desk.lot_signing import take_resolution
 from kench.cabinet.desk.order_signing import take_order
 from kench.cabinet.inspections.store import keep_outcome
 from kench.cabinet.messages.circulars import keep_circular
@@ -115,6 +116,12 @@ def _inspection(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
     return f"/desk/inspections/{keep_outcome(db, act).id}?said=inspection_signed"
 
 
+def _lot(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    lot, complete = take_resolution(db, act)
+    said = "lot_wished" if complete else "lot_signed"
+    return f"/desk/lots/{lot.block_hash}/{lot.vout}?said={said}"
+
+
 OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
     {
         Purpose.APPLICATION: _application,
@@ -130,5 +137,6 @@ OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
         Purpose.CIRCULAR: _circular,
         Purpose.INSPECTION: _inspection,
         Purpose.ORDER: _order,
+        Purpose.LOT: _lot,
     }
 )

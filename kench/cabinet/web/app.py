@@ -37,6 +37,7 @@ from kench.cabinet.web.rooms import (
     health,
     inspections,
     language,
+    lots,
     messages,
     notices,
     openings,
@@ -55,6 +56,7 @@ from kench.cabinet.web.rooms import (
     templates,
     tokens,
     trail,
+    venues,
     workers,
 )
 from kench.cabinet.web.shield import Shield
@@ -96,6 +98,8 @@ ROOMS: tuple[APIRouter, ...] = (
     own_entry.room,
     public_register.room,
     orders.room,
+    lots.room,
+    venues.room,
     workers.room,
     equipment.room,
     personal.room,

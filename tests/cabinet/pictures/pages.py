@@ -32,7 +32,7 @@ class Picture(NamedTuple):
         """Return the address that is looked at."""
         path = self.route.format(
             participant_id=self.participant, number=self.number, request_id=request_id,
-            kind="equipment", **world._asdict(),
+            kind="equipment", vout=1, **world._asdict(),
         )  # fmt: skip
         return path + self.query
 
@@ -63,6 +63,7 @@ GALLERY = (
         Picture("apply", "/apply", "An application, and what it lacks", query="?check=1"),
         Picture("applications", "/applications", "A person's applications"),
         Picture("application", "/applications/{number}", "One, and what became of it"),
+        Picture("venues", "/venues", "Where coins are sold, and by which licence", ANYBODY),
         Picture("register", "/register", "The public part of the register", ANYBODY),
     )),
     Room("Mining", (
@@ -148,6 +149,9 @@ GALLERY = (
                 OFFICER_PIN),
         Picture("desk-templates", "/desk/templates", "What decisions begin from", OFFICER_PIN),
         Picture("desk-template", "/desk/templates/2", "A template", OFFICER_PIN),
+        Picture("desk-lots", "/desk/lots", "Lots that stand still, AML cases", OFFICER_PIN),
+        Picture("desk-lot", "/desk/lots/{block_hash}/{vout}", "The whole way of one", OFFICER_PIN),
+        Picture("desk-venues", "/desk/venues", "Venues: licences, sales, books", OFFICER_PIN),
         Picture("desk-officers", "/desk/officers", "Officers and their roles", OFFICER_PIN),
     )),
 )  # fmt: skip

@@ -39,6 +39,7 @@ from tests.cabinet.pictures.orders_world import SECOND_OFFICER_PIN, add_orders
 from tests.payouts.proofs.samples import KEY, SALT_SOURCE, signed_manifest
 from tests.support.applications import ROW, TODAY, application, attachment, draft
 from tests.support.grants import granted
+from tests.support.held_lots import add_held_lot
 from tests.support.letters import confirm_address
 from tests.support.mined import mined
 from tests.support.pki import PIN
@@ -138,6 +139,7 @@ def make_world(database: str) -> World:
         _reports(db)
         _trail(db)
         add_orders(db)
+        add_held_lot(db, SETTLED[0].block_hash, vout=1, height=900_412, at_us=NOW_US - 2 * DAY_US)
         db.execute(_REJECTED)
         for pin, name in NAMES.items():
             know_person(db, pin, name, NOW_US)

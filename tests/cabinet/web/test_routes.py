@@ -28,6 +28,7 @@ from tests.support.applications import attachment
 from tests.support.cabinet import Client, cabinet_of, client_in, client_of, routes_of
 from tests.support.entering import asked
 from tests.support.grants import BLOCK_HASH, credit_block, granted
+from tests.support.held_lots import add_held_lot
 from tests.support.orders import DEMO_RULES, document
 from tests.support.pki import PIN
 from tests.support.registration import (
@@ -62,7 +63,7 @@ class Guard(Enum):
 
 GUARDS = (
     (r"/|/healthz|/metrics|/favicon\.ico|/language/.*|/enter(/.*)?|/leave|/privacy", Guard.OPEN),
-    (r"/register(\.json)?", Guard.OPEN),
+    (r"/register(\.json)?|/venues", Guard.OPEN),
     (r"/(watch|mail|api|accounts|stats)/.*", Guard.KEYED),
     (r"/sign/.*", Guard.BROWSER),
     (r"/p|/apply|/applications|/account|/account/(logins|data).*", Guard.PERSON),
@@ -113,6 +114,7 @@ def things(module_database: str) -> dict[str, str]:
         assert isinstance(make_token(db, whose), str)
         granted(db, whose, Kind.LINK, now_us=NOW_US)
         credit_block(db, whose)
+        add_held_lot(db, BLOCK_HASH, at_us=NOW_US)
         (grant,) = db.exec_driver_sql("SELECT id FROM access_grants").scalars()
         entry = db.execute(
             sa.text("SELECT id FROM participant_people WHERE participant_id = :whose"),
@@ -121,7 +123,7 @@ def things(module_database: str) -> dict[str, str]:
     engine.dispose()
     return {
         "participant_id": str(whose), "number": "1", "document": "1", "worker_id": str(int(worker)),
-        "block_hash": BLOCK_HASH, "grant_id": str(grant), "entry_id": str(entry),
+        "block_hash": BLOCK_HASH, "vout": "0", "grant_id": str(grant), "entry_id": str(entry),
         "token_id": "1", "login_id": "1", "month": "2026-11", "form": "json", "kind": "exit",
         "day": "2026-11-22",
     }  # fmt: skip
