@@ -27,6 +27,7 @@ BENCHMARKS = (
     "tax",
     "proofs",
     "totals",
+    "standby",
 )
 
 

@@ -7,6 +7,7 @@ from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.origins import plain_origin
 from kench.pool.postgres import database_url
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+from kench.pool.shipping.leading import require_lead
 from kench.tax.app import THREADS_MAX, make_app, make_watch_app
 from kench.tax.provider import Provider
 from kench.tax.pushing import THREADS as PUSH_THREADS
@@ -32,7 +33,7 @@ def main() -> None:
     parser.add_argument(
         "--tax-metrics-port", type=int, metavar="N", help="metrics and health (9336)"
     )
-    settings = settings_of(parser.parse_args())
+    settings = require_lead(settings_of(parser.parse_args()))
     start_logging(ROLE)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     context = context_of(settings)

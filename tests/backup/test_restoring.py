@@ -124,12 +124,6 @@ def test_what_is_restored_is_what_was_backed_up(pool: Pool, backup: Path, tmp_pa
     }
 
 
-def test_a_backup_is_verified_by_restoring_and_auditing_it(pool: Pool, backup: Path) -> None:
-    checked = check_backup(pool.order(backup, pool.data), None, None, quiet)
-    assert len(checked.said) == 1
-    assert "nothing differs" in checked.said[0]
-
-
 def test_books_that_do_not_hold_are_told(pool: Pool, tmp_path: Path) -> None:
     engine = open_engine(pool.url, application_name="test")
 
@@ -145,7 +139,8 @@ def test_books_that_do_not_hold_are_told(pool: Pool, tmp_path: Path) -> None:
     finally:
         change(-1)
         engine.dispose()
-    with pytest.raises(VerdictError, match="kench audit"):
+    # The audit ran on what was restored, and found this and nothing else.
+    with pytest.raises(VerdictError, match=r"kench audit.*: 4 differences \("):
         check_backup(pool.order(path, pool.data), None, None, quiet)
 
 

@@ -15,6 +15,7 @@ from benchmarks import (
     proofs,
     revocation,
     split,
+    standby,
     statistics,
     template_to_job,
     totals,
@@ -136,3 +137,11 @@ def test_a_benchmark_that_does_not_exist_is_named(
 def test_every_benchmark_is_listed() -> None:
     files = {path.stem for path in Path(everything.__file__).parent.glob("*.py")}
     assert files - {"__init__", "__main__", "ending"} == set(everything.BENCHMARKS)
+
+
+def test_standby_measures_what_it_costs_a_share(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    standby.main(["--batches", "20", "--no-switch", "--json", str(figures)])
+    costs = json.loads(figures.read_text())["costs"]
+    assert [one["how"] for one in costs[::3]] == ["alone", "async", "sync"]
+    assert all(0 < one["p50_ms"] <= one["p99_ms"] for one in costs)

@@ -11,15 +11,22 @@ from pathlib import Path
 import pytest
 
 from benchmarks.load.ports import free_ports
+from kench.backup.standby.founding import found
+from kench.backup.standby.promoting import promote
+from kench.payouts.audit.invariants import differences
+from kench.payouts.settle import Settlement
+from kench.pool.clock import SystemClock
 from kench.pool.database import migrate, open_engine
 from kench.pool.journal import JournalReader
 from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.postgres_account import processes_in
 from kench.pool.register import add_participant
+from kench.pool.settings import Settings
+from kench.pool.shipping import ReplacedError
+from kench.pool.shipping.leading import require_lead
 from tests.integration.test_durability import journalled
 from tests.support.load import Load, ShareKey
 from tests.support.pool import EASY_SHARES, Pool, running_pool
-from tests.support.site import await_that
 
 
 @pytest.fixture
@@ -42,8 +49,7 @@ def entered(url: str) -> tuple[str, str]:
 
 def made_standby(pool: Pool, folder: Path) -> str:
     """Make one that follows this pool, and serve it; return where it takes journals."""
-    made = pool.run("standby", "init", "--data", str(folder), "--from", str(pool.folder))
-    assert made.returncode == 0, made.stderr
+    found(Settings(data_dir=folder), str(pool.folder))
     listen = ("--data", str(folder), "--standby-listen", "127.0.0.1:0")
     process = pool.spawn("standby", "serve", *listen, KENCH_DATA=str(folder))
     assert process.stdout is not None
@@ -81,12 +87,8 @@ def test_a_synchronous_standby_leads_with_every_acknowledged_share(
         load.wait_until_cut_off()
         told: set[ShareKey] = set(load.accepted)
 
-        # The other machine has settings of its own.
-        del pool.environment["KENCH_DATABASE_URL"]
-        promoted = pool.run("standby", "promote", "--data", str(there))
-        pool.environment["KENCH_DATABASE_URL"] = main_url
-        assert promoted.returncode == 0, promoted.stderr
-        assert "0 known to be lost" in promoted.stdout, promoted.stdout
+        promoted = promote(Settings(data_dir=there), SystemClock())
+        assert [one.lost for one in promoted.journals] == [0], promoted
 
         again = EmbeddedPostgres(there)
         ports = free_ports(2)
@@ -104,27 +106,51 @@ def test_a_synchronous_standby_leads_with_every_acknowledged_share(
         )  # fmt: skip
         try:
             new.start("stratum")
-            new.start("settle")
             miners = Load(new.stratum_port, *login)
             miners.start(wanted=200)
             miners.wait()
             miners.end()
+            new.end("stratum")
             told |= miners.accepted
             reader, url = JournalReader(there / "journal/0"), environment["KENCH_DATABASE_URL"]
             kept = journalled(reader)
             assert told <= kept.keys(), seed
             assert max(kept.values()) == 1, seed
-            await_that(lambda: booked(url) == reader.durable())
-            audit = new.run("audit")
-            assert (audit.returncode, "nothing differs" in audit.stdout) == (0, True), audit.stdout
+            settle(url, there / "journal")
+            assert booked(url) == reader.durable()
+            assert not differing(url)
         finally:
             for role in list(new.processes):
                 new.end(role)
             again.stop()
         # The old machine comes back: it hears that another leads, and serves nobody.
-        old = pool.run("stratum")
-        assert (old.returncode, "generation 2" in old.stderr) == (1, True), old.stderr
-        assert (tmp_path / "main/replaced").exists()
+        settings = Settings(
+            data_dir=tmp_path / "main", standby_address=pool.environment["KENCH_STANDBY_ADDRESS"]
+        )
+        with pytest.raises(ReplacedError, match="generation 2"):
+            require_lead(settings)
+        # It does not forget.
+        with pytest.raises(ReplacedError):
+            require_lead(Settings(data_dir=tmp_path / "main"))
+
+
+def differing(url: str) -> list[str]:
+    """What `kench audit` would say of the books."""
+    engine = open_engine(url, application_name="test")
+    try:
+        with engine.connect() as connection:
+            return list(differences(connection))
+    finally:
+        engine.dispose()
+
+
+def settle(url: str, journals: Path) -> None:
+    engine = open_engine(url, application_name="test")
+    settlement = Settlement(journals, SystemClock())
+    with engine.connect() as connection:
+        while settlement.settle_chunk(connection).records:
+            pass
+    engine.dispose()
 
 
 def booked(url: str) -> int:
