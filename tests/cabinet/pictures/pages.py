@@ -4,13 +4,14 @@ from typing import NamedTuple
 
 from tests.cabinet.money import TECHNICIAN_PIN
 from tests.cabinet.pictures.world import ACCOUNTANT_PIN, NEW_PIN, World
+from tests.support.applications import TODAY
 from tests.support.pki import PIN
 from tests.support.registration import OFFICER_PIN
 
 ANYBODY = ""
 NO_PAGES = (
     r"/(healthz|metrics|favicon\.ico)", r"/language/.*", r"/(api|accounts|stats)/.*",
-    r".*\.(csv|json|pdf|zip|xlsx)", r".*\.{form}", r".*/(live|series|content)",
+    r".*\.(csv|json|pdf|zip|xlsx|txt|p7s)", r".*\.{form}", r".*/(live|series|content)",
     r".*/documents/{\w+}", r"/enter/sign-on/.*", r"/enter/certificate.*",
 )  # fmt: skip
 """Routes that answer a GET with something else than a page: files, numbers, ways to other pages."""
@@ -32,7 +33,7 @@ class Picture(NamedTuple):
         """Return the address that is looked at."""
         path = self.route.format(
             participant_id=self.participant, number=self.number, request_id=request_id,
-            kind="equipment", vout=1, **world._asdict(),
+            kind="equipment", vout=1, day=TODAY, **world._asdict(),
         )  # fmt: skip
         return path + self.query
 
@@ -148,10 +149,12 @@ GALLERY = (
         Picture("desk-rejections", "/desk/income/rejections", "Records that were not taken",
                 OFFICER_PIN),
         Picture("desk-templates", "/desk/templates", "What decisions begin from", OFFICER_PIN),
-        Picture("desk-template", "/desk/templates/2", "A template", OFFICER_PIN),
         Picture("desk-lots", "/desk/lots", "Lots that stand still, AML cases", OFFICER_PIN),
         Picture("desk-lot", "/desk/lots/{block_hash}/{vout}", "The whole way of one", OFFICER_PIN),
         Picture("desk-venues", "/desk/venues", "Venues: licences, sales, books", OFFICER_PIN),
+        Picture("desk-template", "/desk/templates/{number}", "A template", OFFICER_PIN, number=2),
+        Picture("desk-template-new", "/desk/templates/new", "A new template", OFFICER_PIN),
+        Picture("desk-trail-day", "/desk/trail/days/{day}", "A day verified", OFFICER_PIN),
         Picture("desk-officers", "/desk/officers", "Officers and their roles", OFFICER_PIN),
     )),
 )  # fmt: skip

@@ -19,7 +19,7 @@ from tests.support.browser import PHONE, WIDE
 from tests.support.cabinet import NobodysVerifier, cabinet_of, client_in, client_of, routes_of
 
 DOCS = Path(__file__).parents[3] / "docs"
-FOLDER_BYTES_MAX = 12_000_000
+FOLDER_BYTES_MAX = 16_000_000
 
 
 @pytest.fixture(scope="module")

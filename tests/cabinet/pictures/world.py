@@ -31,6 +31,8 @@ from kench.cabinet.words.languages import Language
 from kench.payouts.proofs import tables as proofs
 from kench.payouts.proofs.making import read_tree
 from kench.payouts.proofs.manifest import sign
+from kench.payouts.trail.anchors import Anchorer
+from kench.payouts.trail.sealing import seal_batch
 from kench.pool.database import open_engine
 from kench.pool.moments import midnight_us, moment_of
 from kench.pool.tokens import TokenRefusal, make_token, revoke_token
@@ -143,8 +145,15 @@ def make_world(database: str) -> World:
         db.execute(_REJECTED)
         for pin, name in NAMES.items():
             know_person(db, pin, name, NOW_US)
+        _seal(db)
     engine.dispose()
     return made
+
+
+def _seal(db: sa.Connection) -> None:
+    """The trail sealed so far, and yesterday's end signed."""
+    assert seal_batch(db) is not None
+    Anchorer(KEY).turn(db, NOW_US)
 
 
 def _application(pin: str, name: str, *quantities: int) -> Application:
@@ -276,10 +285,14 @@ def _reports(db: sa.Connection) -> None:
 
 
 def _trail(db: sa.Connection) -> None:
-    """Let the owner have done something."""
+    """Let the owner have done something, and an officer have looked."""
     owner = know_person(db, PIN, NAMES[PIN], NOW_US)
     for act, subject in (("enter", ""), ("sign", "notice participant 1"), ("leave", "")):
         keep_trail(db, TrailEntry(NOW_US, act, DONE, subject, "192.0.2.7", "", owner.id, None))
+    officer = know_person(db, OFFICER_PIN, NAMES[OFFICER_PIN], NOW_US)
+    for path in ("applications/1", "participants/1", "notices/1"):
+        seen = TrailEntry(NOW_US, "view", DONE, f"/desk/{path}", "192.0.2.8", "", officer.id, None)
+        keep_trail(db, seen)
 
 
 def _papers(db: sa.Connection) -> None:
