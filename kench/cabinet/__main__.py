@@ -15,6 +15,7 @@ from kench.cabinet.login.revoked import THREADS as REVOKED_THREADS
 from kench.cabinet.login.revoked import RevokedLogins
 from kench.cabinet.login.sweep import Sweep
 from kench.cabinet.personal.retention import Retention
+from kench.cabinet.reports.work import WORK_THREADS
 from kench.cabinet.serving import listen, serve
 from kench.cabinet.web.app import make_app
 from kench.cabinet.web.assets import check_assets, read_assets
@@ -39,6 +40,7 @@ STATEMENT_S = 10.0
 SWITCH_S = 0.0005
 """A thread gives way to others that wait after so long. A page asks PostgreSQL a dozen times, and
 after each answer it would wait for whoever draws another page: 5 ms each time by default."""
+CONNECTIONS = SEALING_THREADS + THREADS_MAX + ALERT_THREADS + REVOKED_THREADS + WORK_THREADS
 RESTED_S = 1.0
 """A connection that rested for so long is tried first: PostgreSQL may have gone meanwhile."""
 
@@ -73,7 +75,7 @@ def main() -> None:
             url,
             Role.CABINET,
             application_name="kench cabinet",
-            pool_size=SEALING_THREADS + THREADS_MAX + ALERT_THREADS + REVOKED_THREADS,
+            pool_size=CONNECTIONS,
             statement_timeout_s=STATEMENT_S,
             rested_s=RESTED_S,
         )

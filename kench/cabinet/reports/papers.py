@@ -24,9 +24,13 @@ PAPERS_MAX = 12
 """Documents of one report."""
 ENTRIES_MAX = 2_000
 UNPACKED_MAX = 200 * 1024 * 1024
+LIST_BYTES_MAX = 512 * 1024
+"""Of an archive's list of contents."""
 PDF_TAIL = 2_048
 """Within so many bytes of its end a PDF says that it ends."""
 _NEEDED = {"[Content_Types].xml", "xl/workbook.xml"}
+_END, _LOCATOR, _LOCATOR_BYTES = b"PK\x05\x06", b"PK\x06\x07", 20
+"""What stands before the end of an archive; the second makes it one of more than 4 GB."""
 _RUNS = (".bin", ".vba", ".exe", ".dll", ".js", ".vbs")
 
 
@@ -119,8 +123,14 @@ def _media_type(content: bytes) -> str | PaperRefusal:
     return PaperRefusal.KIND
 
 
-def _workbook(content: bytes) -> str | PaperRefusal:
+def _workbook(content: bytes) -> str | PaperRefusal:  # noqa: PLR0911 - a reason each
     """Whether an archive is a workbook without macros; by its list of contents alone."""
+    end = content.rfind(_END)
+    if end < 0 or _LOCATOR in content[max(0, end - _LOCATOR_BYTES) : end]:
+        return PaperRefusal.BROKEN
+    # How long the list is, before anything reads it.
+    if int.from_bytes(content[end + 12 : end + 16], "little") > LIST_BYTES_MAX:
+        return PaperRefusal.TOO_LARGE
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()

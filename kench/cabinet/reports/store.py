@@ -123,6 +123,18 @@ class FilingLine(NamedTuple):
     officer: str | None
 
 
+class Owed(NamedTuple):
+    """A report that waits for its participant."""
+
+    report_id: int
+    period: str
+    due: date
+
+
+_OWED = sa.text("""
+    SELECT report_id, period, due FROM report_queue
+    WHERE participant_id = :participant AND state <> 'filed' ORDER BY due, report_id LIMIT 3
+""")
 _LINES = """
     SELECT reports.id, reports.participant_id, participants.name, reports.kind, reports.period,
         reports.form_version, region, made_at, reports.due, calendar, newest.version,
@@ -227,6 +239,11 @@ def late_in(
 ) -> list[ReportLine]:
     """Those of a period that were first filed after their day."""
     return _lines(db, _LATE, kind=kind, period=period, after=after, most=at_most)
+
+
+def owed_by(db: sa.Connection, participant_id: int) -> list[Owed]:
+    """What a participant is to file or to correct, the most urgent first; a few of it."""
+    return [Owed(*row) for row in db.execute(_OWED, {"participant": participant_id})]
 
 
 def next_filed(db: sa.Connection, *, after: int = 0, at_most: int) -> list[ReportLine]:

@@ -20,6 +20,8 @@ from kench.pool.errors import KenchError
 from kench.pool.looking import Looking
 
 LOOK_S = 60.0
+WORK_THREADS = 1
+"""Connections to PostgreSQL that it takes."""
 WORK_LOCK = 0x6B656E6368727074
 """Key of the advisory lock of whoever does it ("kenchrpt")."""
 PIECES_MAX = 10_000

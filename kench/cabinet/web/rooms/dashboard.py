@@ -10,12 +10,14 @@ from kench.cabinet.numbers.earnings import read_blocks, read_stages
 from kench.cabinet.numbers.live import LiveNumbers
 from kench.cabinet.numbers.public import EstimateBasis
 from kench.cabinet.numbers.series import Series, Span, read_series
+from kench.cabinet.reports.store import owed_by
 from kench.cabinet.web.acting import MONEY_ROLES, Acting, render_room
 from kench.cabinet.web.charts import drawing_of
 from kench.cabinet.web.live import LiveFeed, Shown, live_texts
 from kench.cabinet.web.rights import RIGHTS
 from kench.cabinet.web.visit import CabinetHere, Entered, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
+from kench.pool.calendar import day_at
 
 SPAN_NAMES = {
     Span.DAY: N_("24 hours"),
@@ -42,10 +44,11 @@ def show_dashboard(
     with cabinet.reading.connect() as db:
         live = cabinet.live.numbers(db, participant_id, visit.now_us)
         series = read_series(db, participant_id, span, visit.now_us)
-        stages, blocks = None, []
+        stages, blocks, owed = None, [], []
         if acting.role in MONEY_ROLES:
             stages = read_stages(db, [participant_id])[participant_id]
             blocks = read_blocks(db, participant_id, most=BLOCKS_SHOWN)
+            owed = owed_by(db, participant_id)
     return render_room(
         request,
         visit,
@@ -58,6 +61,8 @@ def show_dashboard(
         basis=basis,
         stages=stages,
         blocks=blocks,
+        owed=owed,
+        today=day_at(visit.now_us),
         may_see_workers=acting.role in RIGHTS["workers"],
         **chart_values(visit, series, f"/p/{participant_id}/", f"/p/{participant_id}/series"),
     )
