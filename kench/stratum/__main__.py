@@ -23,7 +23,9 @@ from kench.pool.orders.verifying import verifier_of
 from kench.pool.orders.watch import OrderWatch
 from kench.pool.roots import EXIT_FAULT, announce, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
-from kench.pool.shipping.leading import require_lead
+from kench.pool.shipping.generation import read_generation
+from kench.pool.shipping.leading import policy_of, require_lead
+from kench.pool.shipping.left_behind import LeftBehind
 from kench.pool.submission_journal import adopt_unsettled
 from kench.stratum.maker import handover
 from kench.stratum.maker.former import Former, Kept
@@ -179,6 +181,7 @@ def _serve(start: Start) -> int:
             fatal.append(True)
             reactor.stop()
 
+    left_behind = _left_behind(start)
     teller = Teller(loop, settings.run_directory, handed.number if handed else 0)
     kept = Kept(start.generation, start.fronts(start.generation))
     service = MakerService(
@@ -216,12 +219,24 @@ def _serve(start: Start) -> int:
         while not service.fronts_ended:
             yield task.deferLater(reactor, TICK_S)
         reports.stop()
+        if left_behind is not None:
+            left_behind.stop()
         yield threads.deferToThread(service.stop_threads)
         service.close()
 
     reactor.addSystemEventTrigger("before", "shutdown", stop)
     reactor.run()
     return EXIT_FAULT if fatal else 0
+
+
+def _left_behind(start: Start) -> LeftBehind | None:
+    """Return what ships journals that no front writes, started, where there is a standby."""
+    settings, policy = start.settings, policy_of(start.settings)
+    if policy is None:
+        return None
+    found = LeftBehind(settings.data_dir, policy, read_generation(settings.data_dir), start.clock)
+    found.start()
+    return found
 
 
 def reload_on_signal(start: Start, service: "MakerService", teller: Teller, reactor: Any) -> None:

@@ -14,6 +14,7 @@ from kench.pool.journal.mark import read_mark
 from kench.pool.journal.segment import OpenSegment
 from kench.pool.shipping import Policy, ReplacedError, Shipper
 from kench.pool.shipping.generation import refuse_if_replaced, write_generation
+from kench.pool.shipping.left_behind import LeftBehind
 from kench.pool.shipping.shipper import Mode, WhenAway
 from tests.support.records import archived_job, raw_records
 from tests.support.site import await_that
@@ -224,3 +225,31 @@ def test_a_main_machine_that_was_replaced_hears_of_it_and_serves_no_more(
     assert not machine.durable.acquire(timeout=0.1)
     with pytest.raises(ReplacedError, match="generation 2"):
         refuse_if_replaced(tmp_path / "here")
+
+
+def test_a_journal_that_nobody_writes_any_more_is_shipped_once(
+    start: Start, standby: Receiver, tmp_path: Path
+) -> None:
+    machine = Machine(tmp_path / "here", "127.0.0.1:1", when_away=WhenAway.SERVE,
+                      segment_bytes=64 + 10 * RECORD_SIZE)  # fmt: skip
+    policy = Policy(f"127.0.0.1:{standby.address[1]}", Mode.SYNC, WhenAway.STOP, 2.0)
+    left = LeftBehind(tmp_path / "here", policy, 1, SystemClock())
+    for key in range(3):
+        machine.write(8, key + 1)
+    left.look()
+    assert not (tmp_path / "there/journal").exists()
+    machine.stop()
+    left.look()
+    assert files(tmp_path / "there") == files(tmp_path / "here")
+    assert read_mark(tmp_path / "there/journal/0").records == 24
+
+
+def test_what_a_front_wrote_before_it_stopped_is_shipped_asynchronously_too(
+    start: Start, tmp_path: Path
+) -> None:
+    machine = start(mode=Mode.ASYNC)
+    machine.write(8, 1)
+    await_that(lambda: read_mark(tmp_path / "there/journal/0").records == 8)
+    machine.write(4)
+    machine.stop()
+    assert read_mark(tmp_path / "there/journal/0").records == 12

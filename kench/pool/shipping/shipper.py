@@ -109,6 +109,18 @@ class Shipper:
         self._end = reached
         self._thread.start()
 
+    def ship_once(self, reached: Reached) -> None:
+        """Ship what is on disk here and leave again, in the caller's thread.
+
+        Raises OSError, ShippingError, TlsFilesError, ReplacedError.
+        """
+        link = connect(self._policy.address, self._policy.tls, CONNECT_S)
+        try:
+            link.set_timeout(CATCH_UP_S)
+            self._catch_up(link, self._agree(link, reached), reached)
+        finally:
+            link.close()
+
     def stop(self) -> None:
         """End the thread, after the journal's writer has ended."""
         self._stopping.set()
@@ -244,7 +256,9 @@ class Shipper:
             sent = self._catch_up(link, cursor, end)
             if not self._is_sync:
                 self._away_why = None
-                self._stopping.wait(POLL_S)
+                if self._stopping.wait(POLL_S) and self._end is not None:
+                    # The writer has ended: this is the last of it.
+                    self._catch_up(link, cursor, self._end)
             elif sent <= NEAR_BYTES:
                 self._go_together(link, cursor)
                 self._dropped.wait()
