@@ -38,6 +38,7 @@ MINER_NICE = 10
 STOP_S = {
     "mine": 0.5,
     "archive": 2.0,
+    "tax": 2.0,
     "standby": 2.0,
     "cabinet": 2.5,
     "stratum": 2.5,
@@ -119,7 +120,8 @@ class Site:
         settle = self._part("settle", self._data_flag(), self._variables)
         market = self._market.parts(self._variables, settings)
         self._cabinet = self._part("cabinet", self._data_flag(), self._variables)
-        for group in ([*market, settle], [*self._copies(), *self._sale(), stratum, self._cabinet]):
+        beside = [*self._copies(), *self._sale(), *self.asked_parts()]
+        for group in ([*market, settle], [*beside, stratum, self._cabinet]):
             for at, part in enumerate(group):
                 self._supervisor.start(part, stop_s=STOP_S[part.role], beside=at > 0)
         for part in (stratum, *market):
@@ -230,6 +232,12 @@ class Site:
         if self._settings.postgres_listen is not None and self._database is not None:
             parts.append(self._part("standby", ["lend", *self._data_flag()], self._variables))
         return parts
+
+    def asked_parts(self) -> list[Part]:
+        """Return the part that hands income over, where settings say who may ask for it."""
+        if not self._settings.tax_clients and self._settings.tax_push_url is None:
+            return []
+        return [self._part("tax", self._data_flag(), self._variables)]
 
     def _sale(self) -> list[Part]:
         """Return the part that sells, where there is a venue to sell on."""
