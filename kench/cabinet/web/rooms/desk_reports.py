@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.login.logins import Login
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.cabinet.registration.fields import paragraphs_of
 from kench.cabinet.registration.gaps import Gap
@@ -52,6 +53,7 @@ from kench.cabinet.web.pages import go, render
 from kench.cabinet.web.paths import Number
 from kench.cabinet.web.report_files import filed_response, paper_response, read_filed
 from kench.cabinet.web.report_view import REPORT_STATES, STATE_TONES, View
+from kench.cabinet.web.rights import may_enter
 from kench.cabinet.web.said import SAID, Said
 from kench.cabinet.web.spreadsheets import CSV, XLSX, csv_of, xlsx_of
 from kench.cabinet.web.tabs import Tab
@@ -190,7 +192,7 @@ def show_report(
 ) -> Response:
     """Show a report whole, and the ways to decide on it."""
     with cabinet.engine.connect() as db:
-        return _report_page(request, cabinet, visit, db, number, officer.person.id, "", [])
+        return _report_page(request, cabinet, visit, db, number, officer, "", [])
 
 
 @room.post("/desk/reports/{number}/decide")
@@ -211,7 +213,7 @@ def decide(  # noqa: PLR0913, PLR0917 - who, where, what
             if remarks is None or verdict is None or (verdict is Verdict.RETURNED and not remarks):
                 gap = Gap("remarks", N_("Say what is to be corrected, in 4000 characters at most"))
                 return _report_page(
-                    request, cabinet, visit, db, number, officer.person.id, typed, [gap],
+                    request, cabinet, visit, db, number, officer, typed, [gap],
                     status=422,
                 )  # fmt: skip
             decide_report(
@@ -316,7 +318,7 @@ def _report_page(  # noqa: PLR0913, PLR0917 - what the page shows
     visit: Visit,
     db: sa.Connection,
     number: int,
-    person_id: int,
+    officer: Login,
     typed: str,
     gaps: list[Gap],
     status: int = 200,
@@ -336,8 +338,10 @@ def _report_page(  # noqa: PLR0913, PLR0917 - what the page shows
         request, visit, "reports/desk_report.html", status=status, report=report, form=form,
         title=form.title.said(visit.language.value), shown=parts, filed=filed, history=history,
         labels={one.key: one.label.said(visit.language.value) for one in form.files},
-        may_decide=report.state is ReportState.FILED and history[-1].person_id != person_id,
+        may_decide=report.state is ReportState.FILED and history[-1].person_id != officer.person.id,
         left=left if report.is_open else None, near=NEAR_WORKING_DAYS, states=REPORT_STATES,
         tones=STATE_TONES, typed=typed, gaps=gaps, wrong={gap.field for gap in gaps},
-        words=visit.words.gettext, region=REGION_NAMES[Region(report.region)],
+        words=visit.words.gettext,
+        may_see=may_enter("/desk/participants", officer.roles),
+        region=REGION_NAMES[Region(report.region)],
     )  # fmt: skip

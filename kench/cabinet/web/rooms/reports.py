@@ -42,6 +42,7 @@ from kench.cabinet.reports.values import (
     read_values,
     typed_of,
 )
+from kench.cabinet.signing.content import SigningContentError
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.acting import TABS, Acting, render_room
 from kench.cabinet.web.asking import ask_signature
@@ -160,9 +161,15 @@ def change_report(  # noqa: PLR0913, PLR0917 - who, where, what
             body = filing_body(
                 read, chosen.form, acts.name, visit.language.value, visit.words.gettext
             )
-            return ask_signature(
-                cabinet, visit, login, db, Purpose.REPORT, f"report {number}", body
-            )
+            try:
+                return ask_signature(
+                    cabinet, visit, login, db, Purpose.REPORT, f"report {number}", body
+                )
+            except SigningContentError:
+                gaps = [Gap("form", N_("The report is too long to be signed: shorten its texts"))]
+                return _form_page(
+                    request, cabinet, visit, db, acts, report, draft, gaps, status=422
+                )
     return go(here + ("#papers" if "file" in do or do == "upload" else ""), "saved")
 
 
