@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from kench.cabinet.desk.money_queues import CASES, HALTS, ORDERS, RESOLUTIONS
 from kench.cabinet.desk.queue import NEAR_DAYS, Queue, Waiting
 from kench.cabinet.desk.rejections import REJECTIONS
+from kench.cabinet.income.queue import PERIODS
 from kench.cabinet.inspections.queue import INSPECTIONS
 from kench.cabinet.registration.desk_queues import APPLICATIONS, CHANGES, DAYS_TO_COME
 from kench.cabinet.registry.queue import EXTRACTS
@@ -22,6 +23,7 @@ QUEUES: tuple[Queue, ...] = (
     CHANGES,
     DAYS_TO_COME,
     EXTRACTS,
+    PERIODS,
     REJECTIONS,
     FILED,
     MISSING,

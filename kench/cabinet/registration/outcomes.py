@@ -13,6 +13,7 @@ from kench.cabinet.alerts.sending import sends_letters
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.desk.lot_signing import take_resolution
 from kench.cabinet.desk.order_signing import take_order
+from kench.cabinet.income.signing import sign_period
 from kench.cabinet.inspections.store import keep_outcome
 from kench.cabinet.messages.circulars import keep_circular
 from kench.cabinet.messages.store import keep_answer, keep_message
@@ -122,6 +123,11 @@ def _lot(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
     return f"/desk/lots/{lot.block_hash}/{lot.vout}?said={said}"
 
 
+def _period(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    data, is_done = sign_period(db, act)
+    return f"/desk/income/{data.period}?said={'period_done' if is_done else 'period_signed'}"
+
+
 OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
     {
         Purpose.APPLICATION: _application,
@@ -132,6 +138,8 @@ OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
         Purpose.MESSAGE: _message,
         Purpose.ANSWER: _answer,
         Purpose.EXTRACT: _extract,
+        Purpose.PERIOD: _period,
+        Purpose.REOPENING: _period,
         Purpose.REPORT: _report,
         Purpose.REPORT_FORM: _report_form,
         Purpose.CIRCULAR: _circular,

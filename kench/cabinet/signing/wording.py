@@ -29,6 +29,8 @@ class Purpose(StrEnum):
     ORDER = "order"
     LOT = "lot"
     EXTRACT = "extract"
+    PERIOD = "period"
+    REOPENING = "reopening"
     CIRCULAR = "circular"
     INSPECTION = "inspection"
     REPORT = "report"
@@ -90,6 +92,16 @@ TITLES = {
         "ru": "Решение по лоту",
         "en": "Resolution on a lot",
     },
+    Purpose.PERIOD: {
+        "ky": "Киреше эсебинин мезгилин жабуу",
+        "ru": "Закрытие периода учёта дохода",
+        "en": "Closing of a period of income records",
+    },
+    Purpose.REOPENING: {
+        "ky": "Киреше эсебинин жабылган мезгилин кайра ачуу",
+        "ru": "Повторное открытие закрытого периода учёта дохода",
+        "en": "Opening a closed period of income records again",
+    },
     Purpose.EXTRACT: {
         "ky": "Майнерлердин электрондук реестринен көчүрмө",
         "ru": "Выписка из Электронного реестра майнеров",
@@ -129,6 +141,12 @@ NAMES = {
     Purpose.ANSWER: {"ky": "жооп", "ru": "ответ", "en": "answer"},
     Purpose.ORDER: {"ky": "буйрук", "ru": "приказ", "en": "order"},
     Purpose.LOT: {"ky": "лот боюнча чечим", "ru": "решение по лоту", "en": "resolution on a lot"},
+    Purpose.PERIOD: {"ky": "мезгилди жабуу", "ru": "закрытие периода", "en": "period closing"},
+    Purpose.REOPENING: {
+        "ky": "мезгилди кайра ачуу",
+        "ru": "повторное открытие периода",
+        "en": "period reopening",
+    },
     Purpose.EXTRACT: {"ky": "реестрден көчүрмө", "ru": "выписка", "en": "extract"},
     Purpose.CIRCULAR: {"ky": "жалпы кат", "ru": "циркуляр", "en": "circular"},
     Purpose.INSPECTION: {"ky": "текшерүү", "ru": "проверка", "en": "inspection"},

@@ -35,6 +35,7 @@ TABS = [
     Tab("earnings", N_("Earnings")),
     Tab("payouts", N_("Payouts")),
     Tab("statements", N_("Statements")),
+    Tab("income", N_("Income for the tax service")),
 ]
 """All rooms that have a page of their own in the navigation."""
 
@@ -51,7 +52,7 @@ NOT_ACTIVE = {
 
 GROUPS = (
     (N_("Mining"), ("", "workers", "equipment", "connection", "tokens", "alerts")),
-    (N_("Money"), ("earnings", "payouts", "statements")),
+    (N_("Money"), ("earnings", "payouts", "statements", "income")),
     (N_("Participant"), ()),
 )
 """How the navigation has them; those that are named nowhere stand in the last group."""

@@ -25,6 +25,7 @@ RIGHTS: Mapping[str, frozenset[PeopleRole]] = {
     "blocks": MONEY,
     "statements": MONEY,
     "payouts": MONEY,
+    "income": MONEY,
     "register": MONEY,
     "inspections": ALL,
     "reports": MONEY,

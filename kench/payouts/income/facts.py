@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from kench.payouts.accounts import participant_btc, participant_kgs
 from kench.payouts.income.record import (
     TRADE_PRICE,
     Accrual,
@@ -51,17 +52,23 @@ SUMS = """
         FILTER (WHERE subject = 'payout'), 0)::bigint AS paid_tyiyn
 """
 """Of MOVES; what a line about a payout gives back at once is a return."""
-_CHOSEN = "day = ANY(CAST(:days AS date[])) AND (:whose = 0 OR participant_id = :whose)"
-_ACCRUALS = sa.text(f"""
+_CHOSEN = "day = ANY(CAST(:days AS date[]))"
+# Of one participant both sides are found by an index; of a block's lines it is the credit's.
+_OF_ALL, _OF_ONE = (
+    "WHERE kind",
+    """WHERE (credit_account = ANY(CAST(:accounts AS text[]))
+        OR debit_account = ANY(CAST(:accounts AS text[])) AND subject <> 'block') AND kind""",
+)
+_ACCRUALS = f"""
     SELECT moves.participant_id, day, reference, created_at, id, amount,
         coalesce(credits.work_hashes, 0)::text AS work_hashes
     FROM ({MOVES} AND subject = 'block') AS moves
     LEFT JOIN block_credits AS credits
         ON (credits.block_hash, credits.participant_id) = (reference, moves.participant_id)
-    WHERE {_CHOSEN.replace("participant_id", "moves.participant_id")}
+    WHERE {_CHOSEN}
     ORDER BY moves.participant_id, day, created_at, reference
-""")  # noqa: S608 - constant parts
-_SALES = sa.text(f"""
+"""  # noqa: S608 - constant parts
+_SALES = f"""
     SELECT sold.participant_id, day, sold.reference, sold.created_at, ids, sat, net,
         line.venue_fee_tyiyn, line.pool_fee_tyiyn
     FROM (
@@ -76,12 +83,12 @@ _SALES = sa.text(f"""
     JOIN lot_settlement_lines AS line ON (line.block_hash, line.vout, line.participant_id)
         = (settled.block_hash, settled.vout, sold.participant_id)
     ORDER BY sold.participant_id, day, created_at, reference
-""")  # noqa: S608 - constant parts
-_OTHERS = sa.text(f"""
+"""  # noqa: S608 - constant parts
+_OTHERS = f"""
     SELECT participant_id, day, subject, reference, created_at, id, amount, at_once
     FROM ({MOVES} AND subject IN ('payout', 'write_off')) AS moves WHERE {_CHOSEN}
     ORDER BY participant_id, day, created_at, reference, at_once
-""")  # noqa: S608 - constant parts
+"""  # noqa: S608 - constant parts
 _BLOCKS = sa.text("""
     SELECT hash, height, coinbase_txid, found_at, order_number,
         (SELECT coalesce(sum(work_hashes), 0) FROM block_credits WHERE block_hash = hash)::text
@@ -118,7 +125,7 @@ class Span(NamedTuple):
         """What the questions are asked with."""
         begins = datetime.combine(self.days[0], datetime.min.time(), BISHKEK)
         ends = datetime.combine(self.days[-1], datetime.min.time(), BISHKEK) + timedelta(days=1)
-        return {"begins": begins, "ends": ends, "days": list(self.days), "whose": self.whose}
+        return {"begins": begins, "ends": ends, "days": list(self.days)}
 
 
 class Day(NamedTuple):
@@ -147,9 +154,13 @@ def read_days(db: sa.Connection, span: Span) -> Iterator[Day]:
         yield Day(participant_id, day, Facts(tuple(accruals), tuple(sales), payouts, written_off))
 
 
-def _rows(db: sa.Connection, query: sa.TextClause, span: Span) -> Iterator[Any]:
+def _rows(db: sa.Connection, query: str, span: Span) -> Iterator[Any]:
     options = {"stream_results": True, "max_row_buffer": FETCHED_ROWS}
-    return iter(db.execute(query, span.values(), execution_options=options))
+    values = span.values()
+    if span.whose:
+        query = query.replace(_OF_ALL, _OF_ONE, 1)
+        values["accounts"] = [participant_btc(span.whose), participant_kgs(span.whose)]
+    return iter(db.execute(sa.text(query), values, execution_options=options))
 
 
 class _Stream:

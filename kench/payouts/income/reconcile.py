@@ -30,6 +30,7 @@ LINES = ("sold_sat", "gross_tyiyn", "venue_fee_tyiyn", "pool_fee_tyiyn", "net_ty
 FILLS = ("sold_sat", "gross_tyiyn", "venue_fee_tyiyn")
 
 _RECORDS = sa.text("""
+    /* comparison */
     SELECT participant_id, sum(accrued_sat)::bigint AS accrued_sat,
         sum(sold_sat)::bigint AS sold_sat, sum(gross_tyiyn)::bigint AS gross_tyiyn,
         sum(venue_fee_tyiyn)::bigint AS venue_fee_tyiyn,
@@ -38,9 +39,11 @@ _RECORDS = sa.text("""
     FROM income_in_force WHERE period = :period GROUP BY participant_id
 """)
 _LEDGER = sa.text(f"""
+    /* comparison */
     SELECT participant_id, {SUMS} FROM ({MOVES}) AS moves GROUP BY participant_id
 """)  # noqa: S608 - constant parts
 _UNASSIGNED = sa.text("""
+    /* comparison */
     SELECT coalesce(sum(amount) FILTER (WHERE credit_account = 'unassigned'), 0)::bigint
             AS accrued_sat,
         coalesce(sum(amount) FILTER (WHERE debit_account = 'unassigned'), 0)::bigint AS sold_sat,
@@ -51,6 +54,7 @@ _UNASSIGNED = sa.text("""
         AND (credit_account IN ('unassigned', 'unassigned\\:kgs') OR debit_account = 'unassigned')
 """)
 _CREDITS = sa.text("""
+    /* comparison */
     SELECT participant_id, sum(reward_sat)::bigint AS accrued_sat FROM block_credits
     WHERE block_hash IN (
         SELECT DISTINCT reference FROM transfers WHERE subject = 'block' AND kind = 'post'
@@ -62,6 +66,7 @@ _SETTLED = """
         AND created_at >= :begins AND created_at < :ends
 """
 _LINES = sa.text(f"""
+    /* comparison */
     SELECT participant_id, sum(amount_sat)::bigint AS sold_sat,
         sum(line.net_tyiyn + line.venue_fee_tyiyn + line.pool_fee_tyiyn)::bigint AS gross_tyiyn,
         sum(line.venue_fee_tyiyn)::bigint AS venue_fee_tyiyn,
@@ -71,6 +76,7 @@ _LINES = sa.text(f"""
     WHERE reference IN ({_SETTLED}) GROUP BY participant_id
 """)  # noqa: S608 - constant parts
 _LOTS = sa.text(f"""
+    /* comparison */
     SELECT settled.reference, settled.sold_sat, settled.gross_tyiyn, settled.venue_fee_tyiyn,
         filled.sat AS filled_sat, filled.gross AS filled_gross,
         least(filled.fee, filled.gross) AS filled_fee, line.sat AS line_sat,
@@ -91,6 +97,7 @@ _LOTS = sa.text(f"""
     WHERE reference IN ({_SETTLED}) ORDER BY settled.reference
 """)  # noqa: S608 - constant parts
 _CONTENTS = sa.text("""
+    /* comparison */
     SELECT doc_ref FROM (
         SELECT *, convert_from(content, 'UTF8')::jsonb AS said FROM income_records
         WHERE period = :period OFFSET 0

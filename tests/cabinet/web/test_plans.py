@@ -48,12 +48,12 @@ APART = 1_000
 BOOKS = {
     "accounts", "blocks", "block_credits", "fills", "lots", "lot_shares", "lot_settlements",
     "lot_settlement_lines", "payout_batches", "payouts", "transfers", "venue_orders",
-    "bank_accounts",
+    "bank_accounts", "income_records",
 }  # fmt: skip
 """Filled by what the test of pages about money fills them by."""
 SMALL = {
     "account_classes", "alembic_version", "application_queue", "countersignatures",
-    "desk_templates", "front_ends",
+    "desk_templates", "front_ends", "income_closings", "income_periods",
     "ledger_flows", "order_drafts", "report_forms",
     "lot_ways", "notice_queue", "officer_roles", "officers", "order_acceptances", "orders",
     "pool_live", "report_queue", "report_runs", "settlement", "statistics_rollups",
@@ -107,6 +107,14 @@ INSERT INTO worker_live SELECT participant_id, id, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0,
     1, '' FROM workers ON CONFLICT DO NOTHING;
 INSERT INTO pool_live SELECT 1, now(), 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1 ON CONFLICT DO NOTHING;
 INSERT INTO refusals SELECT participant_id, id, 'stale', 1 FROM workers;
+INSERT INTO income_records (doc_ref, period, participant_id, day, asset, doc_type, accrued_sat,
+        sold_sat, gross_tyiyn, venue_fee_tyiyn, pool_fee_tyiyn, net_tyiyn, paid_tyiyn, content,
+        sha256, made_at)
+    SELECT 'KG-' || month || '-' || who || '-' || month || '-05-1', month, who,
+        (month || '-05')::date, asset, 'new', 0, 0, 0, 0, 0, 0, 0, content, sha256, made_at
+    FROM income_records, generate_series(1000, 7000) AS who,
+        LATERAL (SELECT to_char(date '2018-01-05' + mod(who, 90) * interval '1 month', 'YYYY-MM')
+            AS month) AS months;
 INSERT INTO worker_groups (participant_id, name) SELECT id, 'hall' FROM participants;
 INSERT INTO worker_group_members SELECT workers.id, participant_id, worker_groups.id
     FROM workers JOIN worker_groups USING (participant_id);
@@ -132,6 +140,8 @@ KNOWN = {
 """They read a whole table and may: what the front page shows, read once for all its visitors."""
 SIMULATION = "/* simulation */"
 """Stands in what an order's simulation asks: of all participants' days, once, in a turn of few."""
+COMPARISON = "/* comparison */"
+"""Stands in what compares a month's income with the books: all of that month, for one officer."""
 KNOWN |= {
     " ".join(str(one.compile(dialect=postgresql.psycopg2.dialect())).split())
     for one in (*WHOLE, RISKS)
@@ -303,7 +313,10 @@ def test_no_statement_reads_a_whole_table(cabinet: Cabinet, filled: dict[str, st
         db.exec_driver_sql("SET LOCAL random_page_cost = 1.1")
         for statement, parameters in asked.items():
             found = whole_reads_of(db, statement, parameters or ())
-            known = SIMULATION in statement or " ".join(statement.split()) in KNOWN
+            known = (
+                any(one in statement for one in (SIMULATION, COMPARISON))
+                or " ".join(statement.split()) in KNOWN
+            )
             if found and not known:
                 faults.append(f"{sorted(found)} by {statement}\nwith {parameters}")
     assert not faults, "\n\n".join(faults)

@@ -29,6 +29,7 @@ from tests.support.cabinet import Client, cabinet_of, client_in, client_of, rout
 from tests.support.entering import asked
 from tests.support.grants import BLOCK_HASH, credit_block, granted
 from tests.support.held_lots import add_held_lot
+from tests.support.income import income_record
 from tests.support.orders import DEMO_RULES, document
 from tests.support.pki import PIN
 from tests.support.registration import (
@@ -106,6 +107,7 @@ def things(module_database: str) -> dict[str, str]:
         message_to(db, whose)
         extracted(db, whose)
         assert inspected(db, whose, attachment(AttachmentKind.OTHER)) == 1
+        income = income_record(db, whose, NOW_US)
         order = document(1, DEMO_RULES, height=150, moment_us=NOW_US + 10**12)
         orders_at_desk(db, order, order, OFFICER_PIN)
         assert filed(db, report_made(db, whose), now_us=NOW_US + SECOND_US).id == 1
@@ -124,6 +126,7 @@ def things(module_database: str) -> dict[str, str]:
     return {
         "participant_id": str(whose), "number": "1", "document": "1", "worker_id": str(int(worker)),
         "block_hash": BLOCK_HASH, "vout": "0", "grant_id": str(grant), "entry_id": str(entry),
+        "period": income.period, "doc_ref": income.doc_ref,
         "token_id": "1", "login_id": "1", "month": "2026-11", "form": "json", "kind": "exit",
         "day": "2026-11-22",
     }  # fmt: skip

@@ -1,0 +1,87 @@
+"""Closing a period and opening it again: what is signed, and what follows from two signatures.
+
+What follows is read from the signed bytes; what has changed since they were shown is refused.
+Every function takes a connection that is in a transaction and leaves the commit to its caller.
+"""
+
+import sqlalchemy as sa
+
+from kench.cabinet.desk.countersigning import PairKind, sign_pair
+from kench.cabinet.registration.bodies import data_of, line, whole
+from kench.cabinet.registration.gaps import Words
+from kench.cabinet.registration.refusals import ActRefusedError
+from kench.cabinet.signing.acts import SignedAct
+from kench.cabinet.words.catalogues import N_
+from kench.cabinet.words.formats import Formats
+from kench.payouts.income.errors import IncomeError
+from kench.payouts.income.periods import (
+    Kind,
+    PeriodAct,
+    closing_of,
+    keep_period_act,
+    reopening_of,
+)
+from kench.payouts.income.record import Totals
+from kench.pool.moments import moment_of
+
+CHANGED = N_("The records of the period have changed since this text was made: sign it anew.")
+PAIRS = {Kind.CLOSED: PairKind.PERIOD, Kind.REOPENED: PairKind.REOPENING}
+SUMS = {
+    "accrued_sat": N_("Mined, BTC"),
+    "sold_sat": N_("Sold, BTC"),
+    "gross_tyiyn": N_("Proceeds, som"),
+    "venue_fee_tyiyn": N_("Fees of venues, som"),
+    "pool_fee_tyiyn": N_("Fee of the pool, som"),
+    "net_tyiyn": N_("Income after fees, som"),
+    "paid_tyiyn": N_("Paid out, som"),
+}
+"""What the sums of records are called."""
+
+
+def period_body(act: PeriodAct, formats: Formats, _: Words) -> str:
+    """The text of a closing or a reopening, to be signed by two officers."""
+    if act.kind is Kind.CLOSED:
+        lines = [_("I close the period of income records: from now on it does not change.")]
+    else:
+        lines = [
+            _("I open the closed period of income records again, for corrections."),
+            line(_, N_("By order No."), str(act.order)),
+            line(_, N_("Reason"), " ".join(act.reason.split())),
+        ]
+    lines += [
+        line(_, N_("Period"), act.period),
+        line(_, N_("Documents"), str(act.records)),
+        line(_, N_("Participants"), str(act.participants)),
+        *(line(_, label, sum_text(act.totals, name, formats)) for name, label in SUMS.items()),
+        line(_, N_("Digest of all documents (SHA-256)"), act.digest),
+    ]
+    return whole(lines, act, _)
+
+
+def sum_text(totals: Totals, name: str, formats: Formats) -> str:
+    """Write one of the sums as people read it."""
+    value: int = getattr(totals, name)
+    return formats.btc(value) if name.endswith("_sat") else formats.som(value)
+
+
+def sign_period(db: sa.Connection, act: SignedAct) -> tuple[PeriodAct, bool]:
+    """Keep an officer's signature; the second one closes or opens. Raises ActRefusedError."""
+    data = data_of(act.content, PeriodAct)
+    try:
+        if data.kind is Kind.CLOSED:
+            now = closing_of(db, data.period, act.signed_us)
+        else:
+            now = reopening_of(db, data.period, data.order or 0, data.reason)
+    except IncomeError as error:
+        raise ActRefusedError("%(why)s", why=str(error)) from error
+    if now != data:
+        raise ActRefusedError(CHANGED)
+    pair = sign_pair(db, act, PAIRS[data.kind], subject_of(data), data)
+    if pair is not None:
+        keep_period_act(db, data, [one.id for one in pair], moment_of(act.signed_us))
+    return data, pair is not None
+
+
+def subject_of(act: PeriodAct) -> str:
+    """What the signatures are about: each step of a period has a pair of its own."""
+    return f"{act.period}/{act.version}"

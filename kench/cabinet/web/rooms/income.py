@@ -1,0 +1,237 @@
+"""Income at the desk: periods, what they hold, closing and opening them, single records."""
+
+import tempfile
+from typing import Annotated
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from kench.cabinet.desk.countersigning import waiting_pairs
+from kench.cabinet.income.listing import FIRST, list_records, receipts_of, receipts_of_period
+from kench.cabinet.income.queue import due_of
+from kench.cabinet.income.signing import PAIRS, SUMS, period_body, subject_of
+from kench.cabinet.login.logins import Login
+from kench.cabinet.signing.wording import Purpose
+from kench.cabinet.web.asking import ask_signature
+from kench.cabinet.web.desk_tabs import DESK_TABS
+from kench.cabinet.web.downloads import IN_MEMORY_BYTES, spool_response
+from kench.cabinet.web.forms import Posted, text_of
+from kench.cabinet.web.making import Turn
+from kench.cabinet.web.pages import go, render
+from kench.cabinet.web.said import SAID, Said
+from kench.cabinet.web.tabs import Tab
+from kench.cabinet.web.visit import CabinetHere, Officer, VisitHere, acting
+from kench.cabinet.words.catalogues import N_
+from kench.payouts.income.archive import How, export_zip
+from kench.payouts.income.correct import correct, correction_of, history_of
+from kench.payouts.income.errors import IncomeError
+from kench.payouts.income.periods import (
+    REASON_MAX,
+    PeriodAct,
+    State,
+    closing_of,
+    list_periods,
+    period_state,
+    reopening_of,
+)
+from kench.payouts.income.reconcile import Gap, compare
+from kench.payouts.statements.statement import StatementError
+from kench.pool.calendar import day_at
+from kench.pool.moments import moment_of
+from kench.pool.orders.officer_roles import OfficerRole
+from kench.pool.register import ID_MAX
+
+PERIODS_SHOWN, RECORDS_SHOWN, RECEIPTS_SHOWN, DIFFERENCES_SHOWN = 24, 50, 50, 100
+INLINE_RECORDS = 20_000
+"""A period of more documents is compared only when it is asked for: that takes seconds."""
+STATES = {
+    State.OPEN: (N_("open"), ""),
+    State.CLOSED: (N_("closed"), "good"),
+    State.REOPENED: (N_("opened again"), "warn"),
+}
+TYPES = {"new": N_("first"), "correct": N_("correction"), "delete": N_("taken back")}
+GAPS = {
+    Gap.RECORDS_LEDGER: N_("records and ledger"),
+    Gap.RECORDS_LINES: N_("records and settlements"),
+    Gap.LEDGER_BLOCKS: N_("ledger and blocks"),
+    Gap.LEDGER_LINES: N_("ledger and settlements"),
+    Gap.LINES_LOT: N_("settlement and its lines"),
+    Gap.LOT_FILLS: N_("settlement and trades"),
+    Gap.CONTENT: N_("a document and its row"),
+}
+SOURCES = {
+    "records": N_("Records"), "nobody": N_("Nobody's"), "ledger": N_("Ledger"),
+    "books": N_("Blocks and lots"), "fills": N_("Trades"),
+}  # fmt: skip
+SAID["period_signed"] = Said(N_("Signed. Another officer signs the same, and it is done."))
+SAID["period_done"] = Said(N_("Two officers have signed: it is done."))
+SAID["record_corrected"] = Said(N_("A further document stands in its place now."))
+SAID["record_right"] = Said(
+    N_("Books and register say what it says: nothing was written."), good=False
+)
+SAID["income_refused"] = Said(
+    N_("That is not possible now: the period is not over, differs from the books, or is closed."),
+    good=False,
+)
+DESK_TABS.append(Tab("income", N_("Income")))
+Period = Annotated[str, Path(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
+DocRef = Annotated[str, Path(pattern=r"^KG-[0-9-]{1,70}$")]
+Before = Annotated[int, Query(gt=0, le=FIRST)]
+Whose = Annotated[int | None, Query(ge=1, le=ID_MAX)]
+Finance = Annotated[Login, Depends(acting(OfficerRole.FINANCE, OfficerRole.HEAD))]
+
+room = APIRouter()
+
+
+@room.get("/desk/income")
+def show_periods(
+    request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer
+) -> Response:
+    """List the periods, the newest first."""
+    with cabinet.reading.connect() as db:
+        periods = [period_state(db, name) for name in list_periods(db)[:PERIODS_SHOWN]]
+    return render(
+        request, visit, "income/desk.html", periods=periods, states=STATES, due_of=due_of,
+        today=day_at(visit.now_us), is_open=State.CLOSED.__ne__,
+    )  # fmt: skip
+
+
+@room.get("/desk/income/{period}")
+def show_period(
+    request: Request,
+    cabinet: CabinetHere,
+    visit: VisitHere,
+    _officer: Officer,
+    period: Period,
+    check: Annotated[bool, Query()] = False,
+) -> Response:
+    """Show what a period holds, how it compares with the books, and what may be done."""
+    with cabinet.engine.begin() as db:
+        state = period_state(db, period)
+        inline = check or state.summary.records <= INLINE_RECORDS
+        found = compare(db, period, visit.now_us, with_contents=False) if inline else None
+        receipts = receipts_of_period(db, period, RECEIPTS_SHOWN)
+        waiting = [
+            pair for kind in PAIRS.values() for pair in waiting_pairs(db, kind)
+            if pair.subject == f"{period}/{state.version + 1}"
+        ]  # fmt: skip
+    return render(
+        request, visit, "income/period.html", period=state, states=STATES, sums=SUMS,
+        sources=SOURCES, gaps=GAPS, found=found, differences_shown=DIFFERENCES_SHOWN,
+        receipts=receipts, waiting=waiting, reason_max=REASON_MAX,
+        is_over=period < f"{day_at(visit.now_us):%Y-%m}",
+    )  # fmt: skip
+
+
+@room.post("/desk/income/{period}/close")
+def close(cabinet: CabinetHere, visit: VisitHere, officer: Finance, period: Period) -> Response:
+    """Ask the officer for the signature of a closing."""
+    with cabinet.engine.begin() as db:
+        try:
+            act = closing_of(db, period, visit.now_us)
+        except IncomeError:
+            return go(f"/desk/income/{period}", "income_refused")
+        return _ask(cabinet, visit, officer, db, act, Purpose.PERIOD)
+
+
+@room.post("/desk/income/{period}/reopen")
+def reopen(
+    cabinet: CabinetHere, visit: VisitHere, officer: Finance, period: Period, form: Posted
+) -> Response:
+    """Ask the officer for the signature of a reopening, by an order."""
+    number, reason = text_of(form, "order"), text_of(form, "reason")
+    order = int(number) if number.isascii() and number.isdigit() and len(number) < 8 else 0
+    with cabinet.engine.begin() as db:
+        try:
+            act = reopening_of(db, period, order, " ".join(reason.split()))
+        except IncomeError:
+            return go(f"/desk/income/{period}", "income_refused")
+        return _ask(cabinet, visit, officer, db, act, Purpose.REOPENING)
+
+
+@room.get("/desk/income/{period}/records")
+def show_records(  # noqa: PLR0913, PLR0917 - who, where, what
+    request: Request,
+    cabinet: CabinetHere,
+    visit: VisitHere,
+    _officer: Officer,
+    period: Period,
+    before: Before = FIRST,
+    participant: Whose = None,
+) -> Response:
+    """List a period's documents, or those of one participant."""
+    with cabinet.reading.connect() as db:
+        lines = list_records(
+            db, period, participant_id=participant, before=before, most=RECORDS_SHOWN + 1
+        )
+    return render(
+        request, visit, "income/records.html", period=period, lines=lines[:RECORDS_SHOWN],
+        older=lines[RECORDS_SHOWN - 1].sequence if len(lines) > RECORDS_SHOWN else None,
+        participant=participant, is_first=before == FIRST, types=TYPES,
+    )  # fmt: skip
+
+
+@room.get("/desk/income/{period}/export.zip")
+def export(
+    cabinet: CabinetHere, visit: VisitHere, _officer: Finance, turn: Turn, period: Period
+) -> Response:
+    """Hand over a period's file."""
+    file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - closed when it is sent
+    with turn, cabinet.engine.begin() as db:
+        try:
+            export_zip(db, period, file, visit.now_us, How.of(cabinet.settings))
+        except (IncomeError, StatementError) as error:
+            file.close()
+            raise HTTPException(404) from error
+    return spool_response(file, f"kench-income-{period}.zip", "application/zip")
+
+
+@room.get("/desk/income/records/{doc_ref}")
+def show_record(
+    request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer, doc_ref: DocRef
+) -> Response:
+    """Show one document, those of the same day, and what a correction would say."""
+    with cabinet.engine.begin() as db:
+        try:
+            history = history_of(db, doc_ref)
+        except IncomeError as error:
+            raise HTTPException(404) from error
+        document = next((one for one in history if one.record.doc_ref == doc_ref), None)
+        if document is None:
+            raise HTTPException(404)
+        closed = period_state(db, document.record.period).state is State.CLOSED
+        receipts = receipts_of(db, doc_ref, RECEIPTS_SHOWN)
+        is_last = document == history[-1]
+        new = correction_of(db, doc_ref) if is_last and not closed else None
+    return render(
+        request, visit, "income/record.html", document=document, record=document.record,
+        history=history, new=new, is_last=is_last, closed=closed, receipts=receipts, sums=SUMS,
+        types=TYPES,
+    )  # fmt: skip
+
+
+@room.post("/desk/income/records/{doc_ref}/correct")
+def correct_record(
+    cabinet: CabinetHere, visit: VisitHere, _officer: Finance, doc_ref: DocRef
+) -> Response:
+    """Write the document that says what books and register say now."""
+    try:
+        with cabinet.engine.begin() as db:
+            new = correct(db, doc_ref, moment_of(visit.now_us))
+    except IncomeError:
+        return go(f"/desk/income/records/{doc_ref}", "record_right")
+    return go(f"/desk/income/records/{new.doc_ref}", "record_corrected")
+
+
+def _ask(  # noqa: PLR0913, PLR0917 - who, where, what
+    cabinet: CabinetHere,
+    visit: VisitHere,
+    officer: Login,
+    db: sa.Connection,
+    act: PeriodAct,
+    purpose: Purpose,
+) -> Response:
+    body = period_body(act, visit.formats, visit.words.gettext)
+    return ask_signature(cabinet, visit, officer, db, purpose, subject_of(act), body)
