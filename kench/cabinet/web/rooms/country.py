@@ -1,6 +1,7 @@
 """The country view: one month by region, twelve months side by side, and both as tables to save."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import NamedTuple
 
 from fastapi import APIRouter, Request
@@ -33,8 +34,10 @@ from kench.pool.moments import moment_of
 MONTHS = 12
 KEPT_MAX = 60
 """Months that are kept."""
-NOW_US, PAST_US = 300 * 1_000_000, 3600 * 1_000_000
-"""The present month is read again after five minutes, those before after an hour."""
+NOW_US, LATELY_US, PAST_US = 300 * 1_000_000, 3600 * 1_000_000, 86_400 * 1_000_000
+"""The present month is read again after five minutes, one that ended lately after an hour, those
+before after a day: a block may still be orphaned, a day's work come late."""
+LATELY = timedelta(days=31)
 MEMBERS_S = 60.0
 COLUMNS = (
     "participants", "machines", "declared_ghs", "planned_kwh", "work_hashes", "estimated_kwh",
@@ -68,7 +71,8 @@ class KeptCountry:
             with self._cabinet.reading.connect() as db:
                 return read_month(db, period, now)
 
-        again_us = PAST_US if period.ends < now else NOW_US
+        ended = now - period.ends
+        again_us = PAST_US if ended > LATELY else LATELY_US if ended > timedelta() else NOW_US
         return self._months.value(period.name, ALWAYS, now_us, read, again_us)
 
     def year(self, period: Period, now_us: int) -> list[CountryMonth]:

@@ -17,6 +17,7 @@ from kench.cabinet.registry.extracts import (
 )
 from kench.cabinet.web.acting import TABS, Acting, render_room
 from kench.cabinet.web.extract_files import read_signed
+from kench.cabinet.web.making import Turn
 from kench.cabinet.web.pages import go
 from kench.cabinet.web.paths import Number
 from kench.cabinet.web.rooms.register import extract_response
@@ -72,6 +73,7 @@ def give_extract(  # noqa: PLR0913, PLR0917 - who asks for what
     cabinet: CabinetHere,
     visit: VisitHere,
     acts: Acting,
+    turn: Turn,
     number: Number,
     form: str,
 ) -> Response:
@@ -80,4 +82,6 @@ def give_extract(  # noqa: PLR0913, PLR0917 - who asks for what
         line = read_extract(db, number)
         if line is None or line.participant_id != acts.participant_id:
             raise HTTPException(404)
-        return extract_response(request, visit, read_signed(db, line), form)
+        signed = read_signed(db, line)
+    with turn:
+        return extract_response(request, visit, signed, form)

@@ -34,6 +34,7 @@ from kench.cabinet.web.desk_tabs import DESK_TABS
 from kench.cabinet.web.downloads import file_response
 from kench.cabinet.web.extract_files import Signed, enclosed_in, json_of, read_signed
 from kench.cabinet.web.forms import Posted, text_of
+from kench.cabinet.web.making import Turn
 from kench.cabinet.web.pages import page_text, render
 from kench.cabinet.web.paper import pdf_of
 from kench.cabinet.web.paths import Number
@@ -95,11 +96,12 @@ def show_requests(
 
 
 @room.get("/desk/register/extracts/{number}.{form}")
-def give_extract(
+def give_extract(  # noqa: PLR0913, PLR0917 - who asks for what
     request: Request,
     cabinet: CabinetHere,
     visit: VisitHere,
     _officer: Officer,
+    turn: Turn,
     number: Number,
     form: str,
 ) -> Response:
@@ -108,7 +110,9 @@ def give_extract(
         line = read_extract(db, number)
         if line is None:
             raise HTTPException(404)
-        return extract_response(request, visit, read_signed(db, line), form)
+        signed = read_signed(db, line)
+    with turn:
+        return extract_response(request, visit, signed, form)
 
 
 @room.post("/desk/register/{number}/extract")
