@@ -40,7 +40,7 @@ def check_backup(
     """
     with TemporaryDirectory(prefix="kench-check-", dir=scratch) as folder:
         data = Path(folder) / "data"
-        restored = restore(replace(order, data=data), say)
+        restored = restore(replace(order, data=data, durable=False), say)
         environment = audit_environment(data, node_urls)
         roles = ["audit", *(["verify"] if node_urls else [])]
         said = []

@@ -20,6 +20,7 @@ from kench.pool.clock import Clock
 from kench.pool.durable import sync_directory
 from kench.pool.moments import moment_text
 from kench.pool.settings import Settings
+from kench.pool.shipping.generation import GENERATION_NAME
 
 Progress = Callable[[str, int], None]
 """Told which part is copied, and how many bytes were so far."""
@@ -126,6 +127,9 @@ def _copy_configuration(archive: ArchiveWriter, plan: Plan) -> None:
         archive.add_bytes("kench.toml", config)
     for name, content in trust_files(plan.settings):
         archive.add_bytes(name, content)
+    generation = plan.settings.data_dir / GENERATION_NAME
+    if generation.exists():
+        archive.add_bytes(GENERATION_NAME, generation.read_bytes())
     if plan.evidence_key is not None:
         try:
             archive.add_bytes("evidence.pem", plan.evidence_key.read_bytes())

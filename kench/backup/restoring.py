@@ -48,6 +48,8 @@ class Order:
     journal: Path | None = None
     """Folder of newer journals that are taken in place of those in the backup."""
     postgres_bin: Path | None = None
+    durable: bool = True
+    """Whether the new folder is to outlive a power cut."""
 
 
 class Restored(NamedTuple):
@@ -76,7 +78,8 @@ def restore(order: Order, say: Callable[[str], None]) -> Restored:
         raise RestoreError(f"{draft} cannot be made ({error.strerror})") from error
     try:
         restored = _restore(order, draft, say)
-        os.sync()
+        if order.durable:
+            os.sync()
         if data.exists():
             data.rmdir()
         draft.rename(data)
