@@ -20,9 +20,9 @@ from tests.support.registration import NOW_US, OFFICER_PIN, put_officer, verifie
 from tests.support.signing import SECOND_US, Draw
 
 PAGES = {
-    Language.KY: ("/desk/orders/new", "/desk/venues"),
-    Language.RU: ("/desk/orders/drafts/1", f"/desk/lots/{BLOCK_HASH}/0"),
-    Language.EN: ("/desk/orders", "/desk/orders/drafts/1/simulation"),
+    Language.KY: "/desk/orders/new",
+    Language.RU: f"/desk/lots/{BLOCK_HASH}/0",
+    Language.EN: "/desk/orders/drafts/1",
 }
 """Each in one language; pictures show them in all."""
 
@@ -49,8 +49,7 @@ def test_everybody_can_use_the_pages(
     draw = Draw(70_000 * (1 + list(Language).index(language)))
     with visiting(chromium, cabinet.settings.cabinet_origin, language=language.value) as page:
         enter_as(cabinet, page, OFFICER_PIN, draw)
-        for path in PAGES[language]:
-            answer = page.goto(path)
-            assert answer is not None
-            assert answer.ok, path
-            check_page(page, f"orders{path.replace('/', '-')[:40]}-{language}")
+        answer = page.goto(PAGES[language])
+        assert answer is not None
+        assert answer.ok
+        check_page(page, f"orders{PAGES[language].replace('/', '-')[:40]}-{language}")

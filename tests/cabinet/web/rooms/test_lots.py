@@ -34,6 +34,8 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
 
 def test_a_case_is_looked_at_and_released_by_two_officers(cabinet: Cabinet) -> None:
     finance, head = client_in(cabinet, FINANCE), client_in(cabinet, HEAD)
+    for path in (f"/desk/lots/{BLOCK_HASH}/1", "/desk/lots/x/0", f"{LOT}9999999999999"):
+        assert head.get(path).status_code == 404
     assert LOT in finance.get("/desk/lots").text
     page = finance.get(LOT).text
     for said in ("61.2%", "an officer over 50%, refused over 75%", "KYT-204411", "mixer"):
@@ -57,11 +59,7 @@ def test_a_case_is_looked_at_and_released_by_two_officers(cabinet: Cabinet) -> N
     assert head.post_form(f"{LOT}/resolve", act="write-off", why="x").status_code == 422
 
 
-def test_lots_that_are_not_there_are_not_found_and_inspectors_have_no_such_room(
-    cabinet: Cabinet,
-) -> None:
-    head, inspector = client_in(cabinet, HEAD), client_in(cabinet, INSPECTOR)
-    for path in (f"/desk/lots/{BLOCK_HASH}/1", "/desk/lots/x/0", f"{LOT}9999999999999"):
-        assert head.get(path).status_code == 404
+def test_inspectors_have_no_such_room(cabinet: Cabinet) -> None:
+    inspector = client_in(cabinet, INSPECTOR)
     assert inspector.get(LOT).status_code == 403
     assert inspector.post_form(f"{LOT}/resolve", act="release", why="x").status_code == 403

@@ -38,6 +38,12 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def officers(cabinet: Cabinet) -> dict[str, Client]:
+    """Browsers of officers who have entered."""
+    return {pin: client_in(cabinet, pin) for pin in (FINANCE, HEAD)}
+
+
 def form_of(client: Client, path: str) -> dict[str, str]:
     """What the fields of a form hold, as a browser would send them."""
     page = client.get(path).text
@@ -69,8 +75,10 @@ def drafted(client: Client, **fields: str) -> str:
     return kept.headers["location"].partition("?")[0]
 
 
-def test_two_officers_draft_and_sign_two_orders(cabinet: Cabinet) -> None:
-    finance, head = client_in(cabinet, FINANCE), client_in(cabinet, HEAD)
+def test_two_officers_draft_and_sign_two_orders(
+    cabinet: Cabinet, officers: dict[str, Client]
+) -> None:
+    finance, head = officers[FINANCE], officers[HEAD]
     path = drafted(finance, do="json", json=json.dumps(FIRST))
     page = finance.get(path).text
     assert "Whom blocks pay" in page
@@ -120,16 +128,15 @@ def test_two_officers_draft_and_sign_two_orders(cabinet: Cabinet) -> None:
     ],
 )
 def test_what_is_no_order_is_not_kept_and_the_reason_is_said(
-    cabinet: Cabinet, given: str, why: str
+    officers: dict[str, Client], given: str, why: str
 ) -> None:
-    officer = client_in(cabinet, FINANCE)
-    answer = officer.post_form("/desk/orders/new", do="json", json=given)
+    answer = officers[FINANCE].post_form("/desk/orders/new", do="json", json=given)
     assert answer.status_code == 422
     assert why in answer.text
 
 
-def test_a_form_says_which_field_is_no_number(cabinet: Cabinet) -> None:
-    officer = client_in(cabinet, FINANCE)
+def test_a_form_says_which_field_is_no_number(officers: dict[str, Client]) -> None:
+    officer = officers[FINANCE]
     fields = form_of(officer, "/desk/orders/new") | {
         "title": "x", "has_payout": "1", "payout-threshold_tyiyn": "1.234", "moment": "soon",
     }  # fmt: skip
@@ -139,8 +146,10 @@ def test_a_form_says_which_field_is_no_number(cabinet: Cabinet) -> None:
     assert 'href="#moment"' in answer.text
 
 
-def test_a_draft_is_put_aside_and_an_inspector_finds_none_of_it(cabinet: Cabinet) -> None:
-    officer = client_in(cabinet, FINANCE)
+def test_a_draft_is_put_aside_and_an_inspector_finds_none_of_it(
+    cabinet: Cabinet, officers: dict[str, Client]
+) -> None:
+    officer = officers[FINANCE]
     path = drafted(officer, do="json", json=json.dumps(FIRST))
     assert "would refuse" in officer.get(path).text or cabinet.orders.book.newest == 0
     inspector = client_in(cabinet, INSPECTOR)
