@@ -125,19 +125,35 @@ def read_way(db: sa.Connection, key: LotKey) -> LotWay | None:
     )
 
 
-def count_proposed(db: sa.Connection) -> int:
-    """How many resolutions wait for a second signature about a lot that has not moved since."""
-    act_ids = [pair.act_id for pair in waiting_pairs(db, PairKind.LOT)]
-    contents = db.scalars(sa.select(signed_acts.c.content).where(signed_acts.c.id.in_(act_ids)))
-    wanted = [read_document(bytes(content)) for content in contents]
+def list_proposed(db: sa.Connection) -> list[Proposed]:
+    """Resolutions that wait for a second signature, about lots that have not moved since."""
+    pairs = {pair.act_id: pair for pair in waiting_pairs(db, PairKind.LOT)}
+    if not pairs:
+        return []
+    contents = db.execute(
+        sa.select(signed_acts.c.id, signed_acts.c.content).where(signed_acts.c.id.in_(pairs))
+    )
+    documents = {row.id: bytes(row.content) for row in contents}
+    wanted = {act_id: read_document(document) for act_id, document in documents.items()}
     table = tables.lots
-    versions = db.execute(
+    rows = db.execute(
         sa.select(table.c.block_hash, table.c.vout, table.c.version).where(
-            sa.tuple_(table.c.block_hash, table.c.vout).in_([tuple(one.lot) for one in wanted])
+            sa.tuple_(table.c.block_hash, table.c.vout).in_(
+                [tuple(one.lot) for one in wanted.values()]
+            )
         )
     )
-    now = {LotKey(row.block_hash, row.vout): row.version for row in versions} if wanted else {}
-    return sum(now.get(one.lot) == one.version for one in wanted)
+    versions = {LotKey(row.block_hash, row.vout): row.version for row in rows}
+    return [
+        Proposed(pair, wanted[act_id], documents[act_id], current=True)
+        for act_id, pair in pairs.items()
+        if versions.get(wanted[act_id].lot) == wanted[act_id].version
+    ]
+
+
+def count_proposed(db: sa.Connection) -> int:
+    """How many those are."""
+    return len(list_proposed(db))
 
 
 def proposed_by(db: sa.Connection, key: LotKey, act_id: int) -> bytes:

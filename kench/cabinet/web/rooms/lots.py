@@ -10,6 +10,7 @@ from kench.cabinet.desk.lot_signing import check_resolution, subject_of
 from kench.cabinet.desk.standing_lots import (
     RAW_MAX,
     LotWay,
+    list_proposed,
     list_standing,
     proposed_by,
     read_way,
@@ -47,8 +48,10 @@ def show_lots(
 ) -> Response:
     """Show all lots that stand still."""
     with cabinet.engine.connect() as db:
-        standing = list_standing(db)
-    return render(request, visit, "lots/list.html", standing=standing, words=lot_words)
+        standing, proposed = list_standing(db), list_proposed(db)
+    return render(
+        request, visit, "lots/list.html", standing=standing, proposed=proposed, words=lot_words
+    )
 
 
 @room.get("/desk/lots/{block_hash}/{vout}")

@@ -48,6 +48,7 @@ def test_a_case_is_looked_at_and_released_by_two_officers(cabinet: Cabinet) -> N
     assert signed_in(finance, path, FINANCE).endswith("?said=lot_signed")
     assert f"{LOT}/sign" not in finance.get(LOT).text
     assert "Resolutions on lots that wait" in head.get("/desk").text
+    assert "the report was looked at" in head.get("/desk/lots").text
     act_id = re.search(r'name="act_id" value="(\d+)"', head.get(LOT).text)
     assert act_id
     assert head.post_form(f"{LOT}/sign", act_id="999").status_code == 409
