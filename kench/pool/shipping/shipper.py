@@ -18,6 +18,7 @@ import structlog
 from kench.native import RECORD_SIZE
 from kench.pool.backoff import Backoff
 from kench.pool.clock import Clock
+from kench.pool.errors import KenchError
 from kench.pool.journal.format import HEADER_SIZE, digest_path, segment_path
 from kench.pool.journal.replica import Reached
 from kench.pool.shipping.catching_up import Cursor, agree, catch_up
@@ -31,7 +32,7 @@ from kench.pool.shipping.frames import (
     read_words,
 )
 from kench.pool.shipping.generation import ReplacedError, note_replaced
-from kench.pool.shipping.link import Link, TlsFiles, TlsFilesError, connect
+from kench.pool.shipping.link import Link, TlsFiles, connect
 
 POLL_S = 0.2
 CONNECT_S = 5.0
@@ -124,8 +125,11 @@ class Shipper:
     def stop(self) -> None:
         """End the thread, after the journal's writer has ended."""
         self._stopping.set()
-        with self._lock:
-            self._drop("this front stops")
+        # A writer that broke within a batch has left the lock held.
+        is_ours = self._lock.acquire(timeout=CONNECT_S)
+        self._drop("this front stops")
+        if is_ours:
+            self._lock.release()
         self._dropped.set()
         if self._thread.ident is not None:
             self._thread.join(CONNECT_S * 2)
@@ -152,19 +156,10 @@ class Shipper:
         self._lock.acquire()
         if self._live is None:
             return
-        first = before.first_sequence
-        frames = self._rotation(first) if first != self._sent_first else []
-        if job_lines:
-            frames.append(placed_frame(Kind.JOBS, first, before.jobs_size, job_lines))
-        count = 0
-        if records:
-            frames.append(placed_frame(Kind.SHARES, first, before.shares_size, records))
-            count = len(records) // RECORD_SIZE
-        self._number += 1
-        commit = Commit(self._number, before.records + count, watermark_us, before.records)
         try:
+            frames = self._frames(before, job_lines, records, watermark_us)
             self._live.set_timeout(self._policy.wait_s)
-            self._live.send(b"".join((*frames, commit_frame(commit))))
+            self._live.send(frames)
         except OSError as error:
             self._drop(_words(error))
 
@@ -212,6 +207,21 @@ class Shipper:
             if kept.number >= self._number:
                 return
 
+    def _frames(
+        self, before: Reached, job_lines: bytes, records: bytes, watermark_us: int
+    ) -> bytes:
+        """Return a batch as the standby gets it, ended by a commit."""
+        first = before.first_sequence
+        frames = self._rotation(first) if first != self._sent_first else []
+        if job_lines:
+            frames.append(placed_frame(Kind.JOBS, first, before.jobs_size, job_lines))
+        if records:
+            frames.append(placed_frame(Kind.SHARES, first, before.shares_size, records))
+        self._number += 1
+        count = len(records) // RECORD_SIZE
+        commit = Commit(self._number, before.records + count, watermark_us, before.records)
+        return b"".join((*frames, commit_frame(commit)))
+
     def _rotation(self, first: int) -> list[bytes]:
         """Return what closes the segment that was written and opens the one that is now."""
         closed = digest_path(segment_path(self._directory, self._sent_first)).read_bytes()
@@ -237,8 +247,10 @@ class Shipper:
             except ReplacedError as replaced:
                 self._on_replaced(replaced)
                 return
-            except (OSError, ShippingError, TlsFilesError) as error:
+            except (OSError, KenchError) as error:
                 self._note_away(_words(error))
+            except (KeyError, ValueError, TypeError) as error:
+                self._note_away(f"the standby says what nobody understands: {error!r}")
             self._stopping.wait(backoff.fail())
 
     def _follow(self, link: Link, backoff: Backoff) -> None:
