@@ -85,7 +85,9 @@ class Sums:
         """Take a document; what it corrects is no longer in force."""
         if record.corrects is not None:
             before = read_one(self._asking, record.corrects)
-            self._count(before, -1)
+            # What was taken away before does not count anyhow.
+            if before.doc_type != "delete":
+                self._count(before, -1)
         if record.doc_type != "delete":
             self._count(record, 1)
 

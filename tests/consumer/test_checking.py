@@ -57,11 +57,12 @@ def test_corrections_count_as_what_is_in_force(engine: sa.Engine, asking: Asking
         put_record(db, 7, first, 3, "correct", net_tyiyn=950)
         for day in range(1, 4):
             put_record(db, 8, date(2025, 10, day), 2, "delete", accrued_sat=0, net_tyiyn=0)
+        put_record(db, 8, first, 3, "correct", net_tyiyn=70)
         close_period(db)
     report = checked(asking)
     assert not report.differences
-    assert (report.version, report.records, report.participants) == (3, 11, 1)
-    assert report.totals["net_tyiyn"] == 950 + 500 + 500
+    assert (report.version, report.records, report.participants) == (3, 12, 2)
+    assert report.totals["net_tyiyn"] == 950 + 500 + 500 + 70
 
 
 def test_receipts_are_sent_of_each_record(engine: sa.Engine, asking: Asking) -> None:
