@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import NamedTuple
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.dialects.postgresql import insert
 
 from kench.cabinet.reports.facts import Known, gather_facts
@@ -17,12 +18,14 @@ from kench.cabinet.reports.tables import report_runs, reports
 from kench.pool.calendar import WorkingDays, day_at
 from kench.pool.moments import moment_of
 
+log = structlog.get_logger("cabinet")
+
 PIECE = 250
 """Participants whose reports are made in one transaction."""
 RESTED = timedelta(hours=2)
 """So long after its end a period's statistics are summed and its income records are made."""
 PATIENCE = timedelta(days=2)
-"""So long after its end its reports are made, even if they are not."""
+"""So long after its end its reports are made, even if statistics are not summed."""
 BEHIND_MAX = 12
 """Periods that are made up for after a cabinet was away."""
 
@@ -148,12 +151,20 @@ def _run(db: sa.Connection, stored: StoredForm, period: ReportPeriod) -> Run | N
 
 
 def _is_settled(db: sa.Connection, period: ReportPeriod, now_us: int) -> bool:
-    """Whether what reports of a period are filled from is all there, or was waited for enough."""
+    """Whether what reports of a period are filled from is there.
+
+    Statistics are waited for a while, as machines may stay without numbers. Money is waited for as
+    long as it takes: a report that says there was none is not made for somebody who had some.
+    """
     since = moment_of(now_us) - period.ends
+    asked = {"ends": period.ends, "last": period.last, "month": f"{period.last:%Y-%m}"}
     if since < RESTED:
+        return False
+    if db.scalar(_UNRECORDED, asked):
+        if since >= PATIENCE:
+            log.warning("reports wait for income records: run `kench income`", period=period.name)
         return False
     if since >= PATIENCE:
         return True
     summed = db.scalar(_SUMMED)
-    asked = {"ends": period.ends, "last": period.last, "month": f"{period.last:%Y-%m}"}
-    return summed is not None and summed >= period.ends and not db.scalar(_UNRECORDED, asked)
+    return summed is not None and summed >= period.ends

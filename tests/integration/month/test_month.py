@@ -14,6 +14,9 @@ from prometheus_client import CollectorRegistry
 
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.registration.due import DueWork
+from kench.cabinet.registration.outcomes import calendar_of
+from kench.cabinet.reports.work import ReportWork
+from kench.payouts.income.generate import generate
 from kench.pool.moments import midnight_us
 from kench.pool.orders.document import canonical
 from tests.integration.month.people import LANGUAGES, MINERS, Human, at_work, somebody
@@ -23,6 +26,7 @@ from tests.support.browser import aside
 from tests.support.orders import DEMO_RULES, content_of
 from tests.support.pki import PIN, SECOND_PIN
 
+NUMBERS = {name: number for number, name in enumerate(MINERS, 1)}
 _BOOKED = sa.text("""
     SELECT participant_id, sum(amount) FILTER (WHERE asset = 'BTC') AS sat,
         sum(amount) FILTER (WHERE asset = 'KGS') AS tyiyn
@@ -53,6 +57,7 @@ def test_a_month(chromium: Browser, month: Month, database: str, tmp_path: Path)
         play = Play(chromium, month, cabinet, tmp_path)
         play.register()
         play.mine()
+        play.report()
         play.see()
 
 
@@ -61,6 +66,7 @@ class Play:
 
     def __init__(self, chromium: Browser, month: Month, cabinet: Cabinet, folder: Path) -> None:
         self.chromium, self.month, self.cabinet, self.folder = chromium, month, cabinet, folder
+        self.reported: dict[int, Figures] = {}
         self.mined: dict[date, list[int]] = {}
         self.due = DueWork(cabinet.engine, month.clock, CollectorRegistry())
 
@@ -97,6 +103,7 @@ class Play:
             day = FIRST_DAY + timedelta(days=number)
             self.month.go_to(day)
             self.due.look()
+            self.record()
             scenes.get(day.day, lambda _day: None)(day)
             self.mined[day] = self.miners()
             self.month.mine_day(self.mined[day], (BLOCKS * (number + 1)) // DAYS - self.month.found)
@@ -149,12 +156,56 @@ class Play:
             registrar.sign()
         assert 3 not in self.miners()
 
+    def report(self) -> None:
+        """The month is over: each files the simplified report, made of the system's figures."""
+        self.month.go_to(FIRST_DAY + timedelta(days=DAYS + 1))
+        work = ReportWork(
+            self.cabinet.engine, self.month.clock,
+            lambda at_us: calendar_of(self.cabinet, at_us), CollectorRegistry(),
+        )  # fmt: skip
+        work.look()
+        assert not self.reports(), "made before the income was recorded"
+        self.record()
+        work.look()
+        assert self.reports() == len(MINERS)
+        with self.somebody(PIN) as inspector:
+            for name, number in NUMBERS.items():
+                with self.miner(name) as human:
+                    page = human.go(f"/p/{number}/reports")
+                    page.click(f"main tr:has(td:text-is('{MONTH}')) a")
+                    page.click("button[value=simple]")
+                    page.check("#v-only_here")
+                    page.fill("#v-energy_kwh", "290000")
+                    page.click("button[value=sign]")
+                    path = human.sign()
+                inspector.go(f"/desk/reports/{path.rpartition('/')[2]}")
+                inspector.page.click("button[value=accepted]")
+                self.reported[number] = self.figures_of_report(inspector, path)
+
+    def reports(self) -> int:
+        with self.month.owner.connect() as db:
+            query = sa.text("SELECT count(*) FROM reports WHERE period = :month")
+            return db.execute(query, {"month": MONTH}).scalar_one()
+
+    def record(self) -> None:
+        """Form the records of income of the days that are over, as settlement does each night."""
+        with self.month.owner.begin() as db:
+            generate(db, MONTH, self.month.clock.now_us())
+
+    def figures_of_report(self, officer: Human, path: str) -> Figures:
+        """What a filed report says."""
+        with officer.page.expect_download() as download:
+            officer.page.click(f"a[href$='/reports/{path.rpartition('/')[2]}/filed.json']")
+        values = json.loads(download.value.path().read_text())["filing"]["contents"]
+        return Figures(values["sold_sat"], values["net_tyiyn"])
+
     def see(self) -> None:
         """Every view of the month says the same, to the satoshi and the tyiyn."""
         booked = self.booked()
         assert sum(one.sold_sat for one in booked.values()) == BLOCKS * MATURE_SAT
-        stated = {number: self.stated(name) for number, name in enumerate(MINERS, 1)}
+        stated = {number: self.stated(name) for name, number in NUMBERS.items()}
         assert stated == booked
+        assert self.reported == booked
         with self.month.owner.connect() as db:
             assert db.scalar(sa.text("SELECT bool_and(balanced) FROM ledger_check"))
             filled = db.execute(
@@ -172,7 +223,7 @@ class Play:
     def stated(self, name: str) -> Figures:
         """What the participant's statement of the month says."""
         with self.miner(name) as human:
-            number = list(MINERS).index(name) + 1
+            number = NUMBERS[name]
             with human.page.expect_download() as download:
                 human.go(f"/p/{number}/statements")
                 human.page.click(f"a[href$='/statements/{MONTH}.json']")
