@@ -1,9 +1,14 @@
 """Words of entries: folded alike for what is kept and what is typed."""
 
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
+from kench.cabinet.registration.membership import Entry
 from kench.cabinet.registry.words import (
     WORDS_MAX,
     Where,
@@ -13,6 +18,7 @@ from kench.cabinet.registry.words import (
     words_in,
     words_of_entry,
 )
+from kench.pool.migrations import versions
 from tests.support.applications import application, draft
 from tests.support.pki import PIN
 
@@ -47,3 +53,20 @@ def test_whatever_is_typed_asks_for_few_words_and_breaks_no_query(typed: str) ->
     assert all(part[1:-4].isalnum() and part[-4:] == "':*A" for part in parts)
     assert query_of(query) == query_of(query.casefold())
     assert vector_of([(word, Where.SITE) for word in words_in(typed)]).count("'") % 2 == 0
+
+
+def test_what_was_entered_before_is_found_by_the_same_words() -> None:
+    """The migration cannot know the cabinet: it has the same few lines once more."""
+    (path,) = (Path(versions.__file__).parent).glob("*_registry.py")
+    spec = spec_from_file_location("registry_migration", path)
+    assert spec is not None
+    assert spec.loader is not None
+    migration = module_from_spec(spec)
+    spec.loader.exec_module(migration)
+    for changed in ({"name": "ОсОО «Кең-Өзөн» №7"}, {"certificate_number": "ЧМ-2026/77"}):
+        given = application(draft(**changed))
+        entry = Entry(given.applicant, given.certificate, given.equipment)
+        assert migration._vectors(to_builtins(entry)) == {
+            "words": vector_of(words_of_entry(entry.applicant, entry.certificate, entry.equipment)),
+            "public_words": vector_of(public_words_of(entry.applicant, entry.certificate)),
+        }
