@@ -75,6 +75,8 @@ def test_an_officer_enters_by_the_p12_that_the_demo_gives_and_finds_the_desk(
         assert cookie.startswith("__Host-kench=")
         assert {"Secure", "HttpOnly", "Path=/"} <= set(cookie.split("; "))
         assert browser.get("/desk").status_code == 200
+        # It has no role, and this door asks for one as the other does.
+        assert browser.get("/desk/applications").status_code == 403
         page = browser.get("/account").text
         assert "certificate" in page
         assert 'href="/p"' not in page

@@ -42,7 +42,8 @@ PAGES = [
     (PIN, "/p/1/notices/new/suspension"), (PIN, "/p/1/dossier"), (OFFICER_PIN, "/desk"),
     (OFFICER_PIN, "/desk/applications/2"), (OFFICER_PIN, "/desk/notices/1"),
     (OFFICER_PIN, "/desk/participants/1"), (PIN, "/p/1/notices/new/account"),
-    (OFFICER_PIN, "/desk/notices/2"), (PIN, "/p/1/payouts"),
+    (OFFICER_PIN, "/desk/notices/2"), (PIN, "/p/1/payouts"), (OFFICER_PIN, "/desk/trail"),
+    (OFFICER_PIN, "/desk/templates/2"),
 ]  # fmt: skip
 
 
