@@ -7,6 +7,7 @@ import structlog
 
 from kench.native import require_compiled
 from kench.payouts.follow import ChainWatch
+from kench.payouts.income.service import IncomeMaker
 from kench.payouts.orders import OrdersInForce
 from kench.payouts.proofs.evidence import EvidenceKey
 from kench.payouts.proofs.service import ManifestMaker
@@ -62,12 +63,14 @@ def main() -> None:
             orders_on=orders.on,
         )
         manifests = _start_manifests(settings, url, clock, stop)
+        income = _start_income(url, clock, stop)
         announce(ROLE, "ready")
         try:
             service.run(stop)
         finally:
             stop.set()
             manifests.join(MANIFESTS_STOP_S)
+            income.join(MANIFESTS_STOP_S)
         engine.dispose()
 
 
@@ -82,6 +85,12 @@ def _start_manifests(
     orders = OrdersInForce(lambda: verifier_of(settings))
     journals = settings.data_dir / "journal"
     return ManifestMaker(engine, journals, key, clock, orders_on=orders.on).start(stop)
+
+
+def _start_income(url: str, clock: Clock, stop: threading.Event) -> threading.Thread:
+    """Begin to form the income records of days that are over."""
+    engine = open_engine(url, Role.SETTLE, application_name="kench settle income", pool_size=1)
+    return IncomeMaker(engine, clock).start(stop)
 
 
 def nodes_of(settings: Settings) -> list[Node]:

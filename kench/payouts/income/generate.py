@@ -39,6 +39,7 @@ TIED = f"""
         SELECT participant_id, day, accrued_sat AS accrued, sold_sat AS sold, net_tyiyn AS net,
             paid_tyiyn AS paid
         FROM income_in_force WHERE period = :period
+            AND day < CAST(CAST(:ends AS timestamptz) AT TIME ZONE INTERVAL '6 hours' AS date)
     ) AS formed USING (participant_id, day)
     WHERE (accrued_sat, sold_sat, net_tyiyn, paid_tyiyn)
         IS DISTINCT FROM (accrued, sold, net, paid)

@@ -36,7 +36,9 @@ _RECORDS = sa.text("""
         sum(venue_fee_tyiyn)::bigint AS venue_fee_tyiyn,
         sum(pool_fee_tyiyn)::bigint AS pool_fee_tyiyn, sum(net_tyiyn)::bigint AS net_tyiyn,
         sum(paid_tyiyn)::bigint AS paid_tyiyn
-    FROM income_in_force WHERE period = :period GROUP BY participant_id
+    FROM income_in_force WHERE period = :period
+        AND day < CAST(CAST(:ends AS timestamptz) AT TIME ZONE INTERVAL '6 hours' AS date)
+    GROUP BY participant_id
 """)
 _LEDGER = sa.text(f"""
     /* comparison */

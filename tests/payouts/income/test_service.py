@@ -1,0 +1,61 @@
+"""The thread that forms yesterday's records, some minutes after Bishkek's midnight."""
+
+import threading
+from datetime import UTC, datetime
+
+import pytest
+
+from kench.payouts.income.errors import IncomeNotTiedError
+from kench.payouts.income.service import AFTER_MIDNIGHT_US, IncomeMaker
+from kench.pool.clock import ManualClock
+from kench.pool.moments import us_of
+from tests.payouts.income.month import fill_month, force, opened
+
+MIDNIGHT_US = us_of(datetime(2026, 10, 3, 18, 0, tzinfo=UTC))
+"""The fourth of October begins in Bishkek."""
+
+
+def test_yesterday_is_formed_some_minutes_after_midnight_and_once(database: str) -> None:
+    fill_month(database)
+    engine = opened(database)
+    clock = ManualClock(MIDNIGHT_US + AFTER_MIDNIGHT_US - 1)
+    maker = IncomeMaker(engine, clock)
+    assert maker.turn() == 0
+    clock.advance(0.000_001)
+    assert maker.turn() == 2
+    assert maker.turn() == 0
+    # The clock goes back over midnight, and on again.
+    for seconds in (-600.0, 600.0):
+        clock.advance(seconds)
+        assert maker.turn() == 0
+    clock.advance(86_400 * 40)
+    assert IncomeMaker(engine, clock).turn() == 11
+    engine.dispose()
+
+
+def test_a_closed_period_keeps_no_other_from_being_formed(database: str) -> None:
+    fill_month(database)
+    force(database, "INSERT INTO income_periods VALUES ('2026-09', 1, true)")
+    engine = opened(database)
+    clock = ManualClock(us_of(datetime(2026, 10, 20, 6, 0, tzinfo=UTC)))
+    assert IncomeMaker(engine, clock).turn() > 0
+    engine.dispose()
+
+
+def test_what_does_not_tie_is_told_and_tried_again(database: str) -> None:
+    fill_month(database)
+    engine = opened(database)
+    clock = ManualClock(us_of(datetime(2026, 10, 20, 6, 0, tzinfo=UTC)))
+    assert IncomeMaker(engine, clock).turn() > 0
+    force(database, "UPDATE income_records SET accrued_sat = 1 WHERE day = '2026-10-03'")
+    maker = IncomeMaker(engine, clock)
+    with pytest.raises(IncomeNotTiedError):
+        maker.turn()
+    force(database, "DELETE FROM income_records")
+    assert maker.turn() > 0
+    stop = threading.Event()
+    thread = maker.start(stop)
+    stop.set()
+    thread.join(30)
+    assert not thread.is_alive()
+    engine.dispose()
