@@ -17,9 +17,12 @@ OF_NOBODY: Mapping[str, str] = {
     "account_classes": "whose kind of money an account shows",
     "account_balances": "a view of them",
     "blocks": "work of the pool",
+    "circulars": "what is told to all participants",
+    "desk_templates": "texts that officers begin with",
     "lots": "a deposit address of a venue",
     "manifests": "what a block paid, by participants' numbers; signed by the system",
     "report_forms": "what is asked of all participants",
+    "trail_anchors": "a day of the trail, signed by the system",
     "worker_statistics": "a view of workers",
 }
 
