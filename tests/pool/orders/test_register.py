@@ -259,12 +259,16 @@ WRITES = [
     "INSERT INTO order_acceptances VALUES (2, 2, now(), 0)",
 ]  # fmt: skip
 """What the owner may do without harm (the INSERTs), no process may do at all."""
+AT_DESK = frozenset(WRITES[-3:])
+"""But the cabinet, where officers sign: without their signatures these rows bring nothing about."""
 
 
 def test_no_role_of_a_process_writes_here_and_each_reads(engine: sa.Engine) -> None:
     accept_orders(engine)
     for role in Role:
         for statement in WRITES:
+            if role is Role.CABINET and statement in AT_DESK:
+                continue
             with engine.connect() as connection:
                 connection.execute(sa.text(f"SET LOCAL ROLE {role}"))
                 with pytest.raises(DBAPIError, match=r"permission|must be owner"):
@@ -274,6 +278,17 @@ def test_no_role_of_a_process_writes_here_and_each_reads(engine: sa.Engine) -> N
         with engine.connect() as connection:
             connection.execute(sa.text(f"SET LOCAL ROLE {role}"))
             assert load_orders(connection, verifier()).newest == 1
+
+
+def test_the_cabinet_enters_no_signature_that_nobody_gave_at_its_desk(engine: sa.Engine) -> None:
+    accept_orders(engine)
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"SET LOCAL ROLE {Role.CABINET}"))
+        for statement in AT_DESK - {WRITES[-1]}:
+            connection.execute(sa.text(statement))
+        forged = SIGNED.format(order="(SELECT max(id) FROM orders)", pin=PIN, at="now()")
+        with pytest.raises(DBAPIError, match="no signed act"):
+            connection.execute(sa.text(forged))
 
 
 def test_even_the_owner_changes_nothing_by_sql(engine: sa.Engine) -> None:
