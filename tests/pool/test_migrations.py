@@ -40,7 +40,9 @@ INSERT INTO participants (name, token_sha256, created_at) VALUES
 UPDATE participants SET state = 'removed' WHERE id = 4;
 INSERT INTO persons (pin, name, first_at) VALUES ('10102199000123', 'Asan', now());
 INSERT INTO register_entries
-    SELECT id, 1, '{}', 1, 1, now() FROM participants WHERE id IN (2, 3);
+    SELECT id, 1, jsonb_build_object('certificate', NULL, 'equipment', jsonb_build_array(),
+        'applicant', jsonb_build_object('name', name, 'tax_number', '1', 'kind', 'entity')),
+        1, 1, now() FROM participants WHERE id IN (2, 3);
 INSERT INTO tokens_made (participant_id, person_id, at) VALUES
     (3, 9, '2026-02-01 00:00Z'), (3, 1, '2026-02-02 00:00Z');
 """
