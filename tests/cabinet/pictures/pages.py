@@ -33,7 +33,8 @@ class Picture(NamedTuple):
         """Return the address that is looked at."""
         path = self.route.format(
             participant_id=self.participant, number=self.number, request_id=request_id,
-            kind="equipment", vout=1, day=TODAY, **world._asdict(),
+            kind="equipment", vout=1, day=TODAY, period="2026-10",
+            doc_ref="KG-2026-10-1-2026-10-03-1", **world._asdict(),
         )  # fmt: skip
         return path + self.query
 
@@ -100,6 +101,7 @@ GALLERY = (
         Picture("report", _P + "/reports/{number}", "A month to be completed and signed", number=4),
         Picture("report-filed", _P + "/reports/{number}", "Statements of a quarter, as filed",
                 number=7),
+        Picture("income", _P + "/income", "Income as the tax service is told of it"),
         Picture("dossier", _P + "/dossier", "All that was signed, as one file"),
         Picture("openings", _P + "/openings", "Which officers opened its papers"),
         Picture("people", _P + "/people", "Owner, accountant, technician"),
@@ -131,6 +133,11 @@ GALLERY = (
         Picture("desk-report-forms", "/desk/reports/forms", "Forms, and a new one", OFFICER_PIN),
         Picture("desk-report-form", "/desk/reports/forms/{number}", "A form as participants see it",
                 OFFICER_PIN),
+        Picture("desk-income", "/desk/income", "Months of income", OFFICER_PIN),
+        Picture("desk-income-period", "/desk/income/{period}", "A month, compared and closed",
+                OFFICER_PIN),
+        Picture("desk-income-records", "/desk/income/{period}/records", "Its records", OFFICER_PIN),
+        Picture("desk-income-record", "/desk/income/records/{doc_ref}", "One record", OFFICER_PIN),
         Picture("desk-messages", _DESK + "/messages", "What was written to it", OFFICER_PIN),
         Picture("desk-circulars", "/desk/circulars", "Circulars to many", OFFICER_PIN),
         Picture("desk-circular", "/desk/circulars/{number}", "Who has opened one", OFFICER_PIN),

@@ -28,6 +28,7 @@ from kench.cabinet.registration.notices import Notice
 from kench.cabinet.registration.states import NoticeKind
 from kench.cabinet.registry.extracts import ask_extract
 from kench.cabinet.words.languages import Language
+from kench.payouts.income.generate import generate
 from kench.payouts.proofs import tables as proofs
 from kench.payouts.proofs.making import read_tree
 from kench.payouts.proofs.manifest import sign
@@ -139,6 +140,7 @@ def make_world(database: str) -> World:
         _tokens(db)
         _papers(db)
         _reports(db)
+        assert generate(db, "2026-10", NOW_US).records
         _trail(db)
         add_orders(db)
         add_held_lot(db, SETTLED[0].block_hash, vout=1, height=900_412, at_us=NOW_US - 2 * DAY_US)
