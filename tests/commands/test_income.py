@@ -1,0 +1,45 @@
+"""`kench income` as an operator runs it: formed, compared, handed over."""
+
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from kench.commands import income
+from tests.payouts.income.month import PERIOD, fill_month, force
+from tests.payouts.income.test_rates import table_of
+
+
+def test_a_month_is_formed_compared_and_written_to_a_file(
+    database: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fill_month(database)
+    monkeypatch.setenv("KENCH_DATABASE_URL", database)
+    monkeypatch.setenv("KENCH_DATA", str(tmp_path))
+    monkeypatch.setattr(income, "start_logging", lambda _role: None)
+
+    def run(*words: str, status: int = 0) -> str:
+        monkeypatch.setattr(sys, "argv", ["kench income", *words])
+        assert income.main() == status
+        return capsys.readouterr().out
+
+    (tmp_path / "daily.xml").write_bytes(table_of())
+    assert "2 rates of 2026-10-05, 2 of them new" in run("rates", str(tmp_path / "daily.xml"))
+    assert f"{PERIOD}: 13 records formed of 8 days" in run("generate", PERIOD)
+    assert json.loads(run("list", "--json"))[0]["summary"]["records"] == 13
+    assert PERIOD in run("list")
+    assert "nothing differs" in run("reconcile", PERIOD)
+    path = tmp_path / "income.zip"
+    assert "13 documents" in run("export", PERIOD, "--to", str(path))
+    assert "carf.xml" in zipfile.ZipFile(path).namelist()
+    with pytest.raises(income.IncomeError, match="--to"):
+        run("export", PERIOD, "--to", str(path))
+    force(database, "UPDATE participants SET name = 'ОсОО «Жаңы»' WHERE id = 1")
+    assert "2026-10-03-2 (correct)" in run("correct", "KG-2026-10-1-2026-10-03-1")
+    force(database, "UPDATE fills SET fee_tyiyn = 0")
+    assert len(json.loads(run("reconcile", PERIOD, "--json", status=1))["differences"]) == 3
