@@ -66,7 +66,19 @@ def test_a_workbook_is_taken_where_the_form_takes_one() -> None:
         (workbook(*(f"{n}{'x' * 400}" for n in range(1_300))), PaperRefusal.TOO_LARGE),
         (workbook("xl/bomb.xml", content=b"\0" * 70_000_000), PaperRefusal.TOO_LARGE),
     ],
-    ids=str,
+    ids=(
+        "nothing",
+        "large",
+        "cut off",
+        "program",
+        "old workbook",
+        "beginning of a ZIP",
+        "workbook cut off",
+        "macros",
+        "many parts",
+        "long names",
+        "unpacks to much",
+    ),
 )
 def test_what_is_no_document_is_refused_with_the_reason(content: bytes, why: PaperRefusal) -> None:
     assert paper_of(FORM, "sheet", "a.xlsx", content) is why
