@@ -4,13 +4,20 @@ What follows is read from the signed bytes; what has changed since they were sho
 Every function takes a connection that is in a transaction and leaves the commit to its caller.
 """
 
+from typing import NamedTuple
+
 import sqlalchemy as sa
 
-from kench.cabinet.desk.countersigning import PairKind, sign_pair
+from kench.cabinet.desk.countersigning import (
+    PairKind,
+    WaitingPair,
+    sign_pair,
+    waiting_pairs,
+)
 from kench.cabinet.registration.bodies import data_of, line, whole
 from kench.cabinet.registration.gaps import Words
 from kench.cabinet.registration.refusals import ActRefusedError
-from kench.cabinet.signing.acts import SignedAct
+from kench.cabinet.signing.acts import SignedAct, read_act
 from kench.cabinet.words.catalogues import N_
 from kench.cabinet.words.formats import Formats
 from kench.payouts.income.errors import IncomeError
@@ -64,18 +71,41 @@ def sum_text(totals: Totals, name: str, formats: Formats) -> str:
     return formats.btc(value) if name.endswith("_sat") else formats.som(value)
 
 
-def sign_period(db: sa.Connection, act: SignedAct) -> tuple[PeriodAct, bool]:
-    """Keep an officer's signature; the second one closes or opens. Raises ActRefusedError."""
-    data = data_of(act.content, PeriodAct)
+class WaitingAct(NamedTuple):
+    """What one officer has signed of a period, and another may sign too."""
+
+    pair: WaitingPair
+    data: PeriodAct
+
+
+def waiting_acts(db: sa.Connection, period: str, version: int) -> list[WaitingAct]:
+    """What waits for a second signature to become that version of a period."""
+    found = []
+    for kind in PAIRS.values():
+        for pair in waiting_pairs(db, kind):
+            act = read_act(db, pair.act_id) if pair.subject == f"{period}/{version}" else None
+            if act is not None:
+                found.append(WaitingAct(pair, data_of(act.content, PeriodAct)))
+    return found
+
+
+def check_current(db: sa.Connection, data: PeriodAct, now_us: int) -> None:
+    """See that a closing or reopening is still what the books say; raises ActRefusedError."""
     try:
         if data.kind is Kind.CLOSED:
-            now = closing_of(db, data.period, act.signed_us)
+            now = closing_of(db, data.period, now_us)
         else:
             now = reopening_of(db, data.period, data.order or 0, data.reason)
     except IncomeError as error:
         raise ActRefusedError("%(why)s", why=str(error)) from error
     if now != data:
         raise ActRefusedError(CHANGED)
+
+
+def sign_period(db: sa.Connection, act: SignedAct) -> tuple[PeriodAct, bool]:
+    """Keep an officer's signature; the second one closes or opens. Raises ActRefusedError."""
+    data = data_of(act.content, PeriodAct)
+    check_current(db, data, act.signed_us)
     pair = sign_pair(db, act, PAIRS[data.kind], subject_of(data), data)
     if pair is not None:
         keep_period_act(db, data, [one.id for one in pair], moment_of(act.signed_us))

@@ -2,10 +2,10 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 import sqlalchemy as sa
@@ -16,34 +16,26 @@ from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.registration.due import DueWork
 from kench.cabinet.registration.outcomes import calendar_of
 from kench.cabinet.reports.work import ReportWork
+from kench.consumer.asking import Asking, Route
+from kench.consumer.checking import Report, pull
 from kench.payouts.income.generate import generate
 from kench.pool.moments import midnight_us
 from kench.pool.orders.document import canonical
+from kench.sale.acts import Act
+from kench.sale.machine import LotState
+from kench.sale.wishes import Wishes
+from tests.integration.month.figures import Figures, all_of, booked, traded
 from tests.integration.month.people import LANGUAGES, MINERS, Human, at_work, somebody
 from tests.integration.month.world import BLOCKS, DAYS, FIRST_DAY, MONTH, Month, month_in
 from tests.sale.world import MATURE_SAT
+from tests.support.applications import PDF
 from tests.support.browser import aside
 from tests.support.orders import DEMO_RULES, content_of
 from tests.support.pki import PIN, SECOND_PIN
+from tests.support.registers import verifier
+from tests.support.tax import CLIENT, Asker, provider_of
 
 NUMBERS = {name: number for number, name in enumerate(MINERS, 1)}
-_BOOKED = sa.text("""
-    SELECT participant_id, sum(amount) FILTER (WHERE asset = 'BTC') AS sat,
-        sum(amount) FILTER (WHERE asset = 'KGS') AS tyiyn
-    FROM (SELECT amount, transfers.asset, account.participant_id FROM transfers
-          JOIN accounts AS account
-            ON account.code IN (debit_account, credit_account)
-          WHERE subject = 'settlement' AND account.participant_id IS NOT NULL) AS lines
-    GROUP BY participant_id
-""")
-_FEES = sa.text("SELECT sum(venue_fee_tyiyn), sum(pool_fee_tyiyn) FROM lot_settlements")
-
-
-class Figures(NamedTuple):
-    """A participant's month in one view."""
-
-    sold_sat: int
-    net_tyiyn: int
 
 
 @pytest.fixture
@@ -59,6 +51,8 @@ def test_a_month(chromium: Browser, month: Month, database: str, tmp_path: Path)
         play.mine()
         play.report()
         play.see()
+        play.close()
+        play.correct()
 
 
 class Play:
@@ -98,7 +92,9 @@ class Play:
 
     def mine(self) -> None:
         """Two hundred blocks; one suspends for a week, one is excluded."""
-        scenes = {2: self.suspend, 9: self.order, 20: self.exclude}
+        scenes = {
+            2: self.suspend, 9: self.order, 12: self.screen, 16: self.halt, 20: self.exclude,
+        }  # fmt: skip
         for number in range(DAYS):
             day = FIRST_DAY + timedelta(days=number)
             self.month.go_to(day)
@@ -147,6 +143,44 @@ class Play:
         self.month.read_orders()
         aside(self.cabinet.orders.load)
         return self.month.orders.newest == number
+
+    def screen(self, _day: date) -> None:
+        """Coins that the order of three days ago refuses; two officers release them."""
+        month = self.month
+        month.screening.scores_bp[month.txid_of(month.blocks + 1)] = 7000
+        month.mine_day(self.miners(), 1)
+        self.resolve(LotState.REFUSED, Act.RELEASE)
+
+    def halt(self, _day: date) -> None:
+        """The price falls between two blocks: the sale halts, and two officers resume it."""
+        month = self.month
+        month.mine_day(self.miners(), 1)
+        month.block({self.miners()[0]: MATURE_SAT})
+        month.found += 1
+        for rig in month.rigs.values():
+            rig.quote("7000000")
+        month.sell()
+        self.resolve(LotState.HALTED, Act.RESUME)
+        # Prices are compared with those of the last hour.
+        month.clock.advance(2 * 3600)
+
+    def resolve(self, state: LotState, act: Act) -> None:
+        """One officer proposes, another agrees, and the sale does it within seconds."""
+        standing = [lot for lot in self.month.unfinished_lots() if lot.state == state]
+        assert standing
+        with self.somebody(PIN) as finance, self.somebody(SECOND_PIN) as head:
+            for lot in standing:
+                path = f"/desk/lots/{lot.block_hash}/{lot.vout}"
+                page = finance.go(path)
+                page.check(f"input[name=act][value={act}]")
+                page.fill("[name=why]", "Looked into, and found in order.")
+                page.click("form[action$='/resolve'] button")
+                finance.sign()
+                head.go(path).click("form[action$='/sign'] button")
+                head.sign()
+        aside(Wishes(self.month.desk(), verifier()).look)
+        self.month.sell()
+        assert not self.month.unfinished_lots()
 
     def exclude(self, _day: date) -> None:
         with self.somebody(PIN) as registrar:
@@ -202,23 +236,17 @@ class Play:
     def see(self) -> None:
         """Every view of the month says the same, to the satoshi and the tyiyn."""
         booked = self.booked()
-        assert sum(one.sold_sat for one in booked.values()) == BLOCKS * MATURE_SAT
+        assert all_of(booked.values()).sold_sat == BLOCKS * MATURE_SAT
         stated = {number: self.stated(name) for name, number in NUMBERS.items()}
         assert stated == booked
         assert self.reported == booked
         with self.month.owner.connect() as db:
             assert db.scalar(sa.text("SELECT bool_and(balanced) FROM ledger_check"))
-            filled = db.execute(
-                sa.text("SELECT sum(amount_sat), sum(gross_tyiyn) FROM fills")
-            ).one()
-            fees = db.execute(_FEES).one()
-        net_tyiyn = sum(one.net_tyiyn for one in booked.values())
-        assert tuple(filled) == (BLOCKS * MATURE_SAT, net_tyiyn + sum(fees))
+            assert traded(db) == all_of(booked.values())
 
     def booked(self) -> dict[int, Figures]:
-        """What the ledger says of each participant."""
         with self.month.owner.connect() as db:
-            return {row.participant_id: Figures(row.sat, row.tyiyn) for row in db.execute(_BOOKED)}
+            return booked(db)
 
     def stated(self, name: str) -> Figures:
         """What the participant's statement of the month says."""
@@ -231,3 +259,67 @@ class Play:
         lots = statement["lots"]
         return Figures(sum(lot["amount_sat"] for lot in lots),
                        sum(lot["net_tyiyn"] for lot in lots))  # fmt: skip
+
+    def close(self) -> None:
+        """Two officers close the period; the tax service pulls it, and all of it holds."""
+        self.close_period()
+        report = self.pulled()
+        assert (report.version, report.participants, report.differences) == (1, len(MINERS), [])
+        assert self.totals_of(report) == Figures(
+            *map(sum, zip(*self.booked().values(), strict=True))
+        )
+
+    def correct(self) -> None:
+        """One is called otherwise: an order's reopening, a further document, a closing again."""
+        self.rename()
+        day = next(one for one, miners in self.mined.items() if 2 in miners)
+        before = self.pulled()
+        with self.somebody(PIN) as finance, self.somebody(SECOND_PIN) as head:
+            page = finance.go(f"/desk/income/{MONTH}")
+            page.fill("#order", "2")
+            page.fill("#reason", "A name has changed.")
+            page.click("form[action$='/reopen'] button")
+            finance.sign()
+            head.go(f"/desk/income/{MONTH}").click("form[action$='/agree'] button")
+            head.sign()
+            finance.go(f"/desk/income/records/KG-{MONTH}-2-{day}-1")
+            finance.page.click("form[action$='/correct'] button")
+        self.close_period()
+        after = self.pulled()
+        assert (after.version, after.records, after.differences) == (3, before.records + 1, [])
+        assert self.totals_of(after) == self.totals_of(before)
+
+    def rename(self) -> None:
+        with self.miner("refused") as human, self.somebody(PIN) as registrar:
+            page = human.go("/p/2/notices/new/certificate")
+            page.fill("[name=happened]", str(FIRST_DAY + timedelta(days=DAYS)))
+            page.fill("[name=name]", "ЖИ Renamed")
+            page.select_option("#file_kind", "other")
+            file = {"name": "name.pdf", "mimeType": "application/pdf", "buffer": PDF}
+            page.set_input_files("#file", file)  # type: ignore[arg-type] # a dictionary is one too
+            page.click("button[value=upload]")
+            page.click("button[value=sign]")
+            human.sign()
+            registrar.go("/desk/notices").click("main td a[href^='/desk/notices/']")
+            registrar.page.click("form[action$='/enter'] button")
+
+    def close_period(self) -> None:
+        """One officer closes, another agrees."""
+        with self.somebody(PIN) as finance, self.somebody(SECOND_PIN) as head:
+            finance.go(f"/desk/income/{MONTH}").click("form[action$='/close'] button")
+            finance.sign()
+            head.go(f"/desk/income/{MONTH}").click("form[action$='/agree'] button")
+            head.sign()
+
+    def pulled(self) -> Report:
+        """What the tax service's consumer finds of the month."""
+        database = self.month.owner.url.render_as_string(hide_password=False)
+        with provider_of(database, clock=self.month.clock) as provider:
+            asking = Asking(
+                Route("http://127.0.0.1:8090", CLIENT, ""), os.urandom, http=Asker(provider)
+            )
+            return aside(lambda: pull(asking, MONTH, verifier(), receipts=True))
+
+    @staticmethod
+    def totals_of(report: Report) -> Figures:
+        return Figures(report.totals["sold_sat"], report.totals["net_tyiyn"])

@@ -8,11 +8,17 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from kench.cabinet.desk.countersigning import waiting_pairs
 from kench.cabinet.income.listing import FIRST, list_records, receipts_of, receipts_of_period
 from kench.cabinet.income.queue import due_of
-from kench.cabinet.income.signing import PAIRS, SUMS, period_body, subject_of
+from kench.cabinet.income.signing import (
+    SUMS,
+    check_current,
+    period_body,
+    subject_of,
+    waiting_acts,
+)
 from kench.cabinet.login.logins import Login
+from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.asking import ask_signature
 from kench.cabinet.web.desk_tabs import DESK_TABS
@@ -29,6 +35,7 @@ from kench.payouts.income.correct import correct, correction_of, history_of
 from kench.payouts.income.errors import IncomeError
 from kench.payouts.income.periods import (
     REASON_MAX,
+    Kind,
     PeriodAct,
     State,
     closing_of,
@@ -99,11 +106,11 @@ def show_periods(
 
 
 @room.get("/desk/income/{period}")
-def show_period(
+def show_period(  # noqa: PLR0913, PLR0917 - who, where, how far
     request: Request,
     cabinet: CabinetHere,
     visit: VisitHere,
-    _officer: Officer,
+    officer: Officer,
     period: Period,
     check: Annotated[bool, Query()] = False,
 ) -> Response:
@@ -113,14 +120,11 @@ def show_period(
         inline = check or state.summary.records <= INLINE_RECORDS
         found = compare(db, period, visit.now_us, with_contents=False) if inline else None
         receipts = receipts_of_period(db, period, RECEIPTS_SHOWN)
-        waiting = [
-            pair for kind in PAIRS.values() for pair in waiting_pairs(db, kind)
-            if pair.subject == f"{period}/{state.version + 1}"
-        ]  # fmt: skip
+        waiting = waiting_acts(db, period, state.version + 1)
     return render(
         request, visit, "income/period.html", period=state, states=STATES, sums=SUMS,
         sources=SOURCES, gaps=GAPS, found=found, differences_shown=DIFFERENCES_SHOWN,
-        receipts=receipts, waiting=waiting, reason_max=REASON_MAX,
+        receipts=receipts, waiting=waiting, reason_max=REASON_MAX, person_id=officer.person.id,
         is_over=period < f"{day_at(visit.now_us):%Y-%m}",
     )  # fmt: skip
 
@@ -149,6 +153,25 @@ def reopen(
         except IncomeError:
             return go(f"/desk/income/{period}", "income_refused")
         return _ask(cabinet, visit, officer, db, act, Purpose.REOPENING)
+
+
+@room.post("/desk/income/{period}/agree")
+def agree(
+    cabinet: CabinetHere, visit: VisitHere, officer: Finance, period: Period, form: Posted
+) -> Response:
+    """Ask for the second signature of what another officer has signed."""
+    given = text_of(form, "act_id")
+    with cabinet.engine.begin() as db:
+        waiting = waiting_acts(db, period, period_state(db, period).version + 1)
+        one = next((one for one in waiting if str(one.pair.act_id) == given), None)
+        if one is None:
+            raise HTTPException(404)
+        try:
+            check_current(db, one.data, visit.now_us)
+        except ActRefusedError:
+            return go(f"/desk/income/{period}", "income_refused")
+        purpose = Purpose.PERIOD if one.data.kind is Kind.CLOSED else Purpose.REOPENING
+        return _ask(cabinet, visit, officer, db, one.data, purpose)
 
 
 @room.get("/desk/income/{period}/records")
