@@ -13,6 +13,9 @@ from kench.stratum.metrics import Numbers, site_root
 from tests.stratum.maker.test_state import front
 from tests.support.stratum_client import COSTS
 
+SHIPPED = {
+    "together": True, "behind": 0, "silent_s": 0.5, "away": False, "acknowledged_without": 0,
+}  # fmt: skip
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
@@ -51,8 +54,10 @@ def scraped(of: dict[str, Any]) -> dict[str, float]:
 
 
 def test_every_name_that_operators_were_promised_is_there_and_no_other() -> None:
-    names = {series.partition("{")[0] for series in scraped(state())}
+    names = {series.partition("{")[0] for series in scraped(state(standby=SHIPPED))}
     assert names == promised()
+    without = {series.partition("{")[0] for series in scraped(state())}
+    assert {name for name in promised() - without if "standby" not in name} == set()
 
 
 def test_what_differs_by_front_names_its_process() -> None:

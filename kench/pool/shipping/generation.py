@@ -55,7 +55,7 @@ def _fault(data: Path, generation: int) -> ReplacedError:
 def _read(path: Path) -> int | None:
     try:
         return int(path.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as broken:
         raise GenerationError(f"{path} cannot be read: it holds one number") from broken

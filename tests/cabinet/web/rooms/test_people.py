@@ -50,9 +50,11 @@ def test_an_owner_lets_others_act_and_they_see_but_do_not_change(
     assert shown.status_code == 200
     assert "Let this person act" not in shown.text
     assert other.post_form(page, pin=THIRD_PIN, role="owner").status_code == 404
-    assert ("add_person", "done", f"{page.split('/')[2]} {SECOND_PIN} technician") in acts_in(
-        cabinet
-    )
+    assert (
+        "add_person",
+        "done",
+        f"participant {page.split('/')[2]} {SECOND_PIN} technician",
+    ) in acts_in(cabinet)
 
 
 def test_the_last_owner_stays_and_one_who_goes_sees_no_more(cabinet: Cabinet, page: str) -> None:
