@@ -23,6 +23,7 @@ from tests.support.pool import EASY_SHARES, Pool, running_pool
 
 WAIT_S = 30.0
 TWO = {**EASY_SHARES, "KENCH_STRATUM_PROCESSES": "2"}
+CLAIMS_MAX = 5
 
 
 class Rig:
@@ -121,6 +122,21 @@ def come_back(port: int, login: tuple[str, str], rig: Rig) -> Rig:
             assert time.monotonic() < deadline
 
 
+def resume(port: int, login: tuple[str, str], rig: Rig) -> Rig:
+    """Come back to the same value.
+
+    A claim of another front's value is waited for a second; where that is not enough on a busy
+    machine, the miner has a new value and may claim the old one again.
+    """
+    held, former = rig.extranonce1, rig
+    for _ in range(CLAIMS_MAX):
+        rig = come_back(port, login, former)
+        if rig.extranonce1 == held:
+            return rig
+        rig.close()
+    raise AssertionError("the value was never given back")
+
+
 def serving(pool: Pool) -> dict[int, int]:
     """Wait for two fronts that serve; return their process ids."""
     deadline = time.monotonic() + WAIT_S
@@ -158,8 +174,7 @@ def test_a_killed_fronts_miner_resumes_on_another_and_no_share_counts_twice(
         shares = [rig.share(number) for number in range(1, 6)]
         assert [rig.submit(share) for share in shares[:3]] == [True] * 3
         os.kill(pids[front], signal.SIGKILL)
-        again = come_back(pool.stratum_port, login, rig)
-        assert again.extranonce1 == held
+        again = resume(pool.stratum_port, login, rig)
         assert [again.submit(share) for share in shares] == [22, 22, 22, True, True]
         # The successor of the killed front gives that value to nobody else.
         serving(pool)
@@ -192,9 +207,7 @@ def test_a_miner_that_reconnects_resumes_wherever_it_lands(
             share = rig.share(number)
             assert rig.submit(share) is True
             accepted.append(share)
-            rig.close()
-            rig = Rig(pool.stratum_port, login, rig.session)
-            assert rig.extranonce1 == held
+            rig = resume(pool.stratum_port, login, rig)
             assert all(rig.submit(one) == 22 for one in accepted if one[1] == share[1])
         rig.close()
         stranger = Rig(pool.stratum_port, login, "0123456789abcdef")
