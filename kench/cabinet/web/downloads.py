@@ -1,6 +1,8 @@
 """Files that are handed out and never shown: whatever is in them, no browser runs it here."""
 
-from collections.abc import Iterator, Sequence
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from typing import IO
 from urllib.parse import quote
 
@@ -44,9 +46,13 @@ def attachment_response(
     return file_response(read_content(db, one), one.name, one.media_type)
 
 
-def spool_response(file: IO[bytes], name: str, media_type: str) -> Response:
-    """Return a file that was just written, to be saved; it is closed when it is sent."""
-    file.seek(0)
+def zip_response(write: Callable[[IO[bytes]], None], name: str) -> Response:
+    """Return a ZIP that is written now, to be saved; its file is closed when sent or failed."""
+    with contextlib.ExitStack() as unless_sent:
+        file = unless_sent.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES))
+        write(file)
+        file.seek(0)
+        unless_sent.pop_all()
 
     def chunks() -> Iterator[bytes]:
         with file:
@@ -57,4 +63,4 @@ def spool_response(file: IO[bytes], name: str, media_type: str) -> Response:
         "Content-Disposition": f'attachment; filename="{name}"',
         "Content-Security-Policy": SANDBOX,
     }
-    return StreamingResponse(chunks(), media_type=media_type, headers=headers)
+    return StreamingResponse(chunks(), media_type="application/zip", headers=headers)

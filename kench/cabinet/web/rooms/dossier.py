@@ -1,7 +1,5 @@
 """The dossier: everything that was signed, for the participant's owners and for officers."""
 
-import tempfile
-
 from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -11,7 +9,7 @@ from kench.cabinet.registration.dossier import acts_of, folder_of, write_dossier
 from kench.cabinet.registration.membership import current_entry, state_of
 from kench.cabinet.signing.wording import TITLES
 from kench.cabinet.web.acting import TABS, render_room
-from kench.cabinet.web.downloads import IN_MEMORY_BYTES, spool_response
+from kench.cabinet.web.downloads import zip_response
 from kench.cabinet.web.paths import Number
 from kench.cabinet.web.rooms.notices import Owning
 from kench.cabinet.web.tabs import Tab
@@ -52,7 +50,8 @@ def get_any(cabinet: CabinetHere, visit: VisitHere, _officer: Officer, number: N
 
 
 def _zip(cabinet: Cabinet, participant_id: int, now_us: int) -> Response:
-    file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - closed when it is sent
     with cabinet.engine.connect() as db:
-        write_dossier(db, participant_id, file, now_us)
-    return spool_response(file, f"kench-dossier-{participant_id}.zip", "application/zip")
+        return zip_response(
+            lambda file: write_dossier(db, participant_id, file, now_us),
+            f"kench-dossier-{participant_id}.zip",
+        )

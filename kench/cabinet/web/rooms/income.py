@@ -1,7 +1,6 @@
 """Income at the desk: periods, what they hold, closing and opening them, single records."""
 
-import tempfile
-from typing import Annotated
+from typing import IO, Annotated
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -22,7 +21,7 @@ from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.asking import ask_signature
 from kench.cabinet.web.desk_tabs import DESK_TABS
-from kench.cabinet.web.downloads import IN_MEMORY_BYTES, spool_response
+from kench.cabinet.web.downloads import zip_response
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.making import Turn
 from kench.cabinet.web.pages import go, render
@@ -201,14 +200,16 @@ def export(
     cabinet: CabinetHere, visit: VisitHere, _officer: Finance, turn: Turn, period: Period
 ) -> Response:
     """Hand over a period's file."""
-    file = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115 - closed when it is sent
+    how = How.of(cabinet.settings)
+
+    def write(file: IO[bytes]) -> None:
+        export_zip(db, period, file, visit.now_us, how)
+
     with turn, cabinet.engine.begin() as db:
         try:
-            export_zip(db, period, file, visit.now_us, How.of(cabinet.settings))
+            return zip_response(write, f"kench-income-{period}.zip")
         except (IncomeError, StatementError) as error:
-            file.close()
             raise HTTPException(404) from error
-    return spool_response(file, f"kench-income-{period}.zip", "application/zip")
 
 
 @room.get("/desk/income/records/{doc_ref}")

@@ -1,8 +1,5 @@
 """Personal data: what is held and why, for everybody; a copy and forgetting, for each person."""
 
-import contextlib
-import tempfile
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
@@ -11,7 +8,7 @@ from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.cabinet.personal.copying import write_copy
 from kench.cabinet.personal.forgetting import forget_unsigned
 from kench.cabinet.personal.holdings import FORGETTING, HOLDINGS
-from kench.cabinet.web.downloads import IN_MEMORY_BYTES, spool_response
+from kench.cabinet.web.downloads import zip_response
 from kench.cabinet.web.making import Turn
 from kench.cabinet.web.pages import go, render
 from kench.cabinet.web.rooms.account import ACTS
@@ -41,12 +38,12 @@ def show_own(request: Request, cabinet: CabinetHere, visit: VisitHere, _login: E
 @room.get("/account/data.zip")
 def get_copy(cabinet: CabinetHere, visit: VisitHere, login: Entered, turn: Turn) -> Response:
     """Hand a person a copy of all that is held of it."""
-    with turn, contextlib.ExitStack() as unless_sent, cabinet.engine.begin() as db:
-        file = unless_sent.enter_context(tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES))
+    with turn, cabinet.engine.begin() as db:
         keep_trail(db, _entry(visit, login, "copy_data"))
-        write_copy(db, login.person, file, visit.now_us)
-        unless_sent.pop_all()
-    return spool_response(file, f"kench-person-{login.person.id}.zip", "application/zip")
+        return zip_response(
+            lambda file: write_copy(db, login.person, file, visit.now_us),
+            f"kench-person-{login.person.id}.zip",
+        )
 
 
 @room.post("/account/data/forget")
