@@ -14,10 +14,9 @@ from kench.cabinet.words.languages import Language
 from kench.pool.clock import ManualClock
 from kench.pool.database import open_engine
 from kench.pool.moments import moment_of
-from tests.cabinet.web.test_registration_looks import enter_as
 from tests.support.applications import attachment
-from tests.support.browser import check_page, visiting
 from tests.support.cabinet import served_cabinet
+from tests.support.looks import look_at_pages
 from tests.support.pki import PIN
 from tests.support.registration import (
     CALENDAR,
@@ -30,7 +29,7 @@ from tests.support.registration import (
     registered,
     verifier_at,
 )
-from tests.support.signing import SECOND_US, Draw
+from tests.support.signing import SECOND_US
 
 PAGES = [
     (OFFICER_PIN, "/desk/register"), (OFFICER_PIN, "/desk/register/1"),
@@ -60,12 +59,4 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
 def test_everybody_can_use_the_pages(
     cabinet: Cabinet, chromium: Browser, language: Language
 ) -> None:
-    first = list(Language).index(language)
-    draw = Draw(70_000 * (1 + first))
-    with visiting(chromium, cabinet.settings.cabinet_origin, language=language.value) as page:
-        for pin, path in PAGES[first::3]:
-            enter_as(cabinet, page, pin, draw)
-            answer = page.goto(path)
-            assert answer is not None
-            assert answer.ok, path
-            check_page(page, f"register{path.replace('/', '-')}-{language}")
+    look_at_pages(cabinet, chromium, language, PAGES, "register")

@@ -11,11 +11,11 @@ from kench.pool.clock import ManualClock
 from kench.pool.database import open_engine
 from kench.pool.register import add_participant
 from tests.cabinet.pictures.orders_world import add_orders
-from tests.cabinet.web.test_registration_looks import enter_as
 from tests.support.browser import check_page, visiting
 from tests.support.cabinet import served_cabinet
 from tests.support.grants import BLOCK_HASH, credit_block
 from tests.support.held_lots import add_held_lot
+from tests.support.looks import enter_as
 from tests.support.registration import NOW_US, OFFICER_PIN, put_officer, verifier_at
 from tests.support.signing import SECOND_US, Draw
 

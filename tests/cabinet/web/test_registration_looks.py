@@ -1,26 +1,24 @@
 """Everybody can use the pages of registration: axe, phone width, both schemes, three languages."""
 
-import os
 from collections.abc import Iterator
 from datetime import date
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser
 
 from kench.cabinet.cabinet import Cabinet
-from kench.cabinet.login.logins import open_login
 from kench.cabinet.login.persons import know_person
 from kench.cabinet.registration.accounts import Account
 from kench.cabinet.registration.documents import save_draft
 from kench.cabinet.registration.notices import Notice
 from kench.cabinet.registration.states import NoticeKind
-from kench.cabinet.web.cookies import BROWSER, LOGIN, cookie_name
 from kench.cabinet.words.languages import Language
 from kench.pool.clock import ManualClock
 from kench.pool.database import open_engine
 from tests.support.applications import ROW, TODAY, draft
 from tests.support.browser import check_page, visiting
 from tests.support.cabinet import served_cabinet
+from tests.support.looks import enter_as, look_at_pages
 from tests.support.pki import PIN
 from tests.support.registration import (
     NOW_US,
@@ -32,8 +30,7 @@ from tests.support.registration import (
     registered,
     verifier_at,
 )
-from tests.support.signing import BROWSER as BROWSER_SECRET
-from tests.support.signing import LIMITS, SECOND_US, Draw
+from tests.support.signing import SECOND_US, Draw
 
 PAGES = [
     (PIN, "/apply?check=1"), (PIN, "/applications"), (PIN, "/applications/1"),
@@ -67,38 +64,11 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
         yield made
 
 
-def enter_as(cabinet: Cabinet, page: Page, pin: str, draw: Draw) -> None:
-    now_us = cabinet.clock.now_us()
-    with cabinet.engine.begin() as db:
-        person = know_person(db, pin, "Асан Усенов", now_us)
-        _, secret = open_login(
-            db, person, browser=BROWSER_SECRET, address="127.0.0.1", agent="test", limits=LIMITS,
-            now_us=now_us, random_bytes=draw,
-        )  # fmt: skip
-    page.context.add_cookies(
-        [
-            {"name": cookie_name(cabinet.settings, name), "value": value.hex(),
-             "url": cabinet.settings.cabinet_origin}
-            for name, value in ((LOGIN, secret), (BROWSER, BROWSER_SECRET))
-        ]
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize("language", Language)
 def test_everybody_can_use_the_pages(
     cabinet: Cabinet, chromium: Browser, language: Language
 ) -> None:
-    """Each language looks at every third page; at all of them where pictures are wanted."""
-    first = 0 if os.environ.get("KENCH_TEST_SCREENSHOTS") else list(Language).index(language)
-    pages = PAGES if os.environ.get("KENCH_TEST_SCREENSHOTS") else PAGES[first::3]
-    draw = Draw(10_000 * (1 + list(Language).index(language)))
-    with visiting(chromium, cabinet.settings.cabinet_origin, language=language.value) as page:
-        for pin, path in pages:
-            enter_as(cabinet, page, pin, draw)
-            answer = page.goto(path)
-            assert answer is not None
-            assert answer.ok, path
-            check_page(page, f"registration{path.partition('?')[0].replace('/', '-')}-{language}")
+    look_at_pages(cabinet, chromium, language, PAGES, "registration")
 
 
 def test_an_officer_is_shown_what_is_wrong_with_a_decision(

@@ -10,13 +10,11 @@ from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.words.languages import Language
 from kench.pool.clock import ManualClock
 from kench.pool.database import open_engine
-from tests.cabinet.web.test_registration_looks import enter_as
-from tests.support.browser import check_page, visiting
 from tests.support.cabinet import served_cabinet
+from tests.support.looks import look_at_pages
 from tests.support.pki import PIN
 from tests.support.registration import OFFICER_PIN, put_officer, registered, verifier_at
 from tests.support.reports import after_us, filed, report_made
-from tests.support.signing import Draw
 
 PAGES = [
     (PIN, "/p/1/reports/1"), (OFFICER_PIN, "/desk/reports"), (PIN, "/p/1/reports/3"),
@@ -52,12 +50,4 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
 def test_everybody_can_use_the_pages(
     cabinet: Cabinet, chromium: Browser, language: Language
 ) -> None:
-    first = list(Language).index(language)
-    draw = Draw(10_000 * (1 + first))
-    with visiting(chromium, cabinet.settings.cabinet_origin, language=language.value) as page:
-        for pin, path in PAGES[first::3]:
-            enter_as(cabinet, page, pin, draw)
-            answer = page.goto(path)
-            assert answer is not None
-            assert answer.ok, path
-            check_page(page, f"reports{path.replace('/', '-')}-{language}")
+    look_at_pages(cabinet, chromium, language, PAGES, "reports")
