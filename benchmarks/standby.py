@@ -182,7 +182,7 @@ def switch(folder: Path, mode: Mode) -> tuple[float, int]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         began = time.monotonic()
-        promoted = promote(Settings(data_dir=there), SystemClock())
+        promoted = promote(Settings(data_dir=there), SystemClock(), main_is_off=True)
         seconds = time.monotonic() - began
     standby.stop()
     server.stop()

@@ -30,6 +30,7 @@ from kench.pool.orders.watch import OrderWatch
 from kench.pool.postgres import database_url
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
+from kench.pool.shipping.lead_watch import LeadWatch
 from kench.pool.shipping.leading import require_lead
 from kench.pool.signature.certificates import CertificateChecker
 from kench.pool.signature.lists import FreshLists
@@ -63,13 +64,12 @@ def main() -> None:
     start_logging(ROLE)
     logging.getLogger("pyhanko").setLevel(logging.CRITICAL)  # it logs each refusal's traceback
     listener = listen(settings.cabinet_host, settings.cabinet_port)
-    port = int(listener.getsockname()[1])
-    settings = settings.model_copy(update={"cabinet_port": port})
+    settings = settings.model_copy(update={"cabinet_port": int(listener.getsockname()[1])})
     door, settings = _open_door(settings)
     clock = SystemClock()
+    lead = LeadWatch(settings, clock).start()
     lists = lists_of(settings, clock)
     lists.start()
-    verifier = verifier_of(settings, lists=lists)
     with database_url(settings) as url:
         engine = open_engine(
             url,
@@ -80,7 +80,7 @@ def main() -> None:
             rested_s=RESTED_S,
         )
         check_schema(engine)
-        orders = OrderWatch(engine, verifier)
+        orders = OrderWatch(engine, verifier_of(settings, lists=lists))
         orders.load()
         orders.start()
         # What people sign is about the coins of the orders' network: the demo's may on regtest.
@@ -115,6 +115,7 @@ def main() -> None:
         for looking in (revoked, sweep, retention, alerts, sealer, orders, lists):
             looking.stop()
         engine.dispose()
+    lead.end()
 
 
 def _watch_logins(

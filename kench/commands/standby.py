@@ -56,7 +56,14 @@ def main() -> None:
         help="init: where the main machine lends its database; or its folder, if it is here",
     )
     parser.add_argument("--standby-listen", metavar="HOST:PORT", help="serve: where fronts ship to")
+    parser.add_argument(
+        "--main-is-off",
+        action="store_true",
+        help="promote: the main machine was heard a moment ago, and nobody reaches it any more",
+    )
     given = parser.parse_args()
+    if given.main_is_off and given.step != "promote":
+        parser.error("--main-is-off belongs to promote")
     if (given.source is None) is (given.step == "init"):
         parser.error("init, and nothing else, needs --from")
     settings = settings_of(given)
@@ -71,7 +78,7 @@ def main() -> None:
     elif given.step == "status":
         print(json.dumps(_status(settings.data_dir)))
     else:
-        _tell(settings, promote(settings, SystemClock()))
+        _tell(settings, promote(settings, SystemClock(), main_is_off=given.main_is_off))
 
 
 def _serve(settings: Settings, clock: Clock) -> None:

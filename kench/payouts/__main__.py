@@ -22,6 +22,7 @@ from kench.pool.roots import announce, command, run_root, settings_of, start_log
 from kench.pool.rpc import Node
 from kench.pool.running import node_urls_of
 from kench.pool.settings import Settings
+from kench.pool.shipping.lead_watch import LeadWatch
 from kench.pool.shipping.leading import require_lead
 
 ROLE = "settle"
@@ -48,6 +49,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     clock = SystemClock()
+    lead = LeadWatch(settings, clock).start()
     orders = OrdersInForce(lambda: verifier_of(settings))
     chain = ChainView(nodes_of(settings), clock, settings.network)
     with database_url(settings) as url:
@@ -72,6 +74,7 @@ def main() -> None:
             manifests.join(MANIFESTS_STOP_S)
             income.join(MANIFESTS_STOP_S)
         engine.dispose()
+    lead.end()
 
 
 def _start_manifests(

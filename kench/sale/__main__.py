@@ -14,6 +14,7 @@ from kench.pool.orders.watch import OrderWatch
 from kench.pool.postgres import database_url
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
 from kench.pool.running import venues_of
+from kench.pool.shipping.lead_watch import LeadWatch
 from kench.pool.shipping.leading import require_lead
 from kench.sale.desk import Desk
 from kench.sale.executor import Executor
@@ -50,6 +51,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     clock = SystemClock()
+    lead = LeadWatch(settings, clock).start()
     venues = open_venues(venues_of(settings), clock)
     if not venues:
         raise NoVenueError("no venue is known: set KENCH_VENUES, or start `kench up` first")
@@ -84,6 +86,7 @@ def main() -> None:
             checks.shutdown(wait=False, cancel_futures=True)
         watch.stop()
         engine.dispose()
+    lead.end()
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ from kench.pool.orders.watch import OrderWatch
 from kench.pool.roots import EXIT_FAULT, announce, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
 from kench.pool.shipping.generation import read_generation
+from kench.pool.shipping.lead_watch import LeadWatch
 from kench.pool.shipping.leading import policy_of, require_lead
 from kench.pool.shipping.left_behind import LeftBehind
 from kench.pool.submission_journal import adopt_unsettled
@@ -101,8 +102,9 @@ def main() -> int:
     generation = claim(settings.run_directory, settings.instance, count, beside=bool(handed))
     ports = HeldPorts()
     log.info("started", native=native.IMPLEMENTATION, processes=count, again=bool(handed))
+    clock = SystemClock()
+    lead = LeadWatch(settings, clock).start()
     try:
-        clock = SystemClock()
         blocks = settings.blocks_directory
         own, *rest = [blocks / str(one) for one in (*generation.numbers, *generation.others)]
         if adopted := adopt_unsettled(blocks, own, frozenset(rest)):
@@ -113,13 +115,15 @@ def main() -> int:
             plan.name: ports.hold(plan, clock, before.get(plan.name, 0))
             for plan in settings.all_doors
         }
-        return _serve(
+        status = _serve(
             Start(settings, engine, orders, clock, generation, ports, chosen, handed, former)
         )
     finally:
         ports.close()
         generation.close()
         engine.dispose()
+    lead.end()
+    return status
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.origins import plain_origin
 from kench.pool.postgres import database_url
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+from kench.pool.shipping.lead_watch import LeadWatch
 from kench.pool.shipping.leading import require_lead
 from kench.tax.app import THREADS_MAX, make_app, make_watch_app
 from kench.tax.provider import Provider
@@ -39,6 +40,7 @@ def main() -> None:
     context = context_of(settings)
     listener = listen(settings.tax_host, settings.tax_port, "tax_port")
     watched = listen(settings.metrics_host, settings.tax_metrics_port, "tax_metrics_port")
+    lead = LeadWatch(settings, SystemClock()).start()
     with database_url(settings) as url:
         engine = open_engine(
             url,
@@ -65,6 +67,7 @@ def main() -> None:
         for one in looking:
             one.stop()
         engine.dispose()
+    lead.end()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from kench.native import require_compiled
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.roots import command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
+from kench.pool.shipping.lead_watch import LeadWatch
 from kench.pool.shipping.leading import require_lead
 from kench.up.calibration import block_difficulty_for, hashes_per_s
 from kench.up.environment import fit_difficulties, variables_beside_file
@@ -48,7 +49,9 @@ def main() -> None:
         # Not on stderr: the live table has the terminal.
         with open_log(settings.log_directory / "up.log") as log:
             start_logging(ROLE, log)
+            lead = LeadWatch(read, clock).start()
             _run(Site(settings, told, ports, clock, screen.say), screen, stop)
+            lead.end()
     finally:
         os.close(lock)
 

@@ -87,7 +87,7 @@ def test_a_synchronous_standby_leads_with_every_acknowledged_share(
         load.wait_until_cut_off()
         told: set[ShareKey] = set(load.accepted)
 
-        promoted = promote(Settings(data_dir=there), SystemClock())
+        promoted = promote(Settings(data_dir=there), SystemClock(), main_is_off=True)
         assert [one.lost for one in promoted.journals] == [0], promoted
 
         again = EmbeddedPostgres(there)

@@ -10,6 +10,7 @@ import psycopg2
 
 from kench.backup.errors import RestoreError
 from kench.backup.journals import journal_folders
+from kench.backup.standby.hearing import require_silence
 from kench.backup.standby.told import Told, read_told
 from kench.backup.totals import Totals, read_totals
 from kench.pool.clock import Clock
@@ -51,12 +52,17 @@ class Promoted(NamedTuple):
     totals: Totals | None
 
 
-def promote(settings: Settings, clock: Clock) -> Promoted:
-    """Have this folder's machine lead. Raises RestoreError where it is no standby's."""
+def promote(settings: Settings, clock: Clock, *, main_is_off: bool = False) -> Promoted:
+    """Have this folder's machine lead. Raises RestoreError where it is no standby's.
+
+    StillHeardError where the main machine was heard a moment ago, unless somebody vouches for it.
+    """
     data = settings.data_dir
     began = clock.monotonic()
     if not (data / FOLLOWING).exists():
         raise RestoreError(f"{data} is no standby's folder, or leads already: nothing was changed")
+    if not main_is_off:
+        require_silence(data, clock)
     generation = read_generation(data) + 1
     # From here on no front's word counts, though the process that listens lives on.
     write_generation(data, generation)

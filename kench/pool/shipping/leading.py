@@ -58,23 +58,32 @@ def require_lead(settings: Settings) -> Settings:
             f"{data} follows a main machine: run `kench standby promote --data {data}` first, if "
             "that machine is to lead no more"
         )
-    refuse_if_replaced(data)
+    refuse_if_another_leads(settings, asks=True)
+    return settings
+
+
+def refuse_if_another_leads(settings: Settings, *, asks: bool) -> None:
+    """Raise ReplacedError where this folder was told that another machine leads.
+
+    The standby is asked if `asks`, where there is one and it answers.
+    """
+    refuse_if_replaced(settings.data_dir)
     policy = policy_of(settings)
-    if policy is None:
-        return settings
+    if not asks or policy is None:
+        return
     try:
         link = connect(policy.address, policy.tls, ASK_S)
     except (OSError, TlsFilesError):
-        return settings
-    own = read_generation(data)
+        return
+    own = read_generation(settings.data_dir)
     try:
         hello = {"version": SHIPPING_VERSION, "instance": None, "generation": own}
         link.send(words_frame(Kind.HELLO, hello))
         kind, body = link.receive()
         if kind is Kind.REPLACED:
-            raise note_replaced(data, int(read_words(body)["generation"]))
-    except (OSError, ShippingError):
-        return settings
+            raise note_replaced(settings.data_dir, int(read_words(body)["generation"]))
+    except (OSError, ShippingError, KeyError, ValueError):
+        # Whoever answers so is no standby of ours that leads.
+        return
     finally:
         link.close()
-    return settings

@@ -101,6 +101,8 @@ class Shipper:
         self._kept_at = clock.monotonic()
         self._away_why: str | None = "not connected yet"
         self._without = 0
+        self._is_replaced = False
+        """Another machine leads: nothing is acknowledged any more, whatever the policy says."""
         self._stopping = threading.Event()
         self._dropped = threading.Event()
         self._thread = threading.Thread(target=self._run, name="shipping", daemon=True)
@@ -173,7 +175,7 @@ class Shipper:
         """Wait for the standby's disk; return whether the batch may be acknowledged."""
         if not self._is_sync:
             self._end = reached
-            return True
+            return not self._is_replaced
         try:
             if self._live is not None:
                 try:
@@ -187,7 +189,7 @@ class Shipper:
                 return True
         finally:
             self._lock.release()
-        if self._policy.when_away is WhenAway.STOP:
+        if self._is_replaced or self._policy.when_away is WhenAway.STOP:
             return False
         self._without += reached.records - (before.records if before else reached.records)
         return True
@@ -308,6 +310,7 @@ class Shipper:
     def _refuse_unless(self, wanted: Kind, kind: Kind, body: bytes) -> None:
         """Raise what the standby says in place of what it was to say."""
         if kind is Kind.REPLACED:
+            self._is_replaced = True
             raise note_replaced(self._data, int(read_words(body)["generation"]))
         if kind is Kind.REFUSED:
             raise ShippingError(f"the standby refuses: {read_words(body).get('why')}")

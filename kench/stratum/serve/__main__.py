@@ -17,6 +17,7 @@ from kench.pool.errors import KenchError
 from kench.pool.journal import JournalError
 from kench.pool.roots import EXIT_FAULT, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
+from kench.pool.shipping.generation import refuse_if_replaced
 from kench.stratum.place import Place
 
 ROLE = "stratum"
@@ -50,6 +51,7 @@ def main() -> int:
     given = parser.parse_args()
     settings = settings_of(given).model_copy(update={"instance": given.number})
     native.require_compiled()
+    refuse_if_replaced(settings.data_dir)
     start_logging(ROLE, process=given.number)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     place = Place(tuple(given.ports), given.feed, given.maker_pid)
