@@ -12,7 +12,9 @@ import sqlalchemy as sa
 from kench.cabinet.alerts.tables import mail_addresses
 from kench.cabinet.login.persons import Person
 from kench.cabinet.login.tables import acts, entry_proofs, logins, participant_people
+from kench.cabinet.registration import attachments as attachment_kinds
 from kench.cabinet.registration.tables import applications, attachments, drafts, uploads
+from kench.cabinet.reports import papers as report_papers
 from kench.cabinet.signing.tables import signed_acts
 from kench.pool.moments import moment_text
 from kench.pool.orders.tables import officers
@@ -28,7 +30,8 @@ documents/      what was uploaded
 
 What is held of a participant (its register, money and machines) is in its dossier and statements.
 """
-_SUFFIXES = {"application/pdf": "pdf", "image/jpeg": "jpg", "image/png": "png"}
+_SUFFIXES = attachment_kinds.SUFFIXES | report_papers.SUFFIXES
+"""Of all kinds of documents that are taken anywhere."""
 
 
 def write_copy(db: sa.Connection, person: Person, file: IO[bytes], now_us: int) -> None:
@@ -86,7 +89,7 @@ def _documents(db: sa.Connection, person_id: int) -> Iterator[tuple[str, bytes]]
         .execution_options(yield_per=1)
     )
     for row in db.execute(query):
-        name = f"documents/{bytes(row.sha256).hex()[:16]}.{_SUFFIXES[row.media_type]}"
+        name = f"documents/{bytes(row.sha256).hex()[:16]}{_SUFFIXES[row.media_type]}"
         yield name, bytes(row.content)
 
 

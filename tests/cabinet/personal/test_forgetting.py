@@ -15,8 +15,9 @@ from kench.cabinet.personal.forgetting import Forgotten, forget_old, forget_unsi
 from kench.cabinet.personal.retention import Retention
 from kench.cabinet.registration.application import Draft
 from kench.cabinet.registration.attachments import Attachment, AttachmentKind
-from kench.cabinet.registration.documents import save_draft, take_upload
+from kench.cabinet.registration.documents import keep_upload, save_draft, take_upload
 from kench.cabinet.registration.tables import attachments, uploads
+from kench.cabinet.reports.papers import XLSX_TYPE
 from kench.pool.clock import ManualClock
 from kench.pool.database import open_engine
 from tests.support.applications import PDF
@@ -137,4 +138,18 @@ def test_a_copy_has_all_of_its_person_and_nothing_of_another(cabinet: sa.Engine)
     whole = b"".join(map(archive.read, archive.namelist()))
     assert OTHER_PIN.encode() not in whole
     assert UNSIGNED not in whole
+    cabinet.dispose()
+
+
+def test_a_copy_has_workbooks_too(cabinet: sa.Engine) -> None:
+    with cabinet.begin() as db:
+        login, _ = enter(db, PIN, now_us=NOW_US, draw=DRAW)
+        assert keep_upload(
+            db, login.person.id, b"PK\3\4", name="q3.xlsx", media_type=XLSX_TYPE, now_us=NOW_US
+        )
+        file = io.BytesIO()
+        write_copy(db, login.person, file, NOW_US)
+    names = zipfile.ZipFile(file).namelist()
+    digest = hashlib.sha256(b"PK\3\4").hexdigest()
+    assert f"documents/{digest[:16]}.xlsx" in names
     cabinet.dispose()
