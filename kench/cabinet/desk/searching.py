@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -12,6 +12,8 @@ from kench.pool.moments import midnight_us, moment_of, us_of
 from kench.pool.orders.tables import officers
 
 PAGE = 50
+LATEST_US = us_of(datetime(2200, 1, 1, tzinfo=UTC))
+"""No line is of a later moment."""
 DOCUMENTS_MAX = 20
 """Of an application, more than it can have."""
 _NEWEST = (acts.c.at.desc(), acts.c.id.desc())
@@ -35,7 +37,8 @@ class Place(NamedTuple):
             return None
         if any(len(part) > 18 for part in parts):
             return None
-        return cls(int(parts[0]), int(parts[1]))
+        place = cls(int(parts[0]), int(parts[1]))
+        return place if place.at_us < LATEST_US else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,9 @@ def test_pages_go_through_all_lines_and_repeat_none(officer: Client) -> None:
     assert first.count('data-label="When"') == 50
     assert 0 < second.count('data-label="When"') <= 50
     # What is no place is the beginning.
-    assert officer.get("/desk/trail?before=x").status_code == 200
+    for before in ("x", "1-", f"{10**18 - 1}-1", "1-" + "9" * 19):
+        assert Place.read(before) is None
+        assert officer.get(f"/desk/trail?before={before}").status_code == 200
 
 
 def test_a_day_is_verified_and_exported_as_a_file_that_stands_alone(
