@@ -133,6 +133,8 @@ def keep_extract(db: sa.Connection, act: SignedAct) -> ExtractLine:
     """Keep a signed extract; raises ActRefusedError, BodyError."""
     extract = data_of(act.content, Extract)
     check_officer(db, act)
+    # Of two registrars at once the second finds the request answered.
+    _take_turns(db, extract.participant)
     now = make_extract(
         db, extract.participant, extract.as_of_us, act.signed_us, extract.request
     )  # fmt: skip
@@ -174,7 +176,7 @@ def read_extract(db: sa.Connection, number: int) -> ExtractLine | None:
 
 def ask_extract(db: sa.Connection, participant_id: int, person_id: int, now_us: int) -> bool:
     """Keep that a participant wants one; False while one is waited for already."""
-    db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, participant_id)))
+    _take_turns(db, participant_id)
     if waiting_request(db, participant_id) is not None:
         return False
     db.execute(
@@ -199,7 +201,11 @@ def waiting_requests(db: sa.Connection, at_most: int = SHOWN) -> list[Request]:
 
 
 _LOCK = 0x65787472
-"""First key of the advisory lock under which a participant asks once ("extr")."""
+"""First key of the advisory lock under which one participant's extracts take turns ("extr")."""
+
+
+def _take_turns(db: sa.Connection, participant_id: int) -> None:
+    db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, participant_id)))
 
 
 def _lines() -> "sa.Select[Any]":

@@ -3,6 +3,7 @@
 import io
 import json
 import subprocess
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -48,6 +49,7 @@ from tests.support.registration import (
 from tests.support.signing import SECOND_US
 
 LATER_US = NOW_US + 60 * SECOND_US
+LIMIT_S = 20.0
 
 
 @pytest.fixture
@@ -138,6 +140,38 @@ def test_a_request_is_answered_once(cabinet: Cabinet) -> None:
         with pytest.raises(ActRefusedError, match="answered"):
             keep_extract(db, acts[1])
         assert ask_extract(db, 1, person, LATER_US)
+
+
+def test_of_two_registrars_at_once_the_second_finds_the_request_answered(cabinet: Cabinet) -> None:
+    with cabinet.engine.begin() as db:
+        person = db.execute(sa.text("SELECT id FROM persons LIMIT 1")).scalar_one()
+        ask_extract(db, 1, person, LATER_US)
+        wanted = waiting_request(db, 1)
+        assert wanted is not None
+        made = make_extract(db, 1, LATER_US, LATER_US, wanted.id)
+        assert made is not None
+        acts = [
+            sign(db, Purpose.EXTRACT, extract_body(made, str), OFFICER_PIN, now_us=LATER_US)
+            for _ in range(2)
+        ]
+    outcomes: list[str] = []
+    begun = threading.Event()
+
+    def second() -> None:
+        with cabinet.engine.begin() as db:
+            begun.set()
+            try:
+                keep_extract(db, acts[1])
+            except ActRefusedError as error:
+                outcomes.append(str(error))
+
+    with cabinet.engine.begin() as db:
+        keep_extract(db, acts[0])
+        thread = threading.Thread(target=second)
+        thread.start()
+        assert begun.wait(LIMIT_S)
+    thread.join(LIMIT_S)
+    assert outcomes == ["This request has been answered."]
 
 
 def test_others_do_not_find_an_extract_and_a_technician_no_entry(cabinet: Cabinet) -> None:
