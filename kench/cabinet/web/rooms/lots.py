@@ -15,7 +15,7 @@ from kench.cabinet.desk.standing_lots import (
     proposed_by,
     read_way,
 )
-from kench.cabinet.registration.fields import line_of
+from kench.cabinet.registration.fields import integer_of, line_of
 from kench.cabinet.registration.gaps import Gap
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.signing.wording import Purpose
@@ -38,6 +38,8 @@ SAID |= {
 DESK_TABS.append(Tab("lots", N_("Lots that stand still")))
 SAY_WHY = N_("Say why, in 400 characters at most")
 CHOOSE = N_("Choose what is to be done")
+NUMBER_MAX = 10**15 - 1
+"""Beyond every signed act."""
 
 room = APIRouter()
 
@@ -107,11 +109,11 @@ def sign(  # noqa: PLR0913, PLR0917 - who, where, what
     form: Posted,
 ) -> Response:
     """Ask for the second signature of what another officer has signed."""
-    given = text_of(form, "act_id")
+    act_id = integer_of(text_of(form, "act_id"), 1, NUMBER_MAX) or 0
     with cabinet.engine.begin() as db:
         way = _way(db, block_hash, vout)
         try:
-            document = proposed_by(db, way.lot.key, int(given) if given.isdigit() else 0)
+            document = proposed_by(db, way.lot.key, act_id)
             check_resolution(db, document)
         except ActRefusedError as error:
             gaps = [Gap("act", error.said(visit.words.gettext).replace("%", "%%"))]

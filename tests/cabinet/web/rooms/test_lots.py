@@ -51,7 +51,8 @@ def test_a_case_is_looked_at_and_released_by_two_officers(cabinet: Cabinet) -> N
     assert "the report was looked at" in head.get("/desk/lots").text
     act_id = re.search(r'name="act_id" value="(\d+)"', head.get(LOT).text)
     assert act_id
-    assert head.post_form(f"{LOT}/sign", act_id="999").status_code == 409
+    for unknown in ("999", "", "²", "9" * 5_000):
+        assert head.post_form(f"{LOT}/sign", act_id=unknown).status_code == 409
     asked = head.post_form(f"{LOT}/sign", act_id=act_id[1])
     assert signed_in(head, asked.headers["location"], HEAD).endswith("?said=lot_wished")
     with cabinet.engine.connect() as db:
