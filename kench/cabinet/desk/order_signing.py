@@ -7,15 +7,16 @@ for a node: whoever calls knows how high the chain is.
 
 import sqlalchemy as sa
 
-from kench.cabinet.desk.countersigning import PairKind, sign_pair
+from kench.cabinet.desk.countersigning import PAIRS, PairKind, sign_pair
 from kench.cabinet.desk.order_drafts import is_newest
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.words.catalogues import N_
 from kench.pool.errors import KenchError
 from kench.pool.orders.document import Document, read_document
+from kench.pool.orders.officer_roles import roles_of, roles_of_pin
 from kench.pool.orders.register import Signed, propose, sign, waiting
-from kench.pool.orders.tables import orders
+from kench.pool.orders.tables import officers, orders, signatures
 from kench.pool.signature.verifier import Verifier
 
 REFUSED = N_("The register refuses this order: %(why)s")
@@ -36,7 +37,7 @@ def take_order(
         raise ActRefusedError(REFUSED, why=str(error)) from error
     if act.subject != subject_of(document):
         raise ActRefusedError(N_("What was signed is another order."))
-    sign_pair(db, act, PairKind.ORDER, act.subject, act.content)
+    pair = sign_pair(db, act, PairKind.ORDER, act.subject, act.content)
     try:
         if is_proposed(db, document):
             if waiting(db, document.number).sha256 != document.sha256:
@@ -47,7 +48,7 @@ def take_order(
                     N_("The draft was changed or put aside meanwhile: look at it again.")
                 )
             propose(db, verifier, document.content, tip_height=tip_height, now_us=act.signed_us)
-        return sign(
+        signed = sign(
             db, verifier, document.number, act.signature,
             tip_height=tip_height, now_us=act.signed_us,
         )  # fmt: skip
@@ -55,6 +56,25 @@ def take_order(
         raise
     except KenchError as error:
         raise ActRefusedError(REFUSED, why=str(error)) from error
+    # The register counts whoever is in service; which roles the two have is the desk's to see.
+    if not signed.missing and pair is None and not _is_pair(db, document, act):
+        raise ActRefusedError(
+            N_("Who signed first has no role for it any more: draft the order anew, with another "
+               "title.")
+        )  # fmt: skip
+    return signed
+
+
+def _is_pair(db: sa.Connection, document: Document, act: SignedAct) -> bool:
+    """Whether somebody of the other role has signed too, by the command, where none is asked."""
+    mine = roles_of_pin(db, act.person.pin)
+    signers = db.scalars(
+        sa.select(signatures.c.officer_id)
+        .join_from(signatures, orders, signatures.c.order_id == orders.c.id)
+        .join(officers, officers.c.id == signatures.c.officer_id)
+        .where(orders.c.content_sha256 == document.sha256, officers.c.pin != act.person.pin)
+    )
+    return any(PAIRS[PairKind.ORDER].holds(roles_of(db, one), mine) for one in signers)
 
 
 def is_proposed(db: sa.Connection, document: Document) -> bool:

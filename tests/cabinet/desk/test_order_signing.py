@@ -15,12 +15,13 @@ from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.signing.wording import Purpose
 from kench.pool.orders.document import Document
+from kench.pool.orders.officer_roles import OfficerRole, end_role, grant_role
 from kench.pool.orders.officers import end_officer
-from kench.pool.orders.register import Signed, load_orders, propose
+from kench.pool.orders.register import Signed, load_orders, propose, sign
 from kench.pool.orders.rules import Section
 from tests.support.orders import DEMO_RULES, document
 from tests.support.registration import NOW_US, verifier_at
-from tests.support.signing import SECOND_US
+from tests.support.signing import SECOND_US, signer
 from tests.support.two_officers import FINANCE, HEAD, OTHER_FINANCE, sign_document
 
 VERIFIER: Any = verifier_at()
@@ -148,6 +149,36 @@ def test_who_left_the_service_between_the_two_does_not_count(
     with cabinet.begin() as db:
         assert signed(db, one, HEAD, 3).missing == 1
         assert signed(db, one, OTHER_FINANCE, 4).missing == 0
+
+
+def test_who_lost_the_role_between_the_two_does_not_count(
+    cabinet: sa.Engine, engine: sa.Engine
+) -> None:
+    one, anew = order(), order(payout={"threshold_tyiyn": 5})
+    with cabinet.begin() as db:
+        drafted(db, one)
+        drafted(db, anew)
+        signed(db, one, HEAD)
+    with engine.begin() as db:
+        end_role(db, HEAD, OfficerRole.HEAD, NOW_US + SECOND_US)
+        grant_role(db, OTHER_FINANCE, OfficerRole.HEAD, NOW_US + SECOND_US)
+    with cabinet.begin() as db:
+        assert "no role for it any more" in refused(db, one, FINANCE, 2)
+        assert signed(db, anew, FINANCE, 3).missing == 1
+        assert signed(db, anew, OTHER_FINANCE, 4).missing == 0
+
+
+def test_a_signature_by_the_command_counts_for_the_role_of_who_gave_it(
+    cabinet: sa.Engine, engine: sa.Engine
+) -> None:
+    one = order()
+    with engine.begin() as db:
+        propose(db, VERIFIER, one.content, tip_height=TIP, now_us=NOW_US)
+        given = signer(FINANCE).sign(one.content)
+        assert sign(db, VERIFIER, 1, given, tip_height=TIP, now_us=NOW_US).missing == 1
+    with cabinet.begin() as db:
+        assert "no role for it" in refused(db, one, OTHER_FINANCE, 1)
+        assert signed(db, one, HEAD, 2).missing == 0
 
 
 def test_of_two_officers_at_once_the_second_accepts(cabinet: sa.Engine) -> None:
