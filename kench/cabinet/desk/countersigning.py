@@ -28,7 +28,7 @@ from kench.pool.orders.officer_roles import OfficerRole, roles_of, roles_of_pin
 from kench.pool.orders.officers import in_service
 
 WAITING_MAX = 200
-"""Pairs of a kind that are listed; who has more of them waiting has other troubles."""
+"""Pairs of a kind that are listed: the newest, as what became void long ago stays for ever."""
 _LOCK = 0x70616972
 """First key of the advisory lock of a pair ("pair"); the second is a hash of what it is about."""
 
@@ -130,15 +130,18 @@ def sign_pair(
     return former, act
 
 
-def waiting_pairs(db: sa.Connection, kind: PairKind) -> list[WaitingPair]:
+def waiting_pairs(
+    db: sa.Connection, kind: PairKind, subject: str | None = None
+) -> list[WaitingPair]:
     """What waits for a second signature, the longest first: of each subject its newest data.
 
-    Whether it can still be signed, as a lot or an order may have moved on, its own part knows.
+    Of one subject, if it is named. Whether it can still be signed, as a lot or an order may have
+    moved on, its own part knows.
     """
     newest = (
         sa.select(table.c.kind, table.c.subject, table.c.data_sha256, table.c.completes)
         .add_columns(table.c.act_id, table.c.person_id, table.c.at)
-        .where(table.c.kind == kind)
+        .where(table.c.kind == kind, sa.true() if subject is None else table.c.subject == subject)
         .ext(distinct_on(table.c.subject))
         .order_by(table.c.subject, table.c.at.desc(), table.c.act_id.desc())
         .subquery()
@@ -147,9 +150,9 @@ def waiting_pairs(db: sa.Connection, kind: PairKind) -> list[WaitingPair]:
         sa.select(newest, persons.c.pin, persons.c.name)
         .join_from(newest, persons, newest.c.person_id == persons.c.id)
         .where(sa.not_(newest.c.completes))
-        .order_by(newest.c.at, newest.c.act_id)
+        .order_by(newest.c.at.desc(), newest.c.act_id.desc())
         .limit(WAITING_MAX)
-    )
+    ).all()
     return [
         WaitingPair(
             PairKind(row.kind),
@@ -159,7 +162,7 @@ def waiting_pairs(db: sa.Connection, kind: PairKind) -> list[WaitingPair]:
             Person(row.person_id, row.pin, row.name),
             us_of(row.at),
         )
-        for row in rows
+        for row in reversed(rows)
     ]
 
 

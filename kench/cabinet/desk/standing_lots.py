@@ -158,18 +158,17 @@ def count_proposed(db: sa.Connection) -> int:
 
 def proposed_by(db: sa.Connection, key: LotKey, act_id: int) -> bytes:
     """The document that an officer has signed about a lot; raises ActRefusedError."""
-    for pair in waiting_pairs(db, PairKind.LOT):
-        if pair.act_id == act_id and pair.subject == subject_of(key):
-            act = read_act(db, act_id)
-            if act is not None:
-                return act.content
+    for pair in waiting_pairs(db, PairKind.LOT, subject_of(key)):
+        act = read_act(db, act_id) if pair.act_id == act_id else None
+        if act is not None:
+            return act.content
     raise ActRefusedError(N_("There is no such resolution any more."))
 
 
 def _proposed(db: sa.Connection, lot: Lot) -> list[Proposed]:
     found = []
-    for pair in waiting_pairs(db, PairKind.LOT):
-        act = read_act(db, pair.act_id) if pair.subject == subject_of(lot.key) else None
+    for pair in waiting_pairs(db, PairKind.LOT, subject_of(lot.key)):
+        act = read_act(db, pair.act_id)
         if act is not None:
             resolution = read_document(act.content)
             current = resolution.version == lot.version

@@ -82,8 +82,8 @@ def waiting_acts(db: sa.Connection, period: str, version: int) -> list[WaitingAc
     """What waits for a second signature to become that version of a period."""
     found = []
     for kind in PAIRS.values():
-        for pair in waiting_pairs(db, kind):
-            act = read_act(db, pair.act_id) if pair.subject == f"{period}/{version}" else None
+        for pair in waiting_pairs(db, kind, f"{period}/{version}"):
+            act = read_act(db, pair.act_id)
             if act is not None:
                 found.append(WaitingAct(pair, data_of(act.content, PeriodAct)))
     return found

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
+from kench.cabinet.desk import countersigning
 from kench.cabinet.desk.countersigning import (
     PairKind,
     WaitingPair,
@@ -81,6 +82,19 @@ def test_other_data_begins_another_pair_and_the_older_one_waits_no_more(cabinet:
         assert signed(db, FINANCE, Closing(SUBJECT, 2), after_s=2) is not None
         # The older data was never whole, and is not what is asked for any more.
         assert not waiting_pairs(db, PairKind.PERIOD)
+
+
+def test_what_became_void_long_ago_hides_nothing_that_waits(
+    cabinet: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(countersigning, "WAITING_MAX", 2)
+    with cabinet.begin() as db:
+        for second, subject in enumerate(("a", "b", "c")):
+            act = act_of(db, FINANCE, after_s=second)
+            assert sign_pair(db, act, PairKind.PERIOD, subject, DATA) is None
+        assert [one.subject for one in waiting_pairs(db, PairKind.PERIOD)] == ["b", "c"]
+        (first,) = waiting_pairs(db, PairKind.PERIOD, "a")
+        assert (first.subject, first.person.pin) == ("a", FINANCE)
 
 
 def test_nobody_is_both_officers(cabinet: sa.Engine) -> None:
