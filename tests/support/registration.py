@@ -13,7 +13,7 @@ from kench.cabinet.inspections.outcome import (
     Result,
     outcome_body,
 )
-from kench.cabinet.inspections.risk import read_risks
+from kench.cabinet.inspections.reading import read_risks
 from kench.cabinet.inspections.store import keep_outcome, plan
 from kench.cabinet.messages.circulars import Circular, circular_body, keep_circular
 from kench.cabinet.messages.letter import Message, message_body

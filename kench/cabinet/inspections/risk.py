@@ -3,16 +3,14 @@
 Nothing here accuses anybody: who mines little or has no luck for a while has points too.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 import msgspec
-import sqlalchemy as sa
 
+from kench.cabinet.inspections.poisson import poisson_at_most
 from kench.cabinet.words.catalogues import N_
 
 GIGA = 10**9
@@ -51,7 +49,10 @@ class Facts(msgspec.Struct, frozen=True):
     refused: int
     found: int
     expected: float
-    """Blocks of the pool's, each by the part of that day's work that was the participant's."""
+    """Blocks: its work by what a block took in the hour in which it was done."""
+    known_part: float = 1.0
+    """Of its work, that of hours whose difficulty is known; the rest, and what was found in it, is
+    left out of both."""
 
     @property
     def measured_part(self) -> float:
@@ -128,80 +129,3 @@ def points_of(facts: Facts) -> tuple[Points, ...]:
     """Return what each factor adds, those that add nothing left out."""
     points = [Points(factor, rule(facts)) for factor, rule in RULES.items()]
     return tuple(sorted((one for one in points if one.points), key=lambda one: -one.points))
-
-
-def poisson_at_most(found: int, expected: float) -> float:
-    """Return how likely so few or fewer are where so many are expected."""
-    if expected <= 0:
-        return 1.0
-    logs = [
-        number * math.log(expected) - expected - math.lgamma(number + 1)
-        for number in range(found + 1)
-    ]
-    top = max(logs)
-    return min(1.0, math.exp(top) * math.fsum(math.exp(one - top) for one in logs))
-
-
-RISKS = sa.text("""
-    WITH days AS (
-        SELECT participant_id, bucket_at, work_hashes, accepted,
-            stale + low_difficulty + duplicate + other AS refused
-        FROM participant_days WHERE bucket_at >= :found_since AND bucket_at < :until
-    ), pool AS (
-        SELECT bucket_at, sum(work_hashes) AS work_hashes FROM days GROUP BY bucket_at
-    ), found_on AS (
-        SELECT date_trunc('day', found_at, 'UTC') AS bucket_at, count(*) AS blocks FROM blocks
-        WHERE found_at >= :found_since AND found_at < :until AND state <> 'orphaned' GROUP BY 1
-    ), expected AS (
-        SELECT participant_id, sum(days.work_hashes / pool.work_hashes * blocks)::float8 AS blocks
-        FROM days JOIN pool USING (bucket_at) JOIN found_on USING (bucket_at)
-        WHERE pool.work_hashes > 0 GROUP BY participant_id
-    ), found AS (
-        SELECT split_part(finder, '.', 1) AS finder, count(*) AS blocks FROM blocks
-        WHERE found_at >= :found_since AND found_at < :until AND state <> 'orphaned' GROUP BY 1
-    ), recent AS (
-        SELECT participant_id, sum(work_hashes) AS work_hashes, sum(accepted) AS accepted,
-            sum(refused) AS refused, count(*) FILTER (WHERE accepted > 0) AS days_up
-        FROM days WHERE bucket_at >= :since GROUP BY participant_id
-    ), declared AS (
-        SELECT participant_id, sum(hashrate_ghs) AS hashrate_ghs
-        FROM register_words JOIN register_regions USING (participant_id, version)
-        GROUP BY participant_id
-    )
-    SELECT participants.id, participants.name, declared.hashrate_ghs,
-        coalesce(recent.work_hashes, 0) AS work_hashes, coalesce(recent.accepted, 0) AS accepted,
-        coalesce(recent.refused, 0) AS refused, coalesce(recent.days_up, 0) AS days_up,
-        coalesce(found.blocks, 0) AS found, coalesce(expected.blocks, 0) AS expected,
-        least(:days, greatest(0, floor(extract(epoch FROM :until - entered.at) / 86400)))::integer
-            AS days
-    FROM participants
-    JOIN declared ON declared.participant_id = participants.id
-    JOIN register_entries AS entered ON entered.participant_id = participants.id
-        AND entered.version = 1
-    LEFT JOIN recent ON recent.participant_id = participants.id
-    LEFT JOIN expected ON expected.participant_id = participants.id
-    LEFT JOIN found ON found.finder = participants.id::text
-    WHERE participants.state = 'active' AND (:only = 0 OR participants.id = :only)
-""")
-
-
-def read_risks(db: sa.Connection, now: datetime, only: int = 0) -> list[Risk]:
-    """Return all who mine, those of the highest score first; or one of them alone."""
-    until = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    asked = {
-        "until": until, "since": until - timedelta(days=RECENT_DAYS), "days": RECENT_DAYS,
-        "found_since": until - timedelta(days=FOUND_DAYS), "only": only,
-    }  # fmt: skip
-    risks = [
-        Risk(
-            row.id, row.name,
-            Facts(
-                declared_ghs=int(row.hashrate_ghs), work_hashes=int(row.work_hashes),
-                days=row.days, idle_days=max(0, row.days - row.days_up),
-                accepted=int(row.accepted), refused=int(row.refused), found=row.found,
-                expected=float(row.expected),
-            ),
-        )
-        for row in db.execute(RISKS, asked)
-    ]  # fmt: skip
-    return sorted(risks, key=lambda one: (-one.score, one.participant_id))

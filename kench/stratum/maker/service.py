@@ -205,6 +205,7 @@ class MakerService:
 
     def _take_job(self, job: Job, template: Template, for_all: bool) -> None:
         self._hub.send_job(job, for_all=for_all)
+        self._statistics.take_target(job.archived.nbits, job.archived.block_target)
         # Bulk comes after the job.
         self._bodies.keep(job, partial(body_hex, template))
 

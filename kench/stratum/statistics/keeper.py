@@ -27,6 +27,7 @@ from kench.stratum.statistics.history import (
 )
 from kench.stratum.statistics.journals import Journals
 from kench.stratum.statistics.live import LiveRows, LiveWriter, PoolNumbers
+from kench.stratum.statistics.network import NetworkHours
 from kench.stratum.statistics.outcomes import Outcome
 from kench.stratum.statistics.partitions import Retention, keep_partitions
 from kench.stratum.statistics.restore import restore
@@ -72,6 +73,7 @@ class Keeper:
         self._lock: int | None = None
         self._book = SessionBook()
         self._live = LiveWriter(settings.source)
+        self._network = NetworkHours()
         self._gathering: Gathering | None = None
         self._journals: Journals | None = None
         self._live_due_s = self._hour_due_s = self._retry_due_s = 0.0
@@ -103,6 +105,10 @@ class Keeper:
         """Hear of refusals; the history has them by way of the reports."""
         return self._hear(lambda: self._refuse(tally))
 
+    def take_target(self, nbits: int, block_target: int) -> None:
+        """Hear of a job how hard its block is."""
+        self._network.hear(self._now_s(), nbits, block_target)
+
     def status(self) -> dict[str, Any]:
         """Return what operators should know."""
         gathering = self._gathering
@@ -133,6 +139,7 @@ class Keeper:
     def turn(self) -> None:
         """Do what is due; a fault is told once and tried again later."""
         self.drain()
+        self._network.note(self._now_s())
         if self._clock.monotonic() < self._retry_due_s:
             return
         try:
@@ -184,6 +191,7 @@ class Keeper:
         gathering, journals = self._gathering, self._journals
         if gathering is None or journals is None:
             raise AssertionError("statistics that began are not there")
+        self._network.write(self._engine)
         now_s = self._now_s()
         journals.look(now_s)
         gathering.advance(now_s)

@@ -14,7 +14,8 @@ from kench.cabinet.inspections.outcome import (
     outcome_body,
     read_outcome,
 )
-from kench.cabinet.inspections.risk import Factor, read_risks
+from kench.cabinet.inspections.reading import read_risks
+from kench.cabinet.inspections.risk import Factor
 from kench.cabinet.inspections.store import keep_outcome, plan, read_inspection
 from kench.cabinet.registration.bodies import data_of
 from kench.cabinet.registration.dossier import acts_of
@@ -49,7 +50,10 @@ TYPED |= dict.fromkeys(CHECKLIST, "yes") | {"models": "no", "models-note": "119 
 
 @pytest.fixture
 def cabinet(database: str, engine: sa.Engine) -> Iterator[Cabinet]:
-    """Two participants for 40 days: the first found all blocks, the second did most of the work."""
+    """Two participants for 40 days: the first found all blocks, the second did most of the work.
+
+    A block took 3·10¹⁹ hashes, and 6·10¹⁹ from noon of the 17th of November on.
+    """
     with engine.begin() as db:
         put_officer(db)
         put_officer(db, REGISTRAR_PIN, (OfficerRole.REGISTRAR,))
@@ -68,10 +72,24 @@ def cabinet(database: str, engine: sa.Engine) -> Iterator[Cabinet]:
                 {"whose": whose, "work": work},
             )
         db.exec_driver_sql("""
+            INSERT INTO participant_hours
+            SELECT participant_id, bucket_at + n * interval '1 hour', 0, 0, 0, 0, 0,
+                work_hashes / 24, 6
+            FROM participant_days, generate_series(0, 23) AS n
+        """)
+        db.exec_driver_sql("""
+            INSERT INTO network_hours
+            SELECT at, 386000000,
+                CASE WHEN at < '2026-11-17 12:00+00' THEN 3 ELSE 6 END * 1e19
+            FROM generate_series(CAST('2026-10-26 00:00+00' AS timestamptz),
+                '2026-11-22 23:00+00', '1 hour') AS at
+        """)
+        db.exec_driver_sql("""
             INSERT INTO blocks (hash, height, instance, sequence, job_key, reward_sat, finder,
                 found_at, credited, state, attempts)
             SELECT encode(sha256(n::text::bytea), 'hex'), 100 + n, 1, n, 1, 1, '1.rig',
-                CAST('2026-11-10 12:00+00' AS timestamptz) + n * interval '1 day', true, 'mature', 1
+                CAST('2026-11-10 12:00+00' AS timestamptz) + n * interval '1 day', true,
+                CASE n WHEN 3 THEN 'orphaned' ELSE 'mature' END, 1
             FROM generate_series(1, 8) AS n
         """)
     with cabinet_of(database, clock=ManualClock(LATER_US), verifier=verifier_at()) as made:
@@ -84,12 +102,36 @@ def test_risk_is_reckoned_from_work_blocks_and_the_register(cabinet: Cabinet) ->
         (alone,) = read_risks(db, moment_of(LATER_US), 1)
     assert first.participant_id == 2
     assert (first.facts.found, second.facts.found) == (0, 8)
-    assert first.facts.expected == pytest.approx(7.2)
+    # Each day 9/30 of a block, and half of that in the last five and a half.
+    assert first.facts.expected == pytest.approx(22.5 * 9 / 30 + 5.5 * 9 / 60)
+    assert first.facts.known_part == 1
     assert first.points[0].factor is Factor.WITHHOLDING
     assert (first.facts.days, first.facts.accepted, first.facts.refused) == (30, 28_000, 280)
     assert first.facts.declared_ghs == 120 * 234_500
     assert second.facts.p_value > 0.99
     assert alone.facts.work_hashes == second.facts.work_hashes == 28 * 10**18
+
+
+def test_hours_of_unknown_difficulty_are_left_out_of_what_is_expected_and_found(
+    cabinet: Cabinet, engine: sa.Engine
+) -> None:
+    with engine.begin() as db:
+        db.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        db.exec_driver_sql("DELETE FROM network_hours WHERE bucket_at < '2026-11-16 18:00+00'")
+    with cabinet.engine.connect() as db:
+        second, first = read_risks(db, moment_of(LATER_US))
+    # Three quarters of a day, and the five and a half days of the higher difficulty.
+    assert first.facts.expected == pytest.approx(0.75 * 9 / 30 + 5.5 * 9 / 60)
+    assert first.facts.known_part == pytest.approx(6.25 / 28)
+    assert second.facts.found == 2
+    with engine.begin() as db:
+        db.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        db.exec_driver_sql("DELETE FROM network_hours")
+    with cabinet.engine.connect() as db:
+        unknown = read_risks(db, moment_of(LATER_US))
+    assert {(one.facts.expected, one.facts.found, one.facts.known_part) for one in unknown} == {
+        (0, 0, 0)
+    }
 
 
 def test_an_outcome_is_read_strictly_and_says_everything() -> None:

@@ -1,12 +1,10 @@
 """Risk: exact where it is arithmetic, and in bounds whatever the facts are."""
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kench.cabinet.inspections.risk import GIGA, Factor, Facts, points_of, poisson_at_most
+from kench.cabinet.inspections.risk import GIGA, Factor, Facts, points_of
 
 DAY_S = 86_400
 
@@ -19,22 +17,6 @@ def facts(**changed: float) -> Facts:
         "accepted": 100_000, "refused": 500, "found": 9, "expected": 10.0,
     }  # fmt: skip
     return Facts(**known | changed)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("found", "expected", "p"),
-    [(0, 1.0, math.exp(-1)), (1, 1.0, 2 * math.exp(-1)), (0, 0.0, 1.0), (5, 0.0, 1.0),
-     (0, 7.0, 0.000912), (2, 10.0, 0.002769), (990, 1000.0, 0.383)],
-)  # fmt: skip
-def test_the_p_value_is_poissons(found: int, expected: float, p: float) -> None:
-    assert poisson_at_most(found, expected) == pytest.approx(p, rel=2e-3)
-
-
-@given(st.integers(0, 3000), st.floats(0, 3000))
-def test_a_p_value_is_a_chance_and_grows_with_what_is_found(found: int, expected: float) -> None:
-    p = poisson_at_most(found, expected)
-    assert 0 <= p <= 1
-    assert poisson_at_most(found + 1, expected) >= p - 1e-9
 
 
 def test_who_works_as_declared_and_finds_what_is_expected_has_no_points() -> None:

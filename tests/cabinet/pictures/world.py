@@ -13,7 +13,7 @@ from kench.cabinet.access.grants import Kind, Scope
 from kench.cabinet.alerts import rules
 from kench.cabinet.alerts.addresses import ask_address, make_link
 from kench.cabinet.alerts.tables import mail_addresses
-from kench.cabinet.inspections.risk import read_risks
+from kench.cabinet.inspections.reading import read_risks
 from kench.cabinet.inspections.store import plan
 from kench.cabinet.login.people import PeopleRole, add_person
 from kench.cabinet.login.persons import know_person

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from kench.cabinet.cabinet import Cabinet
-from kench.cabinet.inspections.risk import read_risks
+from kench.cabinet.inspections.reading import read_risks
 from kench.cabinet.inspections.store import plan
 from kench.cabinet.messages.circulars import Circular
 from kench.cabinet.registration.attachments import AttachmentKind

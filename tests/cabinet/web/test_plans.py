@@ -18,7 +18,7 @@ from kench.cabinet.alerts.sending import Sender
 from kench.cabinet.alerts.watch import AlertWatch
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.desk.sealing import Sealer
-from kench.cabinet.inspections.risk import RISKS
+from kench.cabinet.inspections.reading import RISKS
 from kench.cabinet.login.revoked import RevokedLogins
 from kench.cabinet.login.sweep import Sweep
 from kench.cabinet.numbers.country import WHOLE

@@ -86,6 +86,17 @@ def test_a_bucket_goes_into_the_history_when_it_is_over(bench: Bench) -> None:
     ]
 
 
+def test_the_hour_of_a_job_is_kept_with_how_hard_its_block_is(bench: Bench) -> None:
+    keeper = bench.keeper()
+    keeper.take_target(0x1702F128, (1 << 178) - 1)
+    keeper.turn()
+    found = bench.rows(
+        f"SELECT extract(epoch FROM bucket_at)::bigint - {NOW_S}, nbits, block_work_hashes"
+        " FROM network_hours"
+    )
+    assert found == [(0, 0x1702F128, Decimal(2**78))]
+
+
 def test_every_share_is_counted_once_however_often_keepers_come_and_go(bench: Bench) -> None:
     total = 0
     for round_ in range(12):

@@ -16,7 +16,8 @@ from kench.cabinet.inspections.outcome import (
     outcome_body,
     read_outcome,
 )
-from kench.cabinet.inspections.risk import FACTORS, Facts, Risk, points_of, read_risks
+from kench.cabinet.inspections.reading import read_risks
+from kench.cabinet.inspections.risk import FACTORS, Facts, Risk, points_of
 from kench.cabinet.inspections.store import (
     Inspection,
     draft_of,
