@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from kench.payouts.income import tables
 from kench.payouts.income.errors import IncomeError
-from kench.payouts.income.generate import facts_of, read_known, refuse_closed
+from kench.payouts.income.generate import facts_of, read_known, refuse_closed, take_turn
 from kench.payouts.income.rates import RateTable
 from kench.payouts.income.record import (
     DocType,
@@ -102,6 +102,7 @@ def correction_of(db: sa.Connection, doc_ref: str) -> Record | None:
 
 def correct(db: sa.Connection, doc_ref: str, now: datetime) -> Record:
     """Write the correction of a document; raises IncomeError where there is nothing to correct."""
+    take_turn(db)
     new = correction_of(db, doc_ref)
     if new is None:
         raise IncomeError(

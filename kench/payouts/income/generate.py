@@ -9,7 +9,7 @@ differ, nothing is written.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -22,10 +22,13 @@ from kench.payouts.income.record import Facts, Record, Reference, Taxpayer, make
 from kench.payouts.income.writing import write_records
 from kench.payouts.statements.statement import Period, period_of
 from kench.pool.calendar import day_at
-from kench.pool.moments import midnight_us, moment_of
+from kench.pool.moments import BISHKEK, midnight_us, moment_of
 
 INCOME_LOCK = 0x6B656E63685F69
-"""Key of the advisory lock under which records are formed ("kench_i" in ASCII)."""
+"""Key of the advisory lock under which documents are written ("kench_i" in ASCII)."""
+QUIET_US = 300 * 1_000_000
+"""So long after its midnight nothing of a day is under way: longer than our transactions may take,
+whose lines have the moment at which they began."""
 STATEMENT_S = 600
 SORT_KB = 65_536
 """Memory that PostgreSQL may sort in; more goes to its disk."""
@@ -79,8 +82,8 @@ def generate(db: sa.Connection, period: str, now_us: int) -> Generated:
     """
     month = period_of(period)
     _prepare(db)
-    ends = min(month.ends, moment_of(midnight_us(day_at(now_us))))
-    if ends <= month.begins:
+    ends = over_until(month, now_us)
+    if ends == month.begins:
         return Generated(period, 0, 0, None)
     refuse_closed(db, period)
     bounds: dict[str, Any] = {"period": period, "begins": month.begins, "ends": ends}
@@ -93,8 +96,18 @@ def generate(db: sa.Connection, period: str, now_us: int) -> Generated:
             f"records of {period} are not what the ledger says: {named}; nothing was written: run "
             f"`kench audit`, and where that finds nothing correct these records (docs/income.md)"
         )
-    last = day_at(midnight_us(ends.date()) - 1)
-    return Generated(period, written, len(days), last)
+    return Generated(period, written, len(days), ends.date() - timedelta(days=1))
+
+
+def over_until(month: Period, now_us: int) -> datetime:
+    """Where those days of a month end that are over, with all that began in them."""
+    ends = moment_of(midnight_us(day_at(now_us - QUIET_US))).astimezone(BISHKEK)
+    return max(month.begins, min(month.ends, ends))
+
+
+def take_turn(db: sa.Connection) -> None:
+    """Let one write documents at a time; the next sees what was there before."""
+    db.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": INCOME_LOCK})
 
 
 def refuse_closed(db: sa.Connection, period: str) -> None:
@@ -114,8 +127,8 @@ def read_known(db: sa.Connection, participant_id: int) -> Known:
 
 
 def _prepare(db: sa.Connection) -> None:
-    """Let one form records at a time, and give the questions time and memory."""
-    db.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": INCOME_LOCK})
+    """Take turns, and give the questions time and memory."""
+    take_turn(db)
     db.execute(sa.text(f"SET LOCAL statement_timeout = '{STATEMENT_S}s'"))
     db.execute(sa.text(f"SET LOCAL work_mem = '{SORT_KB}kB'"))
 

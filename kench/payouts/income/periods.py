@@ -15,10 +15,10 @@ import sqlalchemy as sa
 
 from kench.payouts.income import tables
 from kench.payouts.income.errors import IncomeError, PeriodClosedError
+from kench.payouts.income.generate import QUIET_US, over_until
 from kench.payouts.income.reconcile import compare
 from kench.payouts.income.record import Totals
 from kench.payouts.statements.statement import period_of
-from kench.pool.moments import us_of
 
 PERIODS_MAX = 600
 """Fifty years of months."""
@@ -157,8 +157,11 @@ def digest_of_period(db: sa.Connection, period: str) -> bytes:
 def closing_of(db: sa.Connection, period: str, now_us: int) -> PeriodAct:
     """What two officers sign to close a period; raises IncomeError where it cannot be closed."""
     month = period_of(period)
-    if now_us < us_of(month.ends):
-        raise IncomeError(f"{period} is not over: it is closed after its last day")
+    if over_until(month, now_us) < month.ends:
+        raise IncomeError(
+            f"{period} is not over: it is closed when its last day has been over for "
+            f"{QUIET_US // 60_000_000} minutes"
+        )
     state = period_state(db, period)
     if state.state is State.CLOSED:
         raise PeriodClosedError(f"period {period} is closed")

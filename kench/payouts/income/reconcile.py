@@ -16,11 +16,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from kench.payouts.income.facts import MOVES, SUMS
-from kench.payouts.income.generate import SORT_KB, STATEMENT_S
+from kench.payouts.income.generate import SORT_KB, STATEMENT_S, over_until
 from kench.payouts.income.tables import SUMS as COLUMNS
 from kench.payouts.statements.statement import period_of
-from kench.pool.calendar import day_at
-from kench.pool.moments import midnight_us, moment_of
 
 DIFFERENCES_MAX = 1_000
 """So many are told."""
@@ -171,8 +169,7 @@ def compare(
     db.execute(sa.text(f"SET LOCAL work_mem = '{SORT_KB}kB'"))
     if with_contents:
         db.execute(sa.text(f"SET LOCAL statement_timeout = '{STATEMENT_S}s'"))
-    ends = min(month.ends, moment_of(midnight_us(day_at(now_us))))
-    bounds = {"period": period, "begins": month.begins, "ends": max(ends, month.begins)}
+    bounds = {"period": period, "begins": month.begins, "ends": over_until(month, now_us)}
     records = _by_participant(db, _RECORDS, bounds)
     ledger = dict(_by_participant(db, _LEDGER, bounds))
     ledger[NOBODY] = dict(db.execute(_UNASSIGNED, bounds).one()._mapping)

@@ -12,14 +12,12 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from kench.payouts.income.errors import IncomeError, PeriodClosedError
-from kench.payouts.income.generate import generate
+from kench.payouts.income.generate import QUIET_US, generate
 from kench.pool.backoff import Backoff
 from kench.pool.calendar import day_at
 from kench.pool.clock import Clock
 from kench.pool.database import first_line
 
-AFTER_MIDNIGHT_US = 300 * 1_000_000
-"""Longer than any transaction of ours may take, by its bounds."""
 LOOK_S = 20.0
 MONTHS_BACK = 2
 """So many months are looked at for what they lack; older ones by `kench income generate`."""
@@ -43,21 +41,28 @@ class IncomeMaker:
         return thread
 
     def turn(self) -> int:
-        """Form what is due; returns how many records. Raises IncomeError, SQLAlchemyError."""
+        """Form what is due; returns how many records. Raises IncomeError, SQLAlchemyError.
+
+        A month that cannot be formed keeps no other from it.
+        """
         now_us = self._clock.now_us()
-        last = day_at(now_us - AFTER_MIDNIGHT_US) - _DAY
+        last = day_at(now_us - QUIET_US) - _DAY
         if self._done == last:
             return 0
-        made = 0
-        # As of a moment at which that day was over, and no later one is.
+        made, trouble = 0, None
         for period in _periods(last):
             try:
                 with self._engine.begin() as db:
-                    formed = generate(db, period, now_us - AFTER_MIDNIGHT_US)
+                    formed = generate(db, period, now_us)
             except PeriodClosedError:
+                continue
+            except IncomeError as error:
+                trouble = trouble or error
                 continue
             made += formed.records
             log.info("income formed", period=period, records=formed.records, until=str(last))
+        if trouble is not None:
+            raise trouble
         self._done = last
         return made
 
@@ -73,6 +78,10 @@ class IncomeMaker:
             except SQLAlchemyError as away:
                 wait_s = backoff.fail()
                 log.warning("no income for now", why=first_line(away), retry_s=wait_s)
+                stop.wait(wait_s)
+            except Exception:  # No fault of one turn may end the forming, unnoticed.
+                wait_s = backoff.fail()
+                log.exception("forming income broke", retry_s=wait_s)
                 stop.wait(wait_s)
             else:
                 backoff.succeed()

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
-from kench.payouts.income.errors import IncomeNotTiedError
-from kench.payouts.income.generate import generate
+from kench.payouts.income.errors import IncomeError, IncomeNotTiedError
+from kench.payouts.income.generate import QUIET_US, generate
+from kench.payouts.income.periods import closing_of
 from kench.payouts.income.record import read_record
 from kench.payouts.statements.statement import StatementError
 from kench.pool.database import Role
@@ -52,12 +53,29 @@ def test_doing_it_again_and_again_day_by_day_is_doing_it_once(database: str) -> 
 def test_a_day_that_is_not_over_has_no_record(database: str) -> None:
     fill_month(database)
     # In Bishkek the 5th begins at 18:00 UTC of the 4th.
-    late = us_of(datetime(2026, 10, 3, 17, 59, 59, tzinfo=UTC))
-    assert form(database, now_us=late).records == 0
-    assert form(database, now_us=late + 1_000_000).records == 2
+    over = us_of(datetime(2026, 10, 3, 18, 0, 0, tzinfo=UTC)) + QUIET_US
+    assert form(database, now_us=over - 1).records == 0
+    assert form(database, now_us=over).records == 2
     assert form(database, "2026-12").until is None
     with pytest.raises(StatementError, match="no month"):
         form(database, "2026-13")
+
+
+def test_what_began_before_midnight_is_waited_for_before_its_month_is_formed_or_closed(
+    database: str,
+) -> None:
+    """A line has the moment at which its transaction began, and is seen when that commits."""
+    fill_month(database)
+    ends = us_of(datetime(2026, 10, 31, 18, 0, tzinfo=UTC))
+    force(database, "UPDATE transfers SET created_at = '2026-10-31T17:59:59Z' WHERE created_at > "
+                    "'2026-10-20' AND kind = 'post'")  # fmt: skip
+    assert form(database, now_us=ends + QUIET_US - 1).until == date(2026, 10, 30)
+    engine = opened(database, Role.CABINET)
+    with engine.connect() as db, pytest.raises(IncomeError, match="is not over"):
+        closing_of(db, PERIOD, ends + QUIET_US - 1)
+    with engine.connect() as db, pytest.raises(IncomeError, match="differ from the books"):
+        closing_of(db, PERIOD, ends + QUIET_US)
+    engine.dispose()
 
 
 def test_two_at_once_form_each_record_once(database: str) -> None:
