@@ -10,7 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
 
+import psycopg2
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from kench.payouts.income.record import Record, digest_of
 
@@ -25,7 +27,7 @@ _NULL = "\\N"
 
 
 def write_records(db: sa.Connection, records: Iterable[Record], now: datetime) -> int:
-    """Write them in their order; returns how many."""
+    """Write them in their order; returns how many. Raises DBAPIError, as other statements do."""
     written, text = 0, ""
     with ThreadPoolExecutor(1, "income") as behind:
         # Reading goes by the same connection, so no batch is under way while the next is read.
@@ -47,7 +49,11 @@ def _copy(db: sa.Connection, text: str) -> int:
     if not text:
         return 0
     with contextlib.closing(db.connection.cursor()) as cursor:
-        cursor.copy_expert(_COPY, io.StringIO(text))
+        try:
+            cursor.copy_expert(_COPY, io.StringIO(text))
+        except psycopg2.Error as error:
+            # It goes past SQLAlchemy, whose errors alone are waited for.
+            raise DBAPIError.instance(_COPY, None, error, psycopg2.Error) from error
         return cursor.rowcount
 
 

@@ -1,11 +1,14 @@
 """Corrections: further documents that say what books and register say now."""
 
+import threading
+
 import pytest
 from sqlalchemy.exc import IntegrityError
 
 from kench.payouts.income.correct import correct, correction_of, history_of, read_document
 from kench.payouts.income.errors import IncomeError, PeriodClosedError
-from kench.payouts.income.record import DocType, Record
+from kench.payouts.income.record import DocType, Record, read_record
+from kench.payouts.income.writing import write_records
 from kench.pool.database import Role
 from kench.pool.moments import moment_of
 from tests.payouts.income.month import NOW_US, PERIOD, fill_month, force, form, opened, rows
@@ -60,6 +63,37 @@ def test_what_is_right_or_was_corrected_before_is_not_corrected(database: str) -
         corrected(database)
     with pytest.raises(IncomeError, match="nothing to correct"):
         corrected(database, SECOND)
+
+
+def test_of_two_who_correct_a_document_at_once_one_is_told_of_the_other(database: str) -> None:
+    fill_month(database)
+    form(database)
+    force(database, RENAME)
+    told: list[str] = []
+
+    def try_it() -> None:
+        try:
+            told.append(corrected(database).doc_ref)
+        except IncomeError as error:
+            told.append(str(error))
+
+    threads = [threading.Thread(target=try_it) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(told) == [f"{FIRST} was corrected by {SECOND}: correct that one", SECOND]
+
+
+def test_what_postgresql_refuses_of_a_copy_is_an_error_like_others(database: str) -> None:
+    fill_month(database)
+    form(database)
+    owner = opened(database, None)
+    kept = rows(database, f"SELECT content FROM income_records WHERE doc_ref = '{FIRST}'")
+    record = read_record(bytes(kept[0][0]))  # type: ignore[call-overload]
+    with pytest.raises(IntegrityError, match="income_records"), owner.begin() as db:
+        write_records(db, [record], moment_of(NOW_US))
+    owner.dispose()
 
 
 def test_a_day_of_which_the_books_say_nothing_is_taken_back_and_may_return(database: str) -> None:
