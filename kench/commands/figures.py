@@ -14,6 +14,12 @@ def hashrate_text(hashes_per_s: float) -> str:
     return f"{figures} {prefix}H/s"
 
 
+def bytes_text(number: int) -> str:
+    """Write a number of bytes: `12.3 MB`."""
+    figures, prefix = _shortened(number)
+    return f"{figures} {prefix}B"
+
+
 def age_text(seconds: float | None) -> str:
     """Write a time that has passed by its largest unit: `45s`, `12m`, `3h`, `9d`."""
     if seconds is None:

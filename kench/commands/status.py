@@ -7,7 +7,9 @@ from typing import Any
 from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from kench.commands.standby_view import standby_words
 from kench.commands.status_view import read_status
 from kench.pool.database import Role, one_transaction
 from kench.pool.postgres import database_url
@@ -61,16 +63,25 @@ def _show(status: dict[str, Any], console: Console) -> None:
         ("blocks", counts),
         ("ledger", f"{balance}, {ledger['transfers']} transfers"),
         ("journal", f"{status['journal']['records']} shares on disk"),
+        *_standby(status),
         *sale_lines(status["sale"]),
         *_troubles(status),
         *((f"door {door['name']}", _door(door)) for door in status["doors"]),
         *((f"node {node['name']}", _node(node)) for node in status["nodes"]),
     ):
-        facts.add_row(name, str(value))
+        facts.add_row(name, value if isinstance(value, Text) else str(value))
     console.print(facts)
     console.print(_participants(status["participants"]))
     if status["blocks"]:
         console.print(_blocks(status["blocks"]))
+
+
+def _standby(status: dict[str, Any]) -> list[tuple[str, Text]]:
+    """Return how the standby fares, in amber where it does not; nothing where there is none."""
+    if status["standby"] is None:
+        return []
+    words, well = standby_words(status["standby"])
+    return [("standby", Text(words, "" if well else "yellow"))]
 
 
 def _troubles(status: dict[str, Any]) -> list[tuple[str, str]]:

@@ -24,6 +24,9 @@
                            newest job pays, jobs that paid the approved list, and jobs that did not
                            and were never sent, since start; `why` while the newest is one of those,
                            `orders_fault` while the orders in the database are not sound
+    standby                {mode, generation, replaced_by, away, why, together, behind_records,
+                           behind_s, silent_s, acknowledged_without, database: {connected,
+                           behind_bytes, left, left_bytes}}; null where there is none
 
 `accepted`, `work_hashes` and money follow the journal by the settlement's lag, about a second.
 """
@@ -34,6 +37,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kench.commands.standby_view import read_standby
 from kench.pool.clock import SystemClock
 from kench.pool.door_status import merge_doors
 from kench.pool.journal import JournalReader
@@ -136,6 +140,7 @@ def read_status(
         },
         "nodes": newest.get("nodes", []) if fresh else [],
         "custody": _custody(fresh),
+        "standby": read_standby(connection, journal_directory.parent.parent, fresh),
     }  # fmt: skip
 
 

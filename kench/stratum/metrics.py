@@ -67,6 +67,7 @@ class Numbers(Collector):
         yield _shares(fronts)
         yield from _of_settlement(state["settlement"])
         yield from _of_standby(fronts)
+        yield from _of_followers((state["settlement"] or {}).get("followers"))
         yield from _of_doors(state["doors"], state["certificate"])
         by_agent = CounterMetricFamily(
             "kench_shares_refused_by_agent",
@@ -149,11 +150,14 @@ def _of_standby(fronts: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
         ("together", "1 while a share waits for the standby's disk", "together"),
         ("behind_records", "shares that the standby has not said to have", "behind"),
         ("silent_seconds", "since the standby answered last", "silent_s"),
+        ("behind_seconds", "how much of the journal's time the standby lacks", "behind_s"),
         ("away", "1 while the standby cannot be shipped to", "away"),
+        ("generation", "generation of this machine: of two, the higher one leads", "generation"),
     ):
         gauge = GaugeMetricFamily(f"kench_standby_{name}", text, labels=["process"])
         for number, one in shipped.items():
-            gauge.add_metric([number], float(one[key]))
+            if one.get(key) is not None:
+                gauge.add_metric([number], float(one[key]))
         if shipped:
             yield gauge
     if shipped:
@@ -165,6 +169,26 @@ def _of_standby(fronts: Mapping[str, Mapping[str, Any]]) -> Iterator[Metric]:
         for number, one in shipped.items():
             alone.add_metric([number], one["acknowledged_without"])
         yield alone
+
+
+def _of_followers(database: Mapping[str, Any] | None) -> Iterator[Metric]:
+    """Yield how the standby's copy of the database fares; nothing where none was ever made."""
+    if database is None:
+        return
+    yield GaugeMetricFamily(
+        "kench_standby_database_connected", "1 while the database is streamed to a standby",
+        int(database["connected"]),
+    )  # fmt: skip
+    behind = GaugeMetricFamily(
+        "kench_standby_wal_behind_bytes", "WAL that the standby has not on its disk yet"
+    )
+    if database["behind_bytes"] is not None:
+        behind.add_metric([], database["behind_bytes"])
+    yield behind
+    yield GaugeMetricFamily(
+        "kench_standby_wal_kept_bytes", "WAL kept for standbys that are not connected",
+        database["left_bytes"],
+    )  # fmt: skip
 
 
 def _of_doors(

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kench.pool.shipping.followers import read_followers
 from kench.stratum.statistics.history import add_refused
 from kench.stratum.tally import TALLY_MAX, merged
 from kench.stratum.user_agents import OTHER_TEXT, Refused, Tally
@@ -64,7 +65,7 @@ class Reports:
         """Add refusals and replace the fronts' states by number, in one transaction.
 
         Returns how settlement fared a few reports ago: {waits, manifests_waiting,
-        manifests_waiting_s}.
+        manifests_waiting_s}, and in `followers` the standby's copy of the database.
         Raises sqlalchemy's DBAPIError while PostgreSQL is away; nothing is lost then.
         """
         self._waiting.update(tally)
@@ -81,6 +82,7 @@ class Reports:
                 connection.execute(_SET_STATE, rows)
             if self._written % REPORTS_PER_LOOK == 0:
                 self._progress = connection.execute(_PROGRESS).one()._asdict()
+                self._progress["followers"] = read_followers(connection)
         self._written += 1
         self._waiting.clear()
         return self._progress

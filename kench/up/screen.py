@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kench.commands.figures import hashrate_text
+from kench.commands.standby_view import standby_words
 from kench.pool.clock import Clock
 from kench.up.sale_screen import bitcoin_text, kgs_text, lots_table, proceeds_table, sale_words
 
@@ -82,8 +83,16 @@ def summary_line(status: dict[str, Any]) -> str:
     return (
         f"kench: {hashrate_text(pool_hashrate(status))}, "
         f"shares {shares['accepted']} accepted {sum(shares['refused'].values())} refused, "
-        f"blocks {counts}, height {status['height']}{sale_words(status)}"
+        f"blocks {counts}, height {status['height']}{sale_words(status)}{_standby_alarm(status)}"
     )
+
+
+def _standby_alarm(status: dict[str, Any]) -> str:
+    """Return the standby for a line of a log; empty while all is well, or there is none."""
+    if (standby := status.get("standby")) is None:
+        return ""
+    said, well = standby_words(standby)
+    return "" if well else f", standby: {said}"
 
 
 def pool_hashrate(status: dict[str, Any]) -> float:
@@ -107,6 +116,9 @@ def _headline(status: dict[str, Any]) -> Text:
             words += [(f"{door['connections']} connections", "")]
         else:
             words += [(f"shut: {door['why']}" if door["why"] else "shut", "red")]
+    if (standby := status.get("standby")) is not None:
+        said, well = standby_words(standby)
+        words += [("\nstandby  ", "dim"), (said, "" if well else "yellow")]
     if status.get("serving") is False:
         words += [("\nnot serving: ", "bold red"), (str(status.get("why")), "red")]
     for name, text in (("why", "custody"), ("orders_fault", "orders")):

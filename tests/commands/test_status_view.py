@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from rich.console import Console
 
+from kench.commands.standby_view import standby_words
 from kench.commands.status import _show
 from kench.commands.status_view import NOT_RUNNING, read_status
 from kench.payouts import ledger, tables
@@ -275,3 +276,51 @@ def test_shares_that_a_second_journal_repeats_are_no_accepted_shares(
             sa.insert(tables.journal_positions).values(instance=0, next_sequence=8, repeats=3)
         )
     assert status_of(database, tmp_path / "journal/0")["journal"]["records"] == 5
+
+
+SHIPPED = {
+    "mode": "sync", "together": True, "away": False, "why": None, "behind": 0, "behind_s": 0.1,
+    "silent_s": 0.2, "acknowledged_without": 0, "generation": 1,
+}  # fmt: skip
+
+
+def test_how_the_standby_fares_is_told_by_journals_and_by_database(
+    engine: sa.Engine, database: str, tmp_path: Path
+) -> None:
+    journals = tmp_path / "journal/0"
+    assert status_of(database, journals)["standby"] is None
+    away = {"together": False, "away": True, "why": "no route", "behind": 7, "behind_s": None}
+    report(engine, 0, standby=SHIPPED)
+    report(engine, 1, standby=SHIPPED | away | {"silent_s": 40.0, "acknowledged_without": 5})
+    slot = "kench_standby_test"
+    with engine.begin() as connection:
+        create = sa.text("SELECT pg_create_physical_replication_slot(:slot, true)")
+        connection.execute(create, {"slot": slot})
+    try:
+        said = status_of(database, journals)["standby"]
+    finally:
+        with engine.begin() as connection:
+            connection.execute(sa.text("SELECT pg_drop_replication_slot(:slot)"), {"slot": slot})
+    assert (said["together"], said["behind_records"], said["behind_s"]) == (False, 7, None)
+    assert (said["database"]["connected"], said["database"]["left"]) == (False, 1)
+    words, well = standby_words(said)
+    assert not well
+    assert words == (
+        "AWAY for 40 s: no route; 7 shares are here alone, 5 acknowledged so; generation 1, "
+        "DATABASE NOT CONNECTED"
+    )
+    (tmp_path / "replaced").write_text("2\n")
+    words, well = standby_words(status_of(database, journals)["standby"])
+    assert (words, well) == ("THIS MACHINE WAS REPLACED: generation 2 leads", False)
+
+
+def test_a_standby_that_is_with_us_is_told_in_few_words() -> None:
+    database = {"connected": True, "behind_bytes": 4096, "left": 0, "left_bytes": 0}
+    said = {
+        "mode": "sync", "generation": 3, "replaced_by": None, "away": False, "why": None,
+        "together": True, "behind_records": 0, "behind_s": 0.2, "silent_s": 0.1,
+        "acknowledged_without": 0, "database": database,
+    }  # fmt: skip
+    assert standby_words(said) == (
+        "synchronous, 0 shares behind, generation 3, database 4.1 kB behind", True
+    )  # fmt: skip

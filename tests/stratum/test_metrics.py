@@ -14,8 +14,10 @@ from tests.stratum.maker.test_state import front
 from tests.support.stratum_client import COSTS
 
 SHIPPED = {
-    "together": True, "behind": 0, "silent_s": 0.5, "away": False, "acknowledged_without": 0,
+    "together": True, "behind": 0, "behind_s": 0.25, "silent_s": 0.5, "away": False,
+    "acknowledged_without": 0, "generation": 2,
 }  # fmt: skip
+FOLLOWED = {"connected": True, "behind_bytes": 4096, "left": 0, "left_bytes": 0}
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
@@ -54,7 +56,9 @@ def scraped(of: dict[str, Any]) -> dict[str, float]:
 
 
 def test_every_name_that_operators_were_promised_is_there_and_no_other() -> None:
-    names = {series.partition("{")[0] for series in scraped(state(standby=SHIPPED))}
+    told = state(standby=SHIPPED)
+    told["settlement"] |= {"followers": FOLLOWED}
+    names = {series.partition("{")[0] for series in scraped(told)}
     assert names == promised()
     without = {series.partition("{")[0] for series in scraped(state())}
     assert {name for name in promised() - without if "standby" not in name} == set()
@@ -107,6 +111,14 @@ def test_settlement_is_told_as_long_as_the_database_tells_it() -> None:
     assert told["kench_manifests_waiting_seconds"] == 75.5
     away = scraped(state() | {"settlement": None})
     assert not [name for name in away if "manifests" in name or "settlement" in name]
+
+
+def test_a_standby_of_which_nothing_was_heard_has_no_lag() -> None:
+    told = scraped(state(standby=SHIPPED | {"behind_s": None, "away": True}))
+    assert 'kench_standby_behind_seconds{process="0"}' not in told
+    assert told['kench_standby_away{process="0"}'] == 1
+    assert told['kench_standby_generation{process="0"}'] == 2
+    assert not [name for name in told if "wal" in name or "database" in name]
 
 
 def test_faults_measures_bans_and_waiting_logins_are_told() -> None:

@@ -16,11 +16,10 @@ from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.postgres_account import account_for, wheel_binaries
 from kench.pool.postgres_cluster import Cluster
 from kench.pool.settings import Settings
+from kench.pool.shipping.followers import SLOT
 from kench.pool.shipping.generation import read_generation, write_generation
 from kench.pool.shipping.leading import FOLLOWING, tls_of
 from kench.pool.shipping.link import split_address
-
-SLOT = "kench_standby"
 
 
 def found(settings: Settings, source: str) -> None:

@@ -39,9 +39,15 @@ def note_replaced(data: Path, generation: int) -> ReplacedError:
 
 def refuse_if_replaced(data: Path) -> None:
     """Raise ReplacedError where this folder's machine was told that another leads."""
-    heard = _read(data / REPLACED_NAME)
-    if heard is not None and heard > read_generation(data):
+    heard = heard_generation(data)
+    if heard is not None:
         raise _fault(data, heard)
+
+
+def heard_generation(data: Path) -> int | None:
+    """Return the higher generation that this folder's machine has heard of; None where none."""
+    heard = _read(data / REPLACED_NAME)
+    return heard if heard is not None and heard > read_generation(data) else None
 
 
 def _fault(data: Path, generation: int) -> ReplacedError:

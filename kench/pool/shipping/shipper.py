@@ -98,6 +98,8 @@ class Shipper:
         self._number = 0
         self._sent_first = 0
         self._kept_records = 0
+        self._kept_watermark_us = 0
+        """Up to when the standby has all; 0 before it has said so once."""
         self._kept_at = clock.monotonic()
         self._away_why: str | None = "not connected yet"
         self._without = 0
@@ -145,9 +147,18 @@ class Shipper:
             "away": self._away_why is not None,
             "why": self._away_why,
             "behind": max(0, end.records - self._kept_records) if end else 0,
+            "behind_s": self._behind_s(end),
             "silent_s": round(self._clock.monotonic() - self._kept_at, 3),
             "acknowledged_without": self._without,
+            "generation": self._generation,
         }
+
+    def _behind_s(self, end: Reached | None) -> float | None:
+        """Return how much of the journal's time the standby lacks; None where nobody knows."""
+        kept_us = self._kept_watermark_us
+        if end is None or not kept_us:
+            return None
+        return round(max(0, end.watermark_us - kept_us) / 1_000_000, 3)
 
     # -- in the journal's thread ------------------------------------------------------------
 
@@ -186,6 +197,7 @@ class Shipper:
                         return False
             before, self._end = self._end, reached
             if self._live is not None:
+                self._kept_watermark_us = reached.watermark_us
                 return True
         finally:
             self._lock.release()
@@ -304,6 +316,7 @@ class Shipper:
             kind, body = link.receive()
             self._refuse_unless_kept(kind, body)
             self._note_kept(read_kept(body).records)
+            self._kept_watermark_us = max(self._kept_watermark_us, watermark_us)
 
         return catch_up(link, self._directory, cursor, end, commit)
 
