@@ -1,6 +1,10 @@
 """Files that people hand to commands, and get from them: read with a bound, never overwritten."""
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from kench.pool.errors import KenchError
 
@@ -26,6 +30,27 @@ def write_new(path: Path, content: bytes) -> None:
     try:
         with path.open("xb") as file:
             file.write(content)
+    except FileExistsError as error:
+        raise HandedFileError(f"{path} is there already: name another file") from error
+    except OSError as error:
+        raise HandedFileError(f"{path} cannot be written: {error.strerror}") from error
+
+
+@contextlib.contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Give a file that is not there yet, for its owner alone; what breaks leaves none.
+
+    Raises HandedFileError.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            try:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            except BaseException:
+                path.unlink()
+                raise
     except FileExistsError as error:
         raise HandedFileError(f"{path} is there already: name another file") from error
     except OSError as error:

@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from rich import box
 from rich.table import Table
 
+from kench.commands.files import new_file
 from kench.commands.showing import action_of, table_text
 from kench.payouts.income.archive import How, export_zip
 from kench.payouts.income.correct import correct
-from kench.payouts.income.errors import IncomeError
 from kench.payouts.income.generate import generate
 from kench.payouts.income.periods import list_periods, period_state
 from kench.payouts.income.rates import BYTES_MAX, RatesRefusedError, import_rates, read_rates
@@ -153,17 +153,9 @@ def _correct(
 def _export(
     db: sa.Connection, arguments: argparse.Namespace, settings: Settings, clock: Clock
 ) -> tuple[str, int]:
-    path: Path = arguments.to
-    try:
-        with path.open("xb") as file:
-            try:
-                made = export_zip(db, arguments.period, file, clock.now_us(), How.of(settings))
-            except BaseException:
-                path.unlink()
-                raise
-    except OSError as error:
-        raise IncomeError(f"cannot write {path} ({error.strerror}): give another --to") from error
-    return f"{path}: {made.records} documents of {made.period}, digest {made.digest}", 0
+    with new_file(arguments.to) as file:
+        made = export_zip(db, arguments.period, file, clock.now_us(), How.of(settings))
+    return f"{arguments.to}: {made.records} documents of {made.period}, digest {made.digest}", 0
 
 
 def _rates(

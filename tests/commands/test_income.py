@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kench.commands import income
+from kench.commands.files import HandedFileError
 from tests.payouts.income.month import PERIOD, fill_month, force
 from tests.payouts.income.test_rates import table_of
 
@@ -37,7 +38,7 @@ def test_a_month_is_formed_compared_and_written_to_a_file(
     path = tmp_path / "income.zip"
     assert "13 documents" in run("export", PERIOD, "--to", str(path))
     assert "carf.xml" in zipfile.ZipFile(path).namelist()
-    with pytest.raises(income.IncomeError, match="--to"):
+    with pytest.raises(HandedFileError, match="is there already"):
         run("export", PERIOD, "--to", str(path))
     force(database, "UPDATE participants SET name = 'ОсОО «Жаңы»' WHERE id = 1")
     assert "2026-10-03-2 (correct)" in run("correct", "KG-2026-10-1-2026-10-03-1")
