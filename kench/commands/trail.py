@@ -5,25 +5,22 @@ import json
 from datetime import date, timedelta
 from pathlib import Path
 
+from kench.commands.files import new_file
 from kench.commands.proof import progress
 from kench.commands.showing import action_of
 from kench.payouts.proofs.evidence import read_public_key
 from kench.payouts.trail.chain import Verified
 from kench.payouts.trail.export import check_export, write_export
+from kench.payouts.trail.lines import FIRST, Head
 from kench.payouts.trail.reading import stretch_of_days, verify_all
 from kench.payouts.trail.sealing import read_head
 from kench.pool.calendar import day_at
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, one_transaction
-from kench.pool.errors import KenchError
 from kench.pool.postgres import database_url
 from kench.pool.roots import command, run_root, settings_of, start_logging
 
 ROLE = "trail"
-
-
-class TrailNotWrittenError(KenchError):
-    """An export cannot be written."""
 
 
 def main() -> int:
@@ -31,38 +28,42 @@ def main() -> int:
     given = _parser().parse_args()
     key = read_public_key(given.key) if getattr(given, "key", None) else None
     if given.action == "check":
-        return _told(_check(given.file, key), as_json=given.json)
+        with progress("checking", 0) as show:
+            checked = check_export(given.file, key=key, known=given.known, show=show)
+        return _told(checked, as_json=given.json)
     settings = settings_of(given)
     start_logging(ROLE)
     with (
         database_url(settings) as url,
         one_transaction(url, Role.READ, application_name="kench trail") as db,
     ):
+        # All as of one moment, however long it takes.
+        db.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        db.exec_driver_sql("SET LOCAL statement_timeout = 0")
         head = read_head(db)
         if given.action == "verify":
             with progress("verifying", head.number) as show:
-                found = verify_all(db, key=key, show=show)
+                found = verify_all(db, key=key, known=given.known, show=show)
             return _told(found, as_json=given.json)
         today = day_at(SystemClock().now_us())
         begins = given.begins or today - timedelta(days=30)
         stretch = stretch_of_days(db, begins, given.ends or today)
-        partial = given.output.with_name(given.output.name + ".partial")
-        try:
-            with progress("exporting", stretch.until) as show, partial.open("xb") as file:
-                write_export(db, file, stretch, SystemClock().now_us(), show)
-            partial.replace(given.output)
-        except OSError as error:
-            partial.unlink(missing_ok=True)
-            raise TrailNotWrittenError(
-                f"{given.output} was not written: {error.strerror}; give another --output"
-            ) from error
+        with progress("exporting", stretch.until) as show, new_file(given.output) as file:
+            write_export(db, file, stretch, SystemClock().now_us(), show)
         print(f"{given.output}: lines {stretch.after + 1} to {stretch.until}")
     return 0
 
 
-def _check(path: Path, key: bytes | None) -> Verified:
-    with progress("checking", 0) as show:
-        return check_export(path, key=key, show=show)
+def read_known(text: str) -> Head:
+    """Read a line that was noted, `12:HASH`; raises ArgumentTypeError."""
+    number, _, hash_ = text.partition(":")
+    try:
+        known = Head(int(number), bytes.fromhex(hash_))
+    except ValueError:
+        known = Head()
+    if known.number < 1 or len(known.hash) != len(FIRST):
+        raise argparse.ArgumentTypeError("write it as 12:HASH, as `kench trail verify` says it")
+    return known
 
 
 def _told(found: Verified, *, as_json: bool) -> int:
@@ -91,7 +92,7 @@ def _told(found: Verified, *, as_json: bool) -> int:
     if found.count > len(found.findings):
         print(f"kench trail: and {found.count - len(found.findings)} more")
     print(f"lines        {found.begins.number + 1} to {found.ends.number}, {found.lines} read")
-    print(f"ends with    {found.ends.hash.hex()}")
+    print(f"ends with    {found.ends.number}:{found.ends.hash.hex()} (note it: --known next time)")
     print(f"anchors      {found.anchors}, the last at line {found.anchored}")
     for key in sorted(found.keys):
         print(f"signed by    {key.hex()} (compare it, or give it by --key)")
@@ -129,6 +130,11 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--key", metavar="KEY", help="the pool's public key as you know it: 64 hex or a PEM"
         )
+        one.add_argument(
+            "--known", type=read_known, action="append", default=[], metavar="NUMBER:HASH",
+            help="a line that you noted before, such as where it ended then: without it an end "
+            "that was cut off with its anchors is not found",
+        )  # fmt: skip
         one.add_argument("--json", action="store_true", help="print one JSON object")
     return parser
 

@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from kench.commands import officer, trail
+from kench.commands.files import HandedFileError
 from kench.payouts.trail.sealing import seal_batch
 from kench.pool.orders.officers import OfficerError
 from tests.support.registers import unguarded
@@ -68,7 +69,13 @@ def test_the_trail_is_verified_exported_and_checked_by_command(
         assert seal_batch(db) is not None
     status, said = run("trail", "verify")
     assert (status, "kench trail: it holds" in said) == (0, True)
+    known = f"2:{said.partition('ends with    2:')[2][:64]}"
+    assert run("trail", "verify", "--known", known)[0] == 0
+    assert run("trail", "verify", "--known", "3" + known[1:])[0] == 1
     assert run("trail", "export", "--output", "trail.zip")[0] == 0
+    assert (tmp_path / "trail.zip").stat().st_mode & 0o777 == 0o600
+    with pytest.raises(HandedFileError, match="is there already"):
+        run("trail", "export", "--output", "trail.zip")
     status, said = run("trail", "check", "trail.zip", "--json")
     assert (status, json.loads(said)["lines"]) == (0, 2)
     with unguarded(engine) as db:
@@ -79,4 +86,3 @@ def test_the_trail_is_verified_exported_and_checked_by_command(
     assert run("trail", "check", "trail.zip")[0] == 0
     run("trail", "export", "--output", "changed.zip")
     assert run("trail", "check", "changed.zip")[0] == 1
-    assert not list(tmp_path.glob("*.partial"))

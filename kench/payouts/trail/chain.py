@@ -3,7 +3,7 @@
 It works on links wherever they come from, a database or a file, one at a time.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -47,25 +47,29 @@ class Verified:
             self.findings.append(words)
 
 
-def verify(
+def verify(  # noqa: PLR0913 - what is checked, and against what
     links: Iterable[Link],
     anchors: Sequence[Anchor],
     *,
     begins: Head = START,
     until: int | None = None,
     key: bytes | None = None,
+    known: Collection[Head] = (),
 ) -> Verified:
     """Check links that follow `begins`, and anchors of them, by number.
 
     `until` is the number at which they should end. `key` is the only one that anchors may be signed
-    by; without it each is taken with its own, and they are told.
+    by; without it each is taken with its own, and they are told. `known` are lines that somebody
+    has noted elsewhere: an end that was cut off together with its anchors lacks them.
     """
     found = Verified(begins, begins)
     waiting = sorted(anchors, key=lambda anchor: anchor.number)
     for anchor in waiting:
         _check_anchor(found, anchor, key)
-    at = 0
+    at, noted = 0, dict(known)
+    _compare_noted(found, noted, begins)
     for link in _in_turn(found, links):
+        _compare_noted(found, noted, found.ends)
         while at < len(waiting) and waiting[at].number <= link.number:
             _hold(found, waiting[at], link)
             at += 1
@@ -74,6 +78,9 @@ def verify(
             f"day {anchor.day} is anchored at line {anchor.number}, and the trail ends with line "
             f"{found.ends.number}: its end was cut off"
         )
+    for number in sorted(noted):
+        found.add(f"line {number}, which you know, is not there: it ends with line "
+                  f"{found.ends.number}")  # fmt: skip
     if until is not None and found.ends.number != until:
         found.add(f"it should end with line {until}, and ends with line {found.ends.number}")
     return found
@@ -109,6 +116,14 @@ def _check_anchor(found: Verified, anchor: Anchor, key: bytes | None) -> None:
         found.anchors += 1
         found.keys.add(anchor.public_key)
         found.anchored = max(found.anchored, anchor.number)
+
+
+def _compare_noted(found: Verified, noted: dict[int, bytes], head: Head) -> None:
+    """See that a line has the hash that somebody noted of it."""
+    hash_ = noted.pop(head.number, head.hash)
+    if hash_ != head.hash:
+        found.add(f"line {head.number} is {head.hash.hex()}, not what you know: the trail was "
+                  "written anew")  # fmt: skip
 
 
 def _hold(found: Verified, anchor: Anchor, link: Link) -> None:

@@ -10,7 +10,8 @@ README.txt     how to check all of it with sha256sum and openssl
 import contextlib
 import json
 import zipfile
-from collections.abc import Callable, Generator, Iterator
+import zlib
+from collections.abc import Callable, Collection, Generator, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -31,6 +32,11 @@ RANGE, LINES, SEALS, ANCHORS, README = (
 )  # fmt: skip
 LINE_BYTES_MAX = 65_536
 ANCHORS_MAX = 40_000
+BROKEN = (
+    zipfile.BadZipFile, zlib.error, EOFError, LookupError, ValueError, ProofRefusedError,
+    # Of a ZIP that is sealed by words, or packed in a way that is not known here.
+    RuntimeError,
+)  # fmt: skip
 _RANGE: Shape = {
     "after": natural, "hash": hex_of(32), "kench_trail": exactly(1), "made_at": text,
     "previous": hex_of(32), "until": natural,
@@ -100,7 +106,11 @@ def write_export(
 
 
 def check_export(
-    path: Path, *, key: bytes | None = None, show: Callable[[int], None] = lambda _: None
+    path: Path,
+    *,
+    key: bytes | None = None,
+    known: Collection[Head] = (),
+    show: Callable[[int], None] = lambda _: None,
 ) -> Verified:
     """Check such a file with nothing but itself. Raises TrailFileError where it is none."""
     try:
@@ -110,11 +120,12 @@ def check_export(
             begins = Head(stretch["after"], bytes.fromhex(stretch["previous"]))
             until = stretch["until"]
             found = verify(
-                _links(files, begins, show), anchors, begins=begins, until=until, key=key
-            )
+                _links(files, begins, show), anchors, begins=begins, until=until, key=key,
+                known=known,
+            )  # fmt: skip
     except OSError as error:
         raise TrailFileError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, KeyError, ValueError, ProofRefusedError) as broken:
+    except BROKEN as broken:
         raise TrailFileError(f"{path} is no exported trail: {broken}") from broken
     if found.ends != Head(until, bytes.fromhex(stretch["hash"])):
         found.add(f"it does not end with the hash that {RANGE} says")

@@ -4,7 +4,7 @@ Every function takes a connection that is in a transaction; of a long stretch al
 moment when that transaction is repeatable.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import date, timedelta
 from typing import NamedTuple
 
@@ -76,14 +76,18 @@ def verify_stretch(
 
 
 def verify_all(
-    db: sa.Connection, *, key: bytes | None = None, show: _Shown = lambda _: None
+    db: sa.Connection,
+    *,
+    key: bytes | None = None,
+    known: Collection[Head] = (),
+    show: _Shown = lambda _: None,
 ) -> Verified:
     """Check the whole chain, every anchor, and that no act stands outside of it."""
     head = read_head(db)
     last = db.scalar(sa.select(sa.func.max(trail_anchors.c.number))) or 0
     found = verify(
         links_of(db, 0, head.number, show), list(anchors_of_numbers(db, 0, max(last, head.number))),
-        until=head.number, key=key,
+        until=head.number, key=key, known=known,
     )  # fmt: skip
     _add_unsealed(db, found)
     return found

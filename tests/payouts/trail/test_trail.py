@@ -1,5 +1,6 @@
 """Whatever is changed in the trail after it was sealed is found, in the database and in a file."""
 
+import contextlib
 import hashlib
 import json
 import zipfile
@@ -18,8 +19,8 @@ from kench.payouts.proofs.evidence import EvidenceKey
 from kench.payouts.trail.anchors import Anchorer, read_anchors
 from kench.payouts.trail.chain import Verified
 from kench.payouts.trail.export import TrailFileError, check_export, write_export
-from kench.payouts.trail.lines import FIRST
-from kench.payouts.trail.reading import Stretch, stretch_of_days, verify_all, verify_day
+from kench.payouts.trail.lines import FIRST, Head
+from kench.payouts.trail.reading import Stretch, head_at, stretch_of_days, verify_all, verify_day
 from kench.payouts.trail.sealing import (
     SEAL_LOCK,
     ChainBrokenError,
@@ -212,13 +213,44 @@ def test_another_file_is_no_export(tmp_path: Path, content: bytes) -> None:
 @pytest.mark.parametrize(
     ("name", "content"),
     [("range.json", b"{}"), ("trail.jsonl", b"[" * 60_000 + b"\n"), ("trail.jsonl", b"x" * 70_000),
-     ("seals.txt", b"x\n"), ("anchors.jsonl", b'{"content":"{}","signature":""}\n')],
+     ("seals.txt", b"x\n"), ("seals.txt", b"\n"), ("seals.txt", b"5\n"),
+     ("anchors.jsonl", b'{"content":"{}","signature":""}\n')],
 )  # fmt: skip
 def test_a_broken_export_is_refused_and_breaks_nothing(
     exported: Path, tmp_path: Path, name: str, content: bytes
 ) -> None:
     with pytest.raises(TrailFileError, match="is no exported trail"):
         rewritten(exported, tmp_path, name, lambda _rows: [content])
+
+
+def test_an_export_whose_bytes_broke_on_their_way_is_refused(
+    exported: Path, tmp_path: Path
+) -> None:
+    whole, path = exported.read_bytes(), tmp_path / "trail.zip"
+    for at in range(0, len(whole), 97):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF]) + whole[at + 1 :])
+        with contextlib.suppress(TrailFileError):
+            check_export(path)
+
+
+def test_an_end_that_was_cut_off_with_its_anchors_lacks_a_line_that_was_noted(
+    owned: sa.Connection, exported: Path
+) -> None:
+    noted = read_head(owned)
+    assert verify_all(owned, known=[noted]).count == 0
+    assert check_export(exported, known=[Head(EACH, head_at(owned, EACH).hash)]).count == 0
+    assert check_export(exported, known=[noted]).findings == [
+        "line 14, which you know, is not there: it ends with line 12"
+    ]
+    for table, row in (
+        ("trail_anchors", "number > 8"), ("trail_seals", "number > 8"),
+        ("acts", "id NOT IN (SELECT act_id FROM trail_seals)"),
+    ):  # fmt: skip
+        owned.exec_driver_sql(f"DELETE FROM {table} WHERE {row}")
+    assert verify_all(owned).count == 0
+    assert "line 14, which you know, is not there" in verify_all(owned, known=[noted]).findings[0]
+    other = Head(2, bytes(32))
+    assert "the trail was written anew" in verify_all(owned, known=[other]).findings[0]
 
 
 def test_what_one_seals_no_other_seals_at_the_same_time(
