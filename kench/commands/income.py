@@ -18,6 +18,7 @@ from kench.payouts.income.generate import generate
 from kench.payouts.income.periods import list_periods, period_state
 from kench.payouts.income.rates import BYTES_MAX, RatesRefusedError, import_rates, read_rates
 from kench.payouts.income.reconcile import compare
+from kench.payouts.income.revise import Survey, Whose, revise, survey
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.database import Role, one_transaction
 from kench.pool.moments import moment_of
@@ -31,19 +32,34 @@ Action = Callable[[sa.Connection, argparse.Namespace, Settings, Clock], tuple[st
 
 def main() -> int:
     """Run one action; 1 where something differs."""
-    arguments = _parser().parse_args()
+    arguments = _parse()
     settings = settings_of(arguments)
     start_logging(ROLE)
+    clock = SystemClock()
     role, action = ACTIONS[arguments.action]
-    with (
-        database_url(settings) as url,
-        one_transaction(url, role, application_name="kench income") as db,
-    ):
-        said, status = action(db, arguments, settings, SystemClock())
+    with database_url(settings) as url:
+        if arguments.action == "correct" and arguments.doc_ref is None:
+            whose = Whose(arguments.period, arguments.participant)
+            correct_many(url, whose, clock, writes=not arguments.dry_run)
+            return 0
+        with one_transaction(url, role, application_name="kench income") as db:
+            said, status = action(db, arguments, settings, clock)
     # Only now is it committed, and may be told.
     if said:
         print(said)
     return status
+
+
+def _parse() -> argparse.Namespace:
+    parser = _parser()
+    arguments = parser.parse_args()
+    if arguments.action == "correct":
+        many = arguments.participant or arguments.dry_run
+        if (arguments.doc_ref is None) is (arguments.period is None) or (
+            many and not arguments.period
+        ):
+            parser.error("correct needs a DOC_REF, or --period with or without --participant")
+    return arguments
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -71,10 +87,20 @@ def _parser() -> argparse.ArgumentParser:
     for one in (listing, comparing):
         one.add_argument("--json", action="store_true", help="print JSON")
     correcting = action_of(
-        actions, "correct", "correct a record by what books and register say now",
-        "kench income correct KG-2026-10-7-2026-10-05-1",
+        actions, "correct", "correct a record, or all of a period, by what books and register say",
+        "kench income correct KG-2026-10-7-2026-10-05-1\n"
+        "  kench income correct --period 2026-10 --participant 7 --dry-run",
     )  # fmt: skip
-    correcting.add_argument("doc_ref", metavar="DOC_REF", help="name of the record")
+    correcting.add_argument("doc_ref", nargs="?", metavar="DOC_REF", help="name of one record")
+    correcting.add_argument(
+        "--period", metavar="PERIOD", help="all records of the month that read differently now"
+    )
+    correcting.add_argument(
+        "--participant", type=int, default=0, metavar="N", help="those of one participant alone"
+    )
+    correcting.add_argument(
+        "--dry-run", action="store_true", help="say what would be written, and write nothing"
+    )
     handing = action_of(
         actions, "export", "write a period's ZIP of JSON, CSV, CARF XML and signatures",
         "kench income export 2026-10 --to income-2026-10.zip",
@@ -148,6 +174,29 @@ def _correct(
 ) -> tuple[str, int]:
     made = correct(db, arguments.doc_ref, moment_of(clock.now_us()))
     return f"{made.doc_ref} ({made.doc_type.value}) stands for {arguments.doc_ref} now", 0
+
+
+def correct_many(url: str, whose: Whose, clock: Clock, *, writes: bool) -> None:
+    """Say what differs, and correct it, batch by batch, each committed by itself."""
+    with one_transaction(url, Role.READ, application_name="kench income") as db:
+        found = survey(db, whose)
+    print(_found(whose, found))
+    done, after = 0, 0 if writes and found.documents else None
+    while after is not None:
+        with one_transaction(url, Role.SETTLE, application_name="kench income") as db:
+            batch = revise(db, whose, moment_of(clock.now_us()), after=after)
+        done, after = done + batch.documents, batch.after
+        print(f"{done} documents written")
+
+
+def _found(whose: Whose, found: Survey) -> str:
+    """Return what correcting would write, in lines."""
+    lines = [
+        f"{whose.period}: {found.corrections} to correct, {found.deletions} to take back",
+        f"participants: {found.participants}",
+    ]
+    lines += [f"  {matter.value} differs in {count}" for matter, count in found.matters.items()]
+    return "\n".join(lines)
 
 
 def _export(

@@ -42,5 +42,14 @@ def test_a_month_is_formed_compared_and_written_to_a_file(
         run("export", PERIOD, "--to", str(path))
     force(database, "UPDATE participants SET name = 'ОсОО «Жаңы»' WHERE id = 1")
     assert "2026-10-03-2 (correct)" in run("correct", "KG-2026-10-1-2026-10-03-1")
+    many = ("correct", "--period", PERIOD, "--participant", "1")
+    said = f"{PERIOD}: 7 to correct, 0 to take back\nparticipants: 1\n  name differs in 7\n"
+    assert run(*many, "--dry-run") == said
+    assert run(*many).splitlines()[-1] == "7 documents written"
+    assert "0 to correct" in run(*many)
+    for wrong in ((), ("--participant", "1"), ("KG-1", "--period", PERIOD)):
+        with pytest.raises(SystemExit):
+            run("correct", *wrong)
+    assert "needs a DOC_REF" in capsys.readouterr().err
     force(database, "UPDATE fills SET fee_tyiyn = 0")
     assert len(json.loads(run("reconcile", PERIOD, "--json", status=1))["differences"]) == 3

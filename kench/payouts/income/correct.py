@@ -12,10 +12,11 @@ import sqlalchemy as sa
 
 from kench.payouts.income import tables
 from kench.payouts.income.errors import IncomeError
-from kench.payouts.income.generate import facts_of, read_known, refuse_closed, take_turn
+from kench.payouts.income.generate import Known, facts_of, read_known, refuse_closed, take_turn
 from kench.payouts.income.rates import RateTable
 from kench.payouts.income.record import (
     DocType,
+    Facts,
     Record,
     make_record,
     read_record,
@@ -85,13 +86,19 @@ def correction_of(db: sa.Connection, doc_ref: str) -> Record | None:
     last = documents[-1].record
     known = read_known(db, reference.participant_id)
     facts = facts_of(db, reference.participant_id, last.day)
+    return replacing(last, known, facts, RateTable(db, last.day, last.day))
+
+
+def replacing(last: Record, known: Known, facts: Facts, rates: RateTable) -> Record | None:
+    """Return what takes the place of the last document of a day; None where nothing differs."""
+    reference = read_reference(last.doc_ref)
     new = make_record(
-        reference._replace(number=len(documents) + 1),
+        reference._replace(number=reference.number + 1),
         known.participant,
         facts,
         doc_type=DocType.DELETE if facts.is_nothing else DocType.CORRECT,
-        corrects=doc_ref,
-        official_rate=RateTable(db, last.day, last.day).of(last.day),
+        corrects=last.doc_ref,
+        official_rate=rates.of(last.day),
         electricity_declared_kwh=known.planned_kwh_month,
     )
     taken_back = last.doc_type is DocType.DELETE

@@ -52,7 +52,7 @@ SUMS = """
         FILTER (WHERE subject = 'payout'), 0)::bigint AS paid_tyiyn
 """
 """Of MOVES; what a line about a payout gives back at once is a return."""
-_CHOSEN = "day = ANY(CAST(:days AS date[]))"
+_CHOSEN = "day = ANY(CAST(:days AS date[])) AND moves.participant_id > :after"
 # Of one participant both sides are found by an index; of a block's lines it is the credit's.
 _OF_ALL, _OF_ONE = (
     "WHERE kind",
@@ -116,16 +116,17 @@ _ORDER = sa.text("""
 
 
 class Span(NamedTuple):
-    """Which days, and whose: of everybody for 0."""
+    """Which days, and whose: of everybody for 0, or of those with higher numbers."""
 
     days: tuple[date, ...]
     whose: int = 0
+    after: int = 0
 
     def values(self) -> dict[str, object]:
         """What the questions are asked with."""
         begins = datetime.combine(self.days[0], datetime.min.time(), BISHKEK)
         ends = datetime.combine(self.days[-1], datetime.min.time(), BISHKEK) + timedelta(days=1)
-        return {"begins": begins, "ends": ends, "days": list(self.days)}
+        return {"begins": begins, "ends": ends, "days": list(self.days), "after": self.after}
 
 
 class Day(NamedTuple):
@@ -157,7 +158,9 @@ def read_days(db: sa.Connection, span: Span) -> Iterator[Day]:
 def _rows(db: sa.Connection, query: str, span: Span) -> Iterator[Any]:
     options = {"stream_results": True, "max_row_buffer": FETCHED_ROWS}
     values = span.values()
-    if span.whose:
+    if not span.whose:
+        query = f"/* comparison */ {query}"
+    else:
         query = query.replace(_OF_ALL, _OF_ONE, 1)
         values["accounts"] = [participant_btc(span.whose), participant_kgs(span.whose)]
     return iter(db.execute(sa.text(query), values, execution_options=options))

@@ -7,7 +7,7 @@ the records of those days are compared with the ledger, participant by participa
 differ, nothing is written.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -123,7 +123,20 @@ def refuse_closed(db: sa.Connection, period: str) -> None:
 
 def read_known(db: sa.Connection, participant_id: int) -> Known:
     """What the register says of one participant now."""
-    return next(_register(db, participant_id), Known(Taxpayer(participant_id), None))
+    return next(read_register(db, [participant_id]), Known(Taxpayer(participant_id), None))
+
+
+def read_register(db: sa.Connection, of: Sequence[int] | None = None) -> Iterator[Known]:
+    """Yield what the register says of participants, by their numbers: of all, or of some."""
+    columns = tables.income_participants.c
+    query = sa.select(
+        columns.participant_id, columns.tax_number, columns.name, columns.certificate,
+        columns.kind, columns.planned_kwh_month,
+    ).order_by(columns.participant_id)  # fmt: skip
+    if of is not None:
+        query = query.where(columns.participant_id == sa.any_(sa.cast(of, sa.ARRAY(sa.Integer))))
+    for row in db.execute(query, execution_options={"stream_results": True}):
+        yield Known(Taxpayer(*row[:5]), row.planned_kwh_month)
 
 
 def _prepare(db: sa.Connection) -> None:
@@ -136,7 +149,7 @@ def _prepare(db: sa.Connection) -> None:
 def _records(db: sa.Connection, month: Period, days: tuple[date, ...]) -> Iterator[Record]:
     """Yield a new record of each day that has facts and none yet."""
     rates = RateTable(db, days[0], days[-1])
-    register = _register(db)
+    register = read_register(db)
     known = next(register, None)
     begun: Iterator[Any] = iter(
         db.execute(
@@ -176,15 +189,3 @@ def facts_of(db: sa.Connection, participant_id: int, day: date) -> Facts:
     """What the books say of one participant's day now."""
     found = next(read_days(db, Span((day,), participant_id)), None)
     return found.facts if found else Facts()
-
-
-def _register(db: sa.Connection, participant_id: int = 0) -> Iterator[Known]:
-    columns = tables.income_participants.c
-    query = sa.select(
-        columns.participant_id, columns.tax_number, columns.name, columns.certificate,
-        columns.kind, columns.planned_kwh_month,
-    ).order_by(columns.participant_id)  # fmt: skip
-    if participant_id:
-        query = query.where(columns.participant_id == participant_id)
-    for row in db.execute(query, execution_options={"stream_results": True}):
-        yield Known(Taxpayer(*row[:5]), row.planned_kwh_month)
