@@ -28,6 +28,7 @@ from kench.pool.settings import Settings
 from kench.pool.signature.verifier import Evidence
 from kench.tax.app import make_app
 from kench.tax.provider import Provider
+from tests.support.orders import document
 from tests.support.pki import NOW_US
 from tests.support.signing import SECOND_US, authority, signer
 
@@ -165,7 +166,7 @@ def close_period(
         {"period": period},
     )
     digest = hashlib.sha256(b"".join(map(bytes, digests)))
-    order = _order(db) if reopens else None
+    order = _order(db, now_us) if reopens else None
     data = {
         "period": period, "version": version, "digest": digest.hexdigest(), "order": order, **sums,
     }  # fmt: skip
@@ -210,11 +211,19 @@ def _sums(db: sa.Connection, period: str) -> dict[str, int]:
     return dict(row._mapping)
 
 
-def _order(db: sa.Connection) -> int:
-    """An order that a reopening rests on; what it says is no matter here."""
+def _order(db: sa.Connection, now_us: int) -> int:
+    """An order that a reopening rests on, as if it had been accepted."""
+    content = document(1, {"fee": {"pool_ppm": 0}}).content
+    values = {"content": content, "at": moment_of(now_us)}
     db.execute(sa.text("SET LOCAL session_replication_role = replica"))
-    row = "(1, 1, now(), 1) ON CONFLICT DO NOTHING"
-    db.execute(sa.text(f"INSERT INTO order_acceptances VALUES {row}"))
+    db.execute(sa.text(
+        "INSERT INTO orders (number, title, network, content, content_sha256, proposed_at) "
+        "VALUES (1, 'Order 1', 'regtest', :content, sha256(:content), :at) ON CONFLICT DO NOTHING"
+    ), values)  # fmt: skip
+    db.execute(sa.text(
+        "INSERT INTO order_acceptances (number, order_id, accepted_at, tip_height) "
+        "SELECT 1, id, :at, 1 FROM orders WHERE number = 1 ON CONFLICT DO NOTHING"
+    ), values)  # fmt: skip
     db.execute(sa.text("SET LOCAL session_replication_role = origin"))
     return 1
 

@@ -20,7 +20,7 @@ from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.signing.acts import SignedAct, read_act
 from kench.cabinet.words.catalogues import N_
 from kench.cabinet.words.formats import Formats
-from kench.payouts.income.errors import IncomeError
+from kench.payouts.income.errors import IncomeError, OrderNotInForceError, Standing
 from kench.payouts.income.periods import (
     Kind,
     PeriodAct,
@@ -32,6 +32,12 @@ from kench.payouts.income.record import Totals
 from kench.pool.moments import moment_of
 
 CHANGED = N_("The records of the period have changed since this text was made: sign it anew.")
+ORDERS = {
+    Standing.UNKNOWN: N_("There is no order of that number in force."),
+    Standing.LATER: N_("That order takes effect later: name one that is in force."),
+    Standing.REPLACED: N_("Later orders have replaced all of that one: name one that is in force."),
+}
+"""Why an order opens no period."""
 PAIRS = {Kind.CLOSED: PairKind.PERIOD, Kind.REOPENED: PairKind.REOPENING}
 SUMS = {
     "accrued_sat": N_("Mined, BTC"),
@@ -95,7 +101,9 @@ def check_current(db: sa.Connection, data: PeriodAct, now_us: int) -> None:
         if data.kind is Kind.CLOSED:
             now = closing_of(db, data.period, now_us)
         else:
-            now = reopening_of(db, data.period, data.order or 0, data.reason)
+            now = reopening_of(db, data.period, data.order or 0, data.reason, now_us)
+    except OrderNotInForceError as error:
+        raise ActRefusedError(ORDERS[error.standing]) from error
     except IncomeError as error:
         raise ActRefusedError("%(why)s", why=str(error)) from error
     if now != data:

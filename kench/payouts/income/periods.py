@@ -14,11 +14,17 @@ import msgspec
 import sqlalchemy as sa
 
 from kench.payouts.income import tables
-from kench.payouts.income.errors import IncomeError, PeriodClosedError
+from kench.payouts.income.errors import (
+    IncomeError,
+    OrderNotInForceError,
+    PeriodClosedError,
+    Standing,
+)
 from kench.payouts.income.generate import QUIET_US, over_until
 from kench.payouts.income.reconcile import compare
 from kench.payouts.income.record import Totals
 from kench.payouts.statements.statement import period_of
+from kench.pool.moments import moment_of
 
 PERIODS_MAX = 600
 """Fifty years of months."""
@@ -174,16 +180,18 @@ def closing_of(db: sa.Connection, period: str, now_us: int) -> PeriodAct:
     return _act(db, state, Kind.CLOSED)
 
 
-def reopening_of(db: sa.Connection, period: str, order: int, reason: str) -> PeriodAct:
-    """What two officers sign to open a closed period again, by an order; raises IncomeError."""
+def reopening_of(db: sa.Connection, period: str, order: int, reason: str, now_us: int) -> PeriodAct:
+    """What two officers sign to open a closed period again, by an order that is in force then.
+
+    Raises IncomeError, OrderNotInForceError.
+    """
     state = period_state(db, period)
     if state.state is not State.CLOSED:
         raise IncomeError(f"period {period} is not closed")
-    known = db.scalar(
-        sa.text("SELECT number FROM order_acceptances WHERE number = :number"), {"number": order}
-    )
-    if known is None:
-        raise IncomeError(f"there is no order {order} in force: `kench order list` names all")
+    asked = sa.select(sa.func.order_standing(order, moment_of(now_us)))
+    standing = Standing(db.execute(asked).scalar_one())
+    if standing is not Standing.IN_FORCE:
+        raise OrderNotInForceError(order, standing)
     if not reason.strip() or len(reason) > REASON_MAX:
         raise IncomeError(f"the reason has 1 to {REASON_MAX} characters")
     return _act(db, state, Kind.REOPENED, order, reason)

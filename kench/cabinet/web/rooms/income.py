@@ -10,6 +10,7 @@ from starlette.responses import Response
 from kench.cabinet.income.listing import FIRST, list_records, receipts_of, receipts_of_period
 from kench.cabinet.income.queue import due_of
 from kench.cabinet.income.signing import (
+    ORDERS,
     SUMS,
     check_current,
     period_body,
@@ -31,7 +32,7 @@ from kench.cabinet.web.visit import CabinetHere, Officer, VisitHere, acting
 from kench.cabinet.words.catalogues import N_
 from kench.payouts.income.archive import How, export_zip
 from kench.payouts.income.correct import correct, correction_of, history_of
-from kench.payouts.income.errors import IncomeError
+from kench.payouts.income.errors import IncomeError, OrderNotInForceError
 from kench.payouts.income.periods import (
     REASON_MAX,
     Kind,
@@ -81,6 +82,7 @@ SAID["income_refused"] = Said(
     N_("That is not possible now: the period is not over, differs from the books, or is closed."),
     good=False,
 )
+SAID.update({f"order_{one}": Said(why, good=False) for one, why in ORDERS.items()})
 DESK_TABS.append(Tab("income", N_("Income")))
 Period = Annotated[str, Path(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
 DocRef = Annotated[str, Path(pattern=r"^KG-[0-9-]{1,70}$")]
@@ -148,7 +150,9 @@ def reopen(
     order = int(number) if number.isascii() and number.isdigit() and len(number) < 8 else 0
     with cabinet.engine.begin() as db:
         try:
-            act = reopening_of(db, period, order, " ".join(reason.split()))
+            act = reopening_of(db, period, order, " ".join(reason.split()), visit.now_us)
+        except OrderNotInForceError as error:
+            return go(f"/desk/income/{period}", f"order_{error.standing}")
         except IncomeError:
             return go(f"/desk/income/{period}", "income_refused")
         return _ask(cabinet, visit, officer, db, act, Purpose.REOPENING)

@@ -33,6 +33,9 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
     with engine.begin() as db:
         put_officers(db)
     accept_orders(engine)
+    accept_orders(engine, (1_000, {"fee": {"pool_ppm": 1}}))
+    soon = {"payout": {"threshold_tyiyn": 1}}
+    accept_orders(engine, (1, soon), moment_us=NOW_US + 60_000_000)
     engine.dispose()
     clock = ManualClock(NOW_US)
     with cabinet_of(module_database, clock=clock, verifier=verifier_at()) as made:
@@ -117,9 +120,13 @@ def test_a_closed_month_is_opened_by_an_order_corrected_and_closed_again(
     assert f'action="{record}/correct"' not in finance.get(record).text
     refused = finance.post_form(f"{record}/correct").headers["location"]
     assert refused.endswith("said=record_right")
-    for order, reason in (("99", "x"), ("1", " "), ("x", "y")):
+    for order, reason, why in (
+        ("99", "x", "order_unknown"), ("x", "y", "order_unknown"), ("2", "x", "order_later"),
+        ("3", "x", "order_later"), ("1", " ", "income_refused"),
+    ):  # fmt: skip
         said = finance.post_form(f"{PAGE}/reopen", order=order, reason=reason).headers["location"]
-        assert said.endswith("said=income_refused")
+        assert said.endswith(f"said={why}"), order
+    assert "That order takes effect later" in finance.get(f"{PAGE}?said=order_later").text
     fields = {"order": "1", "reason": "Another name"}
     assert signed_at(head, f"{PAGE}/reopen", HEAD, **fields).endswith("said=period_signed")
     assert signed_at(finance, f"{PAGE}/reopen", FINANCE, **fields).endswith("said=period_done")
