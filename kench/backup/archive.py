@@ -113,7 +113,9 @@ def unpack(source: BinaryIO, folder: Path) -> Unpacked:
     try:
         with tarfile.open(fileobj=source, mode="r|") as tar:
             for entry in tar:
-                file = tar.extractfile(entry)
+                # A sparse one of a few bytes is as large as its maker says.
+                plain = entry.isreg() and not entry.issparse()
+                file = tar.extractfile(entry) if plain else None
                 if sealed is not None or file is None or entry.name in found:
                     raise BackupDamagedError(f"the backup has a part {entry.name} out of place")
                 if entry.name == MANIFEST:
@@ -122,31 +124,34 @@ def unpack(source: BinaryIO, folder: Path) -> Unpacked:
                     sealed = file.read()
                 else:
                     found[entry.name] = _write(file, _place(folder, entry.name), entry)
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, EOFError) as error:
         raise BackupDamagedError(f"the backup does not hold together ({error})") from error
     if sealed is None:
         raise BackupDamagedError("the backup ends before its manifest: take another copy")
-    unpacked = _read_manifest(sealed)
-    _compare(found, (Part(**part) for part in unpacked.facts["parts"]))
+    unpacked, stated = _read_manifest(sealed)
+    _compare(found, stated)
     return unpacked
 
 
-def _read_manifest(sealed: bytes) -> Unpacked:
+def _read_manifest(sealed: bytes) -> tuple[Unpacked, list[Part]]:
     try:
         outer = json.loads(sealed)
         content = outer["manifest"].encode()
         facts = json.loads(content)
         if facts["kench_backup"] != 1:
             raise BackupDamagedError("the backup was made by a newer Kench: restore it with that")
+        stated = [Part(one["name"], one["size"], one["sha256"]) for one in facts["parts"]]
+        if any(not isinstance(one.name, str) for one in stated):
+            raise TypeError("a part has no name")
         public, signature = (
             bytes.fromhex(outer[name]) if name in outer else None
             for name in ("public", "signature")
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BackupDamagedError(
             "the backup's manifest cannot be read: take another copy"
         ) from error
-    return Unpacked(facts, public, signature, content)
+    return Unpacked(facts, public, signature, content), stated
 
 
 def _compare(found: dict[str, Part], named: Iterable[Part]) -> None:

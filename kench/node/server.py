@@ -15,6 +15,7 @@ from kench.pool.errors import KenchError
 CONNECTIONS_MAX = 128
 """Connections served at once; the next are closed at accept."""
 BODY_BYTES_MAX = 0x0200_0000
+LENGTH_DIGITS = 12
 """Longest request, as Core has it: a full block in hex is eight million bytes."""
 IDLE_TIMEOUT_S = 30.0
 """A connection that says nothing for so long is closed, as Core closes it."""
@@ -111,9 +112,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _read_body(self) -> bytes | None:
         length = self.headers.get("Content-Length", "0")
-        if not length.isdigit() or int(length) > BODY_BYTES_MAX:
+        is_number = length.isascii() and length.isdigit()
+        if not is_number or len(length) > LENGTH_DIGITS or int(length) > BODY_BYTES_MAX:
             self.close_connection = True
-            self._answer(413 if length.isdigit() else 400, b"")
+            self._answer(413 if is_number else 400, b"")
             return None
         body = self.rfile.read(int(length))
         if len(body) != int(length):

@@ -1,11 +1,7 @@
 """Composition root of `kench pki`: the development authority."""
 
 import argparse
-import asyncio
-import contextlib
 import socket
-
-import uvicorn
 
 from kench.pki.authority import Authority, make_authority, open_authority
 from kench.pki.people import PASSWORD, Duty, Kind
@@ -14,10 +10,11 @@ from kench.pool.clock import SystemClock
 from kench.pool.errors import KenchError
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
+from kench.pool.web.serving import config_of, serve_at, take_signals
 
 ROLE = "pki"
 PORT = 9481
-STOP_S = 2
+CONNECTIONS_MAX = 64
 REGTEST = "regtest"
 
 
@@ -133,19 +130,12 @@ def _serve(authority: Authority, host: str, port: int) -> None:
         raise PkiPlaceError(
             f"cannot listen on {host} port {port} ({error}): give another --host or --port"
         ) from error
-    config = uvicorn.Config(
-        PkiServer(authority).app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=STOP_S,
-    )
+    take_signals()
+    config = config_of(PkiServer(authority).app, CONNECTIONS_MAX, lifespan="off")
     with listening:
         announce(ROLE, f"http://{host}:{listening.getsockname()[1]}")
         announce(ROLE, "ready")
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(uvicorn.Server(config).serve([listening]))
+        serve_at(config, listening)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """The development authority over HTTP: its list of revoked certificates, and an OCSP responder."""
 
 import base64
-import binascii
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509 import ocsp
 from starlette.applications import Starlette
@@ -61,7 +61,7 @@ class PkiServer:
     async def _get(self, request: Request) -> Response:
         try:
             question = base64.b64decode(request.path_params["question"], validate=True)
-        except binascii.Error:
+        except ValueError:
             return Response(status_code=400)
         return await self._answer(question)
 
@@ -74,12 +74,14 @@ def answer_of(authority: Authority, question: bytes) -> bytes:
     """Return the responder's answer to a question, both DER; the root itself signs."""
     try:
         asked = ocsp.load_der_ocsp_request(question)
-    except ValueError:
+        # Who asks about another's certificates gives other hashes than of our name and key.
+        ours = ocsp.OCSPRequestBuilder().add_certificate(
+            authority.certificate, authority.certificate, asked.hash_algorithm
+        )
+        nonces = [one.value for one in asked.extensions if isinstance(one.value, x509.OCSPNonce)]
+    except (ValueError, TypeError, NotImplementedError, UnsupportedAlgorithm):
+        # Also several questions at once, and hashes that nobody uses.
         return _fault(ocsp.OCSPResponseStatus.MALFORMED_REQUEST)
-    # Who asks about another's certificates gives other hashes than of our name and key.
-    ours = ocsp.OCSPRequestBuilder().add_certificate(
-        authority.certificate, authority.certificate, asked.hash_algorithm
-    )
     mine = ours.build()
     if (asked.issuer_name_hash, asked.issuer_key_hash) != (
         mine.issuer_name_hash,
@@ -109,9 +111,8 @@ def answer_of(authority: Authority, question: bytes) -> bytes:
         )
         .responder_id(ocsp.OCSPResponderEncoding.HASH, authority.certificate)
     )
-    for extension in asked.extensions:
-        if isinstance(extension.value, x509.OCSPNonce):
-            builder = builder.add_extension(extension.value, critical=False)
+    for nonce in nonces:
+        builder = builder.add_extension(nonce, critical=False)
     answer = builder.sign(authority.key, hashes.SHA256())
     return answer.public_bytes(serialization.Encoding.DER)
 

@@ -1,21 +1,18 @@
 """Composition root of `kench screening`: the local AML/KYT provider."""
 
-import asyncio
-import contextlib
 import socket
 from pathlib import Path
-
-import uvicorn
 
 from kench.pool.clock import SystemClock
 from kench.pool.errors import KenchError
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+from kench.pool.web.serving import config_of, serve_at, take_signals
 from kench.screening.provider import LocalProvider, read_rules
 from kench.screening.server import ScreeningServer
 
 ROLE = "screening"
 PORT = 9480
-STOP_S = 2
+CONNECTIONS_MAX = 64
 
 
 class ScreeningPlaceError(KenchError):
@@ -46,19 +43,12 @@ def main() -> None:
         settings.screening_secret.get_secret_value(),
         SystemClock(),
     )
-    config = uvicorn.Config(
-        server.app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=STOP_S,
-    )
+    take_signals()
+    config = config_of(server.app, CONNECTIONS_MAX, lifespan="off")
     with _listen(arguments.host, arguments.port) as listening:
         announce(ROLE, f"http://{arguments.host}:{listening.getsockname()[1]}")
         announce(ROLE, "ready")
-        with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(uvicorn.Server(config).serve([listening]))
+        serve_at(config, listening)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -50,9 +50,10 @@ class ScreeningServer:
             transfer = json.loads(body)
             client_id, txid = transfer["client_id"], transfer["tx_hash"]
             address = transfer["output_address"]
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return _refusal(400, "no transfer")
-        if not all(isinstance(word, str) for word in (client_id, txid, address)):
+        words = (client_id, txid, address)
+        if not all(isinstance(word, str) and word.isprintable() for word in words):
             return _refusal(400, "no transfer")
         id_, rule = self._provider.register(client_id, txid, address)
         answer = {"id": id_, "client_id": client_id, "check_state": "queued"}

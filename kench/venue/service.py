@@ -5,7 +5,6 @@ import threading
 from collections.abc import Callable
 
 import structlog
-import uvicorn
 
 from kench.pool.address import burn_address, script_of
 from kench.pool.api_key import keep_api_key
@@ -16,6 +15,7 @@ from kench.pool.pace import Pace
 from kench.pool.rpc import Node
 from kench.pool.settings import Settings
 from kench.pool.venue_settings import fault_shares
+from kench.pool.web.serving import config_of, serve_at
 from kench.venue.app import Counter, make_app
 from kench.venue.deposits import DepositWatch, Rules
 from kench.venue.desk import Desk
@@ -31,7 +31,6 @@ BACKLOG = 128
 CONNECTIONS_MAX = 256
 LOOK_S = 1.0
 JOIN_S = 0.3
-STOP_S = 1
 
 log = structlog.get_logger("venue")
 
@@ -82,20 +81,10 @@ class VenueService:
 
     def serve(self, listener: socket.socket, on_start: Callable[[], None]) -> None:
         """Serve until SIGTERM or SIGINT."""
-        config = uvicorn.Config(
-            make_app(self._counter, on_start),
-            loop="uvloop",
-            http="h11",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            limit_concurrency=CONNECTIONS_MAX,
-            timeout_graceful_shutdown=STOP_S,
-            server_header=False,
-        )
+        config = config_of(make_app(self._counter, on_start), CONNECTIONS_MAX)
         self._watching.start()
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            serve_at(config, listener)
         finally:
             self._stop.set()
             self._watching.join(JOIN_S)

@@ -88,10 +88,16 @@ class SecurityServer:
 
     def _ask(self, method: str, url: str, message: Message, body: bytes) -> Response:
         self.passed = [*self.passed[-999:], (message.headers[Header.ID], message.target)]
+        headers = [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in message.headers.items()
+        ]
         try:
             with self._http.stream(
-                method, url + message.target, headers=message.headers, content=body
+                method, url + message.target, headers=headers, content=body
             ) as answer:
+                # Bytes of anybody's pass as they are, whatever they spell.
+                answer.headers.encoding = "latin-1"
                 said = bytearray()
                 for piece in answer.iter_raw():
                     said += piece

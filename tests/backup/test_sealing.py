@@ -1,6 +1,7 @@
 """The outer file: only its owners open it, and nothing that was changed in it passes."""
 
 import io
+import json
 import subprocess
 import tarfile
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import BinaryIO, cast
 import pytest
 
 from kench.backup import sealing
-from kench.backup.archive import ArchiveWriter, unpack
+from kench.backup.archive import MANIFEST, ArchiveWriter, unpack
 from kench.backup.errors import BackupDamagedError, BackupError, RestoreError
 from kench.backup.sealing import Opener, Sealer, recipient_flags
 from kench.pool.clock import SystemClock
@@ -137,3 +138,38 @@ def test_a_part_never_goes_outside_the_folder(name: str, tmp_path: Path) -> None
     with pytest.raises(BackupDamagedError):
         unpack(raw, tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("kind", "link"),
+    [(tarfile.SYMTYPE, "/etc/passwd"), (tarfile.LNKTYPE, "a"), (tarfile.DIRTYPE, ""),
+     (tarfile.CHRTYPE, ""), (tarfile.FIFOTYPE, ""), (tarfile.GNUTYPE_SPARSE, "")],
+)  # fmt: skip
+def test_a_part_is_a_plain_file_or_refused(kind: bytes, link: str, tmp_path: Path) -> None:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as tar:
+        entry = tarfile.TarInfo("a")
+        entry.type, entry.linkname = kind, link
+        tar.addfile(entry)
+    raw.seek(0)
+    with pytest.raises(BackupDamagedError):
+        unpack(raw, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [b"[" * 100_000, b"{}", b"null", b'{"manifest": 5}', b'{"manifest": "{}"}',
+     *(json.dumps({"manifest": json.dumps({"kench_backup": 1, "parts": parts})}).encode()
+       for parts in (None, 5, [5], [{}], [{"name": [], "size": 0, "sha256": ""}], "x"))],
+    ids=range(11),
+)  # fmt: skip
+def test_a_manifest_that_says_nonsense_is_refused(manifest: bytes, tmp_path: Path) -> None:
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as tar:
+        entry = tarfile.TarInfo(MANIFEST)
+        entry.size = len(manifest)
+        tar.addfile(entry, io.BytesIO(manifest))
+    raw.seek(0)
+    with pytest.raises(BackupDamagedError):
+        unpack(raw, tmp_path)

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import datetime
@@ -15,6 +16,8 @@ BOM = b"\xef\xbb\xbf"
 """By which Excel knows that a CSV is UTF-8."""
 _TRIGGERS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What a text begins with that a spreadsheet takes for a formula."""
+_INNER = re.compile(r"([,;\t\r\n|][\s\"']*)(?=[=+\-@＝＋－＠])")
+"""After one of these a spreadsheet of another country may begin a cell."""
 NUMBER_MAX = 10**15
 """Numbers from here on lose digits in a spreadsheet: they are written as text."""
 
@@ -86,9 +89,10 @@ def xlsx_of(statement: Statement) -> bytes:
 
 def harmless(cell: Cell) -> Cell:
     """Return a cell that no spreadsheet takes for a formula; numbers are as they are."""
-    if isinstance(cell, str) and cell.startswith(_TRIGGERS):
-        return "'" + cell
-    return cell
+    if isinstance(cell, int):
+        return cell
+    inside = _INNER.sub(r"\1'", cell)
+    return "'" + inside if inside.startswith(_TRIGGERS) else inside
 
 
 def _write(sheet: Any, row: int, column: int, cell: Cell) -> None:

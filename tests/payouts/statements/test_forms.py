@@ -56,6 +56,11 @@ def test_no_cell_is_a_formula() -> None:
     assert [harmless(cell) for cell in ("+1", "@x", "-1", "\tx", "＝1", "x", -5)] == [
         "'+1", "'@x", "'-1", "'\tx", "'＝1", "x", -5,
     ]  # fmt: skip
+    # Of a country whose cells end at commas, or of a table pasted as text.
+    texts = ("Ала,=1", 'x;" @y', "a\t＝2", "b|-1", "5, 6", "a-b", "x, y=1")
+    assert [harmless(cell) for cell in texts] == [
+        "Ала,'=1", "x;\" '@y", "a\t'＝2", "b|'-1", "5, 6", "a-b", "x, y=1",
+    ]  # fmt: skip
     for sheet in openpyxl.load_workbook(io.BytesIO(xlsx_of(evil))):
         for row in sheet.iter_rows():
             assert all(cell.data_type in {"s", "n"} for cell in row)
