@@ -9,7 +9,9 @@ from pathlib import Path
 
 from kench.backup.errors import RestoreError
 from kench.backup.journals import journal_folders
+from kench.backup.standby.comparing import Beyond, as_json, compare
 from kench.backup.standby.founding import followed_address, found
+from kench.backup.standby.hearing import streamed
 from kench.backup.standby.lending import lend, reached, ready_replica_role
 from kench.backup.standby.promoting import Promoted, promote
 from kench.backup.standby.receiving import Receiver
@@ -34,10 +36,11 @@ STEPS = {
     "serve": "take journals and follow the database, until it leads",
     "status": "print what is here, as JSON",
     "promote": "lead from now on; the old main machine is shut out",
+    "compare": "list what only the folder OTHER has: shares, found blocks",
 }
 
 
-def main() -> None:
+def main() -> int:
     """Run one step."""
     parser = command(
         ROLE,
@@ -46,9 +49,13 @@ def main() -> None:
         example="kench standby init --data /var/lib/kench --from "
         "main.example:9448\n"
         "  kench standby serve --data /var/lib/kench\n"
-        "  kench standby promote --data /var/lib/kench",
+        "  kench standby promote --data /var/lib/kench\n"
+        "  kench standby compare /mnt/old-machine/kench --data /var/lib/kench",
     )
     parser.add_argument("step", choices=STEPS, metavar="STEP", help="one of the above")
+    parser.add_argument(
+        "other", nargs="?", type=Path, metavar="OTHER", help="compare: the other machine's folder"
+    )
     parser.add_argument(
         "--from",
         dest="source",
@@ -61,9 +68,12 @@ def main() -> None:
         action="store_true",
         help="promote: the main machine was heard a moment ago, and nobody reaches it any more",
     )
-    given = parser.parse_args()
+    parser.add_argument("--json", action="store_true", help="compare: print one JSON object")
+    given = parser.parse_intermixed_args()
     if given.main_is_off and given.step != "promote":
         parser.error("--main-is-off belongs to promote")
+    if (given.other is None) is (given.step == "compare"):
+        parser.error("compare, and nothing else, needs the other machine's folder")
     if (given.source is None) is (given.step == "init"):
         parser.error("init, and nothing else, needs --from")
     settings = settings_of(given)
@@ -76,9 +86,45 @@ def main() -> None:
     elif given.step == "serve":
         _serve(settings, SystemClock())
     elif given.step == "status":
-        print(json.dumps(_status(settings.data_dir)))
+        print(json.dumps(_status(settings.data_dir, SystemClock())))
+    elif given.step == "compare":
+        return _compare(settings.data_dir, given.other, as_object=given.json)
     else:
         _tell(settings, promote(settings, SystemClock(), main_is_off=given.main_is_off))
+    return 0
+
+
+def _compare(data: Path, other: Path, *, as_object: bool) -> int:
+    """Print what differs; 1 where the other folder has what this one has not."""
+    comparison = compare(data, other)
+    if as_object:
+        print(json.dumps(as_json(comparison)))
+        return int(comparison.differs)
+    for one in comparison.journals:
+        print(f"journal {one.instance}: {one.same} shares are the same here and there")
+        for first, last in one.missing:
+            print(f"  shares {first} to {last} are booked and missing here")
+        for where, beyond in (("there", one.there), ("here", one.here)):
+            if beyond is not None:
+                _tell_beyond(where, beyond)
+    for name in comparison.blocks:
+        height, _, block_hash = name.partition("-")
+        print(f"block only there: height {int(height)} {block_hash}")
+    print("the other folder has what this one has not" if comparison.differs
+          else "the other folder has nothing that this one has not")  # fmt: skip
+    return int(comparison.differs)
+
+
+def _tell_beyond(where: str, beyond: Beyond) -> None:
+    print(
+        f"  only {where}: {beyond.shares} shares, numbers {beyond.first} to {beyond.last}, of "
+        f"{moment_text(beyond.first_us)} to {moment_text(beyond.last_us)}; {beyond.answered} "
+        "acknowledged"
+    )
+    for participant, (shares, work) in beyond.by_participant.items():
+        print(f"    participant {participant}: {shares} shares, work {work}")
+    for block_hash in beyond.blocks:
+        print(f"    found block {block_hash}")
 
 
 def _serve(settings: Settings, clock: Clock) -> None:
@@ -141,8 +187,9 @@ def _follow(
         server.stop(spare_clients=True)
 
 
-def _status(data: Path) -> dict[str, object]:
-    journals = []
+def _status(data: Path, clock: Clock) -> dict[str, object]:
+    journals, now_us = [], clock.now_us()
+    database = streamed(data)
     for folder in journal_folders(data / "journal"):
         mark, told = read_mark(folder), read_told(data, int(folder.name))
         journals.append(
@@ -152,6 +199,7 @@ def _status(data: Path) -> dict[str, object]:
                 "complete_up_to": moment_text(mark.watermark_us),
                 "main_has": told.durable,
                 "heard": moment_text(told.heard_us),
+                "heard_s": _ago_s(told.heard_us, now_us),
                 "synchronous": told.is_sync,
             }
         )
@@ -159,7 +207,17 @@ def _status(data: Path) -> dict[str, object]:
         "generation": read_generation(data),
         "follows": (data / FOLLOWING).exists(),
         "journals": journals,
-    }
+        "database": database and {
+            "connected": database.connected,
+            "heard_s": _ago_s(database.heard_us, now_us),
+            "unplayed_bytes": database.unplayed_bytes,
+            "unplayed_s": round(database.unplayed_s, 3),
+        },
+    }  # fmt: skip
+
+
+def _ago_s(at_us: int, now_us: int) -> float | None:
+    return round((now_us - at_us) / 1_000_000, 3) if at_us else None
 
 
 def _tell(settings: Settings, promoted: Promoted) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kench.backup.standby.comparing import compare
 from kench.backup.standby.hearing import StillHeardError
 from kench.backup.standby.promoting import promote
 from kench.backup.standby.receiving import Receiver
@@ -22,6 +23,7 @@ from kench.pool.shipping.generation import read_generation
 from kench.pool.shipping.lead_watch import LeadWatch
 from kench.pool.shipping.leading import FOLLOWING
 from kench.pool.shipping.shipper import WhenAway
+from kench.pool.work import work_of
 from tests.backup.test_shipping import Machine
 from tests.support.records import archived_job, raw_records
 from tests.support.site import await_that
@@ -148,6 +150,15 @@ def test_who_led_alone_behind_a_cut_line_ends_when_the_line_comes_back(
     await_that(lambda: bool(pair.replaced))
     pair.hand_over(1)
     assert not pair.durable.acquire(timeout=0.1)
+    pair.stop()
+    (told_of,) = compare(pair.there, pair.data).journals
+    assert (told_of.same, told_of.missing) == (5, [])
+    # Six were acknowledged by who led alone, the seventh was written when it had heard.
+    assert told_of.there is not None
+    assert told_of.there[:4] == (7, 6, 5, 11)
+    assert told_of.there.by_participant == {0: (6, 6 * work_of(1.0))}
+    assert told_of.here is not None
+    assert told_of.here[:4] == (3, 3, 5, 7)
 
 
 def test_whatever_serves_looks_whether_it_still_leads() -> None:

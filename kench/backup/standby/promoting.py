@@ -151,7 +151,7 @@ def _take_over(data: Path, folder: Path, totals: Totals | None, clock: Clock) ->
 def _leave_gap(folder: Path, instance: int, mark: Mark, settled: int, clock: Clock) -> None:
     """Begin the next segment where the books are: what they have is never booked twice.
 
-    `kench verify` names the missing shares until the old machine's files are put there.
+    `kench verify` names the missing shares, and `kench standby compare` finds them on the old one.
     """
     paths = segment_paths(folder)
     if paths and paths[-1].stat().st_size >= HEADER_SIZE:
