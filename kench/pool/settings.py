@@ -46,6 +46,7 @@ from kench.pool.door_settings import (
 from kench.pool.income_settings import IncomeSettings
 from kench.pool.signature_settings import SignatureSettings
 from kench.pool.standby_settings import StandbySettings
+from kench.pool.statistics_settings import StatisticsSettings
 from kench.pool.tax_settings import TaxSettings
 from kench.pool.venue_settings import (
     VENUES_MAX,
@@ -78,6 +79,7 @@ class Settings(
     StandbySettings,
     TaxSettings,
     IncomeSettings,
+    StatisticsSettings,
     BaseSettings,
 ):
     """The settings of one data folder. Attribute `x` is `KENCH_X`; `data_dir` is `KENCH_DATA`."""
@@ -227,15 +229,6 @@ class Settings(
     """A journal segment is closed at this age, in seconds."""
     journal_buffer_records: Annotated[int, Field(ge=64, le=2**24)] = 65_536
     """Shares that may wait for the disk; when full, new ones are refused as overloaded."""
-
-    statistics_live_s: Annotated[float, Field(ge=1, le=30)] = 6.0
-    """Numbers of each worker are written anew after this many seconds."""
-    history_ten_minutes_d: Annotated[int, Field(ge=32, le=3660)] = 40
-    """Days for which the history of workers by ten minutes is kept; it goes month by month."""
-    history_hours_d: Annotated[int, Field(ge=62, le=36_600)] = 400
-    """The same by hours."""
-    history_days_d: Annotated[int, Field(ge=366, le=36_600)] = 3653
-    """The same by days."""
 
     venues: Annotated[tuple[VenueSettings, ...], NoDecode, Field(max_length=VENUES_MAX)] = ()
     """Venues that coins are sold on: see below. Unset: `kench up` sells on its own paper venue

@@ -19,6 +19,7 @@ from kench.pool.settings import Settings
 from kench.pool.settings_file import variable_of
 from kench.pool.signature_settings import SignatureSettings
 from kench.pool.standby_settings import StandbySettings
+from kench.pool.statistics_settings import StatisticsSettings
 from kench.pool.tax_settings import TaxClient, TaxSettings
 from kench.pool.venue_settings import VenueSettings
 
@@ -70,7 +71,14 @@ Variables that are no settings:
 """  # noqa: E501 - rows of a table
 MIXED_IN = {
     name
-    for part in (CabinetSettings, SignatureSettings, BackupSettings, StandbySettings, TaxSettings)
+    for part in (
+        CabinetSettings,
+        SignatureSettings,
+        BackupSettings,
+        StandbySettings,
+        TaxSettings,
+        StatisticsSettings,
+    )
     for name in part.model_fields
 }
 SIGNS = {Ge: "≥", Gt: ">", Le: "≤", Lt: "<"}

@@ -64,6 +64,7 @@ class Connection(Wire, asyncio.Protocol):
         "swept_work_hashes",
         "told_difficulty",
         "told_names",
+        "told_origin",
         "transport",
     )
 
@@ -80,6 +81,7 @@ class Connection(Wire, asyncio.Protocol):
         self.swept_lines = 0
         self.told_difficulty = 0.0  # to the job maker, for statistics
         self.told_names = 0
+        self.told_origin = 0, 0  # day and names that its address was noted for
         self.held_difficulty = 0.0  # as the job maker was told, for who resumes the session
         self.refused_seen = 0  # by the gate, as of the last charge
         self.address: Address | None = None

@@ -41,6 +41,7 @@ class Kind(enum.IntEnum):
     CLAIM = 9  # {ask, session}: what did that session leave behind?
     YIELDED = 10  # {ask, value, difficulty}: it is let go of; value null where it is not
     COSTS = 11  # {costs: [[address, cost, sessions]], bans: [[address, seconds, count]]}
+    ORIGINS = 12  # [[participant, day, address]] that are new today (statistics)
     # maker -> front
     JOB = 32
     NO_JOB = 33  # {why}

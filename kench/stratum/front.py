@@ -29,6 +29,7 @@ from kench.stratum.jobs import JobBook
 from kench.stratum.newcomers import Newcomers
 from kench.stratum.pacing import Pacer
 from kench.stratum.session import Session, State
+from kench.stratum.statistics.origins import OriginTeller
 from kench.stratum.statistics.telling import SessionTeller
 from kench.stratum.sweep import Sweep
 from kench.stratum.user_agents import Tally, UserAgents
@@ -70,6 +71,7 @@ class Bounds:
     logins_per_s: float
     costs: CostLimits
     cost_exempt: tuple[Network, ...] = ()
+    shared_addresses: tuple[Network, ...] = ()
 
 
 def session_ids(random_bytes: Callable[[int], bytes] = os.urandom) -> Iterator[str]:
@@ -132,8 +134,14 @@ class Front:
         self.pacer = Pacer(loop, clock, bounds.logins_per_s)
         self.tip_at = 0.0  # when the tip came, by the loop's time
         self.teller = SessionTeller(clock)
+        self.origins = OriginTeller(clock, bounds.shared_addresses)
         self._sweep = Sweep(
-            loop, bounds.login_timeout_s, bounds.send_timeout_s, self.current_job, self.teller
+            loop,
+            bounds.login_timeout_s,
+            bounds.send_timeout_s,
+            self.current_job,
+            self.teller,
+            self.origins,
         )
         self._book = JobBook(table)
         self._records = records

@@ -181,6 +181,7 @@ class StratumService:
     def connected(self) -> None:
         """Tell the maker where this front stands."""
         self.front.teller.begin_anew(self.front.connections)
+        self.front.origins.begin_anew(self.front.connections)
         self.front.claims.tell_anew(self.front.connections)
         self.front.guard.tell_bans_anew(self._loop.time())
         self.tell()
@@ -264,6 +265,9 @@ class StratumService:
             facts = self.front.teller.take()
             if facts:
                 self._feed.send_bytes(Kind.SESSIONS, facts)
+            origins = self.front.origins.take()
+            if origins:
+                self._feed.send_bytes(Kind.ORIGINS, origins)
 
     def state(self) -> dict[str, Any]:
         """Return the state of this front, as /status and PostgreSQL show it."""
@@ -353,4 +357,5 @@ def _bounds(settings: Settings) -> Bounds:
         settings.logins_per_s,
         CostLimits.of(settings),
         settings.cost_exempt,
+        settings.shared_addresses,
     )

@@ -9,6 +9,7 @@ from kench.stratum import messages
 from kench.stratum.connection import Connection
 from kench.stratum.faults import CHATTER_FREE_LINES, IDLE_FREE_S, Fault
 from kench.stratum.session import State
+from kench.stratum.statistics.origins import OriginTeller
 from kench.stratum.statistics.telling import SessionTeller
 
 # Connections looked at per turn of the loop.
@@ -26,19 +27,21 @@ def slices_of(connections: Iterable[Connection], size: int) -> Iterator[tuple[Co
 class Sweep:
     """Looks at connections in slices; `current_job` is what a confused miner is told again."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is one collaborator
         self,
         loop: asyncio.AbstractEventLoop,
         login_timeout_s: float,
         send_timeout_s: float,
         current_job: Callable[[], Job | None],
         teller: SessionTeller,
+        origins: OriginTeller,
     ) -> None:
         self._loop = loop
         self._login_timeout_s = login_timeout_s
         self._send_timeout_s = send_timeout_s
         self._current_job = current_job
         self._teller = teller
+        self._origins = origins
         self._work_hashes: Counter[int] = Counter()
         self._tokens: set[int] = set()
         self.work_hashes = 0  # accepted since the start
@@ -113,6 +116,7 @@ class Sweep:
         connection.swept_work_hashes = work_hashes
         self.work_hashes += fresh
         if fresh and session.admitted:
+            self._origins.look_at(connection)
             self._work_hashes[next(iter(session.admitted.values())).participant] += fresh
             for admission in session.admitted.values():
                 self._tokens.add(admission.token)

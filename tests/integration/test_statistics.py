@@ -1,5 +1,6 @@
 """From miners to the tables that pages read: every acknowledged share, every refusal, once."""
 
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from benchmarks.load.ports import free_ports
 from kench.pool.journal import JournalReader
 from kench.pool.register import add_participant
 from tests.support.client import StratumClient
@@ -19,6 +21,12 @@ LIVE = """
         last_share_at > now() - interval '1 minute', session_since > now() - interval '1 minute'
     FROM worker_statistics WHERE name = 'rig'
 """
+
+ADDRESSES = """
+    SELECT participant_id, addresses, more, (SELECT count(*) FROM network_hours) > 0
+    FROM participant_addresses
+"""
+PROXY = b"PROXY TCP4 212.42.96.7 127.0.0.1 40000 3333\r\n"
 
 
 def journalled(folder: Path) -> int:
@@ -43,7 +51,12 @@ def test_a_workers_numbers_reach_the_tables_and_outlive_a_kill(
 ) -> None:
     with engine.begin() as connection:
         participant, token = add_participant(connection, "one")
-    settings = EASY_SHARES | {"KENCH_STATISTICS_LIVE_S": "1", "KENCH_STRATUM_PROCESSES": "2"}
+    (behind,) = free_ports(1)
+    settings = EASY_SHARES | {
+        "KENCH_STATISTICS_LIVE_S": "1",
+        "KENCH_STRATUM_PROCESSES": "2",
+        "KENCH_DOORS": json.dumps([{"name": "behind", "port": behind, "proxy_from": "127.0.0.1"}]),
+    }
     with running_pool(tmp_path, database, **settings) as pool:
         pool.start("stratum")
         load = Load(pool.stratum_port, f"{participant}.rig", token)
@@ -52,6 +65,14 @@ def test_a_workers_numbers_reach_the_tables_and_outlive_a_kill(
         seen = wait_for(engine, LIVE, lambda row: row.accepted > 0 and row.sessions == 8)
         assert tuple(seen)[2:4] == (True, True)
         assert tuple(seen)[6:] == (True, True)
+        # Of all these sessions one has an address that tells of a place.
+        with StratumClient(behind, header=PROXY) as client:
+            assert client.login(f"{participant}.rig", token)
+            job = client.wait_for_job()
+            share = (f"{participant}.rig", job[0], "00" * 8, job[7], "00000000")
+            assert client.call("mining.submit", *share)["result"] is True
+            row = wait_for(engine, ADDRESSES, lambda _: True)
+            assert tuple(row) == (participant, ["212.42.96.7"], False, True)
         load.end()
         wait_for(
             engine, LIVE, lambda row: row.sessions == 0 and row.accepted == journalled(tmp_path)

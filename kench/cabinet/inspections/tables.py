@@ -1,7 +1,7 @@
-"""Tables of inspections as SQLAlchemy Core knows them; a migration makes them."""
+"""Tables of inspections, and of addresses that they are planned by; migrations make them."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 metadata = sa.MetaData()
 _MOMENT = sa.DateTime(timezone=True)
@@ -35,4 +35,13 @@ inspection_queue = sa.Table(
     sa.Column("inspection_id", sa.Integer, primary_key=True),
     sa.Column("participant_id", sa.Integer, nullable=False),
     sa.Column("due", sa.Date, nullable=False),
+)
+
+participant_addresses = sa.Table(
+    "participant_addresses",
+    metadata,
+    sa.Column("participant_id", sa.Integer, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("addresses", ARRAY(sa.Text), nullable=False),
+    sa.Column("more", sa.Boolean, nullable=False),
 )

@@ -10,6 +10,8 @@ import msgspec
 import sqlalchemy as sa
 
 from kench.cabinet.alerts.tables import mail_addresses
+from kench.cabinet.inspections.tables import participant_addresses
+from kench.cabinet.login.people import PeopleRole
 from kench.cabinet.login.persons import Person
 from kench.cabinet.login.tables import acts, entry_proofs, logins, participant_people
 from kench.cabinet.registration import attachments as attachment_kinds
@@ -29,6 +31,7 @@ acts/N.txt      what was signed, acts/N.p7s its detached CMS signature (DER)
 documents/      what was uploaded
 
 What is held of a participant (its register, money and machines) is in its dossier and statements.
+The addresses that its machines work from are here, for its owners.
 """
 _SUFFIXES = attachment_kinds.SUFFIXES | report_papers.SUFFIXES
 """Of all kinds of documents that are taken anywhere."""
@@ -72,6 +75,16 @@ def _queries(person: Person) -> Iterator[tuple[str, sa.Select[Any]]]:
     yield drafts.name, sa.select(drafts).where(drafts.c.person_id == person.id)
     for of_pin in (participant_people, officers):
         yield of_pin.name, sa.select(of_pin).where(of_pin.c.pin == person.pin)
+    mine = sa.select(participant_people.c.participant_id).where(
+        participant_people.c.pin == person.pin,
+        participant_people.c.role == PeopleRole.OWNER.value,
+        participant_people.c.ended_at.is_(None),
+    )
+    query = sa.select(participant_addresses).where(participant_addresses.c.participant_id.in_(mine))
+    yield (
+        participant_addresses.name,
+        query.order_by(participant_addresses.c.day.desc()).limit(ROWS_MAX),
+    )
 
 
 def _rows(db: sa.Connection, query: sa.Select[Any]) -> Iterable[dict[str, Any]]:

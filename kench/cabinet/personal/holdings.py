@@ -187,6 +187,16 @@ HOLDINGS = (
         },
     ),
     Holding(
+        "addresses",
+        N_("Network addresses that machines work from, by day"),
+        N_("to see whether several participants mine from one place"),
+        N_("clause 36.3: equipment is checked against what is declared"),
+        N_("officers who inspect; owners, in the copy of their data"),
+        N_("90 days, or as long as is set"),
+        Forgetting.BY_TIME,
+        {"participant_addresses": "addresses"},
+    ),
+    Holding(
         "officers",
         N_("Officers: name, personal number, duty, what they signed"),
         N_("to know who decided"),

@@ -40,6 +40,10 @@ class Listener(Protocol):
         """Take facts of a front's sessions; False if it must tell them all anew."""
         ...
 
+    def front_origins(self, origins: bytes) -> bool:
+        """Take addresses that participants mine from; False if it must tell them all anew."""
+        ...
+
     def front_came(self, number: int, pid: int) -> None:
         """Hear that a front has a line; it is given its first job after this."""
         ...
@@ -235,9 +239,8 @@ class FrontLine(asyncio.Protocol):
             self._introduce(kind, body)
         elif kind == Kind.STATE:
             self._hub.listener.front_state(self._number, content_of(body))
-        elif kind == Kind.SESSIONS:
-            if not self._hub.listener.front_sessions(self._number, body):
-                self._transport.abort()
+        elif kind in {Kind.SESSIONS, Kind.ORIGINS}:
+            self._take_statistics(self._number, kind, body)
         elif kind in VALUES_FROM_FRONT:
             self._hub.listener.front_values(self._number, kind, body)
         elif kind == Kind.COSTS:
@@ -246,6 +249,16 @@ class FrontLine(asyncio.Protocol):
             self._hub.listener.retarget_wanted()
         elif kind == Kind.BLOCK_ACCEPTED:
             self._hub.listener.block_accepted()
+
+    def _take_statistics(self, number: int, kind: int, body: bytes) -> None:
+        listener = self._hub.listener
+        heard = (
+            listener.front_origins(body)
+            if kind == Kind.ORIGINS
+            else listener.front_sessions(number, body)
+        )
+        if not heard:
+            self._transport.abort()
 
     def _introduce(self, kind: int, body: bytes) -> None:
         if kind != Kind.HELLO:

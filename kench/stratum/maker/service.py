@@ -189,6 +189,10 @@ class MakerService:
         """Hear what changed about a front's sessions."""
         return self._statistics.take_sessions(number, facts)
 
+    def front_origins(self, origins: bytes) -> bool:
+        """Hear from which addresses participants mine that did not before today."""
+        return self._statistics.take_origins(origins)
+
     def successor_came(self) -> None:
         """Have a job made for a front that was started again; how often, its restarts pace."""
         self._upstream.make_retarget_job()

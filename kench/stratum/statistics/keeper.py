@@ -28,6 +28,7 @@ from kench.stratum.statistics.history import (
 from kench.stratum.statistics.journals import Journals
 from kench.stratum.statistics.live import LiveRows, LiveWriter, PoolNumbers
 from kench.stratum.statistics.network import NetworkHours
+from kench.stratum.statistics.origins import OriginBook, forget_old
 from kench.stratum.statistics.outcomes import Outcome
 from kench.stratum.statistics.partitions import Retention, keep_partitions
 from kench.stratum.statistics.restore import restore
@@ -74,6 +75,7 @@ class Keeper:
         self._book = SessionBook()
         self._live = LiveWriter(settings.source)
         self._network = NetworkHours()
+        self._origins = OriginBook()
         self._gathering: Gathering | None = None
         self._journals: Journals | None = None
         self._live_due_s = self._hour_due_s = self._retry_due_s = 0.0
@@ -96,6 +98,10 @@ class Keeper:
     def take_sessions(self, front: int, body: bytes) -> bool:
         """Hear what a front tells of its sessions; False where it must be told anew later."""
         return self._hear(lambda: self._book.take(front, decode(body)))
+
+    def take_origins(self, body: bytes) -> bool:
+        """Hear from which addresses participants mine; False where it must be told anew later."""
+        return self._hear(lambda: self._origins.take(body))
 
     def front_gone(self, front: int) -> bool:
         """Hear that a front has ended: so have its sessions."""
@@ -181,7 +187,7 @@ class Keeper:
             try:
                 heard()
             except ValueError as broken:
-                log.error("facts of sessions not understood", why=str(broken))
+                log.error("what a front told was not understood", why=str(broken))
 
     def _work(self) -> None:
         if self._lock is None and not self._claim():
@@ -211,6 +217,7 @@ class Keeper:
         if self._clock.monotonic() >= self._live_due_s:
             self._live_due_s = self._clock.monotonic() + self._settings.live_s
             self._write_live(gathering, self._now_s())
+            self._origins.write(self._engine)
         if self._clock.monotonic() >= self._hour_due_s:
             self._hour_due_s = self._clock.monotonic() + HOUR_S
             self._each_hour(gathering)
@@ -289,6 +296,9 @@ class Keeper:
     def _each_hour(self, gathering: Gathering) -> None:
         with self._engine.begin() as connection:
             dropped = keep_partitions(connection, self._settings.retention)
+            forgotten = forget_old(connection, self._settings.retention.addresses_d)
+        if forgotten:
+            log.info("old addresses forgotten", days_of_participants=forgotten)
         if dropped:
             log.info("old statistics dropped", partitions=dropped)
         if gathering.forget_idle(np.unique(self._book.workers()[1])):
@@ -309,7 +319,10 @@ def keeper_of(settings: Settings, clock: Clock) -> Keeper:
         statement_timeout_s=STATEMENT_S,
     )
     retention = Retention(
-        settings.history_ten_minutes_d, settings.history_hours_d, settings.history_days_d
+        settings.history_ten_minutes_d,
+        settings.history_hours_d,
+        settings.history_days_d,
+        settings.history_addresses_d,
     )
     chosen = KeeperSettings(
         settings.journal_directory.parent,

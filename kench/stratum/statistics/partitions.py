@@ -10,11 +10,15 @@ _DROP = sa.text("SELECT drop_statistics_partitions(:ten_minutes_d, :hours_d, :da
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """How many days each level is kept; whole months go when their last day is older."""
+    """How many days each level is kept; whole months go when their last day is older.
+
+    Addresses go by the day.
+    """
 
     ten_minutes_d: int
     hours_d: int
     days_d: int
+    addresses_d: int = 90
 
 
 def keep_partitions(connection: sa.Connection, retention: Retention) -> list[str]:

@@ -118,7 +118,15 @@ def test_a_database_that_is_away_is_waited_for() -> None:
     retention.stop()
 
 
-def test_a_copy_has_all_of_its_person_and_nothing_of_another(cabinet: sa.Engine) -> None:
+def test_a_copy_has_all_of_its_person_and_nothing_of_another(
+    cabinet: sa.Engine, engine: sa.Engine
+) -> None:
+    with engine.begin() as db:
+        db.exec_driver_sql("""
+            INSERT INTO participant_addresses VALUES
+                (1, '2026-11-22', '{192.0.2.7,2001:db8:1:2::/64}'),
+                (2, '2026-11-22', '{192.0.2.99}')
+        """)
     with cabinet.begin() as db:
         login, _ = enter(db, PIN, now_us=NOW_US, draw=DRAW)
         other, _ = enter(db, OTHER_PIN, now_us=NOW_US, draw=DRAW)
@@ -129,6 +137,9 @@ def test_a_copy_has_all_of_its_person_and_nothing_of_another(cabinet: sa.Engine)
     held = json.loads(archive.read("personal.json"))
     assert held["applications"][0]["tax_number"] == PIN
     assert held["participant_people"][0]["pin"] == PIN
+    assert [row["addresses"] for row in held["participant_addresses"]] == [
+        ["192.0.2.7", "2001:db8:1:2::/64"]
+    ]
     assert {row["person_id"] for row in held["logins"]} == {login.person.id}
     acts = [f"acts/{row['id']}" for row in held["signed_acts"]]
     assert all(archive.read(f"{act}.p7s") and archive.read(f"{act}.txt") for act in acts)

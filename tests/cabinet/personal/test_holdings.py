@@ -11,6 +11,7 @@ TELLING = {
     "pin", "pin_1", "pin_2", "name", "address", "agent", "user_agent", "tax_number", "holder",
     "target", "claims", "title", "label", "counterparty", "document", "content", "certificates",
     "signature", "signature_1", "signature_2", "phone", "email", "detail",
+    "addresses",
 }  # fmt: skip
 """Names of columns under which something of a person may stand."""
 OF_NOBODY: Mapping[str, str] = {

@@ -46,6 +46,10 @@ class Maker:
     def front_values(self, number: int, kind: int, body: bytes) -> None:
         self.values.append((number, kind, body))
 
+    def front_origins(self, origins: bytes) -> bool:
+        self.heard.append(f"origins {origins.decode()}")
+        return origins != b"too many"
+
     def front_costs(self, number: int, content: dict[str, Any]) -> None:
         self.costs.append((number, content))
 
@@ -333,6 +337,18 @@ def test_the_socket_is_for_its_owner_alone_however_deep_its_folder_lies(tmp_path
         assert not line.path.exists()
 
     run(test())
+
+
+def test_a_front_whose_addresses_were_not_heard_tells_them_anew(tmp_path: Path) -> None:
+    async def test(line: Line) -> None:
+        front, told = line.front(0)
+        await until(lambda: len(line.maker.came) == 1)
+        for body in (b"[]", b"too many"):
+            told.send_bytes(Kind.ORIGINS, body)
+        await until(lambda: front.times_connected == 2)
+        assert line.maker.heard[:2] == ["origins []", "origins too many"]
+
+    on_a_line(tmp_path, test)
 
 
 def test_what_is_said_of_extranonces_goes_to_one_front_and_back(tmp_path: Path) -> None:
