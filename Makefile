@@ -21,7 +21,7 @@ NATIVE_SOURCES := $(filter-out kench/native/_%.c,$(NATIVE_SOURCES))
 ASSETS := kench/cabinet/web/static/manifest.json
 ASSET_SOURCES := $(shell find kench/cabinet/assets -name node_modules -prune -o -type f -print)
 
-.PHONY: help build dev run test bench lint format sanitize fuzz pictures lock clean
+.PHONY: help build dev run test long bench lint format sanitize fuzz pictures lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,10 @@ TEST_PROCESSES ?= 4
 test: dev  ## run the whole suite (ARGS="tests/pool -x", TEST_PROCESSES=0 for one process)
 	@deploy/test-tools
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+LONG := tests/sale/campaign tests/integration/test_durability.py
+long: dev  ## run the long forms of tests by chance: 10,000 lots through faults, 20 kills (10 minutes)
+	KENCH_TEST_LONG=1 $(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile $(LONG) $(ARGS)
 
 bench: build  ## run the benchmarks and print their tables (ARGS="share_path ...")
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,19 @@ import pytest
 import sqlalchemy as sa
 
 from kench.pool.address import burn_address
-from kench.pool.journal import JournalReader
+from kench.pool.journal.reader import read_durable
 from kench.pool.register import add_participant
 from tests.support.nodes import BITCOIND, Node, core_node, kench_command, kench_node
 from tests.support.pool import STOP_LIMIT_S, Pool, running_pool
+from tests.support.site import await_that
 
 ON_CORE = pytest.mark.skipif(not BITCOIND, reason="KENCH_TEST_BITCOIND names no bitcoind")
 NODES = ["kench", pytest.param("core", marks=ON_CORE)]
 WAIT_S = 60.0
+LOOK_S = 0.5
+"""Each look is a process, and those that are looked at need the processor."""
 MINERS_MAX = 12
+FRONTS = (0, 1)
 # Some shares to a block on `kench node`; Core's regtest takes every second hash.
 BLOCK_DIFFICULTY = "0.0003"
 SHARES = {
@@ -83,6 +87,7 @@ def wait_for(pool: Pool, holds: Callable[[dict[str, Any]], bool]) -> dict[str, A
     deadline = time.monotonic() + WAIT_S
     while not holds(state := status(pool)):
         assert time.monotonic() < deadline, json.dumps(state)
+        time.sleep(LOOK_S)
     return state
 
 
@@ -92,6 +97,12 @@ def blocks_of(state: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 def highest_of(state: dict[str, Any]) -> int:
     return max((block["height"] for block in blocks_of(state, "pending")), default=0)
+
+
+def await_more_blocks(pool: Pool, count: int) -> None:
+    """Wait by height: as blocks mature, the number of those that are pending stays what it is."""
+    seen = highest_of(status(pool))
+    wait_for(pool, lambda state: highest_of(state) >= seen + count)
 
 
 def settled(state: dict[str, Any]) -> bool:
@@ -170,24 +181,22 @@ def test_blocks_pay_the_shares_of_all_fronts_though_one_is_killed(
 ) -> None:
     participant, token = login
 
-    def shared(journals: int) -> bool:
-        found = [JournalReader(tmp_path / "journal" / str(number)).durable() for number in (0, 1)]
-        return sum(records > 0 for records in found) >= journals
+    def records() -> list[int]:
+        return [read_durable(tmp_path / "journal" / str(number)) for number in FRONTS]
 
     with settling_pool("kench", tmp_path, database, KENCH_STRATUM_PROCESSES="2") as pool:
-        with ExitStack() as miners:
-            # The kernel chooses the front of each connection: some more until each has one.
-            for number in range(MINERS_MAX):
-                if shared(2):
-                    break
-                miners.enter_context(miner(pool, f"{participant}.cpu{number}", token))
-                wait_for(pool, lambda state: state["sessions"] > number)  # noqa: B023 - called at once
-                wait_for(pool, lambda _: shared(1))
-            wait_for(pool, lambda _: shared(2))
-            os.kill(pool.front_pids()[0], signal.SIGKILL)
-            # As blocks mature their number stays what it is, but not their heights.
-            seen = highest_of(status(pool))
-            wait_for(pool, lambda state: highest_of(state) >= seen + 2)
+        # The kernel chooses the front of each connection: one after the other until each had one.
+        for number in range(MINERS_MAX):
+            before = records()
+            with miner(pool, f"{participant}.cpu{number}", token):
+                await_that(lambda: records() != before)  # noqa: B023 - called at once
+                if not all(now := records()):
+                    continue
+                (here,) = (front for front in FRONTS if now[front] != before[front])
+                os.kill(pool.front_pids()[here], signal.SIGKILL)
+                await_more_blocks(pool, 2)
+                break
+        assert all(records()), "one front had all the miners"
         state = wait_for(pool, settled)
         assert state["settlement"]["waits_for"] is None
         assert state["ledger"]["balanced"]
