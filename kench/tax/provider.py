@@ -32,11 +32,15 @@ class Provider:
     settings: Settings
     clock: Clock
     metrics: Metrics = field(default_factory=Metrics)
+    snapshots: sa.Engine = field(init=False)
+    """The same, where all that is read is as of one moment."""
     clients: Mapping[str, Admitted] = field(init=False)
     _lock: threading.Lock = field(init=False, default_factory=threading.Lock)
 
     def __post_init__(self) -> None:
         """Derive who is admitted."""
+        snapshots = self.engine.execution_options(isolation_level="REPEATABLE READ")
+        object.__setattr__(self, "snapshots", snapshots)
         per_s = self.settings.tax_requests_per_s
         clients = {
             one.client: Admitted(frozenset(one.may), Pace(self.clock, per_s))

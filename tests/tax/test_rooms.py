@@ -120,6 +120,31 @@ def test_a_reopened_period_hands_over_what_was_closed_until_it_is_closed_again(
     assert [json.loads(one)["doc_ref"] for one in all_records(asker, path)] == [name, correction]
 
 
+@pytest.mark.parametrize("path", [f"/v1/periods/{PERIOD}", f"/v1/income-reports?period={PERIOD}"])
+def test_what_is_closed_within_an_answer_is_in_no_half_of_it(
+    engine: sa.Engine, provider: Provider, asker: Asker, path: str
+) -> None:
+    with engine.begin() as db:
+        put_records(db, [7, 8], 1)
+        close_period(db)
+        close_period(db, reopens=True)
+        put_record(db, 7, date(2025, 10, 1), 2, "correct")
+    before = asker.get(path).json()
+    closed: list[int] = []
+
+    def close_it(*_about: object) -> None:
+        if not closed:
+            closed.append(0)
+            with engine.begin() as db:
+                closed.append(close_period(db))
+
+    sa.event.listen(provider.engine, "after_cursor_execute", close_it)
+    assert asker.get(path).json() == before
+    assert closed == [0, 3]
+    sa.event.remove(provider.engine, "after_cursor_execute", close_it)
+    assert asker.get(path).json() != before
+
+
 def test_corrections_come_in_the_order_of_their_release(engine: sa.Engine, asker: Asker) -> None:
     with engine.begin() as db:
         put_records(db, [7], 1, "2025-09")
