@@ -22,7 +22,8 @@ from kench.tax.tables import income_receipts, tax_answers
 
 RECEIPTS_MAX = 1000
 CODE_MAX, WORDS_MAX = 64, 1000
-PRINTABLE = r"^[^\u0000-\u001f\u007f]*$"
+# `$` would let a line feed stand at the end.
+PRINTABLE = r"^[^\u0000-\u001f\u007f]*\Z"
 
 room = APIRouter(prefix="/v1")
 
@@ -30,9 +31,9 @@ room = APIRouter(prefix="/v1")
 class Receipt(msgspec.Struct, forbid_unknown_fields=True):
     """What became of one record."""
 
-    doc_ref: Annotated[str, msgspec.Meta(pattern=f"^{DOC_REF.pattern}$")]
+    doc_ref: Annotated[str, msgspec.Meta(pattern=rf"^{DOC_REF.pattern}\Z")]
     status: Literal["accepted", "rejected"]
-    code: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]*$", max_length=CODE_MAX)] = ""
+    code: Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9._-]*\Z", max_length=CODE_MAX)] = ""
     words: Annotated[str, msgspec.Meta(pattern=PRINTABLE, max_length=WORDS_MAX)] = ""
 
 

@@ -51,3 +51,5 @@ class Retention(Looking):
                     wait_s = 1.0
             except (DBAPIError, PoolTimeoutError) as away:
                 log.warning("database away", why=first_line(away), retry_s=PERIOD_S)
+            except Exception:  # No fault of one look may end them, unnoticed.
+                log.exception("forgetting old requests broke")

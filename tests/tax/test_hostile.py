@@ -208,6 +208,11 @@ def test_who_asks_too_often_waits(module_database: str, provider: Provider) -> N
         b'{"receipts":[{"doc_ref":"' + UNKNOWN.encode() + b'","status":"accepted","x":1}]}',
         b'{"receipts":[{"doc_ref":"' + UNKNOWN.encode()
         + b'","status":"rejected","code":"A","words":"a\\u0000b"}]}',
+        b'{"receipts":[{"doc_ref":"' + UNKNOWN.encode() + b'\\n","status":"accepted"}]}',
+        b'{"receipts":[{"doc_ref":"' + UNKNOWN.encode()
+        + b'","status":"rejected","code":"A\\n"}]}',
+        b'{"receipts":[{"doc_ref":"' + UNKNOWN.encode()
+        + b'","status":"accepted","words":"a\\n"}]}',
         b"[" * 5000,
         json.dumps({"receipts": [accepted(UNKNOWN)] * 2}).encode(),
         json.dumps({"receipts": [accepted(UNKNOWN)] * 1001}).encode(),
