@@ -70,7 +70,11 @@ class Asking:
 
     def _ask(self, method: str, path: str, body: bytes | None) -> bytes | None:
         id_ = str(uuid.UUID(bytes=self._random_bytes(16), version=4))
-        headers = {Header.CLIENT.value: self._route.client, Header.ID.value: id_}
+        headers = {
+            Header.CLIENT.value: self._route.client,
+            Header.ID.value: id_,
+            "Accept-Encoding": "identity",
+        }
         if body is not None:
             headers["Content-Type"] = "application/json"
         why = ""

@@ -86,13 +86,23 @@ def take_due(db: sa.Connection, now_us: int) -> Push | None:
     """Return the message to be sent now, counted as tried.
 
     They go in their order, so that no correction comes before what it corrects; one that was
-    given up lets the next ones pass.
+    given up lets the next ones pass, but for what its period was closed with again.
     """
-    table = income_pushes
+    table, failed, held = income_pushes, income_pushes.alias(), income_releases.alias()
+    waits_for = (
+        sa.select(failed.c.id)
+        .join_from(failed, held, failed.c.release == held.c.serial)
+        .where(
+            failed.c.state == "failed",
+            failed.c.release < table.c.release,
+            held.c.period == income_releases.c.period,
+        )
+    )
     query = sa.select(table, income_releases.c.period, income_releases.c.version).join_from(
         table, income_releases, table.c.release == income_releases.c.serial
     )
-    row = db.execute(query.where(table.c.state == "waiting").order_by(table.c.id).limit(1)).first()
+    query = query.where(table.c.state == "waiting", ~waits_for.exists())
+    row = db.execute(query.order_by(table.c.id).limit(1)).first()
     if row is None or us_of(row.due_at) > now_us:
         return None
     tries = row.tries + 1

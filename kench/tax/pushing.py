@@ -9,6 +9,8 @@ import httpx
 import msgspec
 import sqlalchemy as sa
 import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from kench.pool.backoff import Backoff
 from kench.pool.holder import Holder
@@ -43,7 +45,7 @@ class Rejected(msgspec.Struct):
     """A record that was not taken."""
 
     doc_ref: Annotated[str, msgspec.Meta(max_length=100)]
-    code: Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[A-Za-z0-9._-]+$",
+    code: Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[A-Za-z0-9._-]+\Z",
                                       max_length=CODE_MAX)]  # fmt: skip
     words: str = ""
 
@@ -74,7 +76,6 @@ class PushSender(Looking):
         self,
         provider: Provider,
         random_bytes: Callable[[int], bytes] = os.urandom,
-        transport: httpx.BaseTransport | None = None,
     ) -> None:
         super().__init__("pushes", JOIN_S)
         self._provider = provider
@@ -82,11 +83,10 @@ class PushSender(Looking):
         self._place = place_of(provider.settings)
         settings = provider.settings
         self._http = httpx.Client(
-            verify=_context_of(settings) if self._place and transport is None else False,
+            verify=_context_of(settings) if self._place else False,
             timeout=settings.tax_push_timeout_s,
             follow_redirects=False,
             trust_env=False,
-            transport=transport,
         )
 
     def stop(self) -> None:
@@ -143,7 +143,11 @@ class PushSender(Looking):
             Header.ID.value: push.xroad_id,
             "Content-Type": "application/json",
             "Accept": "application/json",
+            # What is digested and kept is read as it comes.
+            "Accept-Encoding": "identity",
         }
+        clock, bound_s = self._provider.clock, self._provider.settings.tax_push_timeout_s
+        began = clock.monotonic()
         with self._http.stream("POST", place.url, content=push.body, headers=headers) as response:
             fault = response.headers.get(Header.ERROR.value)
             if fault is not None:
@@ -155,6 +159,9 @@ class PushSender(Looking):
                 body += piece
                 if len(body) > ANSWER_BYTES_MAX:
                     raise Refusal("the answer is too long")
+                # The client's own bound is of each piece alone.
+                if clock.monotonic() - began > bound_s:
+                    raise Refusal(f"the answer did not end in {bound_s:g} s")
         return bytes(body)
 
     def _show(self) -> None:
@@ -179,7 +186,12 @@ class PushSender(Looking):
             # Whoever has lost the connection of the lock must not go on.
             with holding.begin():
                 holding.execute(sa.text("SELECT 1"))
-            self.look()
+            try:
+                self.look()
+            except (DBAPIError, PoolTimeoutError):
+                raise
+            except Exception:  # No fault of one message may end the sending, unnoticed.
+                log.exception("sending income broke")
             self._stop.wait(IDLE_S)
 
 

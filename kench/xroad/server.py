@@ -45,8 +45,10 @@ class SecurityServer:
         self._faults = faults or {}
         self._draw = random.Random(draw)  # noqa: S311 - which messages are lost, for trials
         self._http = httpx.Client(
-            verify=context or False, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False
-        )
+            verify=context or False, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False,
+            # An answer is passed on as it comes, to who may have asked for no other form.
+            headers={"Accept-Encoding": "identity"},
+        )  # fmt: skip
         self.passed: list[tuple[str, str]] = []
         """The last ids and targets that reached a provider, for trials."""
         routes = [

@@ -2,12 +2,15 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
 import pytest
 import sqlalchemy as sa
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 
 from kench.consumer.receiving import Receiver
 from kench.pool.clock import ManualClock
@@ -163,6 +166,60 @@ def test_a_correction_never_overtakes_what_it_corrects(engine: sa.Engine, databa
             close_period(db)
         line.look()
         assert rows(engine, "SELECT tries FROM income_pushes ORDER BY id") == [(1,), (0,)]
+
+
+def test_one_that_is_given_up_holds_back_its_periods_corrections_and_nothing_else(
+    engine: sa.Engine, database: str
+) -> None:
+    with engine.begin() as db:
+        names = put_records(db, [7, 8, 9], 2)
+        close_period(db)
+    with line_of(database) as line:
+        line.sender.look()
+        with engine.begin() as db:
+            db.execute(sa.text("SET LOCAL session_replication_role = replica"))
+            db.execute(sa.text("UPDATE income_pushes SET state = 'failed', answered_at = NULL, "
+                               "answer_sha256 = NULL WHERE records = 4"))  # fmt: skip
+            db.execute(sa.text("SET LOCAL session_replication_role = origin"))
+            close_period(db, reopens=True)
+            correction = put_record(db, 7, FIRST_DAY, 2, "correct")
+            close_period(db)
+            other = put_records(db, [7], 1, "2025-11")
+            close_period(db, "2025-11")
+        assert line.look() == 1
+        assert line.receiver.records.keys() == {*names, *other}
+        with line.provider.engine.begin() as db:
+            revive_pushes(db, line.clock.now_us())
+        assert line.look() == 2
+        assert list(line.receiver.records)[-1] == correction
+
+
+def test_an_answer_that_goes_on_and_on_is_given_up_and_a_packed_one_is_not_asked_for(
+    engine: sa.Engine, database: str
+) -> None:
+    with engine.begin() as db:
+        put_records(db, [7], 1)
+        close_period(db)
+    with line_of(database) as line:
+        slow = True
+
+        async def answer(request: Request) -> Response:
+            assert request.headers["accept-encoding"] == "identity"
+
+            async def drip() -> AsyncIterator[bytes]:
+                for _ in range(600):
+                    line.clock.advance(1)
+                    yield b" "
+
+            body = b'{"accepted": 1, "rejected": []}'
+            return StreamingResponse(drip()) if slow else Response(body)
+
+        line.receiver.app.routes[:] = [Route("/v1/income-reports", answer, methods=["POST"])]
+        assert line.look() == 0
+        ((fault,),) = rows(engine, "SELECT fault FROM income_pushes")
+        assert fault == "the answer did not end in 60 s"
+        slow = False
+        assert line.look(hours=1) == 1
 
 
 PUSH = Push(1, "id", 1, frozenset({"a", "b"}), b"")
