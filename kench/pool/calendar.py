@@ -88,6 +88,11 @@ class WorkingDays:
             raise CalendarRangeError(f"{day} and {until} are too far apart for a term")
         return sum(self.is_working(day + number * _DAY) for number in range(1, _days(day, until)))
 
+    def working_days_left(self, today: date, until: date) -> int:
+        """The same for whatever waits, however old: beyond the longest term it is as that long."""
+        far = 2 * TERM_DAYS_MAX * _DAY
+        return self.working_days_between(today, min(max(until, today - far), today + far))
+
     def within(self, day: date, working_days: int) -> Deadline:
         """Until when something is to be done that has so many working days from `day`."""
         return Deadline(self.add_working_days(day, working_days), self.version)

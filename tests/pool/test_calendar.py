@@ -108,3 +108,14 @@ def test_what_the_calendar_does_not_reach_is_refused() -> None:
             PLAIN.add_working_days(date(2026, 1, 1), count)
     with pytest.raises(CalendarRangeError, match="apart"):
         PLAIN.working_days_between(date(2020, 1, 1), date(2040, 1, 1))
+
+
+def test_what_waits_for_longer_than_any_term_is_counted_as_far_as_terms_go() -> None:
+    today = date(2040, 1, 2)
+    near, far = today - DAY, today - 2000 * DAY
+    assert PLAIN.working_days_left(today, near) == PLAIN.working_days_between(today, near)
+    for long_ago in (far, far - DAY, date(2020, 1, 1)):
+        assert PLAIN.working_days_left(today, long_ago) == PLAIN.working_days_between(today, far)
+    assert PLAIN.working_days_left(near, date(2060, 1, 1)) == -PLAIN.working_days_left(
+        near + 2000 * DAY, near
+    )

@@ -1,7 +1,7 @@
 """All queues of the desk, in the order in which its first page has them."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -17,7 +17,6 @@ from kench.cabinet.reports.queue import FILED, MISSING
 from kench.pool.calendar import WorkingDays
 from kench.pool.orders.officer_roles import OfficerRole
 
-_YEAR = timedelta(days=366)
 QUEUES: tuple[Queue, ...] = (
     APPLICATIONS,
     CHANGES,
@@ -60,7 +59,5 @@ def read_queues(
         if roles & queue.roles:
             waiting = queue.count(db, today, soon)
             due = waiting.oldest_due
-            # What is overdue for longer is overdue all the same.
-            oldest = None if due is None else max(due, today - _YEAR)
-            left = None if oldest is None else calendar.working_days_between(today, oldest)
+            left = None if due is None else calendar.working_days_left(today, due)
             yield QueueLine(queue, waiting, left)

@@ -129,7 +129,7 @@ def ask_again(cabinet: CabinetHere, visit: VisitHere, login: Entered, number: Nu
 def days_left(cabinet: Cabinet, now_us: int, case: Case) -> int:
     """Working days until the deadline; below zero when it is missed."""
     calendar = calendar_of(cabinet, now_us)
-    return calendar.working_days_between(day_at(now_us), case.deadline.day)
+    return calendar.working_days_left(day_at(now_us), case.deadline.day)
 
 
 def _contact(db: sa.Connection, cabinet: Cabinet, case: Case, address: str) -> Contact | None:

@@ -226,7 +226,7 @@ def _case_page(  # noqa: PLR0913, PLR0917 - what the page shows
         decided = read_act(db, case.events[-1].act_id)
         decision = data_of(decided.content, Decision) if decided else None
     others = [one for one in cases_with_number(db, case.tax_number) if one.id != case.id]
-    left = calendar_of(cabinet, visit.now_us).working_days_between(
+    left = calendar_of(cabinet, visit.now_us).working_days_left(
         day_at(visit.now_us), case.deadline.day
     )
     return render(

@@ -302,9 +302,7 @@ def _list_page(
     calendar, today = calendar_of(cabinet, visit.now_us), day_at(visit.now_us)
     shown = lines[:SHOWN]
     left = {
-        one.id: calendar.working_days_between(today, one.deadline.day)
-        for one in shown
-        if one.is_open
+        one.id: calendar.working_days_left(today, one.deadline.day) for one in shown if one.is_open
     }
     return render(
         request, visit, "reports/desk_list.html", lines=shown, left=left,
@@ -333,7 +331,7 @@ def _report_page(  # noqa: PLR0913, PLR0917 - what the page shows
         form = filed.form
         parts = view.reading(form, filed.facts, filed.filing.contents, filed.filing.notes)
     calendar = calendar_of(cabinet, visit.now_us)
-    left = calendar.working_days_between(day_at(visit.now_us), report.deadline.day)
+    left = calendar.working_days_left(day_at(visit.now_us), report.deadline.day)
     return render(
         request, visit, "reports/desk_report.html", status=status, report=report, form=form,
         title=form.title.said(visit.language.value), shown=parts, filed=filed, history=history,

@@ -96,7 +96,7 @@ def show_inspections(
     return render(
         request, visit, "inspections/desk.html", waiting=waiting, ended=ended,
         risks=[one for one in risks.value()[:SHOWN] if one.score], factors=FACTORS,
-        left={one.id: calendar.working_days_between(today, one.due) for one in waiting},
+        left={one.id: calendar.working_days_left(today, one.due) for one in waiting},
         planned={one.participant_id for one in waiting}, near=NEAR_DAYS, results=RESULTS,
         working_days=WORKING_DAYS,
     )  # fmt: skip
@@ -240,7 +240,7 @@ def _page(  # noqa: PLR0913, PLR0917 - what the page shows
     status: int = 200,
 ) -> Response:
     facts = Facts(**found.facts)
-    left = calendar_of(cabinet, visit.now_us).working_days_between(day_at(visit.now_us), found.due)
+    left = calendar_of(cabinet, visit.now_us).working_days_left(day_at(visit.now_us), found.due)
     return render(
         request, visit, "inspections/one.html", status=status, found=found, facts=facts,
         points=points_of(facts), factors=FACTORS, outcome=outcome_of(db, found), draft=draft,

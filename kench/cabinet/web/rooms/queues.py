@@ -102,9 +102,9 @@ def _page(  # noqa: PLR0913, PLR0917 - what the page shows
     **values: Any,
 ) -> Response:
     calendar, today = calendar_of(cabinet, visit.now_us), day_at(visit.now_us)
-    left = {case.id: calendar.working_days_between(today, case.deadline.day) for case in cases}
+    left = {case.id: calendar.working_days_left(today, case.deadline.day) for case in cases}
     enter_left = {
-        case.id: calendar.working_days_between(today, case.enter_by.day)
+        case.id: calendar.working_days_left(today, case.enter_by.day)
         for case in notices
         if case.enter_by is not None
     }

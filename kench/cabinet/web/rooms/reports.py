@@ -220,9 +220,7 @@ def _left(cabinet: Cabinet, visit: Visit, lines: list[ReportLine]) -> dict[int, 
     """Working days that are left of each that waits for the participant."""
     calendar, today = calendar_of(cabinet, visit.now_us), day_at(visit.now_us)
     return {
-        one.id: calendar.working_days_between(today, one.deadline.day)
-        for one in lines
-        if one.is_open
+        one.id: calendar.working_days_left(today, one.deadline.day) for one in lines if one.is_open
     }
 
 
