@@ -19,6 +19,8 @@ from kench.pool.signature.trust import digest_of
 DRAFTS_MAX = 50
 """Drafts that are not put aside."""
 VERSIONS_MAX = 200
+MEANWHILE = N_("%(person)s has changed this draft meanwhile: keep yours in its place, or open it "
+               "again.")  # fmt: skip
 _LOCK = 0x6F726472
 """Key of the advisory lock under which drafts are written ("ordr")."""
 
@@ -42,17 +44,27 @@ class Draft(NamedTuple):
         return read_document(self.content)
 
 
+class Changing(NamedTuple):
+    """Which draft is to be changed, and the version that whoever changes it has seen."""
+
+    draft: int
+    version: int
+
+
 def save_draft(
-    db: sa.Connection, document: Document, person_id: int, now_us: int, draft: int | None = None
+    db: sa.Connection, document: Document, person_id: int, now_us: int, of: Changing | None = None
 ) -> int:
     """Keep a new draft, or another version of one; return its number. Raises ActRefusedError."""
     db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-    if draft is None:
+    if of is None:
         if len(list_drafts(db)) >= DRAFTS_MAX:
             raise ActRefusedError(N_("There are too many drafts: put some aside first."))
         draft, version = (db.scalar(sa.select(sa.func.max(table.c.draft))) or 0) + 1, 1
     else:
-        version = _open(db, draft).version + 1
+        newest = _open(db, of.draft)
+        if newest.version != of.version:
+            raise ActRefusedError(MEANWHILE, person=newest.person)
+        draft, version = of.draft, of.version + 1
     _add(db, draft, version, document, person_id, now_us, dropped=False)
     return draft
 

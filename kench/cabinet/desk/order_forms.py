@@ -20,6 +20,8 @@ from kench.pool.orders.rules import HEIGHT_BOUND, Section
 SPARE_ROWS = 3
 """Empty rows below those of a list."""
 ROWS_MAX = 100
+"""Of a list; a longer one is written as JSON."""
+TOO_LONG = N_("This list is too long for the form: write the document itself")
 NUMBER_WRONG = N_("A number with %(digits)s decimals at most")
 MOMENT_WRONG = N_("Say day and time of Bishkek from when it is in force")
 _DECIMAL = re.compile(r"([0-9]{1,15})(?:[.,]([0-9]{1,8}))?")
@@ -119,17 +121,16 @@ def content_of(
 
 
 def rows_of(typed: Mapping[str, str], section: Section) -> range:
-    """Numbers of the rows that the form shows of a list: those that are filled, and some more."""
-    first = ROWS[section][0].key
-    filled = sum(1 for row in range(ROWS_MAX) if typed.get(f"{section}-{row}-{first}"))
-    return range(min(filled + SPARE_ROWS, ROWS_MAX))
+    """Numbers of the rows that the form shows of a list: up to the last filled one, and some."""
+    filled = [row for row in range(ROWS_MAX) if _is_told(typed, section, row)]
+    return range(min(max(filled, default=-1) + 1 + SPARE_ROWS, ROWS_MAX))
 
 
 def form_names() -> Iterable[str]:
     """Every name that the form may have."""
     yield from ("title", "issued", "height", "moment", "reward-method", "reward-window_ppm")
     for section in Section:
-        yield f"has_{section}"
+        yield from (f"has_{section}", f"long_{section}")
     for section, fields in FIELDS.items():
         yield from (f"{section}-{field.key}" for field in fields)
     for section, fields in ROWS.items():
@@ -161,8 +162,10 @@ def _show(typed: Typed, section: Section, rule: Any) -> None:
         typed["reward-window_ppm"] = _shown(rule["window_ppm"], 6) if "window_ppm" in rule else ""
     for field in FIELDS.get(section, ()):
         typed[f"{section}-{field.key}"] = _shown(rule[field.key], field.digits)
-    if section in ROWS:
-        for row, entry in enumerate(rule[:ROWS_MAX]):
+    if section in ROWS and len(rule) > ROWS_MAX:
+        typed[f"long_{section}"] = "1"
+    elif section in ROWS:
+        for row, entry in enumerate(rule):
             for field in ROWS[section]:
                 typed[f"{section}-{row}-{field.key}"] = _shown(entry[field.key], field.digits)
 
@@ -186,17 +189,19 @@ def _read(typed: Mapping[str, str], section: Section, gaps: list[Gap]) -> Any:
             field.key: _value(typed, f"{section}-{field.key}", field, gaps)
             for field in FIELDS[section]
         }
-    entries = []
-    for row in range(ROWS_MAX):
-        prefix = f"{section}-{row}-"
-        # A row of which nothing is typed is none; the choice of a day alone says nothing.
-        told = [typed.get(prefix + one.key) for one in ROWS[section] if one.key != "working"]
-        if any(told):
-            entries.append(
-                {field.key: _value(typed, prefix + field.key, field, gaps)
-                 for field in ROWS[section]}
-            )  # fmt: skip
-    return entries
+    if typed.get(f"long_{section}"):
+        gaps.append(Gap("json", TOO_LONG))
+    return [
+        {field.key: _value(typed, f"{section}-{row}-{field.key}", field, gaps)
+         for field in ROWS[section]}
+        for row in range(ROWS_MAX) if _is_told(typed, section, row)
+    ]  # fmt: skip
+
+
+def _is_told(typed: Mapping[str, str], section: Section, row: int) -> bool:
+    """Whether anything of a row is typed; the choice of a day alone says nothing."""
+    names = (f"{section}-{row}-{one.key}" for one in ROWS[section] if one.key != "working")
+    return any(typed.get(name) for name in names)
 
 
 def _value(typed: Mapping[str, str], name: str, field: Field, gaps: list[Gap]) -> Any:

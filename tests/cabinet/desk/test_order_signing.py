@@ -8,7 +8,13 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from kench.cabinet.desk.countersigning import PairKind, waiting_pairs
-from kench.cabinet.desk.order_drafts import drop_draft, is_newest, list_drafts, save_draft
+from kench.cabinet.desk.order_drafts import (
+    Changing,
+    drop_draft,
+    is_newest,
+    list_drafts,
+    save_draft,
+)
 from kench.cabinet.desk.order_signing import subject_of, take_order
 from kench.cabinet.login.persons import know_person
 from kench.cabinet.registration.refusals import ActRefusedError
@@ -34,9 +40,9 @@ def order(number: int = 1, *, days: int = 5, **rules: Any) -> Document:
     return document(number, rules or DEMO_RULES, height=TIP + 50, moment_us=NOW_US + days * DAY_US)
 
 
-def drafted(db: sa.Connection, one: Document, draft: int | None = None) -> int:
+def drafted(db: sa.Connection, one: Document, of: Changing | None = None) -> int:
     person = know_person(db, FINANCE, "Асан Усенов", NOW_US)
-    return save_draft(db, one, person.id, NOW_US, draft)
+    return save_draft(db, one, person.id, NOW_US, of)
 
 
 def act_of(db: sa.Connection, one: Document, pin: str, after_s: int = 0) -> SignedAct:
@@ -86,7 +92,7 @@ def test_a_draft_that_changed_or_was_put_aside_is_not_signed_as_it_was(cabinet: 
     with cabinet.begin() as db:
         number = drafted(db, one)
         act = act_of(db, one, FINANCE)
-        assert drafted(db, other, number) == number
+        assert drafted(db, other, Changing(number, 1)) == number
         assert is_newest(db, other.content)
         with pytest.raises(ActRefusedError, match="changed or put aside"), db.begin_nested():
             take_order(db, act, tip_height=TIP, verifier=VERIFIER)
@@ -94,7 +100,18 @@ def test_a_draft_that_changed_or_was_put_aside_is_not_signed_as_it_was(cabinet: 
         assert "put aside" in refused(db, other, HEAD, 1)
         assert not list_drafts(db)
         with pytest.raises(ActRefusedError, match="no such draft"):
-            drafted(db, one, number)
+            drafted(db, one, Changing(number, 3))
+
+
+def test_of_two_who_change_a_draft_at_once_the_second_is_told(cabinet: sa.Engine) -> None:
+    one, other = order(), order(fee={"pool_ppm": 1})
+    with cabinet.begin() as db:
+        number = drafted(db, one)
+        drafted(db, other, Changing(number, 1))
+        with pytest.raises(ActRefusedError, match="meanwhile"):
+            drafted(db, one, Changing(number, 1))
+        assert is_newest(db, other.content)
+        assert drafted(db, one, Changing(number, 2)) == number
 
 
 def test_of_two_proposals_under_one_number_the_newer_alone_is_signed(cabinet: sa.Engine) -> None:

@@ -10,7 +10,15 @@ from starlette.responses import Response
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.desk import order_lists
 from kench.cabinet.desk.chain import newest_known_height
-from kench.cabinet.desk.order_drafts import Draft, drop_draft, list_drafts, read_draft, save_draft
+from kench.cabinet.desk.order_drafts import (
+    VERSIONS_MAX,
+    Changing,
+    Draft,
+    drop_draft,
+    list_drafts,
+    read_draft,
+    save_draft,
+)
 from kench.cabinet.desk.order_forms import (
     FIELDS,
     ROWS,
@@ -25,12 +33,14 @@ from kench.cabinet.desk.order_words import METHODS, SECTIONS, changes_of, lines_
 from kench.cabinet.desk.simulation.findings import DAYS
 from kench.cabinet.desk.simulation.telling import Simulation
 from kench.cabinet.login.logins import Login
+from kench.cabinet.registration.fields import integer_of
 from kench.cabinet.registration.gaps import Gap
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.signing.content import SigningContentError, check_document
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.asking import ask_for_document
 from kench.cabinet.web.desk_tabs import DESK_TABS
+from kench.cabinet.web.downloads import file_response
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.making import Turn
 from kench.cabinet.web.pages import go, render
@@ -219,7 +229,7 @@ def get_order(cabinet: CabinetHere, _officer: Officer, number: Number) -> Respon
         entry = order_lists.read_entry(db, number)
     if entry is None:
         raise HTTPException(404)
-    return _file(bytes(entry.content), f"order-{number}.json", "application/json")
+    return file_response(bytes(entry.content), f"order-{number}.json", "application/json")
 
 
 @room.get("/desk/orders/{number}/documents/{document}")
@@ -233,7 +243,7 @@ def get_signature(
     if document > len(signed):
         raise HTTPException(404)
     name = f"order-{number}.json.{document}.p7s"
-    return _file(signed[document - 1].signature, name, "application/pkcs7-signature")
+    return file_response(signed[document - 1].signature, name, "application/pkcs7-signature")
 
 
 @room.post("/desk/orders/{number}/sign")
@@ -318,12 +328,12 @@ def _save(  # noqa: PLR0913, PLR0917 - who, where, what
     typed = read_typed(lambda name: text_of(form, name))
     typed_json = text_of(form, "json") if text_of(form, "do") == "json" else ""
     made = _document(cabinet, typed, typed_json)
+    seen = integer_of(text_of(form, "version"), 1, VERSIONS_MAX) or 0
+    of = Changing(draft.draft, seen) if draft else None
     if isinstance(made, Document):
         try:
             with cabinet.engine.begin() as db:
-                number = save_draft(
-                    db, made, officer.person.id, visit.now_us, draft.draft if draft else None
-                )
+                number = save_draft(db, made, officer.person.id, visit.now_us, of)
         except ActRefusedError as error:
             gaps = [Gap("title", error.said(visit.words.gettext).replace("%", "%%"))]
             return _form(request, cabinet, visit, typed, draft, gaps, typed_json)
@@ -378,10 +388,3 @@ def _form(  # noqa: PLR0913, PLR0917 - what the page shows
 
 def _lines(visit: Visit) -> Any:
     return lambda rule: lines_of(rule, visit.formats, visit.words.gettext)
-
-
-def _file(content: bytes, name: str, kind: str) -> Response:
-    return Response(
-        content, media_type=kind,
-        headers={"Content-Disposition": f'attachment; filename="{name}"'},
-    )  # fmt: skip

@@ -49,6 +49,7 @@ def form_of(client: Client, path: str) -> dict[str, str]:
     page = client.get(path).text
     fields = dict(re.findall(r'<input type="(?:text|date|datetime-local)" id="[^"]*" '
                              r'name="([^"]+)" value="([^"]*)"', page))  # fmt: skip
+    fields |= dict(re.findall(r'<input type="hidden" name="(version)" value="([^"]*)"', page))
     fields |= dict(re.findall(r'<input type="checkbox" name="([^"]+)" value="(1)" checked', page))
     for name, options in re.findall(r'<select id="[^"]*" name="([^"]+)">(.*?)</select>', page):
         chosen = re.search(r'value="([^"]*)" selected', options)
@@ -106,6 +107,11 @@ def test_two_officers_draft_and_sign_two_orders(
     assert changed.status_code == 405
     stale = shown_digest(page)
     assert head.post_form(f"{path}/edit", **fields, do="form").status_code == 303
+    # Who had the form open before is told, and keeps what was typed.
+    again = finance.post_form(f"{path}/edit", **fields | {"title": "Otherwise"}, do="form")
+    assert again.status_code == 422
+    assert "has changed this draft meanwhile" in again.text
+    assert 'value="Otherwise"' in again.text
     answer = head.post_form(f"{path}/sign", sha256=stale)
     assert answer.headers["location"].endswith("?said=draft_changed")
     signed_at(head, path, HEAD)
