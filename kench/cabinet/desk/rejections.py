@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from kench.cabinet.desk.queue import Queue, Waiting
 from kench.cabinet.words.catalogues import N_
@@ -64,16 +65,16 @@ def note_rejection(
     waits = sa.select(_receipts.c.doc_ref).join_from(
         _queue, _receipts, _queue.c.receipt_id == _receipts.c.id
     )
-    # Its own row is locked: of two officers at once, the second finds it gone.
     found = db.scalar(waits.where(_queue.c.receipt_id == number))
     if found is None:
         return None
-    db.execute(
-        sa.insert(_notes).values(
-            receipt_id=number, note=note, person_id=person_id, at=moment_of(now_us)
-        )
+    # Of two officers at once the second waits here, and finds the note of the first.
+    kept = db.execute(
+        insert(_notes)
+        .values(receipt_id=number, note=note, person_id=person_id, at=moment_of(now_us))
+        .on_conflict_do_nothing()
     )
-    return str(found)
+    return str(found) if kept.rowcount else None
 
 
 def _rejections(number: sa.ColumnClause[int]) -> sa.Select[Any]:

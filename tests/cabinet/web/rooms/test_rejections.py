@@ -64,6 +64,10 @@ def test_what_was_done_is_said_once_and_kept(
 ) -> None:
     officer = client_in(cabinet, OFFICER_PIN)
     assert officer.post_form(f"{PAGE}/1", note=" ").status_code == 422
+    wordy = officer.post_form(f"{PAGE}/2", note="so long " * 126)
+    assert wordy.status_code == 422
+    assert "1000 characters at most" in wordy.text
+    assert wordy.text.count("so long " * 100) == 1
     done = officer.post_form(f"{PAGE}/1", note="The tax number was corrected.")
     assert done.headers["location"].endswith("said=rejection_noted")
     again = officer.post_form(f"{PAGE}/1", note="Otherwise.")
