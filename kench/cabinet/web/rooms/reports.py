@@ -20,7 +20,7 @@ from kench.cabinet.reports.drafts import (
     save_report_draft,
 )
 from kench.cabinet.reports.filing import Filing, filing_body
-from kench.cabinet.reports.form_store import StoredForm
+from kench.cabinet.reports.form_store import StoredForm, form_of
 from kench.cabinet.reports.papers import PAPER_REFUSALS, PaperRefusal, check_papers, paper_of
 from kench.cabinet.reports.reminding import NEAR_WORKING_DAYS
 from kench.cabinet.reports.store import (
@@ -75,10 +75,8 @@ def show_reports(
     """List them: what is due and until when, what was filed."""
     with cabinet.reading.connect() as db:
         lines = reports_of(db, acts.participant_id, before=before, at_most=SHOWN + 1)
-        titles = {
-            (one.kind, one.form_version): forms_of_report(db, one)[0].form.title
-            for one in lines[:SHOWN]
-        }
+        named = {(one.kind, one.form_version) for one in lines[:SHOWN]}
+        titles = {key: form_of(db, *key).form.title for key in named}
     return render_room(
         request, visit, acts, "reports/list.html", lines=lines[:SHOWN],
         titles={key: title.said(visit.language.value) for key, title in titles.items()},
