@@ -1,6 +1,7 @@
 """The Electronic Register at the desk: search, an entry with its history, signed extracts."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -162,7 +163,7 @@ def extract_response(request: Request, visit: Visit, signed: Signed, form: str) 
     values = {
         "lang": language.value, "signed": signed, "extract": signed.extract,
         "states": PARTICIPANT_STATES, "kinds": APPLICANT_KINDS, "holdings": HOLDINGS,
-        "total": total_of(signed.extract.entry.equipment),
+        "total": total_of(signed.extract.entry.equipment), "at": datetime.fromisoformat,
         "title": TITLES[Purpose.EXTRACT][language.value], "system": SYSTEM[language.value],
     }  # fmt: skip
     html = page_text(request, language, "registry/extract.html", values)
