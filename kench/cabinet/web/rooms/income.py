@@ -1,5 +1,9 @@
 """Income at the desk: periods, what they hold, closing and opening them, single records."""
 
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
 from typing import IO, Annotated
 
 import sqlalchemy as sa
@@ -18,6 +22,7 @@ from kench.cabinet.income.signing import (
     waiting_acts,
 )
 from kench.cabinet.login.logins import Login
+from kench.cabinet.registration.fields import integer_of
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.asking import ask_signature
@@ -28,7 +33,7 @@ from kench.cabinet.web.making import Turn
 from kench.cabinet.web.pages import go, render
 from kench.cabinet.web.said import SAID, Said
 from kench.cabinet.web.tabs import Tab
-from kench.cabinet.web.visit import CabinetHere, Officer, VisitHere, acting
+from kench.cabinet.web.visit import CabinetHere, Officer, Visit, VisitHere, acting
 from kench.cabinet.words.catalogues import N_
 from kench.payouts.income.archive import How, export_zip
 from kench.payouts.income.correct import correct, correction_of, history_of
@@ -47,6 +52,7 @@ from kench.payouts.income.reconcile import Gap, compare
 from kench.payouts.statements.statement import StatementError
 from kench.pool.calendar import day_at
 from kench.pool.moments import moment_of
+from kench.pool.orders.document import NUMBER_MAX as ORDER_MAX
 from kench.pool.orders.officer_roles import OfficerRole
 from kench.pool.register import ID_MAX
 
@@ -82,7 +88,6 @@ SAID["income_refused"] = Said(
     N_("That is not possible now: the period is not over, differs from the books, or is closed."),
     good=False,
 )
-SAID.update({f"order_{one}": Said(why, good=False) for one, why in ORDERS.items()})
 DESK_TABS.append(Tab("income", N_("Income")))
 Period = Annotated[str, Path(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$")]
 DocRef = Annotated[str, Path(pattern=r"^KG-[0-9-]{1,70}$")]
@@ -117,17 +122,7 @@ def show_period(  # noqa: PLR0913, PLR0917 - who, where, how far
 ) -> Response:
     """Show what a period holds, how it compares with the books, and what may be done."""
     with cabinet.engine.begin() as db:
-        state = period_state(db, period)
-        inline = check or state.summary.records <= INLINE_RECORDS
-        found = compare(db, period, visit.now_us, with_contents=False) if inline else None
-        receipts = receipts_of_period(db, period, RECEIPTS_SHOWN)
-        waiting = waiting_acts(db, period, state.version + 1)
-    return render(
-        request, visit, "income/period.html", period=state, states=STATES, sums=SUMS,
-        sources=SOURCES, gaps=GAPS, found=found, differences_shown=DIFFERENCES_SHOWN,
-        receipts=receipts, waiting=waiting, reason_max=REASON_MAX, person_id=officer.person.id,
-        is_over=period < f"{day_at(visit.now_us):%Y-%m}",
-    )  # fmt: skip
+        return _period_page(request, visit, db, officer, period, check=check)
 
 
 @room.post("/desk/income/{period}/close")
@@ -142,19 +137,27 @@ def close(cabinet: CabinetHere, visit: VisitHere, officer: Finance, period: Peri
 
 
 @room.post("/desk/income/{period}/reopen")
-def reopen(
-    cabinet: CabinetHere, visit: VisitHere, officer: Finance, period: Period, form: Posted
+def reopen(  # noqa: PLR0913, PLR0917 - who, where, what
+    request: Request,
+    cabinet: CabinetHere,
+    visit: VisitHere,
+    officer: Finance,
+    period: Period,
+    form: Posted,
 ) -> Response:
     """Ask the officer for the signature of a reopening, by an order."""
-    number, reason = text_of(form, "order"), text_of(form, "reason")
-    order = int(number) if number.isascii() and number.isdigit() and len(number) < 8 else 0
+    typed = {name: text_of(form, name) for name in ("order", "reason")}
+    order = integer_of(typed["order"], 1, ORDER_MAX) or 0
     with cabinet.engine.begin() as db:
         try:
-            act = reopening_of(db, period, order, " ".join(reason.split()), visit.now_us)
-        except OrderNotInForceError as error:
-            return go(f"/desk/income/{period}", f"order_{error.standing}")
-        except IncomeError:
-            return go(f"/desk/income/{period}", "income_refused")
+            act = reopening_of(
+                db, period, order, " ".join(typed["reason"].split()), visit.now_us
+            )  # fmt: skip
+        except IncomeError as error:
+            why = SAID["income_refused"].text
+            if isinstance(error, OrderNotInForceError):
+                why = ORDERS[error.standing]
+            return _period_page(request, visit, db, officer, period, typed=typed, refused=why)
         return _ask(cabinet, visit, officer, db, act, Purpose.REOPENING)
 
 
@@ -236,7 +239,7 @@ def show_record(
     return render(
         request, visit, "income/record.html", document=document, record=document.record,
         history=history, new=new, is_last=is_last, closed=closed, receipts=receipts, sums=SUMS,
-        types=TYPES,
+        types=TYPES, at=datetime.fromisoformat, decimal=Decimal,
     )  # fmt: skip
 
 
@@ -251,6 +254,32 @@ def correct_record(
     except IncomeError:
         return go(f"/desk/income/records/{doc_ref}", "record_right")
     return go(f"/desk/income/records/{new.doc_ref}", "record_corrected")
+
+
+def _period_page(  # noqa: PLR0913 - what the page shows
+    request: Request,
+    visit: Visit,
+    db: sa.Connection,
+    officer: Login,
+    period: str,
+    *,
+    check: bool = False,
+    typed: Mapping[str, str] = MappingProxyType({}),
+    refused: str = "",
+) -> Response:
+    """A period; with what was typed to open it again, and why that is refused."""
+    state = period_state(db, period)
+    inline = check or state.summary.records <= INLINE_RECORDS
+    return render(
+        request, visit, "income/period.html", status=422 if refused else 200, period=state,
+        states=STATES, sums=SUMS, sources=SOURCES, gaps=GAPS,
+        found=compare(db, period, visit.now_us, with_contents=False) if inline else None,
+        differences_shown=DIFFERENCES_SHOWN,
+        receipts=receipts_of_period(db, period, RECEIPTS_SHOWN),
+        waiting=waiting_acts(db, period, state.version + 1), reason_max=REASON_MAX,
+        person_id=officer.person.id, is_over=period < f"{day_at(visit.now_us):%Y-%m}",
+        typed=typed, refused=refused,
+    )  # fmt: skip
 
 
 def _ask(  # noqa: PLR0913, PLR0917 - who, where, what

@@ -121,12 +121,13 @@ def test_a_closed_month_is_opened_by_an_order_corrected_and_closed_again(
     refused = finance.post_form(f"{record}/correct").headers["location"]
     assert refused.endswith("said=record_right")
     for order, reason, why in (
-        ("99", "x", "order_unknown"), ("x", "y", "order_unknown"), ("2", "x", "order_later"),
-        ("3", "x", "order_later"), ("1", " ", "income_refused"),
+        ("99", "x", "no order of that"), ("x", "y", "no order of that"), ("2", "x", "effect later"),
+        ("3", "x", "effect later"), ("1", " ", "That is not possible now"),
     ):  # fmt: skip
-        said = finance.post_form(f"{PAGE}/reopen", order=order, reason=reason).headers["location"]
-        assert said.endswith(f"said={why}"), order
-    assert "That order takes effect later" in finance.get(f"{PAGE}?said=order_later").text
+        answer = finance.post_form(f"{PAGE}/reopen", order=order, reason=reason)
+        assert (answer.status_code, why in answer.text) == (422, True), order
+        assert f'required value="{order}"' in answer.text
+        assert f"required>{reason.strip()}</textarea>" in answer.text
     fields = {"order": "1", "reason": "Another name"}
     assert signed_at(head, f"{PAGE}/reopen", HEAD, **fields).endswith("said=period_signed")
     assert signed_at(finance, f"{PAGE}/reopen", FINANCE, **fields).endswith("said=period_done")
