@@ -13,6 +13,13 @@ from kench.backup.standby.comparing import Beyond, as_json, compare
 from kench.backup.standby.founding import followed_address, found
 from kench.backup.standby.hearing import streamed
 from kench.backup.standby.lending import lend, reached, ready_replica_role
+from kench.backup.standby.lost_blocks import (
+    HEIGHTS_BACK,
+    chain_of,
+    find_lost,
+    newest_job_height,
+    write_lost,
+)
 from kench.backup.standby.promoting import Promoted, promote
 from kench.backup.standby.receiving import Receiver
 from kench.backup.standby.told import read_told
@@ -22,6 +29,8 @@ from kench.pool.moments import moment_text
 from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.postgres_cluster import Cluster
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+from kench.pool.rpc import Node
+from kench.pool.running import node_urls_of
 from kench.pool.settings import Settings
 from kench.pool.shipping.generation import read_generation
 from kench.pool.shipping.leading import FOLLOWING, tls_of
@@ -36,6 +45,7 @@ STEPS = {
     "serve": "take journals and follow the database, until it leads",
     "status": "print what is here, as JSON",
     "promote": "lead from now on; the old main machine is shut out",
+    "blocks": "list found blocks on the chain that no journal here knows; --write keeps them",
     "compare": "list what only the folder OTHER has: shares, found blocks",
 }
 
@@ -69,6 +79,15 @@ def main() -> int:
         help="promote: the main machine was heard a moment ago, and nobody reaches it any more",
     )
     parser.add_argument("--json", action="store_true", help="compare: print one JSON object")
+    parser.add_argument(
+        "--write", action="store_true", help="blocks: append the shares that found them"
+    )
+    parser.add_argument(
+        "--from-height",
+        type=int,
+        metavar="N",
+        help=f"blocks: from where (default: {HEIGHTS_BACK} before the newest job here)",
+    )
     given = parser.parse_intermixed_args()
     if given.main_is_off and given.step != "promote":
         parser.error("--main-is-off belongs to promote")
@@ -87,11 +106,38 @@ def main() -> int:
         _serve(settings, SystemClock())
     elif given.step == "status":
         print(json.dumps(_status(settings.data_dir, SystemClock())))
+    elif given.step == "blocks":
+        return _blocks(settings, given.from_height, SystemClock(), write=given.write)
     elif given.step == "compare":
         return _compare(settings.data_dir, given.other, as_object=given.json)
     else:
         _tell(settings, promote(settings, SystemClock(), main_is_off=given.main_is_off))
     return 0
+
+
+def _blocks(settings: Settings, low: int | None, clock: Clock, *, write: bool) -> int:
+    """List what blocks of ours no journal here knows; 1 where any stays so."""
+    data = settings.data_dir
+    if write and (data / FOLLOWING).exists():
+        raise RestoreError(f"{data} follows a main machine, whose journal it is: promote it first")
+    height, block_at = chain_of([Node(url) for url in node_urls_of(settings)])
+    newest = newest_job_height(data)
+    if low is None:
+        low = max(1, (newest or height) - HEIGHTS_BACK)
+    left = 0
+    for lost in find_lost(data, range(low, height + 1), block_at, settings.coinbase_tag.encode()):
+        kept = "in no journal here"
+        if lost.record is None:
+            kept += ", and it cannot be made anew: `kench standby compare` with the old machine"
+            left += 1
+        elif write:
+            kept = f"share {write_lost(lost, data, clock)} of journal {lost.instance} now"
+        else:
+            kept += ": --write, with no front running"
+            left += 1
+        print(f"block {lost.height} {lost.hash}: {lost.words}; {kept}")
+    print(f"kench standby: blocks {low} to {height} looked at, {left} of ours left out")
+    return int(left > 0)
 
 
 def _compare(data: Path, other: Path, *, as_object: bool) -> int:
@@ -241,7 +287,8 @@ def _tell(settings: Settings, promoted: Promoted) -> None:
     )  # fmt: skip
     print(
         f"kench standby: {settings.data_dir} leads as generation {promoted.generation} after "
-        f"{promoted.took_s:.2f} s; {settled}, {lost} known to be lost"
+        f"{promoted.took_s:.2f} s; {settled}, {lost} known to be lost\n"
+        "before miners come: `kench standby blocks --write` finds blocks of the last moment"
     )
 
 
