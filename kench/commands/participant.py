@@ -211,7 +211,8 @@ def _number(given: str) -> int:
 def change_state(connection: sa.Connection, action: str, given: str) -> str:
     """Suspend, resume or remove the participant `given`; return what to say.
 
-    Raises ParticipantError where the register has no such participant, or it was removed before.
+    Raises ParticipantError where the register has no such participant, or it was removed before,
+    or officers have decided that it does not mine.
     """
     step = STEPS[action]
     match step.change(connection, _number(given)):
@@ -223,6 +224,11 @@ def change_state(connection: sa.Connection, action: str, given: str) -> str:
             raise ParticipantError(
                 f"participant {given} was removed, which is final: enter a new one with "
                 "`kench participant add NAME`"
+            )
+        case Change.BARRED:
+            raise ParticipantError(
+                f"the authorised body suspended participant {given}: an officer ends that by a "
+                f"signed decision, at /desk/participants/{given}/suspension"
             )
         case Change.UNKNOWN:
             raise ParticipantError(

@@ -43,6 +43,10 @@ workers = sa.Table(
 )
 
 
+_open_suspensions = sa.table("open_suspensions", sa.column("participant_id"), sa.column("in_force"))
+"""What officers of the authorised body decided; a trigger of PostgreSQL holds it too."""
+
+
 class ParticipantNameError(KenchError):
     """A name that the register does not take."""
 
@@ -61,6 +65,7 @@ class Change(StrEnum):
     DONE = "done"
     ALREADY = "already so"
     FINAL = "removed before, which is final"
+    BARRED = "suspended by a signed decision of the authorised body"
     UNKNOWN = "not in the register"
 
 
@@ -214,8 +219,17 @@ def _change(connection: sa.Connection, participant_id: int, wanted: State) -> Ch
         return Change.ALREADY
     if state == State.REMOVED:
         return Change.FINAL
+    if wanted is State.ACTIVE and _is_barred(connection, participant_id):
+        return Change.BARRED
     connection.execute(sa.update(participants).where(chosen).values(state=wanted.value))
     return Change.DONE
+
+
+def _is_barred(connection: sa.Connection, participant_id: int) -> bool:
+    barred = sa.select(_open_suspensions.c.in_force).where(
+        _open_suspensions.c.participant_id == participant_id
+    )
+    return bool(connection.scalar(barred))
 
 
 def _worker_id(connection: sa.Connection, participant_id: int, name: str) -> int | None:

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -15,6 +16,14 @@ from kench.cabinet.inspections.outcome import (
 )
 from kench.cabinet.inspections.reading import read_risks
 from kench.cabinet.inspections.store import keep_outcome, plan
+from kench.cabinet.measures.store import keep_suspension, lift_suspension
+from kench.cabinet.measures.suspension import (
+    Lifting,
+    Suspension,
+    SuspensionGround,
+    lifting_body,
+    suspension_body,
+)
 from kench.cabinet.messages.circulars import Circular, circular_body, keep_circular
 from kench.cabinet.messages.letter import Message, message_body
 from kench.cabinet.messages.store import keep_message
@@ -183,6 +192,28 @@ def circular_to(db: sa.Connection, circular: Circular) -> int:
     body = circular_body(circular, str)
     act = sign(db, Purpose.CIRCULAR, body, OFFICER_PIN, now_us=NOW_US + 3 * SECOND_US)
     return keep_circular(db, act).id
+
+
+def barred(
+    db: sa.Connection, participant_id: int, now_us: int = NOW_US + 30 * SECOND_US, **given: Any
+) -> int:
+    """An officer signs a suspension, for a danger unless another ground is given.
+
+    Returns the number of the decision.
+    """
+    given = {"ground": SuspensionGround.DANGER, "reason": "The transformer burns."} | given
+    body = suspension_body(Suspension(participant=participant_id, **given), "", str)
+    act = sign(db, Purpose.SUSPENSION, body, OFFICER_PIN, now_us=now_us)
+    return keep_suspension(db, act)[1]
+
+
+def lifted(
+    db: sa.Connection, participant_id: int, suspension: int, now_us: int = NOW_US + 40 * SECOND_US
+) -> int:
+    """An officer signs that a suspension ends; returns the number of the decision."""
+    lifting = Lifting(participant=participant_id, suspension=suspension, reason="It is mended.")
+    act = sign(db, Purpose.LIFTING, lifting_body(lifting, "", str), OFFICER_PIN, now_us=now_us)
+    return lift_suspension(db, act)[1]
 
 
 def inspected(db: sa.Connection, participant_id: int, *attached: Attachment) -> int:

@@ -11,6 +11,7 @@ from kench.cabinet.desk.queue import NEAR_DAYS, Queue, Waiting
 from kench.cabinet.desk.rejections import REJECTIONS
 from kench.cabinet.income.queue import PERIODS
 from kench.cabinet.inspections.queue import INSPECTIONS
+from kench.cabinet.measures.queue import SUSPENSIONS
 from kench.cabinet.registration.desk_queues import APPLICATIONS, CHANGES, DAYS_TO_COME
 from kench.cabinet.registry.queue import EXTRACTS
 from kench.cabinet.reports.queue import FILED, MISSING
@@ -21,6 +22,7 @@ QUEUES: tuple[Queue, ...] = (
     APPLICATIONS,
     CHANGES,
     DAYS_TO_COME,
+    SUSPENSIONS,
     EXTRACTS,
     PERIODS,
     REJECTIONS,

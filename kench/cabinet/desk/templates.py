@@ -46,6 +46,9 @@ class TemplateKind(StrEnum):
     REFUSAL = "refusal"
     EXCLUSION = "exclusion"
     MESSAGE = "message"
+    SUSPENSION = "suspension"
+    LIFTING = "lifting"
+    CIRCULAR = "circular"
 
 
 class TooManyTemplatesError(Exception):

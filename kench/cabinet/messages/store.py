@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from kench.cabinet.login.people import PeopleRole, acting_for
 from kench.cabinet.login.tables import persons
+from kench.cabinet.measures.tables import decision_reads, decisions
 from kench.cabinet.messages.letter import Answer, Message
 from kench.cabinet.messages.tables import (
     circular_reads,
@@ -102,7 +103,7 @@ def mark_read(db: sa.Connection, message_id: int, person_id: int, now_us: int) -
 
 
 def count_unread(db: sa.Connection, participant_id: int, person_id: int) -> int:
-    """How many messages and circulars a person who acts for the participant has not opened."""
+    """How many messages, circulars and decisions a person who acts for it has not opened."""
     unread = sa.select(sa.func.count()).where(
         messages.c.participant_id == participant_id, ~_opened(person_id).exists()
     )
@@ -115,8 +116,14 @@ def count_unread(db: sa.Connection, participant_id: int, person_id: int) -> int:
     circulars = sa.select(sa.func.count()).where(
         sent.participant_id == participant_id, ~read.exists()
     )
-    both = sa.select(unread.scalar_subquery() + circulars.scalar_subquery())
-    return db.scalar(both) or 0
+    decided = sa.select(decision_reads.c.decision_id).where(
+        decision_reads.c.decision_id == decisions.c.id, decision_reads.c.person_id == person_id
+    )
+    unseen = sa.select(sa.func.count()).where(
+        decisions.c.participant_id == participant_id, ~decided.exists()
+    )
+    all_of_it = unread.scalar_subquery() + circulars.scalar_subquery() + unseen.scalar_subquery()
+    return db.scalar(sa.select(all_of_it)) or 0
 
 
 def messages_of(

@@ -83,11 +83,14 @@ _SALES = sa.text("""
 """)
 MEMBERS = sa.text("""
     SELECT region, CASE participants.state WHEN 'active' THEN 'registered'
-            WHEN 'suspended' THEN 'suspended' ELSE coalesce(ended.state, 'excluded')
+            WHEN 'suspended' THEN CASE WHEN open_suspensions.in_force THEN 'barred'
+                ELSE 'suspended' END
+            ELSE coalesce(ended.state, 'excluded')
         END AS state, count(*) AS participants
     FROM participants
     LEFT JOIN membership_events AS ended
         ON ended.participant_id = participants.id AND ended.state IN ('left', 'excluded')
+    LEFT JOIN open_suspensions ON open_suspensions.participant_id = participants.id
     LEFT JOIN register_words ON register_words.participant_id = participants.id,
         unnest(array_append(coalesce(regions, ARRAY['']), :everywhere)) AS region
     GROUP BY 1, 2

@@ -10,6 +10,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge
 from sqlalchemy.exc import SQLAlchemyError
 
+from kench.cabinet.measures.store import move_suspensions
 from kench.cabinet.messages.circulars import tell_of_circulars
 from kench.cabinet.registration.notice_store import take_effect
 from kench.cabinet.registration.telling import tell_what_is_near
@@ -74,7 +75,8 @@ class DueWork(Looking):
         with self._engine.begin() as db:
             if not db.scalar(sa.select(sa.func.pg_try_advisory_xact_lock(DUE_LOCK))):
                 return 0
-            return take_effect(db, now_us)
+            # What a participant announced comes first: the authorised body's word is the last.
+            return take_effect(db, now_us) + move_suspensions(db, now_us)
 
     def _tell_circulars(self, now_us: int) -> int:
         """Write a bounded number of letters of circulars; 0 where none are left to write."""

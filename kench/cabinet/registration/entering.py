@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from kench.cabinet.alerts.letters import Letter
 from kench.cabinet.login.people import PeopleRole, add_person
+from kench.cabinet.measures.decisions import DecisionKind, keep_decision
 from kench.cabinet.registration.application import Way
 from kench.cabinet.registration.bodies import data_of
 from kench.cabinet.registration.cases import Case, add_event, application_of, case_to_move
@@ -80,8 +81,9 @@ def exclude(db: sa.Connection, act: SignedAct) -> int:
         raise ActRefusedError(N_("An exclusion says why."))
     move(db, exclusion.participant, Act.EXCLUDE, now_us=act.signed_us, act_id=act.id)
     lapse_waiting(db, exclusion.participant, act.signed_us)
+    number = keep_decision(db, exclusion.participant, DecisionKind.EXCLUSION, act)
     tell_participant(
-        db, exclusion.participant, Letter.EXCLUDED, "notices", act.signed_us,
+        db, exclusion.participant, Letter.DECISION, f"decisions/{number}", act.signed_us,
         number=exclusion.participant,
     )  # fmt: skip
     return exclusion.participant

@@ -67,9 +67,10 @@ def state_of(
         return None
     if found == State.ACTIVE:
         return ParticipantState.REGISTERED
-    if found == State.SUSPENDED:
-        return ParticipantState.SUSPENDED
     events = history_of(db, participant_id)
+    if found == State.SUSPENDED:
+        barred = bool(events) and events[-1].state == ParticipantState.BARRED
+        return ParticipantState.BARRED if barred else ParticipantState.SUSPENDED
     left = bool(events) and events[-1].state == ParticipantState.LEFT
     return ParticipantState.LEFT if left else ParticipantState.EXCLUDED
 
@@ -94,6 +95,7 @@ def move(  # noqa: PLR0913 - the facts of a step
     change = {
         ParticipantState.REGISTERED: register.resume_participant,
         ParticipantState.SUSPENDED: register.suspend_participant,
+        ParticipantState.BARRED: register.suspend_participant,
         ParticipantState.LEFT: register.remove_participant,
         ParticipantState.EXCLUDED: register.remove_participant,
     }[after]

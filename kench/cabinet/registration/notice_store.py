@@ -28,6 +28,7 @@ from kench.cabinet.registration.membership import (
 from kench.cabinet.registration.notices import Notice, first_day, timing_of
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.registration.states import (
+    OPEN_STATES,
     Act,
     Machine,
     NoticeKind,
@@ -35,7 +36,7 @@ from kench.cabinet.registration.states import (
     ParticipantState,
     transition,
 )
-from kench.cabinet.registration.tables import notice_events, notices
+from kench.cabinet.registration.tables import membership_events, notice_events, notices
 from kench.cabinet.registration.telling import tell_of_notice
 from kench.cabinet.registration.waiting import PAGE, due_notices, waiting_notices, waiting_of
 from kench.cabinet.signing.acts import SignedAct, read_act
@@ -90,7 +91,7 @@ class NoticeCase:
 def notify(db: sa.Connection, act: SignedAct, calendar: WorkingDays) -> int:
     """Take a signed notice; return its number. Raises ActRefusedError, BodyError."""
     notice = data_of(act.content, Notice)
-    _take_turns(db, notice.participant)
+    take_turns(db, notice.participant)
     _check_owner(db, act, notice.participant)
     today = day_at(act.signed_us)
     _check_moment(db, notice, today, calendar)
@@ -133,7 +134,7 @@ def withdraw_notice(db: sa.Connection, act: SignedAct, notice_id: int) -> int:
     case = read_notice_case(db, notice_id)
     if case is None:
         raise ActRefusedError(N_("There is no such notice."))
-    _take_turns(db, case.participant_id)
+    take_turns(db, case.participant_id)
     _check_owner(db, act, case.participant_id)
     case = read_notice_case(db, notice_id) or case
     _add_event(db, notice_id, case.state, Act.WITHDRAW, act.signed_us, act.person.id, act.id)
@@ -150,7 +151,7 @@ def enter_notice(db: sa.Connection, notice_id: int, officer_id: int, now_us: int
     case = read_notice_case(db, notice_id)
     if case is None or not case.kind.is_entered:
         raise ActRefusedError(N_("There is no such notice."))
-    _take_turns(db, case.participant_id)
+    take_turns(db, case.participant_id)
     case = read_notice_case(db, notice_id) or case
     if case.person_id == officer_id:
         raise ActRefusedError(N_("Nobody enters a notice of their own."))
@@ -196,13 +197,13 @@ def take_effect(db: sa.Connection, now_us: int) -> int:
     for number in due_notices(db, today):
         case = read_notice_case(db, number)
         if case is not None:
-            _take_turns(db, case.participant_id)
+            take_turns(db, case.participant_id)
             case = read_notice_case(db, number)
         if case is not None and case.is_waiting:
             _take_one(db, case, now_us)
             done += 1
     for participant_id, notice_id in _returns(db, today):
-        _take_turns(db, participant_id)
+        take_turns(db, participant_id)
         last = history_of(db, participant_id)[-1]
         if (last.act, last.notice_id) == (Act.SUSPEND, notice_id) and state_of(
             db, participant_id
@@ -210,6 +211,28 @@ def take_effect(db: sa.Connection, now_us: int) -> int:
             move(db, participant_id, Act.RETURN, now_us=now_us, notice_id=notice_id)
             done += 1
     return done
+
+
+def own_suspension(db: sa.Connection, participant_id: int, today: date) -> int | None:
+    """The notice by which a participant would be suspended now, had nobody else suspended it."""
+    done, events = notice_events.c, membership_events.c
+    ended = sa.select(events.id).where(
+        events.participant_id == participant_id,
+        events.act.in_([Act.RESUME.value, Act.RETURN.value]),
+        events.at >= done.at,
+    )
+    running = (
+        sa.select(notices.c.id)
+        .join_from(notices, notice_events, done.notice_id == notices.c.id)
+        .where(
+            notices.c.participant_id == participant_id,
+            notices.c.kind == NoticeKind.SUSPENSION.value,
+            sa.func.coalesce(notices.c.until, date.max) > today,
+            done.state == NoticeState.DONE.value,
+            ~ended.exists(),
+        )
+    )
+    return db.scalar(running.order_by(notices.c.id.desc()).limit(1))
 
 
 def lapse_waiting(db: sa.Connection, participant_id: int, now_us: int) -> None:
@@ -257,7 +280,9 @@ def _take_one(db: sa.Connection, case: NoticeCase, now_us: int) -> None:
         _add_event(db, case.id, case.state, Act.LAPSE, now_us)
         return
     _add_event(db, case.id, case.state, Act.TAKE_EFFECT, now_us)
-    if state is not already:
+    # Announced by itself while the authorised body suspends it: it runs beneath.
+    barred = state is ParticipantState.BARRED and act is Act.SUSPEND
+    if state is not already and not barred:
         move(db, case.participant_id, act, now_us=now_us, notice_id=case.id)
     if act is Act.LEAVE:
         lapse_waiting(db, case.participant_id, now_us)
@@ -288,15 +313,14 @@ def _check_owner(db: sa.Connection, act: SignedAct, participant_id: int) -> None
 
 def _check_moment(db: sa.Connection, notice: Notice, today: date, calendar: WorkingDays) -> None:
     state = state_of(db, notice.participant, for_update=True)
-    here = {ParticipantState.REGISTERED, ParticipantState.SUSPENDED}
-    if state not in here and (state is None or not notice.kind.outlasts_membership):
+    if state not in OPEN_STATES and (state is None or not notice.kind.outlasts_membership):
         raise ActRefusedError(N_("Who is no participant any more gives no notices."))
-    if notice.kind is NoticeKind.SUSPENSION and state is ParticipantState.SUSPENDED:
+    if notice.kind is NoticeKind.SUSPENSION and state is not ParticipantState.REGISTERED:
         raise ActRefusedError(N_("The participant is suspended already."))
     if notice.kind is NoticeKind.RESUMPTION:
         events = history_of(db, notice.participant)
         if state is not ParticipantState.SUSPENDED or not events or events[-1].act != Act.SUSPEND:
-            # One that the authorised body suspended does not end that by itself.
+            # What the authorised body or an operator suspended does not end by itself.
             raise ActRefusedError(N_("There is no suspension of your own to end."))
     if notice.kind.has_day and notice.day is not None:
         # Midnight may have come between the page and the signature.
@@ -309,7 +333,8 @@ def _check_moment(db: sa.Connection, notice: Notice, today: date, calendar: Work
         raise ActRefusedError(N_("A notice of this kind waits already: withdraw it first."))
 
 
-def _take_turns(db: sa.Connection, participant_id: int) -> None:
+def take_turns(db: sa.Connection, participant_id: int) -> None:
+    """Wait until nobody else moves this participant's notices or state; until the commit."""
     db.execute(sa.select(sa.func.pg_advisory_xact_lock(NOTICES_LOCK, participant_id)))
 
 

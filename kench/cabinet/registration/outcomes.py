@@ -15,6 +15,7 @@ from kench.cabinet.desk.lot_signing import take_resolution
 from kench.cabinet.desk.order_signing import take_order
 from kench.cabinet.income.signing import sign_period
 from kench.cabinet.inspections.store import keep_outcome
+from kench.cabinet.measures.store import keep_suspension, lift_suspension
 from kench.cabinet.messages.circulars import keep_circular
 from kench.cabinet.messages.store import keep_answer, keep_message
 from kench.cabinet.registration.application import Application
@@ -76,6 +77,16 @@ def _exclusion(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
     return f"/desk/participants/{exclude(db, act)}?said=decided"
 
 
+def _suspension(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    whose, _ = keep_suspension(db, act)
+    return f"/desk/participants/{whose}/suspension?said=decided"
+
+
+def _lifting(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    whose, _ = lift_suspension(db, act)
+    return f"/desk/participants/{whose}/suspension?said=decided"
+
+
 def _message(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
     line = keep_message(db, act)
     whose = line.participant_id
@@ -135,6 +146,8 @@ OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
         Purpose.WITHDRAWAL: _withdrawal,
         Purpose.DECISION: _decision,
         Purpose.EXCLUSION: _exclusion,
+        Purpose.SUSPENSION: _suspension,
+        Purpose.LIFTING: _lifting,
         Purpose.MESSAGE: _message,
         Purpose.ANSWER: _answer,
         Purpose.EXTRACT: _extract,

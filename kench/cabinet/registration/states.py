@@ -57,6 +57,9 @@ class ParticipantState(StrEnum):
 
     REGISTERED = "registered"
     SUSPENDED = "suspended"
+    """By its own notice."""
+    BARRED = "barred"
+    """By the authorised body: its own notice does not end it."""
     LEFT = "left"
     EXCLUDED = "excluded"
 
@@ -64,10 +67,15 @@ class ParticipantState(StrEnum):
 PARTICIPANT_STATES = {
     ParticipantState.REGISTERED: N_("registered"),
     ParticipantState.SUSPENDED: N_("suspended"),
+    ParticipantState.BARRED: N_("suspended by the authorised body"),
     ParticipantState.LEFT: N_("has left"),
     ParticipantState.EXCLUDED: N_("excluded"),
 }
 """What they are called."""
+OPEN_STATES = frozenset(
+    {ParticipantState.REGISTERED, ParticipantState.SUSPENDED, ParticipantState.BARRED}
+)
+"""Of who is a participant still."""
 
 
 class NoticeState(StrEnum):
@@ -145,6 +153,9 @@ class Act(StrEnum):
     RETURN = "return"
     LEAVE = "leave"
     EXCLUDE = "exclude"
+    BAR = "bar"
+    LIFT = "lift"
+    EXPIRE = "expire"
 
 
 class Transition(NamedTuple):
@@ -160,6 +171,8 @@ class Transition(NamedTuple):
     clause: str
 
 
+OWN_MEASURE = "own measure"
+"""In the place of a clause: the decree knows suspension on a participant's notice alone (35.3)."""
 A, P, N = ApplicationState, ParticipantState, NoticeState
 TRANSITIONS = tuple(
     Transition(Machine.APPLICATION, *line)
@@ -179,8 +192,15 @@ TRANSITIONS = tuple(
         (P.SUSPENDED, Act.RETURN, P.REGISTERED, Who.SYSTEM, None, "35.3"),
         (P.REGISTERED, Act.LEAVE, P.LEFT, Who.SYSTEM, EXIT, "35.4"),
         (P.SUSPENDED, Act.LEAVE, P.LEFT, Who.SYSTEM, EXIT, "35.4"),
+        (P.REGISTERED, Act.BAR, P.BARRED, Who.OFFICER, None, OWN_MEASURE),
+        (P.SUSPENDED, Act.BAR, P.BARRED, Who.OFFICER, None, OWN_MEASURE),
+        (P.BARRED, Act.BAR, P.BARRED, Who.OFFICER, None, OWN_MEASURE),
+        (P.BARRED, Act.LIFT, P.REGISTERED, Who.OFFICER, None, OWN_MEASURE),
+        (P.BARRED, Act.EXPIRE, P.REGISTERED, Who.SYSTEM, None, OWN_MEASURE),
+        (P.BARRED, Act.LEAVE, P.LEFT, Who.SYSTEM, EXIT, "35.4"),
         (P.REGISTERED, Act.EXCLUDE, P.EXCLUDED, Who.OFFICER, None, "40, 41"),
         (P.SUSPENDED, Act.EXCLUDE, P.EXCLUDED, Who.OFFICER, None, "40, 41"),
+        (P.BARRED, Act.EXCLUDE, P.EXCLUDED, Who.OFFICER, None, "40, 41"),
     )
 ) + tuple(
     Transition(Machine.NOTICE, *line)

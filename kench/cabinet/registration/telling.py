@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from kench.cabinet.alerts.addresses import Asked, ask_address
 from kench.cabinet.alerts.letters import Letter, write_to_applicant, write_to_participant
+from kench.cabinet.measures.tables import open_suspensions
 from kench.cabinet.registration.cases import Case, application_of
 from kench.cabinet.registration.membership import current_entry
 from kench.cabinet.registration.states import Act, NoticeKind, NoticeState
@@ -103,9 +104,18 @@ def tell_what_is_near(db: sa.Connection, now_us: int) -> int:
             done.exists(),
         )
     )
+    # Of a measure of the authorised body the participant is named, and its page is another.
+    standing = open_suspensions.c
+    barred = sa.select(
+        standing.participant_id.label("number"), standing.participant_id, standing.until
+    ).where(standing.until.between(today + timedelta(days=1), last))
     told = 0
-    for letter, query in ((Letter.BEGINS, begins), (Letter.ENDS, ends)):
+    for letter, query, page in (
+        (Letter.BEGINS, begins, "notices"),
+        (Letter.ENDS, ends, "notices"),
+        (Letter.SUSPENSION_ENDS, barred, "decisions"),
+    ):
         for number, participant_id, day in db.execute(query.limit(NEAR_MAX)).all():
-            tell_participant(db, participant_id, letter, "notices", now_us, number=number, day=day)
+            tell_participant(db, participant_id, letter, page, now_us, number=number, day=day)
             told += 1
     return told

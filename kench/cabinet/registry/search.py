@@ -9,6 +9,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import TSQUERY
 
+from kench.cabinet.measures.tables import open_suspensions
 from kench.cabinet.registration.application import ApplicantKind
 from kench.cabinet.registration.membership import Entry
 from kench.cabinet.registration.regions import Region
@@ -22,6 +23,7 @@ PAGE = 25
 _STATES = {
     ParticipantState.REGISTERED: State.ACTIVE,
     ParticipantState.SUSPENDED: State.SUSPENDED,
+    ParticipantState.BARRED: State.SUSPENDED,
     ParticipantState.LEFT: State.REMOVED,
     ParticipantState.EXCLUDED: State.REMOVED,
 }
@@ -62,6 +64,11 @@ _left = (
         membership_events.c.participant_id == participants.c.id,
         membership_events.c.state == ParticipantState.LEFT.value,
     )
+    .exists()
+)
+_barred = (
+    sa.select(open_suspensions.c.suspension_id)
+    .where(open_suspensions.c.participant_id == participants.c.id, open_suspensions.c.in_force)
     .exists()
 )
 
@@ -105,6 +112,10 @@ def _in_state(state: ParticipantState) -> list[sa.ColumnElement[bool]]:
         conditions.append(_left)
     elif state is ParticipantState.EXCLUDED:
         conditions.append(~_left)
+    elif state is ParticipantState.BARRED:
+        conditions.append(_barred)
+    elif state is ParticipantState.SUSPENDED:
+        conditions.append(~_barred)
     return conditions
 
 
@@ -114,6 +125,7 @@ def _listed(conditions: Sequence[sa.ColumnElement[bool]], at_most: int) -> "sa.S
         sa.select(
             words.participant_id, participants.c.name, participants.c.state, words.version,
             entries.content, _first.c.at.label("since"), _left.label("has_left"),
+            _barred.label("barred"),
         )
         .join_from(register_words, participants, participants.c.id == words.participant_id)
         .join(
@@ -134,7 +146,7 @@ def _found(row: Any) -> Found:
     return Found(
         participant_id=row.participant_id,
         name=row.name,
-        state=_state(row.state, has_left=row.has_left),
+        state=_state(row.state, has_left=row.has_left, barred=row.barred),
         kind=entry.applicant.kind,
         tax_number=entry.applicant.tax_number,
         certificate=entry.certificate.number if entry.certificate else "",
@@ -145,7 +157,9 @@ def _found(row: Any) -> Found:
     )
 
 
-def _state(state: str, *, has_left: bool) -> ParticipantState:
+def _state(state: str, *, has_left: bool, barred: bool) -> ParticipantState:
     if state == State.REMOVED:
         return ParticipantState.LEFT if has_left else ParticipantState.EXCLUDED
-    return ParticipantState.REGISTERED if state == State.ACTIVE else ParticipantState.SUSPENDED
+    if state == State.ACTIVE:
+        return ParticipantState.REGISTERED
+    return ParticipantState.BARRED if barred else ParticipantState.SUSPENDED

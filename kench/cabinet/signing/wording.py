@@ -24,6 +24,8 @@ class Purpose(StrEnum):
     WITHDRAWAL = "withdrawal"
     DECISION = "decision"
     EXCLUSION = "exclusion"
+    SUSPENSION = "suspension"
+    LIFTING = "lifting"
     MESSAGE = "message"
     ANSWER = "answer"
     ORDER = "order"
@@ -71,6 +73,16 @@ TITLES = {
         "ky": "Катышуучуну чыгаруу жөнүндө чечим",
         "ru": "Решение об исключении участника",
         "en": "Decision to exclude a participant",
+    },
+    Purpose.SUSPENSION: {
+        "ky": "Катышуучуну убактылуу токтотуу жөнүндө чечим",
+        "ru": "Решение о приостановлении участника",
+        "en": "Decision to suspend a participant",
+    },
+    Purpose.LIFTING: {
+        "ky": "Катышуучуну убактылуу токтотууну бүтүрүү жөнүндө чечим",
+        "ru": "Решение о прекращении приостановления участника",
+        "en": "Decision to end the suspension of a participant",
     },
     Purpose.MESSAGE: {
         "ky": "Ыйгарым укуктуу органдын катышуучуга каты",
@@ -137,6 +149,12 @@ NAMES = {
     Purpose.WITHDRAWAL: {"ky": "кайтарып алуу", "ru": "отзыв", "en": "withdrawal"},
     Purpose.DECISION: {"ky": "чечим", "ru": "решение", "en": "decision"},
     Purpose.EXCLUSION: {"ky": "чыгаруу", "ru": "исключение", "en": "exclusion"},
+    Purpose.SUSPENSION: {"ky": "убактылуу токтотуу", "ru": "приостановление", "en": "suspension"},
+    Purpose.LIFTING: {
+        "ky": "убактылуу токтотууну бүтүрүү",
+        "ru": "прекращение приостановления",
+        "en": "end of suspension",
+    },
     Purpose.MESSAGE: {"ky": "кат", "ru": "письмо", "en": "message"},
     Purpose.ANSWER: {"ky": "жооп", "ru": "ответ", "en": "answer"},
     Purpose.ORDER: {"ky": "буйрук", "ru": "приказ", "en": "order"},

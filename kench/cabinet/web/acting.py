@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from kench.cabinet.login.people import ActsFor, PeopleRole, acting_for
+from kench.cabinet.measures.decisions import newest_decision
 from kench.cabinet.messages.store import count_unread
 from kench.cabinet.web.pages import render
 from kench.cabinet.web.rights import MONEY, OWNER, RIGHTS, roles_for, word_of
@@ -67,6 +68,8 @@ def acting(request: Request, participant_id: int, login: Entered, cabinet: Cabin
         with cabinet.reading.connect() as db:
             found = acting_for(db, login.person.pin, participant_id)
             request.state.unread = count_unread(db, participant_id, login.person.id) if found else 0
+            halted = found is not None and found.state != State.ACTIVE
+            request.state.decided = newest_decision(db, participant_id) if halted else None
     if found is None or found.role not in roles_for(request.url.path):
         raise HTTPException(404)
     return found
@@ -103,7 +106,7 @@ def render_room(
         request, visit, name, status=status, acting=acting, here=here,
         here_title=next((tab.title for tab in TABS if tab.path == here), TABS[0].title),
         tab_groups=tab_groups_for(acting.role), unread=request.state.unread,
-        not_active=NOT_ACTIVE.get(State(acting.state)), **values,
+        not_active=NOT_ACTIVE.get(State(acting.state)), decided=request.state.decided, **values,
     )  # fmt: skip
 
 

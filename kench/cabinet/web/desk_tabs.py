@@ -13,7 +13,10 @@ DESK_TABS = [
 ]
 """All rooms of the desk that have a page of their own in the navigation; each adds its own."""
 GROUPS = (
-    (N_("Work"), ("", "applications", "notices", "closed", "inspections", "reports")),
+    (
+        N_("Work"),
+        ("", "applications", "notices", "closed", "suspensions", "inspections", "reports"),
+    ),
     (N_("Registers"), ("register", "venues", "circulars", "country")),
     (N_("Money"), ("orders", "lots", "income")),
     (N_("Authority"), ()),

@@ -34,7 +34,7 @@ def picking_of(db: sa.Connection, request: Request, visit: Visit, kind: Template
     )
 
 
-def text_from(visit: Visit, template: Template, *, number: int, name: str) -> str:
+def text_from(visit: Visit, template: Template, *, number: int | str, name: str) -> str:
     """Return a template's text for one application or participant, in its own language."""
     today = visit.formats.day(day_at(visit.now_us))
     return filled(template.text, {"number": str(number), "name": name, "day": today})

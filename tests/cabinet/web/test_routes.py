@@ -36,6 +36,7 @@ from tests.support.registration import (
     NOW_US,
     OFFICER_PIN,
     OTHER_PIN,
+    barred,
     circular_to,
     extracted,
     inspected,
@@ -75,6 +76,7 @@ GUARDS = (
 CLOSED = {Guard.PERSON, Guard.OWN, Guard.ROOM, Guard.DESK}
 KEPT = {
     "access_grants": "*", "messages": "*", "participant_people": "*", "notices": "*",
+    "suspensions": "*", "decisions": "*",
     "reports": "*", "report_filings": "*", "report_forms": "*",
     "applications": "*", "signing_requests": "*", "participant_tokens": "id, revoked_at",
 }  # fmt: skip
@@ -105,6 +107,7 @@ def things(module_database: str) -> dict[str, str]:
         registered(db, OTHER_PIN)
         assert notified(db, Notice(kind=NoticeKind.EXIT, participant=whose, day=day)) == 1
         message_to(db, whose)
+        assert barred(db, whose, begins=day) == 1
         extracted(db, whose)
         assert inspected(db, whose, attachment(AttachmentKind.OTHER)) == 1
         income = income_record(db, whose, NOW_US)

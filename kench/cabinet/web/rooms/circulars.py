@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from kench.cabinet.desk.templates import TemplateKind
 from kench.cabinet.messages.circulars import (
     FIRST,
     STATES,
@@ -31,6 +32,7 @@ from kench.cabinet.web.desk_tabs import DESK_TABS
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import render
 from kench.cabinet.web.paths import Number
+from kench.cabinet.web.picking import picking_of, text_from
 from kench.cabinet.web.said import SAID, Said
 from kench.cabinet.web.tabs import Tab
 from kench.cabinet.web.visit import CabinetHere, Entered, Officer, Registrar, Visit, VisitHere
@@ -58,8 +60,14 @@ def show_circulars(
     before: Before = FIRST,
 ) -> Response:
     """List them, and offer to write one."""
+    typed = {}
     with cabinet.reading.connect() as db:
-        return _desk_page(request, visit, db, {}, [], before)
+        chosen = picking_of(db, request, visit, TemplateKind.CIRCULAR).chosen
+        if chosen is not None:
+            # It goes to many: it names nobody.
+            text = text_from(visit, chosen, number="", name="")
+            typed = {"title": chosen.title, "text": text}
+        return _desk_page(request, visit, db, typed, [], before)
 
 
 @room.post("/desk/circulars")
@@ -138,5 +146,5 @@ def _desk_page(  # noqa: PLR0913, PLR0917 - what the page shows
         request, visit, "messages/desk_circulars.html", status=status, lines=lines[:SHOWN],
         older=lines[SHOWN - 1].id if len(lines) > SHOWN else None, typed=typed, gaps=gaps,
         wrong={gap.field for gap in gaps}, words=visit.words.gettext, states=PARTICIPANT_STATES,
-        offered=tuple(STATES),
+        offered=tuple(STATES), picking=picking_of(db, request, visit, TemplateKind.CIRCULAR),
     )  # fmt: skip

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from kench.cabinet.desk.templates import TemplateKind
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
+from kench.cabinet.measures.decisions import DECISION_KINDS, decisions_of
 from kench.cabinet.numbers.payouts import read_account
 from kench.cabinet.registration.application import (
     APPLICANT_KINDS,
@@ -40,7 +41,7 @@ from kench.cabinet.registration.notice_store import (
 from kench.cabinet.registration.notices import NOTICE_KINDS
 from kench.cabinet.registration.outcomes import calendar_of
 from kench.cabinet.registration.refusals import ActRefusedError
-from kench.cabinet.registration.states import PARTICIPANT_STATES, ParticipantState
+from kench.cabinet.registration.states import OPEN_STATES, PARTICIPANT_STATES
 from kench.cabinet.signing.acts import read_act
 from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.asking import ask_signature
@@ -59,7 +60,6 @@ from kench.pool.register import participants
 
 SAID["decided"] = Said(N_("The decision is signed and carried out."))
 SAID["entered"] = Said(N_("The register says so now."))
-OPEN_STATES = frozenset({ParticipantState.REGISTERED, ParticipantState.SUSPENDED})
 
 room = APIRouter()
 
@@ -303,7 +303,8 @@ def _participant_page(  # noqa: PLR0913, PLR0917 - what the page shows
         history=history_of(db, number), notices=notices_of(db, number), typed=typed, gaps=gaps,
         wrong={gap.field for gap in gaps}, words=visit.words.gettext, holdings=HOLDINGS,
         total=total_of(entry.entry.equipment) if entry else None, states=PARTICIPANT_STATES,
-        notice_kinds=NOTICE_KINDS, notice_states=NOTICE_STATES,
+        notice_kinds=NOTICE_KINDS, notice_states=NOTICE_STATES, kinds=DECISION_KINDS,
+        decisions=decisions_of(db, number),
         picking=picking_of(db, request, visit, TemplateKind.EXCLUSION),
     )  # fmt: skip
 

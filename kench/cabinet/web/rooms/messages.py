@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from kench.cabinet.desk.templates import TemplateKind
 from kench.cabinet.login.people import ActsFor, PeopleRole
+from kench.cabinet.measures.decisions import DECISION_KINDS, decisions_of
 from kench.cabinet.messages.circulars import circulars_of
 from kench.cabinet.messages.letter import (
     Answer,
@@ -42,7 +43,7 @@ from kench.cabinet.web.visit import CabinetHere, Entered, Officer, Registrar, Vi
 from kench.cabinet.words.catalogues import N_
 from kench.pool.register import participants
 
-SHOWN, CIRCULARS = 50, 20
+SHOWN, CIRCULARS, DECISIONS = 50, 20, 5
 SAID["message_sent"] = Said(N_("The message is signed and sent."))
 SAID["message_answered"] = Said(N_("Your answer is signed and sent."))
 TABS.append(Tab("messages", N_("Messages")))
@@ -65,10 +66,11 @@ def show_messages(  # noqa: PLR0913, PLR0917 - who, where, what
     whose, person_id = acts.participant_id, login.person.id
     with cabinet.reading.connect() as db:
         lines = messages_of(db, whose, person_id, before=before, at_most=SHOWN + 1)
+        decided = decisions_of(db, whose, person_id, at_most=DECISIONS)
         many = circulars_of(db, whose, person_id, before=circulars_before, at_most=CIRCULARS + 1)
     return render_room(
         request, visit, acts, "messages/list.html", lines=lines[:SHOWN], older=_older(lines),
-        circulars=many[:CIRCULARS],
+        circulars=many[:CIRCULARS], decisions=decided, decision_kinds=DECISION_KINDS,
         older_circulars=many[CIRCULARS - 1].id if len(many) > CIRCULARS else None,
     )  # fmt: skip
 

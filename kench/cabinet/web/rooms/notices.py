@@ -31,6 +31,7 @@ from kench.cabinet.registration.notice_store import (
 from kench.cabinet.registration.notices import NOTICE_KINDS, Notice, first_day, read_notice
 from kench.cabinet.registration.outcomes import calendar_of
 from kench.cabinet.registration.states import (
+    OPEN_STATES,
     PARTICIPANT_STATES,
     NoticeKind,
     NoticeState,
@@ -229,10 +230,12 @@ def _offered(
     if acts.role != "owner":
         return []
     waiting = {case.kind for case in cases if case.is_waiting and case.kind.waits_alone}
-    if state not in {ParticipantState.REGISTERED, ParticipantState.SUSPENDED}:
+    if state not in OPEN_STATES:
         return [kind for kind in NoticeKind if kind.outlasts_membership and kind not in waiting]
-    suspended = state is ParticipantState.SUSPENDED
-    hidden = waiting | {NoticeKind.SUSPENSION if suspended else NoticeKind.RESUMPTION}
+    hidden = waiting | {
+        ParticipantState.REGISTERED: {NoticeKind.RESUMPTION},
+        ParticipantState.SUSPENDED: {NoticeKind.SUSPENSION},
+    }.get(state, {NoticeKind.RESUMPTION, NoticeKind.SUSPENSION})
     return [kind for kind in NoticeKind if kind not in hidden]
 
 

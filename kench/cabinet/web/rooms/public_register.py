@@ -71,11 +71,12 @@ class PublicRegister:
 
 def public_of(found: Found) -> PublicEntry:
     """Return what everybody may know of an entry."""
+    # By whom somebody is suspended is not everybody's.
+    barred = found.state is ParticipantState.BARRED
+    state = ParticipantState.SUSPENDED if barred else found.state
     if found.kind is not ApplicantKind.ENTITY:
-        return PublicEntry(found.participant_id, found.state)
-    return PublicEntry(
-        found.participant_id, found.state, found.name, found.certificate, found.since
-    )
+        return PublicEntry(found.participant_id, state)
+    return PublicEntry(found.participant_id, state, found.name, found.certificate, found.since)
 
 
 @room.get("/register")

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from kench.cabinet.measures.decisions import decisions_of
 from kench.cabinet.registration.application import APPLICANT_KINDS
 from kench.cabinet.registration.equipment import HOLDINGS, total_of
 from kench.cabinet.registration.fields import day_of
@@ -192,6 +193,7 @@ def entry_page(  # noqa: PLR0913, PLR0917 - what the page shows
         kinds=APPLICANT_KINDS, holdings=HOLDINGS, total=total_of(version.entry.equipment),
         extracts=extracts_of(db, number), wanted=waiting_request(db, number), gaps=gaps,
         typed=typed, wrong={gap.field for gap in gaps}, words=visit.words.gettext,
+        decided={one.act_id: one.id for one in decisions_of(db, number)},
         titles={purpose: title[visit.language.value] for purpose, title in TITLES.items()},
     )  # fmt: skip
 

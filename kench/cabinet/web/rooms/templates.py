@@ -37,7 +37,10 @@ SAID["template_kept"] = Said(N_("The template is kept; what was there before sta
 KINDS = {
     TemplateKind.REFUSAL: N_("refusal of a registration"),
     TemplateKind.EXCLUSION: N_("exclusion"),
+    TemplateKind.SUSPENSION: N_("suspension by the authorised body"),
+    TemplateKind.LIFTING: N_("end of the suspension by the authorised body"),
     TemplateKind.MESSAGE: N_("message to a participant"),
+    TemplateKind.CIRCULAR: N_("circular"),
 }
 FIELDS = ("kind", "ground", "language", "title", "text", "is_used")
 _One = TypeVar("_One", bound=StrEnum)

@@ -12,7 +12,7 @@ from kench.cabinet.login.tables import persons
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.cabinet.registration.instructions import WORKER_SHOWN
 from kench.cabinet.registration.membership import state_of
-from kench.cabinet.registration.states import ParticipantState
+from kench.cabinet.registration.states import OPEN_STATES
 from kench.cabinet.web.acting import Acting, render_room
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import go
@@ -32,7 +32,6 @@ from kench.pool.tokens import (
     tokens_of,
 )
 
-MAY_HAVE = {ParticipantState.REGISTERED, ParticipantState.SUSPENDED}
 SAID["token_revoked"] = Said(N_("The token is revoked: machines that came in by it are cut off."))
 SAID["token_gone"] = Said(N_("No such token is in force."), good=False)
 SAID[f"token_{TokenRefusal.LABEL}"] = Said(
@@ -53,7 +52,7 @@ def show_tokens(request: Request, cabinet: CabinetHere, visit: VisitHere, acts: 
     """Show which tokens there are, and how to make one; never a token itself."""
     with cabinet.engine.connect() as db:
         tokens = tokens_of(db, acts.participant_id)
-        may_make = state_of(db, acts.participant_id) in MAY_HAVE
+        may_make = state_of(db, acts.participant_id) in OPEN_STATES
         names = _names_of(db, tokens)
     return render_room(
         request, visit, acts, "participant/tokens.html",
@@ -74,7 +73,7 @@ def make(  # noqa: PLR0913, PLR0917 - what FastAPI hands over
     """Make one, and show it this once."""
     whose, label = acts.participant_id, text_of(form, "label").strip()
     with cabinet.engine.begin() as db:
-        if state_of(db, whose) not in MAY_HAVE:
+        if state_of(db, whose) not in OPEN_STATES:
             _refuse()
         made = make_token(
             db, whose, label, made_by=login.person.id, at=moment_of(visit.now_us),
