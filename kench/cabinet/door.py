@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kench.pool.errors import KenchError
 from kench.pool.web.patience import PatientProtocol
+from kench.pool.web.serving import TwoPortServer
 from kench.pool.web.tls import HANDSHAKE_S, mutual_context
 
 BACKLOG = 128
@@ -57,7 +58,7 @@ class DoorProtocol(PatientProtocol):
         self.app_state = {**self.app_state, CHAIN: chain_of(transport)}
 
 
-class DoorServer(uvicorn.Server):
+class DoorServer(TwoPortServer):
     """The cabinet's server, with the officers' door beside its port."""
 
     def __init__(self, config: uvicorn.Config, door: Door | None) -> None:
@@ -81,7 +82,7 @@ class DoorServer(uvicorn.Server):
     def _protocol(self) -> DoorProtocol:
         return DoorProtocol(
             config=self.config,
-            server_state=self.server_state,
+            server_state=self.beside,
             app_state=self.lifespan.state,
         )
 

@@ -170,10 +170,9 @@ def _serve(start: Start) -> int:
     # Twisted's modules take the installed reactor when they are imported.
     from twisted.internet import defer, error, task, threads  # noqa: PLC0415
     from twisted.internet import reactor as installed  # noqa: PLC0415
-    from twisted.web.server import Site  # noqa: PLC0415
 
     from kench.stratum.maker.service import MakerService  # noqa: PLC0415
-    from kench.stratum.metrics import site_root  # noqa: PLC0415
+    from kench.stratum.metrics import site_of  # noqa: PLC0415
 
     # Its stub names a module, not the object that the module is replaced by.
     reactor: Any = installed
@@ -202,7 +201,7 @@ def _serve(start: Start) -> int:
     )
     try:
         reactor.listenTCP(
-            settings.metrics_port, Site(site_root(service.state)), interface=settings.metrics_host
+            settings.metrics_port, site_of(service.state), interface=settings.metrics_host
         )
     except error.CannotListenError as taken:
         raise MetricsPortError(

@@ -9,7 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 from twisted.web.resource import IResource, Resource
-from twisted.web.server import Request
+from twisted.web.server import Request, Site
 
 # Status, content type and body of a page.
 Answer = tuple[int, str, bytes]
@@ -255,6 +255,23 @@ def site_root(state: Callable[[], Mapping[str, Any]]) -> Resource:
     for name, answer in pages.items():
         root.putChild(name, cast("IResource", _Page(answer)))
     return root
+
+
+class Question(Request):
+    """A request of these pages, which has no body: nobody's is kept, in memory or in a file."""
+
+    def gotLength(self, length: int | None) -> None:  # noqa: N802 - Twisted's name
+        """Cut off who sends one; None is one in chunks."""
+        super().gotLength(0)  # type: ignore[no-untyped-call]  # Twisted's
+        if length != 0:
+            self.channel.loseConnection()
+
+
+def site_of(state: Callable[[], Mapping[str, Any]]) -> Site:
+    """Return the server of /metrics, /healthz and /status."""
+    made = Site(site_root(state))
+    made.requestFactory = Question
+    return made
 
 
 class _Page(Resource):

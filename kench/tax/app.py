@@ -84,7 +84,8 @@ def make_app(provider: Provider, on_start: Callable[[], None] = lambda: None) ->
 
 def make_watch_app(provider: Provider) -> FastAPI:
     """Return the application of the other port: metrics and health."""
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    # Nobody is sent on to the name that a request says.
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False)
 
     def show_metrics() -> Response:
         return Response(provider.metrics.text(), media_type="text/plain; version=0.0.4")

@@ -12,7 +12,7 @@ from fastapi import FastAPI
 from kench.pool.errors import KenchError
 from kench.pool.listening import open_port
 from kench.pool.settings import Settings
-from kench.pool.web.serving import config_of, take_signals
+from kench.pool.web.serving import TwoPortServer, config_of, take_signals
 from kench.pool.web.tls import mutual_context
 
 BACKLOG = 128
@@ -24,7 +24,7 @@ class TaxPlaceError(KenchError):
     """It cannot listen, or not with these certificates."""
 
 
-class TaxServer(uvicorn.Server):
+class TaxServer(TwoPortServer):
     """The server, with the metrics' port beside the security server's."""
 
     def __init__(self, config: uvicorn.Config, watch: FastAPI, watched: socket.socket) -> None:
@@ -44,7 +44,7 @@ class TaxServer(uvicorn.Server):
     def _protocol(self) -> asyncio.Protocol:
         made: asyncio.Protocol = self._watch.http_protocol_class(
             config=self._watch,  # type: ignore[call-arg]  # as uvicorn makes its own
-            server_state=self.server_state,
+            server_state=self.beside,
             app_state={},
         )
         return made

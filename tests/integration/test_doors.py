@@ -1,6 +1,8 @@
 """Every kind of door of a real pool of two fronts, from the settings to a miner's first job."""
 
+import contextlib
 import json
+import socket
 import ssl
 import time
 import urllib.request
@@ -18,6 +20,15 @@ from tests.support.pool import Pool, running_pool
 WAIT_S = 30.0
 HEADER = b"PROXY TCP4 198.51.100.7 127.0.0.1 40000 3333\r\n"
 PROXIED_SECURE = {"tls": True, "proxy_from": "127.0.0.1"}
+
+
+def refuses_bodies(port: int) -> None:
+    """What is sent to the pages of metrics is not kept: who sends it is cut off."""
+    for head in (b"Content-Length: 100000000", b"Transfer-Encoding: chunked"):
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            connection.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n" + head + b"\r\n\r\n")
+            with contextlib.suppress(ConnectionResetError):
+                assert connection.recv(1) == b""
 
 
 def metrics_of(pool: Pool) -> str:
@@ -75,6 +86,7 @@ def test_each_kind_of_door_serves_by_its_own_policy(
         assert all(door["open"] for door in state["doors"])
         assert state["doors"][3]["url"] == f"stratum+ssl://127.0.0.1:{port['secure']}"
         assert state["certificate"]["why"] is None
+        refuses_bodies(pool.metrics_port)
         metrics = metrics_of(pool)
         for name in ("standard", *port):
             assert f'kench_door_open{{door="{name}"}} 1.0' in metrics

@@ -2,9 +2,11 @@
 
 import contextlib
 import datetime as dt
+import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from kench.tax.serving import CONNECTIONS_MAX
 from tests.support.root_process import running_root
 from tests.support.tax import CLIENT, new_id
 
@@ -77,6 +80,15 @@ def test_only_the_security_server_is_served(database: str, tmp_path: Path) -> No
         for wrong in (None, stranger):
             with asking(ours, wrong) as client, pytest.raises(httpx.HTTPError):
                 client.get(f"{url}/v1/periods", headers=headers)
+        # Whoever fills the other port keeps nobody from this one.
+        place = urlsplit(watched)
+        with contextlib.ExitStack() as held:
+            for _ in range(CONNECTIONS_MAX + 1):
+                many = socket.create_connection((place.hostname, place.port), timeout=20)
+                held.enter_context(many)
+            headers = {"X-Road-Client": CLIENT, "X-Road-Id": new_id()}
+            with asking(ours, security_server) as client:
+                assert client.get(f"{url}/v1/periods", headers=headers).is_success
         assert httpx.get(f"{watched}/healthz", trust_env=False).json() == {"serves": True}
         assert "kench_tax_requests_total{" in httpx.get(f"{watched}/metrics", trust_env=False).text
         process.terminate()

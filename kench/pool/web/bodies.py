@@ -30,6 +30,31 @@ class BodyTooSlowError(HTTPException):
         super().__init__(408)
 
 
+class EndUnclear:
+    """Ends the connection after a request with two lengths, whatever is answered to it.
+
+    What follows may be a part of its body for a server in front; `kench.pool.web.patience` puts
+    this around every application, so that it holds where a request is refused unread, too.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http" or not _has_two_lengths(scope):
+            await self._app(scope, receive, send)
+            return
+
+        async def last(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                kept = [one for one in message["headers"] if one[0].lower() != b"connection"]
+                message = {**message, "headers": [*kept, (b"connection", b"close")]}
+            await send(message)
+
+        await self._app(scope, receive, last)
+
+
 class BoundBodies:
     """Counts what a request sends, and ends it where it is too much."""
 
@@ -42,8 +67,7 @@ class BoundBodies:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        names = [name for name, _ in scope["headers"]]
-        if b"transfer-encoding" in names and b"content-length" in names:
+        if _has_two_lengths(scope):
             # A server in front may count by the other of both, and take a body for a request.
             await self._two_lengths(scope, receive, send)
             return
@@ -62,6 +86,11 @@ class BoundBodies:
             return message
 
         await self._app(scope, counted, send)
+
+
+def _has_two_lengths(scope: Scope) -> bool:
+    names = {name for name, _ in scope["headers"]}
+    return {b"transfer-encoding", b"content-length"} <= names
 
 
 async def _in_time(receive: Receive, end_s: float) -> Message:

@@ -5,8 +5,11 @@ read, would hold them all. How long a body may take: `kench.pool.web.bodies`.
 """
 
 import asyncio
+from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from kench.pool.web.bodies import EndUnclear
 
 HEAD_S = 20.0
 """From the first moment, or the answer before, to the last byte of a request's head."""
@@ -19,6 +22,11 @@ class PatientProtocol(H11Protocol):
 
     _head: asyncio.TimerHandle | None = None
     _reading: asyncio.TimerHandle | None = None
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        """Create it, as uvicorn does."""
+        super().__init__(*arguments, **options)
+        self.app = EndUnclear(self.app)
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; where there are too many already, end at once."""

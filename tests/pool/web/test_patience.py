@@ -28,6 +28,11 @@ class Seen:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.paths.append(scope["path"])
         status = 200
+        if scope["path"] == "/refused":
+            head = [(b"content-length", b"0")]
+            await send({"type": "http.response.start", "status": 403, "headers": head})
+            await send({"type": "http.response.body", "body": b""})
+            return
         try:
             while (await receive()).get("more_body"):
                 pass
@@ -41,12 +46,13 @@ class Seen:
 
 
 @contextlib.contextmanager
-def served(most: int = 100) -> Iterator[tuple[Seen, int]]:
-    """Serve one, with the cabinet's own protocol."""
+def served(most: int = 100, *, bare: bool = False) -> Iterator[tuple[Seen, int]]:
+    """Serve one, with the cabinet's own protocol; `bare`: with nothing around it."""
     app = Seen()
+    bounded = app if bare else BoundBodies(app)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(
-        BoundBodies(app), http=PatientProtocol, ws="none", log_config=None, access_log=False,
+        bounded, http=PatientProtocol, ws="none", log_config=None, access_log=False,
         lifespan="off", limit_concurrency=most, h11_max_incomplete_event_size=HEAD_BYTES_MAX,
         timeout_graceful_shutdown=1,
     )  # fmt: skip
@@ -166,3 +172,14 @@ def test_what_two_servers_could_read_in_two_ways_is_refused_or_read_as_one(
         answer = all_of(connection)
         assert answer.startswith(b"HTTP/1.1 400 ") or answer.count(b"HTTP/1.1 ") == 1, answer[:200]
     assert "/hidden" not in app.paths
+
+
+def test_where_a_request_is_refused_unread_nothing_hides_in_it_either() -> None:
+    """Whoever answers before lengths are counted: a shield, a router, the application of a twin."""
+    unclear = b"POST /refused HTTP/1.1\r\nHost: a\r\n" + UNCLEAR["length and chunks"] + HIDDEN
+    with served(bare=True) as (app, port), connected(port) as connection:
+        connection.sendall(unclear)
+        answer = all_of(connection)
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert answer.count(b"HTTP/1.1 ") == 1
+        assert app.paths == ["/refused"]
