@@ -22,6 +22,7 @@ from kench.cabinet.income.signing import (
     waiting_acts,
 )
 from kench.cabinet.login.logins import Login
+from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.cabinet.registration.fields import integer_of
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.signing.wording import Purpose
@@ -57,6 +58,8 @@ from kench.pool.orders.officer_roles import OfficerRole
 from kench.pool.register import ID_MAX
 
 PERIODS_SHOWN, RECORDS_SHOWN, RECEIPTS_SHOWN, DIFFERENCES_SHOWN = 24, 50, 50, 100
+CORRECT = "correct_income"
+"""What the trail calls a correction."""
 INLINE_RECORDS = 20_000
 """A period of more documents is compared only when it is asked for: that takes seconds."""
 STATES = {
@@ -245,12 +248,17 @@ def show_record(
 
 @room.post("/desk/income/records/{doc_ref}/correct")
 def correct_record(
-    cabinet: CabinetHere, visit: VisitHere, _officer: Finance, doc_ref: DocRef
+    cabinet: CabinetHere, visit: VisitHere, officer: Finance, doc_ref: DocRef
 ) -> Response:
     """Write the document that says what books and register say now."""
     try:
         with cabinet.engine.begin() as db:
             new = correct(db, doc_ref, moment_of(visit.now_us))
+            keep_trail(db, TrailEntry(
+                visit.now_us, CORRECT, DONE, new.doc_ref, visit.address,
+                person_id=officer.person.id, login_id=officer.id,
+                participant_id=new.participant.id,
+            ))  # fmt: skip
     except IncomeError:
         return go(f"/desk/income/records/{doc_ref}", "record_right")
     return go(f"/desk/income/records/{new.doc_ref}", "record_corrected")

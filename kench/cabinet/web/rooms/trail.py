@@ -37,6 +37,7 @@ ACT_WORDS = {
     "enter": N_("entered"), "leave": N_("left"), "grant_role": N_("role given"),
     "end_role": N_("role ended"), "add_officer": N_("officer entered"),
     "end_officer": N_("service ended"), "enter_notice": N_("notice entered"),
+    "correct_income": N_("income records corrected"),
     "make_token": N_("token made"), "revoke_token": N_("token revoked"),
 }  # fmt: skip
 """What is said instead of an act's short word; others stand as they are."""

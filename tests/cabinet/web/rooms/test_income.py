@@ -28,7 +28,6 @@ FIRST = "KG-2026-10-1-2026-10-03-1"
 @pytest.fixture(scope="module")
 def cabinet(module_database: str) -> Iterator[Cabinet]:
     fill_month(module_database)
-    form(module_database)
     engine = open_engine(module_database, application_name="test")
     with engine.begin() as db:
         put_officers(db)
@@ -37,6 +36,7 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
     soon = {"payout": {"threshold_tyiyn": 1}}
     accept_orders(engine, (1, soon), moment_us=NOW_US + 60_000_000)
     engine.dispose()
+    form(module_database)
     clock = ManualClock(NOW_US)
     with cabinet_of(module_database, clock=clock, verifier=verifier_at()) as made:
         yield made
@@ -139,11 +139,27 @@ def test_a_closed_month_is_opened_by_an_order_corrected_and_closed_again(
     assert finance.get(made).status_code == 200
     listed = finance.get(f"{PAGE}/records?participant=1").text
     assert len(re.findall(r"KG-2026-10-1-[0-9-]+-[12]</a>", listed)) == 9
+    shown = f"{PAGE}/corrections?participant=1"
+    assert "Write 7 further documents" in finance.get(shown).text
+    done = finance.post_form(f"{PAGE}/corrections", participant="1").headers["location"]
+    assert done == f"{shown}&said=records_corrected"
+    assert "there is nothing to correct" in finance.get(shown).text
+    for whose, said in (("1", "record_right"), ("", "record_right"), ("x", "income_refused")):
+        again = finance.post_form(f"{PAGE}/corrections", participant=whose).headers["location"]
+        assert again.endswith(f"said={said}"), whose
+    told = (
+        "SELECT subject, detail, participant_id FROM acts WHERE act = 'correct_income' ORDER BY id"
+    )
+    assert rows(module_database, told) == [
+        (made.rpartition("/")[2].partition("?")[0], "", 1), (f"period {PERIOD}", "7 documents", 1)
+    ]  # fmt: skip
     signed_at(finance, f"{PAGE}/close", FINANCE)
     signed_at(head, f"{PAGE}/close", HEAD)
+    assert "The period is closed" in finance.get(f"{PAGE}/corrections").text
+    assert finance.post_form(f"{PAGE}/corrections").headers["location"].endswith("income_refused")
     closings = rows(module_database, "SELECT version, kind, records, order_number FROM "
                     "income_closings ORDER BY version")  # fmt: skip
-    assert closings == [(1, "closed", 13, None), (2, "reopened", 13, 1), (3, "closed", 14, None)]
+    assert closings == [(1, "closed", 13, None), (2, "reopened", 13, 1), (3, "closed", 21, None)]
 
 
 def test_what_changed_before_the_second_signature_is_signed_anew(
@@ -155,7 +171,7 @@ def test_what_changed_before_the_second_signature_is_signed_anew(
     signed_at(finance, f"{PAGE}/reopen", FINANCE, **fields)
     asked = head.post_form(f"{PAGE}/close").headers["location"]
     force(module_database, "UPDATE participants SET name = 'ОсОО «Башка»' WHERE id = 1")
-    finance.post_form("/desk/income/records/KG-2026-10-1-2026-10-05-1/correct")
+    finance.post_form("/desk/income/records/KG-2026-10-1-2026-10-05-2/correct")
     assert "have changed since this text was made" in refused_at(head, asked, HEAD)
     force(
         module_database,
