@@ -1,10 +1,13 @@
 """What risk is reckoned from, read from the statistics, the blocks and the register."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
 from kench.cabinet.inspections.risk import FOUND_DAYS, RECENT_DAYS, Facts, Risk
+from kench.cabinet.inspections.sharing import Shared, read_shared
+from kench.pool.door_settings import Network
 
 # A day in which one difficulty held is weighed whole, for there are 24 times as many hours; a day
 # in which it changed, or with hours of which nothing is known, by its hours. Blocks that were
@@ -74,9 +77,17 @@ RISKS = sa.text("""
 """)
 
 
-def read_risks(db: sa.Connection, now: datetime, only: int = 0) -> list[Risk]:
-    """Return all who mine, those of the highest score first; or one of them alone."""
+def read_risks(
+    db: sa.Connection, now: datetime, only: int = 0, networks: Sequence[Network] = ()
+) -> list[Risk]:
+    """Return all who mine, those of the highest score first; or one of them alone.
+
+    Addresses in `networks` are known to be shared, and count for nothing.
+    """
     until = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    shared = read_shared(
+        db, until.date() - timedelta(days=RECENT_DAYS), until.date(), networks, only
+    )
     asked = {
         "until": until, "since": until - timedelta(days=RECENT_DAYS), "days": RECENT_DAYS,
         "found_since": until - timedelta(days=FOUND_DAYS), "only": only,
@@ -89,6 +100,8 @@ def read_risks(db: sa.Connection, now: datetime, only: int = 0) -> list[Risk]:
                 days=row.days, idle_days=max(0, row.days - row.days_up),
                 accepted=int(row.accepted), refused=int(row.refused), found=row.found,
                 expected=row.expected, known_part=min(1.0, row.known_part),
+                shared_days=shared.get(row.id, Shared()).days,
+                shared_with=shared.get(row.id, Shared()).others,
             ),
         )
         for row in db.execute(RISKS, asked)

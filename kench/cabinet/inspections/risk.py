@@ -26,6 +26,7 @@ class Factor(StrEnum):
     HASHRATE = "hashrate"
     IDLE = "idle"
     REFUSED = "refused"
+    ADDRESSES = "addresses"
 
 
 FACTORS = {
@@ -33,6 +34,7 @@ FACTORS = {
     Factor.HASHRATE: N_("measured hashrate far from the declared"),
     Factor.IDLE: N_("days without work"),
     Factor.REFUSED: N_("many refused shares"),
+    Factor.ADDRESSES: N_("mines from one address with others"),
 }
 
 
@@ -53,6 +55,11 @@ class Facts(msgspec.Struct, frozen=True):
     known_part: float = 1.0
     """Of its work, that of hours whose difficulty is known; the rest, and what was found in it, is
     left out of both."""
+    shared_days: int = 0
+    """Recent days on which others mined from an address of its own, without a tax number or a
+    registered site in common with it."""
+    shared_with: int = 0
+    """So many others."""
 
     @property
     def measured_part(self) -> float:
@@ -105,15 +112,20 @@ def _withholding(facts: Facts) -> int:
 
 def _hashrate(facts: Facts) -> int:
     away = abs(facts.measured_part - 1)
-    return 0 if away <= 0.1 or not facts.days else min(30, 5 + round(25 * (away - 0.1) / 0.7))
+    return 0 if away <= 0.1 or not facts.days else min(25, 5 + round(20 * (away - 0.1) / 0.7))
 
 
 def _idle(facts: Facts) -> int:
-    return min(15, round(30 * facts.idle_days / facts.days)) if facts.days else 0
+    return min(10, round(20 * facts.idle_days / facts.days)) if facts.days else 0
 
 
 def _refused(facts: Facts) -> int:
-    return min(15, round(150 * max(0.0, facts.refused_part - 0.02)))
+    return min(10, round(100 * max(0.0, facts.refused_part - 0.02)))
+
+
+def _addresses(facts: Facts) -> int:
+    days = facts.shared_days
+    return 15 if days >= 14 else 10 if days >= 7 else 5 if days >= 3 else 0
 
 
 RULES: dict[Factor, Callable[[Facts], int]] = {
@@ -121,6 +133,7 @@ RULES: dict[Factor, Callable[[Facts], int]] = {
     Factor.HASHRATE: _hashrate,
     Factor.IDLE: _idle,
     Factor.REFUSED: _refused,
+    Factor.ADDRESSES: _addresses,
 }
 """Points of each factor; together 100 at most."""
 

@@ -21,6 +21,7 @@ def facts(**changed: float) -> Facts:
 
 def test_who_works_as_declared_and_finds_what_is_expected_has_no_points() -> None:
     assert points_of(facts()) == ()
+    assert points_of(facts(shared_days=2, shared_with=9)) == ()
 
 
 @pytest.mark.parametrize(
@@ -29,11 +30,14 @@ def test_who_works_as_declared_and_finds_what_is_expected_has_no_points() -> Non
         ({"found": 0, "expected": 8.0}, Factor.WITHHOLDING, 40),
         ({"found": 0, "expected": 5.0}, Factor.WITHHOLDING, 25),
         ({"found": 0, "expected": 3.5}, Factor.WITHHOLDING, 10),
-        ({"work_hashes": 0}, Factor.HASHRATE, 30),
-        ({"declared_ghs": 50_000}, Factor.HASHRATE, 30),
-        ({"idle_days": 6}, Factor.IDLE, 6),
-        ({"idle_days": 30}, Factor.IDLE, 15),
-        ({"refused": 20_000}, Factor.REFUSED, 15),
+        ({"work_hashes": 0}, Factor.HASHRATE, 25),
+        ({"declared_ghs": 50_000}, Factor.HASHRATE, 25),
+        ({"idle_days": 6}, Factor.IDLE, 4),
+        ({"idle_days": 30}, Factor.IDLE, 10),
+        ({"refused": 20_000}, Factor.REFUSED, 10),
+        ({"shared_days": 3}, Factor.ADDRESSES, 5),
+        ({"shared_days": 7}, Factor.ADDRESSES, 10),
+        ({"shared_days": 30}, Factor.ADDRESSES, 15),
     ],
 )
 def test_each_factor_adds_its_points(
@@ -42,10 +46,19 @@ def test_each_factor_adds_its_points(
     assert points_of(facts(**changed)) == ((factor, points),)
 
 
-@given(st.integers(0, 10**9), st.integers(0, 10**30), st.integers(0, 30), st.integers(0, 10**6),
-       st.integers(0, 10**6), st.integers(0, 100), st.floats(0, 1000))  # fmt: skip
+@given(
+    st.integers(0, 10**9), st.integers(0, 10**30), st.integers(0, 30), st.integers(0, 10**6),
+    st.integers(0, 10**6), st.integers(0, 100), st.floats(0, 1000), st.integers(0, 30),
+)  # fmt: skip
 def test_a_score_is_from_0_to_100(  # noqa: PLR0917 - whatever the facts are
-    ghs: int, work: int, idle: int, accepted: int, refused: int, found: int, expected: float
+    ghs: int,
+    work: int,
+    idle: int,
+    accepted: int,
+    refused: int,
+    found: int,
+    expected: float,
+    shared: int,
 ) -> None:
-    given_facts = Facts(ghs, work, 30, idle, accepted, refused, found, expected)
+    given_facts = Facts(ghs, work, 30, idle, accepted, refused, found, expected, shared_days=shared)
     assert 0 <= sum(one.points for one in points_of(given_facts)) <= 100

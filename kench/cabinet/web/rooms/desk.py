@@ -1,6 +1,7 @@
 """The officers' desk: what waits and until when, decisions on applications and on exclusion."""
 
 import hashlib
+from datetime import UTC, timedelta
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request
@@ -8,6 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from kench.cabinet.desk.templates import TemplateKind
+from kench.cabinet.inspections.risk import RECENT_DAYS
+from kench.cabinet.inspections.sharing import Origins, read_origins
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.cabinet.measures.decisions import DECISION_KINDS, decisions_of
 from kench.cabinet.numbers.payouts import read_account
@@ -56,6 +59,7 @@ from kench.cabinet.web.said import SAID, Said
 from kench.cabinet.web.visit import CabinetHere, Officer, Registrar, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
 from kench.pool.calendar import day_at
+from kench.pool.moments import moment_of
 from kench.pool.register import participants
 
 SAID["decided"] = Said(N_("The decision is signed and carried out."))
@@ -306,7 +310,16 @@ def _participant_page(  # noqa: PLR0913, PLR0917 - what the page shows
         notice_kinds=NOTICE_KINDS, notice_states=NOTICE_STATES, kinds=DECISION_KINDS,
         decisions=decisions_of(db, number),
         picking=picking_of(db, request, visit, TemplateKind.EXCLUSION),
+        origins=_origins_of(db, visit, number),
     )  # fmt: skip
+
+
+def _origins_of(db: sa.Connection, visit: Visit, number: int) -> Origins | None:
+    """From where a participant mines, for those who inspect."""
+    if not visit.has_duty("inspector", "head"):
+        return None
+    until = moment_of(visit.now_us).astimezone(UTC).date()
+    return read_origins(db, number, until - timedelta(days=RECENT_DAYS), until)
 
 
 def _name(db: sa.Connection, number: int) -> str:

@@ -78,7 +78,8 @@ def keep_risks(cabinet: Cabinet) -> Kept[list[Risk]]:
 
     def read() -> list[Risk]:
         with cabinet.reading.connect() as db:
-            return read_risks(db, moment_of(cabinet.clock.now_us()))
+            now = moment_of(cabinet.clock.now_us())
+            return read_risks(db, now, networks=cabinet.settings.shared_addresses)
 
     return Kept(read, cabinet.clock, RISKS_S)
 
@@ -110,7 +111,8 @@ def plan_one(cabinet: CabinetHere, visit: VisitHere, officer: Officer, form: Pos
     if whose is None or days is None:
         return go("/desk/inspections", "inspection_unknown")
     with cabinet.engine.begin() as db:
-        risks = read_risks(db, moment_of(visit.now_us), whose)
+        now = moment_of(visit.now_us)
+        risks = read_risks(db, now, whose, cabinet.settings.shared_addresses)
         if not risks:
             return go("/desk/inspections", "inspection_unknown")
         calendar = calendar_of(cabinet, visit.now_us)
