@@ -21,6 +21,7 @@ from kench.pool.database import libpq_url
 from kench.pool.postgres_account import wheel_binaries
 
 SLOT = "kench_archive"
+_LOST = " FROM pg_replication_slots WHERE slot_name = %s AND wal_status = 'lost'"
 
 log = structlog.get_logger("archive")
 
@@ -42,11 +43,13 @@ def prepare_archive(url: str, folder: Path, binaries: Path | None, clock: Clock)
     told = environment(url)
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if _is_lost(url):
+        if _found(url, "SELECT" + _LOST):
             aside = folder / f"before-{clock.now_us() // 1_000_000}"
             aside.mkdir()
             for path in [path for path in folder.iterdir() if path.is_file()]:
                 path.rename(aside / path.name)
+            # Only now: cut off in between, the next start finds it lost again.
+            _found(url, "SELECT pg_drop_replication_slot(slot_name)" + _LOST)
             log.error("the WAL archive has a gap: make a backup now", aside=str(aside))
     except OSError as error:
         raise BackupError(
@@ -75,17 +78,13 @@ def replace_process(receiving: Receiving) -> None:
     os.execve(receiving.argv[0], receiving.argv, receiving.environment)  # noqa: S606 - our words
 
 
-def _is_lost(url: str) -> bool:
-    """Drop a slot whose WAL the server has dropped; return whether there was one."""
+def _found(url: str, statement: str) -> bool:
+    """Whether a statement about our slot finds one."""
     try:
         connection = psycopg2.connect(libpq_url(url), connect_timeout=10)
         try:
             with connection, connection.cursor() as cursor:
-                cursor.execute(
-                    "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
-                    " WHERE slot_name = %s AND wal_status = 'lost'",
-                    (SLOT,),
-                )
+                cursor.execute(statement, (SLOT,))
                 return cursor.rowcount > 0
         finally:
             connection.close()

@@ -110,5 +110,9 @@ def environment(url: str) -> dict[str, str]:
         for name, value in parts.query.items()
         if name in {"sslmode", "sslrootcert", "sslcert", "sslkey"}
     }
-    base = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C"}
+    base = {
+        "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+        "LC_ALL": "C",
+        "PGCONNECT_TIMEOUT": "10",
+    }
     return base | {name: str(value) for name, value in (told | more).items() if value is not None}

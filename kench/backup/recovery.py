@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,9 +41,15 @@ def prepare(cluster: Path, recovery: Recovery) -> int:
     there = {path.name for path in wal.iterdir() if _SEGMENT.fullmatch(path.name)}
     names = sorted(name for name in found.keys() | there if name[8:] >= first[8:])
     _check_unbroken(first, names, recovery.archive)
-    for name in names:
-        if name in found:
-            _copy_whole(found[name], wal / name)
+    # What the backup has of its own is whole: a backup ends with its segment.
+    taken = {
+        name: path
+        for name, path in found.items()
+        if name in names and (path.name == name or name not in there)
+    }
+    _check_whole(taken, there)
+    for name, path in taken.items():
+        _copy_whole(path, wal / name)
     for history in recovery.archive.glob("*.history"):
         shutil.copyfile(history, wal / history.name)
     (cluster / "recovery.signal").touch(mode=0o600)
@@ -79,6 +85,20 @@ def _check_unbroken(first: str, names: list[str], archive: Path) -> None:
             f"{archive} has a gap: {len(missing)} segments of WAL from {first[:8]}{missing[0]} on "
             "are missing; find them, take a later backup, or restore this one without --wal"
         )
+
+
+def _check_whole(taken: Mapping[str, Path], there: set[str]) -> None:
+    """Only what was written last may be a part: PostgreSQL takes its end for the end of all."""
+    whole = {name[8:] for name in there | {name for name in taken if taken[name].name == name}}
+    last = max(name[8:] for name in taken.keys() | there)
+    for name, path in sorted(taken.items()):
+        is_cut = path.name == name and path.stat().st_size != SEGMENT_BYTES
+        is_part = path.name != name and name[8:] != last and name[8:] not in whole
+        if is_cut or is_part:
+            raise RestoreError(
+                f"{path} is no whole segment of WAL, and must be one where it was not written "
+                "last: find it, take a later backup, or restore this one without --wal"
+            )
 
 
 def _between(first: str, last: str) -> Iterator[str]:
