@@ -1,5 +1,8 @@
 """Making a backup: the database first, then the journals, so that these are never behind it."""
 
+import contextlib
+import errno
+import fcntl
 import os
 import platform
 import secrets
@@ -65,7 +68,7 @@ def make_backup(plan: Plan, target: Path, clock: Clock, progress: Progress) -> M
             sealer.finish()
             file.flush()
             os.fsync(file.fileno())
-        os.link(partial, target)  # unlike a rename, it never takes another file's place
+            _give_name(partial, target)
         sync_directory(target.parent)
     except FileExistsError as error:
         raise BackupError(f"{target} is there already: name another file by --to") from error
@@ -74,15 +77,45 @@ def make_backup(plan: Plan, target: Path, clock: Clock, progress: Progress) -> M
             f"the backup cannot be written ({error.strerror}: {error.filename or target}): make "
             "room, or name another file by --to"
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
     return Made(target, target.stat().st_size, len(archive.parts), backup_id)
 
 
-def _new_file(path: Path) -> BinaryIO:
+@contextlib.contextmanager
+def _new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that nobody else writes, for as long as it has this name.
+
+    What a backup left that was killed is begun anew.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.unlink(missing_ok=True)
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Its writer may have ended, and given it its name, since it was opened here.
+            is_ours = path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno()))
+        except BlockingIOError:
+            is_ours = False
+        if not is_ours:
+            raise BackupError(
+                f"{path} is written by another backup: wait for it, or name another file by --to"
+            )
+        try:
+            file.truncate()
+            yield file
+        finally:
+            path.unlink(missing_ok=True)
+
+
+def _give_name(partial: Path, target: Path) -> None:
+    """Give a finished file its name; it never takes another file's place."""
+    try:
+        os.link(partial, target)
+    except OSError as error:
+        # Disks that go from machine to machine often know no second name of a file.
+        if error.errno not in {errno.EPERM, errno.EOPNOTSUPP}:
+            raise
+        if target.exists():
+            raise FileExistsError from error
+        partial.rename(target)
 
 
 def _fill(

@@ -1,5 +1,6 @@
 """A backup of a pool at work, restored: the same books, the same journals, and to a moment."""
 
+import fcntl
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -100,7 +101,12 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
 
 @pytest.fixture(scope="module")
 def backup(pool: Pool, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return pool.back_up(tmp_path_factory.mktemp("backup") / "kench.backup")
+    folder = tmp_path_factory.mktemp("backup")
+    # What a backup left that was killed is begun anew.
+    (folder / "kench.backup.partial").write_bytes(b"half" * 10_000_000)
+    path = pool.back_up(folder / "kench.backup")
+    assert list(folder.iterdir()) == [path]
+    return path
 
 
 def quiet(_words: str) -> None:
@@ -186,6 +192,11 @@ def test_nothing_is_restored_over_anything_or_from_strangers(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full"]
     with pytest.raises(BackupError, match="there already"):
         pool.back_up(backup)
+    partial = tmp_path / "new.partial"
+    with partial.open("wb") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(BackupError, match="written by another backup"):
+            pool.back_up(tmp_path / "new")
 
 
 def rows(url: str, statement: str) -> list[str]:
