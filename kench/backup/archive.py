@@ -3,8 +3,9 @@
 import hashlib
 import io
 import json
+import os
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, NamedTuple, Protocol
 
@@ -154,11 +155,14 @@ def _read_manifest(sealed: bytes) -> tuple[Unpacked, list[Part]]:
     return Unpacked(facts, public, signature, content), stated
 
 
-def _compare(found: dict[str, Part], named: Iterable[Part]) -> None:
+def _compare(found: dict[str, Part], named: list[Part]) -> None:
     stated = {part.name: part for part in named}
     for name in sorted(found.keys() | stated.keys()):
         if found.get(name) != stated.get(name):
             raise BackupDamagedError(f"{name} in the backup is not what its manifest says")
+    # The parts of a stream are one file: in another order it is another.
+    if list(found) != [part.name for part in named]:
+        raise BackupDamagedError("the backup's parts are not in the order that its manifest says")
 
 
 def _place(folder: Path, name: str) -> Path:
@@ -174,7 +178,8 @@ def _place(folder: Path, name: str) -> Path:
 def _write(source: Any, path: Path, entry: tarfile.TarInfo) -> Part:
     path.parent.mkdir(parents=True, exist_ok=True)
     digest, size = hashlib.sha256(), 0
-    with path.open("ab") as file:
+    # For its owner alone, as it was sealed: the evidence key may be among them.
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as file:
         while piece := source.read(1 << 20):
             digest.update(piece)
             size += len(piece)

@@ -22,6 +22,7 @@ from kench.backup.recovery import Recovery, forget, prepare, words
 from kench.backup.sealing import Opener
 from kench.backup.totals import Totals, check_behind, check_between, read_totals
 from kench.pool.database import Role, libpq_url
+from kench.pool.durable import sync_directory
 from kench.pool.journal.mark import read_mark
 from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.postgres_account import PostgresError, account_for, wheel_binaries
@@ -83,6 +84,8 @@ def restore(order: Order, say: Callable[[str], None]) -> Restored:
         if data.exists():
             data.rmdir()
         draft.rename(data)
+        if order.durable:
+            sync_directory(data.parent)
     except OSError as error:
         raise RestoreError(
             f"the backup cannot be unpacked ({error.strerror}: {error.filename}): make room"

@@ -117,6 +117,28 @@ def test_what_was_changed_does_not_pass(
         opened(changed, keys / "rsa.key", tmp_path / "out")
 
 
+def test_parts_of_a_stream_in_another_order_do_not_pass(tmp_path: Path) -> None:
+    """Whoever has the certificates can seal parts anew, below a manifest that the pool signed."""
+    raw, changed = io.BytesIO(), io.BytesIO()
+    archive = ArchiveWriter(raw)
+    list(archive.add_stream(io.BytesIO(b"first second"), "database/base.tar"))
+    archive.add_bytes("one", b"1")
+    archive.close({"kench_backup": 1}, None)
+    raw.seek(0)
+    with tarfile.open(fileobj=raw) as old, tarfile.open(fileobj=changed, mode="w") as new:
+        first, second, manifest = old.getmembers()
+        for entry in (second, first, manifest):
+            new.addfile(entry, old.extractfile(entry))
+    changed.seek(0)
+    with pytest.raises(BackupDamagedError, match="not in the order"):
+        unpack(changed, tmp_path)
+
+
+def test_what_is_unpacked_is_for_its_owner_alone(sealed: Path, keys: Path, tmp_path: Path) -> None:
+    opened(sealed, keys / "ec.key", tmp_path / "out")
+    assert (tmp_path / "out/one").stat().st_mode & 0o777 == 0o600
+
+
 def test_a_certificate_that_is_none_or_over_is_refused(keys: Path, tmp_path: Path) -> None:
     nonsense = tmp_path / "nonsense.pem"
     nonsense.write_text("nothing")
