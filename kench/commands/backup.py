@@ -14,7 +14,7 @@ from kench.backup.sealing import recipient_flags
 from kench.payouts.proofs.evidence import EvidenceKey
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.postgres import database_url
-from kench.pool.roots import command, run_root, settings_of, start_logging
+from kench.pool.roots import command, end_tidily, run_root, settings_of, start_logging
 from kench.pool.running import node_urls_of
 from kench.pool.settings import Settings
 
@@ -27,6 +27,7 @@ def main() -> None:
     given = _parse()
     settings = settings_of(given)
     start_logging(ROLE)
+    end_tidily()
     give_way()
     clock = SystemClock()
     if not given.verify:

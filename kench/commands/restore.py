@@ -11,7 +11,7 @@ from kench.backup.recovery import Recovery
 from kench.backup.restoring import Order, Restored, restore
 from kench.payouts.proofs.evidence import read_public_key
 from kench.pool.moments import us_of
-from kench.pool.roots import command, run_root, settings_of, start_logging
+from kench.pool.roots import command, end_tidily, run_root, settings_of, start_logging
 from kench.pool.running import node_urls_of
 
 ROLE = "restore"
@@ -26,6 +26,7 @@ def main() -> None:
     # Of a data folder that is not there yet, the settings are those of the environment.
     settings = settings_of(argparse.Namespace(data_dir=given.data_dir))
     start_logging(ROLE)
+    end_tidily()
     order = Order(
         given.file,
         given.key,

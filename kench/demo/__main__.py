@@ -9,7 +9,7 @@ from kench.pki.authority import ROOT_FILE, make_authority
 from kench.pool.clock import SystemClock
 from kench.pool.database import open_engine
 from kench.pool.postgres import database_url
-from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+from kench.pool.roots import announce, command, end_tidily, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
 
 ROLE = "demo"
@@ -30,6 +30,7 @@ def main() -> int:
     arguments = parser.parse_args()
     settings = settings_of(arguments)
     start_logging(ROLE)
+    end_tidily()
     if arguments.period:
         return _show(arguments.period, settings)
     with tempfile.TemporaryDirectory(prefix="kench-demo-") as name:

@@ -20,6 +20,7 @@ A root is a package's `__main__.py` (or a module of `kench.commands`), run by `k
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import NoReturn, TextIO
@@ -34,6 +35,7 @@ from kench.pool.settings_file import read_settings
 
 EXIT_FAULT = 1
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143
 
 
 def command(
@@ -119,6 +121,11 @@ def announce(role: str, words: str) -> None:
     """Print `kench <role>: <words>` on stdout at once; `kench up` and people wait for it."""
     sys.stdout.write(f"kench {role}: {words}\n")
     sys.stdout.flush()
+
+
+def end_tidily() -> None:
+    """Have SIGTERM end a short command as Ctrl-C does: what is half made is taken away."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
 
 
 def run_root(role: str, main: Callable[[], int | None]) -> NoReturn:

@@ -3,15 +3,25 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 
 from kench.native import NativeMissingError
 from kench.pool.errors import KenchError
-from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+from kench.pool.roots import (
+    EXIT_TERMINATED,
+    announce,
+    command,
+    run_root,
+    settings_of,
+    start_logging,
+)
 
 
 @pytest.fixture
@@ -34,6 +44,21 @@ def test_a_fault_is_one_line_and_status_1(
         run_root("stratum", main)
     assert ended.value.code == 1
     assert capsys.readouterr().err == "kench stratum: the port is taken\n"
+
+
+def test_a_command_that_is_told_to_end_takes_away_what_is_half_made(tmp_path: Path) -> None:
+    program = (
+        "import tempfile, time; from kench.pool.roots import *; end_tidily(); "
+        f"folder = tempfile.TemporaryDirectory(dir={str(tmp_path)!r})\n"
+        "with folder: announce('backup', 'half way'); time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"kench backup: half way\n"
+        assert list(tmp_path.iterdir())
+        process.terminate()
+        assert process.wait(60) == EXIT_TERMINATED
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_mistake_of_ours_is_not_hidden() -> None:
