@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from kench.backup.standby.told import Told, packed, read_told, told_folder
+from kench.native import RECORD_SIZE
 from kench.pool.clock import Clock
 from kench.pool.journal.format import (
     HEADER_SIZE,
@@ -145,7 +146,7 @@ class JournalCopy:
 
     def _write(self, one: OpenSegment) -> None:
         shares = bytes(self._shares)
-        if count_whole_records(shares, one.next_sequence) * 72 != len(shares):
+        if count_whole_records(shares, one.next_sequence) * RECORD_SIZE != len(shares):
             raise ShippingError("records came that are not whole: it is begun anew")
         try:
             one.append(bytes(self._jobs), shares)
