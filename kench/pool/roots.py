@@ -70,6 +70,10 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     return read_settings(**flags)
 
 
+_TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+"""Where a fault came from, and no values: those may be secrets, and people's data."""
+
+
 def start_logging(
     role: str, stream: TextIO | None = None, process: str | int | None = None
 ) -> structlog.stdlib.BoundLogger:
@@ -106,7 +110,7 @@ def start_logging(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.dict_tracebacks,
+                structlog.processors.ExceptionRenderer(_TRACEBACKS),
                 structlog.processors.JSONRenderer(),
             ],
         )

@@ -114,3 +114,24 @@ def test_logs_are_json_lines_with_the_role_from_any_thread_and_any_library() -> 
     assert {line["role"] for line in lines} == {"settle"}
     assert [line["level"] for line in lines] == ["info", "warning", "error"]
     assert lines[0]["block"] == "aa"
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_a_fault_in_the_log_says_where_it_was_and_no_value() -> None:
+    """Neither of our own logging nor of a library that tells of our fault, as a web server does."""
+
+    def broken(secret: str) -> None:
+        raise ValueError("broken")
+
+    stream = io.StringIO()
+    log = start_logging("cabinet", stream)
+    try:
+        broken("2f" * 16)
+    except ValueError:
+        log.exception("ours")
+        logging.getLogger("uvicorn.error").exception("Exception in ASGI application\n")
+    assert "2f2f" not in stream.getvalue()
+    ours, theirs = [json.loads(line) for line in stream.getvalue().splitlines()]
+    for line in (ours, theirs):
+        (fault,) = line["exception"]
+        assert (fault["exc_type"], fault["frames"][-1]["name"]) == ("ValueError", "broken")
