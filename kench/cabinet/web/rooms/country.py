@@ -17,7 +17,7 @@ from kench.cabinet.numbers.country import (
     read_month,
 )
 from kench.cabinet.numbers.kept import ALWAYS, Kept, KeptWhileWritten
-from kench.cabinet.registration.states import PARTICIPANT_STATES
+from kench.cabinet.registration.states import ParticipantState
 from kench.cabinet.web.bars import BarDrawing, bars_of
 from kench.cabinet.web.desk_tabs import DESK_TABS
 from kench.cabinet.web.downloads import file_response
@@ -44,6 +44,12 @@ COLUMNS = (
     "reward_sat", "sold_sat", "gross_tyiyn", "venue_fee_tyiyn", "pool_fee_tyiyn", "net_tyiyn",
 )  # fmt: skip
 DESK_TABS.append(Tab("country", N_("The country")))
+COUNTS = {
+    ParticipantState.REGISTERED: N_("Participants now"),
+    ParticipantState.SUSPENDED: N_("Participants suspended"),
+    ParticipantState.LEFT: N_("Participants who left"),
+    ParticipantState.EXCLUDED: N_("Participants excluded"),
+}
 
 room = APIRouter()
 
@@ -104,7 +110,7 @@ def show_country(
     return render(
         request, visit, "registry/country.html", numbers=year[-1], year=year, period=period,
         months=months_since(first, visit.now_us), charts=_charts(year, visit),
-        members=kept.members(), states=PARTICIPANT_STATES, now=request.app.state.public.value(),
+        members=kept.members(), counts=COUNTS, now=request.app.state.public.value(),
         periods={one.name: month_of(one.name, visit.now_us).begins for one in year},
     )  # fmt: skip
 
