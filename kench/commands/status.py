@@ -12,6 +12,7 @@ from rich.text import Text
 from kench.commands.standby_view import standby_words
 from kench.commands.status_view import read_status
 from kench.pool.database import Role, one_transaction
+from kench.pool.income_progress import late_words
 from kench.pool.postgres import database_url
 from kench.pool.roots import command, run_root, settings_of, start_logging
 from kench.sale.figures import sale_lines
@@ -98,6 +99,8 @@ def _troubles(status: dict[str, Any]) -> list[tuple[str, str]]:
         )
     if late := manifests_words(status["manifests"]):
         troubles.append(("manifests", late))
+    if late := late_words(status["income"]):
+        troubles.append(("income", late))
     if alarms:
         named = ", ".join(f"{block['height']} {block['hash']}" for block in alarms[:BLOCKS_SHOWN])
         troubles.append(

@@ -10,6 +10,7 @@
     alarms                 [{height, hash}]: posted blocks that have left the chain
     settlement             {waits_for, since}: what holds settlement up; nulls where nothing does
     manifests              {waiting, waiting_s}: blocks not signed yet, and for how long the first
+    income                 how it is formed and handed over (`kench.pool.income_progress`)
     ledger                 {balanced, transfers}
     sale                   {lots: {state: count}, stuck, lots_sat, sold_sat, sold_today_sat,
                            gross_tyiyn, net_tyiyn, waits, licences, reconciliations}
@@ -40,6 +41,7 @@ import sqlalchemy as sa
 from kench.commands.standby_view import read_standby
 from kench.pool.clock import SystemClock
 from kench.pool.door_status import merge_doors
+from kench.pool.income_progress import read_income_progress
 from kench.pool.journal import JournalReader
 from kench.sale.figures import read_sale
 
@@ -131,6 +133,7 @@ def read_status(
             "waiting": waiting.manifests_waiting,
             "waiting_s": round(waiting.manifests_waiting_s),
         },
+        "income": read_income_progress(connection),
         "ledger": {"balanced": bool(ledger.balanced), "transfers": int(ledger.transfers)},
         "sale": read_sale(connection, SystemClock().now_us()),
         "journal": {

@@ -11,6 +11,8 @@ from prometheus_client.registry import Collector
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
+from kench.stratum.income_metrics import income_metrics
+
 # Status, content type and body of a page.
 Answer = tuple[int, str, bytes]
 
@@ -68,6 +70,7 @@ class Numbers(Collector):
         yield from _of_settlement(state["settlement"])
         yield from _of_standby(fronts)
         yield from _of_followers((state["settlement"] or {}).get("followers"))
+        yield from income_metrics((state["settlement"] or {}).get("income"))
         yield from _of_doors(state["doors"], state["certificate"])
         by_agent = CounterMetricFamily(
             "kench_shares_refused_by_agent",

@@ -7,6 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from kench.pool.income_progress import read_income_progress
 from kench.pool.shipping.followers import read_followers
 from kench.stratum.statistics.history import add_refused
 from kench.stratum.tally import TALLY_MAX, merged
@@ -65,7 +66,8 @@ class Reports:
         """Add refusals and replace the fronts' states by number, in one transaction.
 
         Returns how settlement fared a few reports ago: {waits, manifests_waiting,
-        manifests_waiting_s}, and in `followers` the standby's copy of the database.
+        manifests_waiting_s}, in `followers` the standby's copy of the database, in `income` how
+        income is formed and handed over.
         Raises sqlalchemy's DBAPIError while PostgreSQL is away; nothing is lost then.
         """
         self._waiting.update(tally)
@@ -83,6 +85,7 @@ class Reports:
             if self._written % REPORTS_PER_LOOK == 0:
                 self._progress = connection.execute(_PROGRESS).one()._asdict()
                 self._progress["followers"] = read_followers(connection)
+                self._progress["income"] = read_income_progress(connection)
         self._written += 1
         self._waiting.clear()
         return self._progress

@@ -18,6 +18,11 @@ SHIPPED = {
     "acknowledged_without": 0, "generation": 2,
 }  # fmt: skip
 FOLLOWED = {"connected": True, "behind_bytes": 4096, "left": 0, "left_bytes": 0}
+INCOME = {
+    "formed_until": "2026-11-20", "missing_day": "2026-11-21", "late_days": 2, "records": 13,
+    "took_s": 0.5, "failures": 3, "fault": "why", "pushes_waiting": 4, "pushes_waiting_s": 60.0,
+    "pushes_failed": 1, "rejected": 5,
+}  # fmt: skip
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 
@@ -36,7 +41,9 @@ def state(**changed: Any) -> dict[str, Any]:
         "custody": {
             "order": 4, "checked": 9, "refused": 2, "why": None, "orders_fault": None,
         },
-        "settlement": {"waits": False, "manifests_waiting": 3, "manifests_waiting_s": 75.5},
+        "settlement": {
+            "waits": False, "manifests_waiting": 3, "manifests_waiting_s": 75.5, "income": INCOME,
+        },
     }  # fmt: skip
     running = {
         "job_age_s": 1.0, "feed_lag_s": 0.5, "loop_lag_s": 0.01, "loop_lag_max_s": 0.02,
@@ -109,8 +116,11 @@ def test_settlement_is_told_as_long_as_the_database_tells_it() -> None:
     assert told["kench_settlement_waits"] == 0
     assert told["kench_manifests_waiting"] == 3
     assert told["kench_manifests_waiting_seconds"] == 75.5
+    assert told["kench_income_late_days"] == 2
+    assert told["kench_income_missing_day_timestamp_seconds"] == 1_795_197_600
+    assert told["kench_income_records_formed_total"] == 13
     away = scraped(state() | {"settlement": None})
-    assert not [name for name in away if "manifests" in name or "settlement" in name]
+    assert not [name for name in away if re.search("manifests|settlement|income", name)]
 
 
 def test_a_standby_of_which_nothing_was_heard_has_no_lag() -> None:

@@ -4,6 +4,7 @@ In a thread of its own, with a connection of its own. What goes wrong is told an
 and later; a transaction that began before midnight has committed or been given up by then.
 """
 
+import contextlib
 import threading
 from datetime import date, timedelta
 
@@ -13,10 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from kench.payouts.income.errors import IncomeError, PeriodClosedError
 from kench.payouts.income.generate import QUIET_US, generate
+from kench.payouts.income.progress import Turn, keep_turn
 from kench.pool.backoff import Backoff
 from kench.pool.calendar import day_at
 from kench.pool.clock import Clock
 from kench.pool.database import first_line
+from kench.pool.moments import moment_of
 
 LOOK_S = 20.0
 MONTHS_BACK = 2
@@ -49,7 +52,7 @@ class IncomeMaker:
         last = day_at(now_us - QUIET_US) - _DAY
         if self._done == last:
             return 0
-        made, trouble = 0, None
+        made, trouble, began = 0, None, self._clock.monotonic()
         for period in _periods(last):
             try:
                 with self._engine.begin() as db:
@@ -61,10 +64,22 @@ class IncomeMaker:
                 continue
             made += formed.records
             log.info("income formed", period=period, records=formed.records, until=str(last))
+        took_s = self._clock.monotonic() - began
         if trouble is not None:
+            self._keep(Turn(made, took_s, fault=str(trouble)))
             raise trouble
+        self._keep(Turn(made, took_s, until=last))
         self._done = last
         return made
+
+    def _keep(self, turn: Turn) -> None:
+        with self._engine.begin() as db:
+            keep_turn(db, turn, moment_of(self._clock.now_us()))
+
+    def _keep_fault(self, why: str) -> None:
+        """Keep that a turn broke off, where the database takes it."""
+        with contextlib.suppress(SQLAlchemyError):
+            self._keep(Turn(0, 0.0, fault=why))
 
     def _run(self, stop: threading.Event) -> None:
         backoff = Backoff(self._clock)
@@ -78,10 +93,12 @@ class IncomeMaker:
             except SQLAlchemyError as away:
                 wait_s = backoff.fail()
                 log.warning("no income for now", why=first_line(away), retry_s=wait_s)
+                self._keep_fault(first_line(away))
                 stop.wait(wait_s)
-            except Exception:  # No fault of one turn may end the forming, unnoticed.
+            except Exception as fault:  # No fault of one turn may end the forming, unnoticed.
                 wait_s = backoff.fail()
                 log.exception("forming income broke", retry_s=wait_s)
+                self._keep_fault(type(fault).__name__)
                 stop.wait(wait_s)
             else:
                 backoff.succeed()

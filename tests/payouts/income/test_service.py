@@ -25,6 +25,8 @@ def test_yesterday_is_formed_some_minutes_after_midnight_and_once(database: str)
     clock.advance(0.000_001)
     assert maker.turn() == 2
     assert maker.turn() == 0
+    told = "SELECT formed_until::text, records, failures, fault FROM income_forming"
+    assert rows(database, told) == [("2026-10-03", 2, 0, None)]
     # The clock goes back over midnight, and on again.
     for seconds in (-600.0, 600.0):
         clock.advance(seconds)
@@ -70,8 +72,11 @@ def test_what_does_not_tie_is_told_and_tried_again(database: str) -> None:
     maker = IncomeMaker(engine, clock)
     with pytest.raises(IncomeNotTiedError):
         maker.turn()
+    told = "SELECT failures, fault LIKE 'records of 2026-10 are not%%' FROM income_forming"
+    assert rows(database, told) == [(1, True)]
     force(database, "DELETE FROM income_records")
     assert maker.turn() > 0
+    assert rows(database, told) == [(1, None)]
     stop = threading.Event()
     thread = maker.start(stop)
     stop.set()
