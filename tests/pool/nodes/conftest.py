@@ -17,6 +17,8 @@ from tests.support import nodes as served
 from tests.support.nodes import BITCOIND, core_node, kench_node
 
 LIMIT_S = 15.0
+SOON_S = 2.5
+"""Less than any time-out; how much less is for benchmarks."""
 KINDS = ["kench", "core"] if BITCOIND else ["kench"]
 
 StartNode = Callable[[Path], AbstractContextManager[served.Node]]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kench.pool.rpc import Node, NodeAddressError
-from tests.pool.nodes.conftest import StartNode, Told, running
+from tests.pool.nodes.conftest import SOON_S, StartNode, Told, running
 from tests.support import nodes as served
 from tests.support.blocks import build_block, hash_of, on_parent
 
@@ -68,7 +68,7 @@ def test_b6_zmq_tells_a_new_tip_long_before_the_poll(
         tip = mine(pair[0])
         began_s = time.monotonic()
         received = told.template(on=tip)
-        assert time.monotonic() - began_s < 1
+        assert time.monotonic() - began_s < SOON_S
     assert received.template.prevhash == tip
     assert received.node == "a"
     assert received.template.height == received.tip.height + 1
@@ -165,7 +165,7 @@ def test_refresh_now_finds_our_own_block_at_once(
         node_set.refresh_now()
         began_s = time.monotonic()
         told.template(on=tip)
-        assert time.monotonic() - began_s < 1
+        assert time.monotonic() - began_s < SOON_S
 
 
 def test_b20_a_proposal_is_judged(pair: tuple[served.Node, served.Node], nodes: list[Node]) -> None:
@@ -187,12 +187,12 @@ def test_a_node_that_hangs_does_not_delay_the_others_tip(
             tip = mine(pair[1])
             began_s = time.monotonic()
             assert told.template(on=tip).node == "b"
-            assert time.monotonic() - began_s < 1
+            assert time.monotonic() - began_s < SOON_S
         finally:
             os.kill(pair[0].process.pid, signal.SIGCONT)
 
 
-def test_b18_failover_after_a_death_takes_less_than_a_second(
+def test_b18_failover_after_a_death_waits_for_no_timeout(
     start_node: StartNode, tmp_path: Path
 ) -> None:
     with start_node(tmp_path / "b") as second, start_node(tmp_path / "a") as first:
@@ -209,7 +209,7 @@ def test_b18_failover_after_a_death_takes_less_than_a_second(
             first.kill()
             began_s = time.monotonic()
             assert told.template().node == "b"
-            assert time.monotonic() - began_s < 1
+            assert time.monotonic() - began_s < SOON_S
             assert [line["usable"] for line in node_set.status()] == [False, True]
 
 
@@ -224,7 +224,7 @@ def test_with_no_usable_node_the_reason_is_told_at_once(
             first.kill()
             began_s = time.monotonic()
             assert "cannot be reached" in str(told.usable(False))
-            assert time.monotonic() - began_s < 1
+            assert time.monotonic() - began_s < SOON_S
 
 
 def test_the_same_node_twice_is_refused() -> None:
