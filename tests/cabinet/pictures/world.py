@@ -76,6 +76,7 @@ NAMES = {
     SECOND_OFFICER_PIN: "Азамат Токоев",
 }
 SITES = ("Бишкек, Чүй проспектиси, 1", "Нарын, Ленин көчөсү, 14")
+OTHER_SITE = "Бишкек, Анкара көчөсү, 12"
 SITE_REGIONS = ("KG-GB", "KG-N")
 DAY_US = 86_400 * SECOND_US
 REGISTERED_BEFORE = timedelta(days=80)
@@ -110,6 +111,22 @@ _REJECTED = sa.text("""
 """)
 
 
+# The first two have a site in common, and the third mines from where it is not registered.
+_ADDRESSES = sa.text("""
+    INSERT INTO participant_addresses
+    SELECT whose, day, addresses FROM generate_series(date '2026-10-30', '2026-11-22', '1 day')
+        AS day, (VALUES (1, date '2026-10-30', ARRAY['192.0.2.7', '2001:db8:4:7::/64']),
+            (2, date '2026-11-18', ARRAY['2001:db8:4:7::/64']),
+            (3, date '2026-11-14', ARRAY['192.0.2.7', '198.51.100.20']))
+            AS one (whose, since, addresses)
+    WHERE day >= since
+""")
+_NETWORK = sa.text("""
+    INSERT INTO network_hours SELECT at, 386000000, 2e21
+    FROM generate_series(timestamptz '2026-11-06 00:00Z', '2026-11-22 23:00Z', '1 hour') AS at
+""")
+
+
 class World(NamedTuple):
     """What addresses of pages name."""
 
@@ -129,7 +146,8 @@ def make_world(database: str) -> World:
         put_officer(db)
         registered(db, PIN, _application(PIN, "ОсОО «Кең-Өзөн»", 40, 20))
         registered(db, OTHER_PIN, _application(OTHER_PIN, "ЖИ Асанова Айгүл", 4))
-        registered(db, NEW_PIN, _application(NEW_PIN, "ОсОО «Нарын Хэш»", 12))
+        new = _application(NEW_PIN, "ОсОО «Нарын Хэш»", 12, sites=(OTHER_SITE,))
+        registered(db, NEW_PIN, new)
         _shift(db)
     fill_money(engine)
     with engine.begin() as db:
@@ -158,13 +176,15 @@ def _seal(db: sa.Connection) -> None:
     Anchorer(KEY).turn(db, NOW_US)
 
 
-def _application(pin: str, name: str, *quantities: int) -> Application:
+def _application(
+    pin: str, name: str, *quantities: int, sites: tuple[str, ...] = SITES
+) -> Application:
     typed = draft(tax_number=pin, name=name, kind="entity", post="Директор", address=SITES[0])
     typed.attachments.append(attachment(AttachmentKind.AUTHORITY))
     typed.rows = [
         ROW | {"model": "S19j Pro", "quantity": str(quantity), "hashrate": "100", "power": "3050",
                "planned": str(2_200 * quantity), "region": region, "site": site}
-        for quantity, region, site in zip(quantities, SITE_REGIONS, SITES, strict=False)
+        for quantity, region, site in zip(quantities, SITE_REGIONS, sites, strict=False)
     ]  # fmt: skip
     return application(typed, pin)
 
@@ -311,6 +331,8 @@ def _papers(db: sa.Connection) -> None:
     apply(db, APPLICANT_PIN, _application(APPLICANT_PIN, "ОсОО «Ысык-Көл Дата»", 12))
     extracted(db, 1)
     inspected(db, 1, attachment(AttachmentKind.OTHER))
+    db.execute(_ADDRESSES)
+    db.execute(_NETWORK)
     (risk,) = read_risks(db, moment_of(NOW_US), 1)
     plan(
         db, risk, 10, CALENDAR, know_person(db, OFFICER_PIN, NAMES[OFFICER_PIN], NOW_US).id, NOW_US
