@@ -54,6 +54,9 @@ ROOTS = {
     "income": Root(
         "kench.commands.income", "form, compare and hand over income records for the tax service"
     ),
+    "report": Root(
+        "kench.commands.report", "list reports of participants: missing, late, to be looked at"
+    ),
     "statement": Root("kench.commands.statement", "write a participant's month as evidence"),
     "migrate": Root("kench.commands.migrate", "bring the database's schema to this version"),
     "status": Root("kench.commands.status", "show what the pool holds and does"),

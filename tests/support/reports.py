@@ -6,6 +6,12 @@ import msgspec
 import sqlalchemy as sa
 
 from kench.cabinet.registration.documents import keep_upload
+from kench.cabinet.reports.deciding import (
+    Verdict,
+    decide_report,
+    decision_on,
+    report_decision_body,
+)
 from kench.cabinet.reports.facts import gather_facts
 from kench.cabinet.reports.filing import Filing, filing_body
 from kench.cabinet.reports.form import Form
@@ -25,7 +31,7 @@ from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.signing.wording import Purpose
 from kench.pool.moments import midnight_us
 from tests.support.pki import PIN
-from tests.support.registration import CALENDAR, DRAW, sign
+from tests.support.registration import CALENDAR, DRAW, NOW_US, OFFICER_PIN, sign
 from tests.support.signing import SECOND_US, enter
 
 PDF = b"%PDF-1.7\n1 0 obj\n%%EOF\n"
@@ -144,6 +150,25 @@ def filed(
     filing, form = filing_of(db, number, typed, **options)
     file_report(db, signed_report(db, filing, form, pin, now_us))
     return line_of(db, number)
+
+
+def decided_report(
+    db: sa.Connection,
+    number: int,
+    verdict: Verdict = Verdict.ACCEPTED,
+    remarks: str = "",
+    *,
+    pin: str = OFFICER_PIN,
+    now_us: int = NOW_US,
+    **changed: Any,
+) -> SignedAct:
+    """An officer signs what becomes of a filed report, with some of it changed."""
+    line = line_of(db, number)
+    decision = msgspec.structs.replace(decision_on(db, line, verdict, remarks), **changed)
+    body = report_decision_body(decision, line, "", str)
+    act = sign(db, Purpose.REPORT_DECISION, body, pin, now_us=now_us)
+    decide_report(db, act)
+    return act
 
 
 def new_form(**changed: Any) -> dict[str, Any]:

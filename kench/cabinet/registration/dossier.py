@@ -140,6 +140,12 @@ def acts_of(db: sa.Connection, participant_id: int) -> list[SignedAct]:
         sa.select(report_filings.c.act_id)
         .join_from(report_filings, reports, report_filings.c.report_id == reports.c.id)
         .where(reports.c.participant_id == participant_id),
+        sa.select(report_decisions.c.act_id)
+        .join_from(
+            report_decisions, report_filings, report_decisions.c.filing_id == report_filings.c.id
+        )
+        .join(reports, report_filings.c.report_id == reports.c.id)
+        .where(reports.c.participant_id == participant_id, report_decisions.c.act_id.is_not(None)),
         sa.select(message_answers.c.act_id)
         .join_from(message_answers, messages, message_answers.c.message_id == messages.c.id)
         .where(messages.c.participant_id == participant_id),
@@ -213,6 +219,7 @@ def _reports(db: sa.Connection, participant_id: int) -> list[dict[str, Any]]:
             reports.c.id, reports.c.kind, reports.c.period, reports.c.due, reports.c.calendar,
             report_filings.c.version, report_filings.c.act_id, report_filings.c.filed_at,
             report_filings.c.late, report_decisions.c.outcome, report_decisions.c.remarks,
+            report_decisions.c.act_id.label("decision_act_id"),
             report_decisions.c.at.label("decided_at"),
         )
         .outerjoin_from(reports, report_filings, report_filings.c.report_id == reports.c.id)

@@ -27,6 +27,7 @@ from kench.cabinet.registration.notices import Notice
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.registration.telling import ask_contact, tell_participant
 from kench.cabinet.registry.extracts import keep_extract
+from kench.cabinet.reports.deciding import decide_report
 from kench.cabinet.reports.form_store import put_form
 from kench.cabinet.reports.store import file_report
 from kench.cabinet.signing.acts import SignedAct
@@ -120,6 +121,11 @@ def _report_form(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
     return f"/desk/reports/forms/{put_form(db, act)}?said=form_put"
 
 
+def _report_decision(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
+    line, verdict = decide_report(db, act)
+    return f"/desk/reports/{line.id}?said=report_{verdict.value}"
+
+
 def _circular(db: sa.Connection, act: SignedAct, _cabinet: Cabinet) -> str:
     return f"/desk/circulars/{keep_circular(db, act).id}?said=circular_sent"
 
@@ -155,6 +161,7 @@ OUTCOMES: Mapping[Purpose, Outcome] = MappingProxyType(
         Purpose.REOPENING: _period,
         Purpose.REPORT: _report,
         Purpose.REPORT_FORM: _report_form,
+        Purpose.REPORT_DECISION: _report_decision,
         Purpose.CIRCULAR: _circular,
         Purpose.INSPECTION: _inspection,
         Purpose.ORDER: _order,

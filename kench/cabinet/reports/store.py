@@ -11,18 +11,16 @@ from typing import Any, NamedTuple
 import msgspec
 import sqlalchemy as sa
 
-from kench.cabinet.alerts.letters import Letter
 from kench.cabinet.login.people import PeopleRole, acting_for
 from kench.cabinet.registration.bodies import data_of
 from kench.cabinet.registration.documents import check_digests
 from kench.cabinet.registration.refusals import ActRefusedError
-from kench.cabinet.registration.telling import tell_participant
 from kench.cabinet.reports.drafts import drop_report_draft
 from kench.cabinet.reports.filing import Filing
 from kench.cabinet.reports.form_store import StoredForm, form_of, forms_for, instead_of
 from kench.cabinet.reports.papers import check_papers
 from kench.cabinet.reports.periods import ReportPeriod, period_named
-from kench.cabinet.reports.tables import report_decisions, report_filings
+from kench.cabinet.reports.tables import report_filings
 from kench.cabinet.reports.values import Value, check_values
 from kench.cabinet.signing.acts import SignedAct, read_act
 from kench.cabinet.words.catalogues import N_
@@ -35,7 +33,6 @@ FIRST = 2**31 - 1
 """Beyond every report: where the newest begin."""
 FILINGS_MAX = 50
 """Versions of one report; a correction too many is written to the officers."""
-REMARKS_MAX = 4_000
 
 
 class ReportState(StrEnum):
@@ -49,13 +46,6 @@ class ReportState(StrEnum):
     """For the participant, to be corrected."""
     ACCEPTED = "accepted"
     """For nobody."""
-
-
-class Verdict(StrEnum):
-    """What an officer says of what was filed."""
-
-    ACCEPTED = "accepted"
-    RETURNED = "returned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +111,8 @@ class FilingLine(NamedTuple):
     remarks: str | None
     decided_at: datetime | None
     officer: str | None
+    decision_act_id: int | None
+    """None of what officers said before they signed it."""
 
 
 class Owed(NamedTuple):
@@ -183,9 +175,9 @@ _CONTENTS = sa.text("""
 """)
 _FACTS = sa.text("SELECT facts FROM reports WHERE id = :id")
 _FILINGS = sa.text("""
-    SELECT report_filings.id, version, form_kind, form_version, contents, act_id,
-        report_filings.person_id, filed_at, late, outcome, remarks, report_decisions.at,
-        persons.name
+    SELECT report_filings.id, version, form_kind, form_version, contents,
+        report_filings.act_id, report_filings.person_id, filed_at, late, outcome, remarks,
+        report_decisions.at, persons.name, report_decisions.act_id AS decision_act_id
     FROM report_filings LEFT JOIN report_decisions ON filing_id = report_filings.id
     LEFT JOIN persons ON persons.id = report_decisions.person_id
     WHERE report_id = :id ORDER BY version
@@ -283,7 +275,7 @@ def forms_of_report(db: sa.Connection, report: ReportLine) -> list[StoredForm]:
 def file_report(db: sa.Connection, act: SignedAct) -> ReportLine:
     """Keep a signed report as its next version; raises ActRefusedError, BodyError."""
     filing = data_of(act.content, Filing)
-    _take_turns(db, filing.report)
+    take_turns(db, filing.report)
     report = read_report(db, filing.report)
     if report is None or (report.participant_id, report.kind, report.period) != (
         filing.participant, filing.kind, filing.period
@@ -312,42 +304,6 @@ def file_report(db: sa.Connection, act: SignedAct) -> ReportLine:
     return report
 
 
-def decide_report(  # noqa: PLR0913 - what is said, and by whom
-    db: sa.Connection, report_id: int, verdict: Verdict, remarks: str, *, officer_id: int,
-    now_us: int,
-) -> ReportLine:  # fmt: skip
-    """Accept what was filed last, or send it back; raises ActRefusedError.
-
-    The officer (a person) was seen to be one.
-    """
-    _take_turns(db, report_id)
-    report = read_report(db, report_id)
-    if report is None or report.state is not ReportState.FILED or report.filing_id is None:
-        raise ActRefusedError(N_("This report does not wait for an officer."))
-    if verdict is Verdict.RETURNED and not remarks:
-        raise ActRefusedError(N_("Say what is to be corrected, in 4000 characters at most"))
-    filed_by = sa.select(report_filings.c.person_id).where(report_filings.c.id == report.filing_id)
-    if db.scalar(filed_by) == officer_id:
-        raise ActRefusedError(N_("Nobody decides on a report of their own."))
-    db.execute(
-        sa.insert(report_decisions).values(
-            filing_id=report.filing_id,
-            outcome=verdict.value,
-            remarks=remarks,
-            person_id=officer_id,
-            at=moment_of(now_us),
-        )
-    )
-    letter = {
-        Verdict.ACCEPTED: Letter.REPORT_ACCEPTED, Verdict.RETURNED: Letter.REPORT_RETURNED,
-    }[verdict]  # fmt: skip
-    tell_participant(
-        db, report.participant_id, letter, f"reports/{report_id}", now_us,
-        number=report_id, version=report.version,
-    )  # fmt: skip
-    return report
-
-
 def _check_contents(db: sa.Connection, report: ReportLine, filing: Filing, act: SignedAct) -> None:
     stored = next(
         (one for one in forms_of_report(db, report)
@@ -369,7 +325,8 @@ def _check_contents(db: sa.Connection, report: ReportLine, filing: Filing, act: 
     check_digests(db, act.person.id, {bytes.fromhex(digest) for digest in wanted})
 
 
-def _take_turns(db: sa.Connection, report_id: int) -> None:
+def take_turns(db: sa.Connection, report_id: int) -> None:
+    """Wait until nobody else files or decides on this report; until the commit."""
     db.execute(sa.select(sa.func.pg_advisory_xact_lock(REPORT_LOCK, report_id)))
 
 

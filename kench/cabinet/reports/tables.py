@@ -68,6 +68,7 @@ report_decisions = sa.Table(
     sa.Column("remarks", sa.Text, nullable=False),
     sa.Column("person_id", sa.Integer, nullable=False),
     sa.Column("at", _MOMENT, nullable=False),
+    sa.Column("act_id", sa.BigInteger),
 )
 
 report_queue = sa.Table(

@@ -37,6 +37,7 @@ class Purpose(StrEnum):
     INSPECTION = "inspection"
     REPORT = "report"
     REPORT_FORM = "report_form"
+    REPORT_DECISION = "report_decision"
 
 
 DOCUMENTS = frozenset({Purpose.ORDER, Purpose.LOT})
@@ -139,6 +140,11 @@ TITLES = {
         "ru": "Утверждение формы отчётности",
         "en": "Setting of a form of reports",
     },
+    Purpose.REPORT_DECISION: {
+        "ky": "Катышуучунун отчету боюнча чечим",
+        "ru": "Решение по отчёту участника",
+        "en": "Decision on a report of a participant",
+    },
 }
 
 
@@ -170,6 +176,11 @@ NAMES = {
     Purpose.INSPECTION: {"ky": "текшерүү", "ru": "проверка", "en": "inspection"},
     Purpose.REPORT: {"ky": "отчет", "ru": "отчёт", "en": "report"},
     Purpose.REPORT_FORM: {"ky": "отчеттун формасы", "ru": "форма отчётности", "en": "report form"},
+    Purpose.REPORT_DECISION: {
+        "ky": "отчет боюнча чечим",
+        "ru": "решение по отчёту",
+        "en": "report decision",
+    },
 }
 """What the line of the purpose says: no two purposes read alike, so each has its own bytes."""
 

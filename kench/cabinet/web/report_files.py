@@ -10,7 +10,9 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from kench.cabinet.registration.bodies import data_of
 from kench.cabinet.registration.documents import read_by_digest
+from kench.cabinet.reports.deciding import ReportDecision
 from kench.cabinet.reports.filing import Filing
 from kench.cabinet.reports.form import Form
 from kench.cabinet.reports.form_store import form_of
@@ -22,7 +24,7 @@ from kench.cabinet.reports.store import (
     filings_of,
     signed_filing,
 )
-from kench.cabinet.signing.acts import SignedAct
+from kench.cabinet.signing.acts import SignedAct, read_act
 from kench.cabinet.web.downloads import file_response
 from kench.cabinet.web.pages import page_text
 from kench.cabinet.web.paper import Enclosed, PaperMissingError, pdf_of
@@ -89,6 +91,20 @@ def filed_response(request: Request, visit: Visit, filed: Filed, form: str) -> R
     return file_response(pdf, f"{name}.pdf", FORMS[form])
 
 
+def decided_response(db: sa.Connection, report: ReportLine, version: int | None) -> Response:
+    """Return what an officer signed of a version, with the signature in it; 404 where nothing."""
+    lines = filings_of(db, report.id)
+    signed = [one for one in lines if one.decision_act_id and version in {None, one.version}]
+    act = read_act(db, signed[-1].decision_act_id or 0) if signed else None
+    if act is None:
+        raise HTTPException(404)
+    decision = data_of(act.content, ReportDecision)
+    record = {"kench_report_decision": 1, "decision": decision} | _signed(act)
+    content = msgspec.json.format(msgspec.json.encode(record), indent=2)
+    name = f"kench-report-{report.participant_id}-{report.kind}-{report.period}-decision"
+    return file_response(content, f"{name}-{decision.version}.json", FORMS["json"])
+
+
 def record_of(filed: Filed) -> bytes:
     """The filing as JSON, with the signed bytes and the signature in it."""
     return msgspec.json.format(
@@ -99,15 +115,21 @@ def record_of(filed: Filed) -> bytes:
                 "filed_at": filed.line.filed_at.isoformat(),
                 "late": filed.line.late,
                 "outcome": filed.line.outcome,
-                "signer": {"name": filed.act.person.name, "pin": filed.act.person.pin},
-                "signed_at": moment_text(filed.act.signed_us),
-                "content_sha256": hashlib.sha256(filed.act.content).hexdigest(),
-                "content": base64.b64encode(filed.act.content).decode(),
-                "signature_p7s": base64.b64encode(filed.act.signature).decode(),
             }
+            | _signed(filed.act)
         ),
         indent=2,
     )
+
+
+def _signed(act: SignedAct) -> dict[str, Any]:
+    return {
+        "signer": {"name": act.person.name, "pin": act.person.pin},
+        "signed_at": moment_text(act.signed_us),
+        "content_sha256": hashlib.sha256(act.content).hexdigest(),
+        "content": base64.b64encode(act.content).decode(),
+        "signature_p7s": base64.b64encode(act.signature).decode(),
+    }
 
 
 def paper_response(db: sa.Connection, papers: list[Paper], number: int) -> Response:

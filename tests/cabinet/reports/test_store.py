@@ -7,19 +7,20 @@ from typing import Any
 import msgspec
 import pytest
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from kench.cabinet.registration.bodies import whole
+from kench.cabinet.registration.dossier import acts_of
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.reports.aggregates import standings, sums_by_region
 from kench.cabinet.reports.checking import read_form
+from kench.cabinet.reports.deciding import Verdict
 from kench.cabinet.reports.form import Form
 from kench.cabinet.reports.form_store import check_next, put_form
 from kench.cabinet.reports.making import make_some
 from kench.cabinet.reports.reminding import remind_some
 from kench.cabinet.reports.store import (
     ReportState,
-    Verdict,
-    decide_report,
     facts_of,
     file_report,
     filings_of,
@@ -45,6 +46,7 @@ from tests.support.registration import (
 from tests.support.reports import (
     MONTHLY,
     after_us,
+    decided_report,
     filed,
     filing_of,
     line_of,
@@ -56,7 +58,6 @@ from tests.support.reports import (
 )
 from tests.support.signing import SECOND_US
 
-OFFICER_ID = 999_999
 """Nobody who ever filed anything."""
 RECORD = sa.text("""
     INSERT INTO income_records (doc_ref, period, participant_id, day, asset, doc_type, accrued_sat,
@@ -73,12 +74,6 @@ def put(db: sa.Connection, document: dict[str, Any], pin: str = OFFICER_PIN) -> 
     assert isinstance(form, Form), form
     act = sign(db, Purpose.REPORT_FORM, whole(["x"], form, str), pin, now_us=NOW_US)
     return put_form(db, act)
-
-
-def officer_id(db: sa.Connection) -> int:
-    found = db.scalar(sa.text("SELECT id FROM persons WHERE pin = :pin"), {"pin": OFFICER_PIN})
-    assert isinstance(found, int)
-    return found
 
 
 def test_a_report_is_filled_from_register_statistics_and_income(
@@ -116,9 +111,8 @@ def test_a_report_is_filed_sent_back_corrected_and_accepted(cabinet: sa.Engine) 
         line = filed(db, number)
         assert (line.state, line.version, line.late) == (ReportState.FILED, 1, False)
         with pytest.raises(ActRefusedError, match="what is to be corrected"):
-            decide_report(db, number, Verdict.RETURNED, "", officer_id=OFFICER_ID, now_us=NOW_US)
-        who = officer_id(db)
-        decide_report(db, number, Verdict.RETURNED, "The meter.", officer_id=who, now_us=NOW_US)
+            decided_report(db, number, Verdict.RETURNED)
+        decided_report(db, number, Verdict.RETURNED, "The meter.")
         line = line_of(db, number)
         assert line.state is ReportState.RETURNED
         assert line.is_missing(date(2026, 12, 15))
@@ -126,29 +120,58 @@ def test_a_report_is_filed_sent_back_corrected_and_accepted(cabinet: sa.Engine) 
         line = filed(db, number, MONTHLY | {"v-energy_kwh": "301 251"},
                      now_us=after_us("2026-11", 25))  # fmt: skip
         assert (line.state, line.version, line.late) == (ReportState.FILED, 2, False)
-        decide_report(db, number, Verdict.ACCEPTED, "", officer_id=who, now_us=NOW_US)
+        accepted = decided_report(db, number)
         with pytest.raises(ActRefusedError, match="does not wait"):
-            decide_report(db, number, Verdict.ACCEPTED, "", officer_id=who, now_us=NOW_US)
+            decided_report(db, number)
         assert line_of(db, number).state is ReportState.ACCEPTED
         first, second = filings_of(db, number)
         assert [first.contents["energy_kwh"], second.contents["energy_kwh"]] == [301_250, 301_251]
         assert (first.outcome, first.remarks, second.outcome) == (
             "returned", "The meter.", "accepted",
         )  # fmt: skip
+        assert second.decision_act_id == accepted.id
+        assert accepted.id in {act.id for act in acts_of(db, line.participant_id)}
         assert signed_filing(db, second)[0].contents == second.contents
         # What was accepted may still be corrected; it is looked at again.
         assert filed(db, number, now_us=after_us("2026-11", 28)).state is ReportState.FILED
 
 
-def test_nobody_decides_on_a_report_of_their_own(cabinet: sa.Engine) -> None:
+def test_nobody_decides_on_a_report_of_their_own(cabinet: sa.Engine, engine: sa.Engine) -> None:
+    with engine.begin() as db:
+        put_officer(db, PIN)
     with cabinet.begin() as db:
         number = report_made(db, registered(db))
         filed(db, number)
-        (filing,) = filings_of(db, number)
         with pytest.raises(ActRefusedError, match="of their own"):
-            decide_report(
-                db, number, Verdict.ACCEPTED, "", officer_id=filing.person_id, now_us=NOW_US
-            )
+            decided_report(db, number, pin=PIN)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"version": 2}, {"participant": 77}, {"filing_sha256": "00"}],
+    ids=lambda changed: next(iter(changed)),
+)
+def test_a_decision_is_on_what_was_seen(cabinet: sa.Engine, changed: dict[str, Any]) -> None:
+    with cabinet.begin() as db:
+        number = report_made(db, registered(db))
+        filed(db, number)
+        with pytest.raises(ActRefusedError):
+            decided_report(db, number, **changed)
+
+
+def test_a_decision_is_what_its_officer_signed(cabinet: sa.Engine, engine: sa.Engine) -> None:
+    with cabinet.begin() as db:
+        number = report_made(db, registered(db))
+        filed(db, number)
+    with engine.begin() as db:
+        put_officer(db, OTHER_PIN, [OfficerRole.REGISTRAR])
+    with cabinet.begin() as db, pytest.raises(ActRefusedError, match="duties"):
+        decided_report(db, number, pin=OTHER_PIN)
+    with cabinet.connect() as db, pytest.raises(DBAPIError, match="is not what was signed"):
+        db.exec_driver_sql(
+            "INSERT INTO report_decisions (filing_id, outcome, remarks, person_id, at)"
+            " SELECT id, 'accepted', '', person_id, now() FROM report_filings"
+        )
 
 
 OTHERWISE: list[tuple[dict[str, Any], str]] = [

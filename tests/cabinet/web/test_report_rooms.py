@@ -83,15 +83,19 @@ def test_a_month_is_completed_signed_looked_at_sent_back_and_corrected(cabinet: 
     decide = f"/desk/reports/{number}/decide"
     assert officer.post_form(decide, do="returned").status_code == 422
     assert officer.post_form(decide, do="?", remarks="x").status_code == 422
-    asked(officer.post_form(decide, do="returned", remarks="Show the meter."))
+    path = asked(officer.post_form(decide, do="returned", remarks="Show the meter."))
+    assert person.get(f"{page}/decision.json").status_code == 404
+    assert "sent back" in officer.get(signed_in(officer, path, OFFICER_PIN)).text
     assert officer.post_form(decide, do="accepted").status_code == 409
+    record = json.loads(person.get(f"{page}/decision.json").content)
+    assert (record["decision"]["verdict"], record["signer"]["pin"]) == ("returned", OFFICER_PIN)
 
     shown = person.get(page).text
     assert "Show the meter." in shown
     assert 'value="119"' in shown
     text = person.post_form(page, do="sign", **typed | {"v-energy_kwh": "301 251"})
     signed_in(person, asked(text))
-    asked(officer.post_form(decide, do="accepted"))
+    signed_in(officer, asked(officer.post_form(decide, do="accepted")), OFFICER_PIN)
     shown = person.get(page).text
     assert "accepted" in shown
     assert "301,251 kWh" in shown

@@ -46,7 +46,7 @@ from tests.support.registration import (
     registered,
     verifier_at,
 )
-from tests.support.reports import filed, report_made
+from tests.support.reports import decided_report, filed, report_made
 from tests.support.signing import SECOND_US
 from tests.support.two_officers import orders_at_desk
 
@@ -114,6 +114,7 @@ def things(module_database: str) -> dict[str, str]:
         order = document(1, DEMO_RULES, height=150, moment_us=NOW_US + 10**12)
         orders_at_desk(db, order, order, OFFICER_PIN)
         assert filed(db, report_made(db, whose), now_us=NOW_US + SECOND_US).id == 1
+        decided_report(db, 1)
         db.exec_driver_sql(REPORTS_MADE)
         worker = ensure_worker(db, whose, "rig1", 100)
         assert isinstance(make_token(db, whose), str)

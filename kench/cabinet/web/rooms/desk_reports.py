@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.login.logins import Login
-from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.cabinet.registration.fields import paragraphs_of
 from kench.cabinet.registration.gaps import Gap
 from kench.cabinet.registration.outcomes import calendar_of
@@ -23,6 +22,12 @@ from kench.cabinet.reports.aggregates import (
     summed_keys,
     sums_by_region,
 )
+from kench.cabinet.reports.deciding import (
+    REMARKS_MAX,
+    Verdict,
+    decision_on,
+    report_decision_body,
+)
 from kench.cabinet.reports.form import Form
 from kench.cabinet.reports.form_store import form_of, forms_for
 from kench.cabinet.reports.periods import period_named
@@ -30,12 +35,9 @@ from kench.cabinet.reports.reminding import NEAR_WORKING_DAYS
 from kench.cabinet.reports.sheets import ROWS_MAX, table_of
 from kench.cabinet.reports.store import (
     FILINGS_MAX,
-    REMARKS_MAX,
     ReportLine,
     ReportState,
-    Verdict,
     contents_of,
-    decide_report,
     facts_of,
     filings_of,
     late_in,
@@ -45,13 +47,20 @@ from kench.cabinet.reports.store import (
     waiting_in,
 )
 from kench.cabinet.reports.values import known_values
+from kench.cabinet.signing.wording import Purpose
+from kench.cabinet.web.asking import ask_signature
 from kench.cabinet.web.desk_tabs import DESK_TABS
 from kench.cabinet.web.downloads import file_response
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.making import Turn
-from kench.cabinet.web.pages import go, render
+from kench.cabinet.web.pages import render
 from kench.cabinet.web.paths import Number
-from kench.cabinet.web.report_files import filed_response, paper_response, read_filed
+from kench.cabinet.web.report_files import (
+    decided_response,
+    filed_response,
+    paper_response,
+    read_filed,
+)
 from kench.cabinet.web.report_view import REPORT_STATES, STATE_TONES, View
 from kench.cabinet.web.rights import may_enter
 from kench.cabinet.web.said import SAID, Said
@@ -79,6 +88,7 @@ WHICH = {
 Kind = Annotated[str, Query(pattern=r"^[a-z][a-z0-9_]{0,19}$")]
 PeriodName = Annotated[str, Query(pattern=r"^[0-9Q-]{0,8}$")]
 After = Annotated[int, Query(ge=0, le=ID_MAX)]
+Version = Annotated[int | None, Query(ge=1, le=FILINGS_MAX)]
 
 room = APIRouter()
 
@@ -204,31 +214,29 @@ def decide(  # noqa: PLR0913, PLR0917 - who, where, what
     number: Number,
     form: Posted,
 ) -> Response:
-    """Accept what was filed last, or send it back with remarks."""
+    """Ask the officer for the signature that accepts what was filed last, or sends it back."""
     typed, do = text_of(form, "remarks"), text_of(form, "do")
     remarks = paragraphs_of(typed, REMARKS_MAX) if typed else ""
     verdict = next((one for one in Verdict if one.value == do), None)
     try:
         with cabinet.engine.begin() as db:
+            report = _known(read_report(db, number))
             if remarks is None or verdict is None or (verdict is Verdict.RETURNED and not remarks):
                 gap = Gap("remarks", N_("Say what is to be corrected, in 4000 characters at most"))
                 return _report_page(
                     request, cabinet, visit, db, number, officer, typed, [gap],
                     status=422,
                 )  # fmt: skip
-            decide_report(
-                db, number, verdict, remarks, officer_id=officer.person.id, now_us=visit.now_us
+            decision = decision_on(db, report, verdict, remarks)
+            own = form_of(db, report.kind, report.form_version).form
+            body = report_decision_body(
+                decision, report, own.title.said(visit.language.value), visit.words.gettext
             )
-            keep_trail(
-                db,
-                TrailEntry(
-                    visit.now_us, f"report_{verdict.value}", DONE, f"report {number}",
-                    visit.address, person_id=officer.person.id, login_id=officer.id,
-                ),
-            )  # fmt: skip
+            return ask_signature(
+                cabinet, visit, officer, db, Purpose.REPORT_DECISION, f"report {number}", body
+            )
     except ActRefusedError as error:
         raise HTTPException(409) from error
-    return go(f"/desk/reports/{number}", f"report_{verdict.value}")
 
 
 @room.get("/desk/reports/{number}/filed.{form}")
@@ -240,13 +248,22 @@ def keep_filed(  # noqa: PLR0913, PLR0917 - who asks for which, and whose turn i
     turn: Turn,
     number: Number,
     form: str,
-    version: Annotated[int | None, Query(ge=1, le=FILINGS_MAX)] = None,
+    version: Version = None,
 ) -> Response:
     """Give a version that was filed as a file, the newest if none is named."""
     with turn:
         with cabinet.engine.connect() as db:
             filed = read_filed(db, _known(read_report(db, number)), version)
         return filed_response(request, visit, filed, form)
+
+
+@room.get("/desk/reports/{number}/decision.json")
+def keep_decision(
+    cabinet: CabinetHere, _officer: Officer, number: Number, version: Version = None
+) -> Response:
+    """Give what an officer signed of a version, the newest that was decided if none is named."""
+    with cabinet.engine.connect() as db:
+        return decided_response(db, _known(read_report(db, number)), version)
 
 
 @room.get("/desk/reports/{number}/documents/{document}")

@@ -51,7 +51,12 @@ from kench.cabinet.web.forms import Posted, file_of, text_of
 from kench.cabinet.web.making import Turn
 from kench.cabinet.web.pages import go
 from kench.cabinet.web.paths import Number
-from kench.cabinet.web.report_files import filed_response, paper_response, read_filed
+from kench.cabinet.web.report_files import (
+    decided_response,
+    filed_response,
+    paper_response,
+    read_filed,
+)
 from kench.cabinet.web.report_view import REPORT_STATES, STATE_TONES, View, tone_of
 from kench.cabinet.web.rooms.notices import Owning
 from kench.cabinet.web.said import SAID, Said
@@ -64,6 +69,7 @@ SHOWN = 24
 SAID["report_filed"] = Said(N_("The report is signed and filed."))
 TABS.append(Tab("reports", N_("Reports")))
 Before = Annotated[int, Query(gt=0, le=FIRST)]
+Version = Annotated[int | None, Query(ge=1, le=FILINGS_MAX)]
 
 room = APIRouter()
 
@@ -180,13 +186,22 @@ def keep_filed(  # noqa: PLR0913, PLR0917 - who asks for which, and whose turn i
     turn: Turn,
     number: Number,
     form: str,
-    version: Annotated[int | None, Query(ge=1, le=FILINGS_MAX)] = None,
+    version: Version = None,
 ) -> Response:
     """Give a version that was filed as a file, the newest if none is named."""
     with turn:
         with cabinet.engine.connect() as db:
             filed = read_filed(db, _own(read_report(db, number), acts), version)
         return filed_response(request, visit, filed, form)
+
+
+@room.get("/p/{participant_id}/reports/{number}/decision.json")
+def keep_decision(
+    cabinet: CabinetHere, acts: Acting, number: Number, version: Version = None
+) -> Response:
+    """Give what an officer signed of a version, the newest that was decided if none is named."""
+    with cabinet.engine.connect() as db:
+        return decided_response(db, _own(read_report(db, number), acts), version)
 
 
 @room.get("/p/{participant_id}/reports/{number}/documents/{document}")
