@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from kench.consumer.asking import TIMEOUT_S, Asking, NotToldError, Route
+from kench.consumer.asking import Asking, NotToldError, Route
 from kench.consumer.checking import Report, pull
 from kench.consumer.receiving import Receiver
 from kench.pool.listening import open_port
@@ -23,6 +23,7 @@ PORT = 9680
 BACKLOG = 128
 CONNECTIONS_MAX = 64
 CLIENT = "KG/GOV/10000001/taxes"
+TIMEOUT_S = 60.0
 EXIT_DIFFERS = 2
 
 
@@ -38,13 +39,22 @@ def main() -> int:
     verifier = verifier_of(settings, lambda _text: DEMO_NETWORK)
     route = Route(arguments.url.rstrip("/"), arguments.client, arguments.service)
     with _client(arguments) as http:
-        asking = Asking(route, os.urandom, http=http)
+        asking = Asking(route, os.urandom, http)
         report = pull(
             asking, arguments.period, verifier,
-            limit=arguments.limit, receipts=arguments.receipts,
+            limit=arguments.limit, receipts=arguments.receipts, say=_say,
         )  # fmt: skip
+    if sys.stderr.isatty():
+        sys.stderr.write("\n")
     sys.stdout.write(show(report))
     return EXIT_DIFFERS if report.differences else 0
+
+
+def _say(words: str) -> None:
+    """Show how far it is, on a terminal only."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{words} so far")
+        sys.stderr.flush()
 
 
 def show(report: Report) -> str:
@@ -107,7 +117,7 @@ def _client(arguments: argparse.Namespace) -> httpx.Client:
                 verify.load_cert_chain(arguments.certificate, arguments.key)
         except (OSError, ValueError) as error:
             raise NotToldError(f"cannot use these certificates: {error}") from error
-    return httpx.Client(verify=verify, timeout=TIMEOUT_S, trust_env=False)
+    return httpx.Client(verify=verify, timeout=TIMEOUT_S, follow_redirects=False, trust_env=False)
 
 
 def _receive(arguments: argparse.Namespace) -> None:

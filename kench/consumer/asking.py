@@ -14,7 +14,6 @@ from kench.pool.xroad import VERSION, Header
 
 TRIES_MAX = 6
 FIRST_S, LONGEST_S = 0.2, 5.0
-TIMEOUT_S = 60.0
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 LATER = frozenset({429, 500, 502, 503, 504})
 
@@ -44,18 +43,14 @@ class Asking:
         self,
         route: Route,
         random_bytes: Callable[[int], bytes],
+        http: httpx.Client,
         *,
         wait: Callable[[float], None] = time.sleep,
-        http: httpx.Client | None = None,
     ) -> None:
         self._route = route
         self._random_bytes = random_bytes
         self._wait = wait
-        self._http = http or httpx.Client(
-            timeout=TIMEOUT_S, follow_redirects=False, trust_env=False
-        )
-        self.bytes = 0
-        """That were read so far."""
+        self._http = http
 
     def get(self, path: str) -> bytes | None:
         """Return what is there; None where there is no such thing. Raises NotToldError."""
@@ -105,5 +100,4 @@ class Asking:
                 said += piece
                 if len(said) > ANSWER_BYTES_MAX:
                     raise NotToldError(f"the answer to {path} is too long")
-            self.bytes += len(said)
             return answer.status_code, bytes(said), answer.headers.get(Header.ERROR.value)

@@ -86,17 +86,20 @@ def _fault(word: str) -> tuple[str, float]:
 
 def _contexts(
     certificate: Path | None, key: Path | None, authorities: Path | None
-) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
-    """Return what it speaks TLS by to consumers, and to providers."""
-    if certificate is None or key is None:
-        return None, None
+) -> tuple[ssl.SSLContext | None, ssl.SSLContext]:
+    """Return what it speaks TLS by to consumers, where it does, and to providers."""
+    own = None
     try:
-        own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        own.load_cert_chain(certificate, key)
         outside = ssl.create_default_context(cafile=str(authorities) if authorities else None)
-        outside.load_cert_chain(certificate, key)
+        if certificate is not None:
+            own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            for context in (own, outside):
+                context.load_cert_chain(certificate, key)
     except (OSError, ValueError) as error:
-        raise XroadPlaceError(f"cannot use {certificate} with {key}: {error}") from error
+        raise XroadPlaceError(
+            f"cannot use {certificate} with {key}, or {authorities}: {error}; give PEM files by "
+            "--certificate, --key and --provider-ca"
+        ) from error
     return own, outside
 
 

@@ -29,4 +29,4 @@ def through_xroad(
             httpx.Client(trust_env=False) as http,
         ):
             route = Route(middle, CLIENT, SERVICE)
-            yield Asking(route, Draw(5_000_000), wait=lambda _: None, http=http), server
+            yield Asking(route, Draw(5_000_000), http, wait=lambda _: None), server

@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 from kench.native import crc32
 from kench.pool.errors import KenchError
-from kench.pool.origins import is_loopback
 from kench.pool.shipping.frames import (
     BODY_BYTES_MAX,
     HEAD,
@@ -52,11 +51,6 @@ def split_address(address: str) -> tuple[str, int]:
     """Return host and port of `host:port` or `[host]:port`."""
     host, _, port = address.rpartition(":")
     return host.strip("[]"), int(port)
-
-
-def is_near(address: str) -> bool:
-    """Whether an address is of this machine, where no TLS is needed."""
-    return is_loopback(split_address(address)[0])
 
 
 def connect(address: str, tls: TlsFiles | None, timeout_s: float) -> "Link":

@@ -315,9 +315,7 @@ class Play:
         """What the tax service's consumer finds of the month."""
         database = self.month.owner.url.render_as_string(hide_password=False)
         with provider_of(database, clock=self.month.clock) as provider:
-            asking = Asking(
-                Route("http://127.0.0.1:8090", CLIENT, ""), os.urandom, http=Asker(provider)
-            )
+            asking = Asking(Route("http://127.0.0.1:8090", CLIENT, ""), os.urandom, Asker(provider))
             return aside(lambda: pull(asking, MONTH, verifier(), receipts=True))
 
     @staticmethod
