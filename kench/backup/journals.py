@@ -1,11 +1,14 @@
 """The journals of shares and of blocks as a backup takes them, while their writers write."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from kench.backup.archive import ArchiveWriter
 from kench.native import RECORD_SIZE
+from kench.pool.clock import Clock
+from kench.pool.journal.completion import complete_if_free
 from kench.pool.journal.format import (
     DURABLE_NAME,
     HEADER_SIZE,
@@ -81,6 +84,25 @@ def _whole_lines(path: Path) -> int:
                 return start + at + 1
             end = start
     return 0
+
+
+def take_journals(source: Path, root: Path, clock: Clock) -> None:
+    """Take journals in place of those below `root` that have no more shares than they.
+
+    A machine that lost its power has shares that its mark does not tell of: what is in the files
+    counts. What a writer at work adds meanwhile is not taken, or taken whole.
+    """
+    for folder in journal_folders(source):
+        target, taken = root / folder.name, root / f"{folder.name}.taken"
+        before = read_mark(folder)
+        shutil.copytree(folder, taken)
+        (taken / DURABLE_NAME).write_bytes(before.pack())
+        mark = complete_if_free(taken, clock)
+        if mark is None or mark.records < read_mark(target).records:
+            shutil.rmtree(taken)
+            continue
+        shutil.rmtree(target, ignore_errors=True)
+        taken.rename(target)
 
 
 def add_blocks(archive: ArchiveWriter, root: Path) -> int:

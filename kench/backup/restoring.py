@@ -17,10 +17,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from kench.backup.archive import SIGNED, Unpacked, unpack
 from kench.backup.dumping import BASE, environment
 from kench.backup.errors import BackupDamagedError, RestoreError
-from kench.backup.journals import journal_folders
+from kench.backup.journals import journal_folders, take_journals
 from kench.backup.recovery import Recovery, forget, prepare, words
 from kench.backup.sealing import Opener
 from kench.backup.totals import Totals, check_behind, check_between, read_totals
+from kench.pool.clock import SystemClock
 from kench.pool.database import Role, libpq_url
 from kench.pool.durable import sync_directory
 from kench.pool.journal.mark import read_mark
@@ -101,7 +102,7 @@ def _restore(order: Order, draft: Path, say: Callable[[str], None]) -> Restored:
         unpacked = unpack(cast("BinaryIO", source), draft)
     _check_signature(unpacked, order.signer)
     if order.journal is not None:
-        _take_journals(order.journal, draft)
+        take_journals(order.journal, draft / "journal", SystemClock())
     if unpacked.facts["database"] == BASE:
         _unpack_cluster(draft, order.recovery, say)
     elif order.recovery is not None:
@@ -126,15 +127,6 @@ def _check_signature(unpacked: Unpacked, wanted: bytes | None) -> None:
         raise BackupDamagedError(
             "the backup is not signed by the evidence key that --signer names: do not use it"
         )
-
-
-def _take_journals(source: Path, draft: Path) -> None:
-    """Take newer journals instead; where a folder has fewer shares the backup's stays."""
-    for folder in journal_folders(source):
-        target = draft / "journal" / folder.name
-        if read_mark(folder).records >= read_mark(target).records:
-            shutil.rmtree(target, ignore_errors=True)
-            shutil.copytree(folder, target)
 
 
 def _unpack_cluster(draft: Path, recovery: Recovery | None, say: Callable[[str], None]) -> None:
