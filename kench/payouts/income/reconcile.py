@@ -75,13 +75,28 @@ _LINES = sa.text(f"""
     FROM lot_settlements AS settled JOIN lot_settlement_lines AS line USING (block_hash, vout)
     WHERE reference IN ({_SETTLED}) GROUP BY participant_id
 """)  # noqa: S608 - constant parts
-_LOTS = sa.text(f"""
+_LOTS = sa.text("""
     /* comparison */
     SELECT settled.reference, settled.sold_sat, settled.gross_tyiyn, settled.venue_fee_tyiyn,
+        settled.pool_fee_tyiyn, settled.net_tyiyn,
         filled.sat AS filled_sat, filled.gross AS filled_gross,
         least(filled.fee, filled.gross) AS filled_fee, line.sat AS line_sat,
-        line.gross AS line_gross, line.venue_fee AS line_venue_fee
-    FROM lot_settlements AS settled
+        line.gross AS line_gross, line.venue_fee AS line_venue_fee, line.pool_fee AS line_pool_fee,
+        line.net AS line_net, booked_sat, booked_gross, booked_venue_fee, booked_pool_fee,
+        booked_gross - booked_venue_fee - booked_pool_fee AS booked_net
+    FROM (
+        SELECT reference, coalesce(sum(amount) FILTER (WHERE asset = 'BTC'), 0)::bigint
+                AS booked_sat,
+            coalesce(sum(amount) FILTER (WHERE asset = 'KGS'), 0)::bigint AS booked_gross,
+            coalesce(sum(amount) FILTER (WHERE starts_with(credit_account, 'fee\\:venue\\:')), 0)
+                ::bigint AS booked_venue_fee,
+            coalesce(sum(amount) FILTER (WHERE credit_account = 'fee\\:pool'), 0)::bigint
+                AS booked_pool_fee
+        FROM transfers WHERE subject = 'settlement' AND kind = 'post'
+            AND created_at >= :begins AND created_at < :ends
+        GROUP BY reference
+    ) AS booked
+    JOIN lot_settlements AS settled USING (reference)
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(amount_sat), 0)::bigint AS sat,
             coalesce(sum(gross_tyiyn), 0)::bigint AS gross,
@@ -91,11 +106,13 @@ _LOTS = sa.text(f"""
     CROSS JOIN LATERAL (
         SELECT coalesce(sum(amount_sat), 0)::bigint AS sat,
             coalesce(sum(net_tyiyn + venue_fee_tyiyn + pool_fee_tyiyn), 0)::bigint AS gross,
-            coalesce(sum(venue_fee_tyiyn), 0)::bigint AS venue_fee
+            coalesce(sum(venue_fee_tyiyn), 0)::bigint AS venue_fee,
+            coalesce(sum(pool_fee_tyiyn), 0)::bigint AS pool_fee,
+            coalesce(sum(net_tyiyn), 0)::bigint AS net
         FROM lot_settlement_lines WHERE (block_hash, vout) = (settled.block_hash, settled.vout)
     ) AS line
-    WHERE reference IN ({_SETTLED}) ORDER BY settled.reference
-""")  # noqa: S608 - constant parts
+    ORDER BY settled.reference
+""")
 _CONTENTS = sa.text("""
     /* comparison */
     SELECT doc_ref FROM (
@@ -119,6 +136,7 @@ class Gap(StrEnum):
     RECORDS_LINES = "records_lines"
     LEDGER_BLOCKS = "ledger_blocks"
     LEDGER_LINES = "ledger_lines"
+    LEDGER_LOT = "ledger_lot"
     LINES_LOT = "lines_lot"
     LOT_FILLS = "lot_fills"
     CONTENT = "content"
@@ -206,14 +224,19 @@ def _differences(
     yield from _compared(Gap.LEDGER_LINES, ledger, lines, ("sold_sat", "net_tyiyn"))
     for lot in lots:
         told = f"lot {lot.reference}"
-        for column, whole, line, filled in (
-            ("sold_sat", lot.sold_sat, lot.line_sat, lot.filled_sat),
-            ("gross_tyiyn", lot.gross_tyiyn, lot.line_gross, lot.filled_gross),
-            ("venue_fee_tyiyn", lot.venue_fee_tyiyn, lot.line_venue_fee, lot.filled_fee),
-        ):
+        for column, whole, line, booked, filled in (
+            ("sold_sat", lot.sold_sat, lot.line_sat, lot.booked_sat, lot.filled_sat),
+            ("gross_tyiyn", lot.gross_tyiyn, lot.line_gross, lot.booked_gross, lot.filled_gross),
+            ("venue_fee_tyiyn", lot.venue_fee_tyiyn, lot.line_venue_fee, lot.booked_venue_fee,
+             lot.filled_fee),
+            ("pool_fee_tyiyn", lot.pool_fee_tyiyn, lot.line_pool_fee, lot.booked_pool_fee, None),
+            ("net_tyiyn", lot.net_tyiyn, lot.line_net, lot.booked_net, None),
+        ):  # fmt: skip
+            if booked != whole:
+                yield Difference(Gap.LEDGER_LOT, told, column, booked, whole)
             if line != whole:
                 yield Difference(Gap.LINES_LOT, told, column, line, whole)
-            if whole != filled:
+            if filled not in {None, whole}:
                 yield Difference(Gap.LOT_FILLS, told, column, whole, filled)
 
 
@@ -236,11 +259,15 @@ def _totals(
         "gross_tyiyn": sum(lot.filled_gross for lot in lots),
         "venue_fee_tyiyn": sum(lot.filled_fee for lot in lots),
     }
+    booked = {
+        "gross_tyiyn": sum(lot.booked_gross for lot in lots),
+        "venue_fee_tyiyn": sum(lot.booked_venue_fee for lot in lots),
+        "pool_fee_tyiyn": sum(lot.booked_pool_fee for lot in lots),
+    }
     totals: dict[str, dict[str, int]] = {}
     for name in COLUMNS:
         row = {"records": _sum(records, name), "nobody": nobody.get(name, 0)}
-        if name in LEDGER:
-            row["ledger"] = _sum(ledger, name)
+        row["ledger"] = booked[name] if name in booked else _sum(ledger, name)
         if name in LINES:
             row["books"] = _sum(lines, name)
         elif name == "accrued_sat":

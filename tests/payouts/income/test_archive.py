@@ -92,6 +92,29 @@ def test_what_is_not_of_the_main_network_is_marked_as_a_test(
     assert "<carf:LastName>Асанов<" in ET.tostring(ET.fromstring(text.encode()), "unicode")
 
 
+def test_mining_income_and_sales_have_their_fields_in_the_order_of_carf(tmp_path: Path) -> None:
+    path = tmp_path / "carf.xml"
+    with path.open("wb") as file:
+        write_carf(file, MESSAGE, REPORTER, [PERSON])
+    root = ET.parse(path).getroot()
+    told = {
+        name: [(part.tag.partition("}")[2], part.text, part.get("currCode")) for part in found]
+        for name in ("CryptoTransferIn", "CryptoFiatOut")
+        if (found := root.find(f".//{{{CARF}}}{name}")) is not None
+    }
+    assert told == {
+        "CryptoTransferIn": [
+            ("TransferType", "CARF503", None), ("NumberofTransactions", "3", None),
+            ("Amount", "24000000.08", "KGS"), ("NumberofUnits", "3.00000001", None),
+            ("AltValuation", "CARF1004", None),
+        ],
+        "CryptoFiatOut": [
+            ("NumberofTransactions", "2", None), ("Amount", "12.00", "KGS"),
+            ("NumberofUnits", "0.00000150", None),
+        ],
+    }  # fmt: skip
+
+
 def test_an_empty_message_says_so_and_a_wrong_one_names_the_setting(tmp_path: Path) -> None:
     path = tmp_path / "carf.xml"
     with path.open("wb") as file:

@@ -73,6 +73,7 @@ GAPS = {
     Gap.RECORDS_LINES: N_("records and settlements"),
     Gap.LEDGER_BLOCKS: N_("ledger and blocks"),
     Gap.LEDGER_LINES: N_("ledger and settlements"),
+    Gap.LEDGER_LOT: N_("ledger and settlement"),
     Gap.LINES_LOT: N_("settlement and its lines"),
     Gap.LOT_FILLS: N_("settlement and trades"),
     Gap.CONTENT: N_("a document and its row"),
