@@ -1,18 +1,29 @@
-"""Orders as the desk lists them: what is in force, what comes, what waits, all there were.
+"""Orders as the desk lists them: what is in force, what comes, what waits; all there were.
 
 Every function takes a connection that is in a transaction.
 """
 
-from typing import NamedTuple
+from collections import defaultdict
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from kench.pool.moments import us_of
 from kench.pool.orders.book import OrderBook
 from kench.pool.orders.document import Document, read_document
-from kench.pool.orders.register import Entry, list_orders
+from kench.pool.orders.register import Entry
 from kench.pool.orders.rules import Section
-from kench.pool.orders.tables import officers, signatures
+from kench.pool.orders.tables import acceptances, officers, orders, signatures
+
+FIRST = 2**31 - 1
+"""Beyond every order: where the newest begin."""
+WAITING_MAX = 50
+"""Numbers that are listed of what waits; all but the next are void as soon as that is accepted."""
+_ENTRIES = sa.select(
+    orders.c.id, orders.c.number, orders.c.title, orders.c.content, orders.c.proposed_at,
+    acceptances.c.accepted_at, acceptances.c.tip_height,
+).join_from(orders, acceptances, acceptances.c.order_id == orders.c.id, isouter=True)  # fmt: skip
 
 
 class Standing(NamedTuple):
@@ -65,19 +76,24 @@ def coming(book: OrderBook, height: int, now_us: int) -> list[Standing]:
     ]
 
 
-def newest_entries(db: sa.Connection) -> list[Entry]:
-    """Of each number the accepted proposal, or the last one; the newest first."""
-    chosen: dict[int, Entry] = {}
-    for entry in list_orders(db):
-        known = chosen.get(entry.number)
-        if known is None or known.accepted_at is None:
-            chosen[entry.number] = entry
-    return sorted(chosen.values(), key=lambda entry: -entry.number)
+def waiting_entries(db: sa.Connection) -> list[Entry]:
+    """What officers may sign: of each number beyond the accepted ones the last proposal."""
+    newest = sa.select(sa.func.coalesce(sa.func.max(acceptances.c.number), 0)).scalar_subquery()
+    query = _ENTRIES.ext(distinct_on(orders.c.number)).where(orders.c.number > newest)
+    return _entries(db, query.order_by(orders.c.number, orders.c.id.desc()).limit(WAITING_MAX))
+
+
+def accepted_entries(db: sa.Connection, *, before: int = FIRST, at_most: int) -> list[Entry]:
+    """Those that were accepted below a number, the newest first."""
+    query = _ENTRIES.where(acceptances.c.number < before)
+    return _entries(db, query.order_by(acceptances.c.number.desc()).limit(at_most))
 
 
 def read_entry(db: sa.Connection, number: int) -> Entry | None:
-    """That of one number."""
-    return next((entry for entry in newest_entries(db) if entry.number == number), None)
+    """Of one number the accepted proposal, or the last one."""
+    query = _ENTRIES.where(orders.c.number == number)
+    newest = query.order_by(acceptances.c.number.nulls_last(), orders.c.id.desc()).limit(1)
+    return next(iter(_entries(db, newest)), None)
 
 
 def signatures_of(db: sa.Connection, entry: Entry) -> list[Signature]:
@@ -93,16 +109,6 @@ def signatures_of(db: sa.Connection, entry: Entry) -> list[Signature]:
     ]
 
 
-def book_before(db: sa.Connection, number: int) -> OrderBook:
-    """The orders that were accepted under lower numbers, as a book; checked when it was loaded."""
-    contents = [
-        bytes(entry.content)
-        for entry in sorted(newest_entries(db), key=lambda entry: entry.number)
-        if entry.accepted_at is not None and entry.number < number
-    ]
-    return OrderBook.of(map(read_document, contents))
-
-
 def document_of(entry: Entry) -> Document:
     """What it says."""
     return read_document(bytes(entry.content))
@@ -115,3 +121,18 @@ def is_accepted(db: sa.Connection, sha256: bytes) -> bool:
                        WHERE content_sha256 = :sha256)
     """)
     return bool(db.scalar(query, {"sha256": sha256}))
+
+
+def _entries(db: sa.Connection, query: "sa.Select[Any]") -> list[Entry]:
+    """Entries with who signed each."""
+    rows: list[Any] = list(db.execute(query))
+    signed = (
+        sa.select(signatures.c.order_id, officers.c.pin, officers.c.name)
+        .join_from(signatures, officers)
+        .where(signatures.c.order_id.in_([row.id for row in rows]))
+        .order_by(signatures.c.signed_at, officers.c.id)
+    )
+    signers = defaultdict[int, list[tuple[str, str]]](list)
+    for order_id, pin, name in db.execute(signed):
+        signers[order_id].append((pin, name))
+    return [Entry._make((*row, tuple(signers[row.id]))) for row in rows]

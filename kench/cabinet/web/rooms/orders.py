@@ -1,9 +1,9 @@
 """The desk's room of orders: in force, drafted, shown against those in force, signed by two."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -71,6 +71,7 @@ SAID |= {
     "draft_gone": Said(N_("There is no such draft any more."), good=False),
 }  # fmt: skip
 DESK_TABS.append(Tab("orders", N_("Orders")))
+SHOWN = 25
 NETWORK_UNKNOWN = N_("Say in the JSON which network the first order is for")
 
 room = APIRouter()
@@ -78,14 +79,19 @@ room = APIRouter()
 
 @room.get("/desk/orders")
 def show_orders(
-    request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer
+    request: Request,
+    cabinet: CabinetHere,
+    visit: VisitHere,
+    _officer: Officer,
+    before: Annotated[int, Query(gt=0, le=order_lists.FIRST)] = order_lists.FIRST,
 ) -> Response:
     """Show what is in force, what comes, what waits for signatures, drafts, and all there were."""
     book = cabinet.orders.book
     tip = cabinet.chain.tip()
     with cabinet.reading.connect() as db:
         height = tip if tip is not None else newest_known_height(db)
-        entries = order_lists.newest_entries(db)
+        waiting = order_lists.waiting_entries(db)
+        accepted = order_lists.accepted_entries(db, before=before, at_most=SHOWN + 1)
         drafts = [
             draft for draft in list_drafts(db) if not order_lists.is_accepted(db, draft.sha256)
         ]
@@ -93,8 +99,8 @@ def show_orders(
         request, visit, "orders/list.html", tip=tip, height=height, sections=SECTIONS,
         standing=order_lists.in_force(book, height, visit.now_us),
         coming=order_lists.coming(book, height, visit.now_us), lines=_lines(visit),
-        waiting=[one for one in entries if one.accepted_at is None and one.number > book.newest],
-        accepted=[one for one in entries if one.accepted_at is not None], drafts=drafts,
+        waiting=waiting, accepted=accepted[:SHOWN], drafts=drafts,
+        older=accepted[SHOWN - 1].number if len(accepted) > SHOWN else None,
         document_of=order_lists.document_of, fault=cabinet.orders.fault, needed=SIGNATURES_NEEDED,
     )  # fmt: skip
 
@@ -179,9 +185,9 @@ def show_order(
         if entry is None:
             raise HTTPException(404)
         signed = order_lists.signatures_of(db, entry)
-        book = order_lists.book_before(db, number)
     document = order_lists.document_of(entry)
     may_sign = entry.accepted_at is None and officer.person.pin not in {one.pin for one in signed}
+    book = _book_before(cabinet, document)
     values = _told(cabinet, visit, book, document, accepted=entry.accepted_at is not None)
     return render(
         request, visit, "orders/order.html", entry=entry, signed=signed, may_sign=may_sign,
@@ -276,6 +282,11 @@ def _draft(cabinet: Cabinet, number: int) -> Draft:
     return draft
 
 
+def _book_before(cabinet: Cabinet, document: Document) -> OrderBook:
+    """The orders that are known under lower numbers than a document's."""
+    return OrderBook.of(cabinet.orders.book.documents[: document.number - 1])
+
+
 def _told(
     cabinet: Cabinet, visit: Visit, book: OrderBook, document: Document, *, accepted: bool = False
 ) -> dict[str, Any]:
@@ -305,7 +316,7 @@ def _simulation(  # noqa: PLR0913, PLR0917 - what of, for whom
     document: Document,
     back: str,
 ) -> Response:
-    book = OrderBook.of(cabinet.orders.book.documents[: document.number - 1])
+    book = _book_before(cabinet, document)
     with turn, cabinet.reading.connect() as db:
         findings = Simulation(
             db, book, document, visit.now_us, cabinet.chain.network_work_hashes, visit.formats,

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.web.rooms import orders
 from kench.pool.clock import ManualClock
 from kench.pool.database import open_engine
 from tests.support.cabinet import Client, cabinet_of, client_in
@@ -77,7 +78,7 @@ def drafted(client: Client, **fields: str) -> str:
 
 
 def test_two_officers_draft_and_sign_two_orders(
-    cabinet: Cabinet, officers: dict[str, Client]
+    cabinet: Cabinet, officers: dict[str, Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     finance, head = officers[FINANCE], officers[HEAD]
     path = drafted(finance, do="json", json=json.dumps(FIRST))
@@ -119,8 +120,12 @@ def test_two_officers_draft_and_sign_two_orders(
     cabinet.orders.look()
     document = cabinet.orders.book.documents[1]
     assert (document.height, document.rules.fee.pool_ppm) == (TIP + 70, 15_000)  # type: ignore[union-attr]
-    for shown in ("/desk/orders", "/desk/orders/2"):
-        assert head.get(shown).status_code == 200
+    assert head.get("/desk/orders/2").status_code == 200
+    monkeypatch.setattr(orders, "SHOWN", 1)
+    for path, listed in (("/desk/orders", "2"), ("/desk/orders?before=2", "1")):
+        page = head.get(path).text.partition('id="all"')[2]
+        assert re.findall(r'<td[^>]*><a href="/desk/orders/(\d)">', page) == [listed]
+        assert ("before=2#all" in page) == (listed == "2")
 
 
 @pytest.mark.parametrize(
