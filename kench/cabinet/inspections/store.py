@@ -3,6 +3,7 @@
 Every function takes a connection in a transaction and leaves the commit to its caller.
 """
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -113,12 +114,25 @@ def read_inspection(db: sa.Connection, number: int) -> Inspection | None:
     return Inspection(*row) if row else None
 
 
-def waiting_inspections(db: sa.Connection, at_most: int) -> list[Inspection]:
-    """Those to be done, the most urgent first."""
+def waiting_inspections(db: sa.Connection, *, after: int = 0, at_most: int) -> list[Inspection]:
+    """Those to be done, the most urgent first, after one of them."""
     queue = inspection_queue.c
     query = _lines().join(inspection_queue, queue.inspection_id == inspections.c.id)
+    if after:
+        # From where it is kept for ever: it may have been done meanwhile.
+        place = sa.select(inspections.c.due).where(inspections.c.id == after).scalar_subquery()
+        query = query.where(
+            sa.tuple_(queue.due, queue.inspection_id) > sa.tuple_(place, sa.literal(after))
+        )
     query = query.order_by(queue.due, queue.inspection_id).limit(at_most)
     return [Inspection(*row) for row in db.execute(query)]
+
+
+def planned_among(db: sa.Connection, of: Iterable[int]) -> set[int]:
+    """Those of some participants that are to be inspected."""
+    queue = inspection_queue.c
+    query = sa.select(queue.participant_id).where(queue.participant_id.in_(list(of)))
+    return set(db.scalars(query))
 
 
 def ended_inspections(db: sa.Connection, *, before: int = FIRST, at_most: int) -> list[Inspection]:
@@ -128,9 +142,11 @@ def ended_inspections(db: sa.Connection, *, before: int = FIRST, at_most: int) -
     return [Inspection(*row) for row in db.execute(query)]
 
 
-def inspections_of(db: sa.Connection, participant_id: int, at_most: int) -> list[Inspection]:
+def inspections_of(
+    db: sa.Connection, participant_id: int, at_most: int, *, before: int = FIRST
+) -> list[Inspection]:
     """A participant's that have an outcome, the newest first."""
-    mine = inspections.c.participant_id == participant_id
+    mine = (inspections.c.participant_id == participant_id) & (inspections.c.id < before)
     query = _lines().where(mine, inspection_outcomes.c.act_id.is_not(None))
     query = query.order_by(inspections.c.id.desc()).limit(at_most)
     return [Inspection(*row) for row in db.execute(query)]

@@ -34,6 +34,7 @@ from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.signing.requests import LIFE_US
 from kench.cabinet.words.catalogues import N_
 from kench.pool.moments import midnight_us, moment_of, moment_text, us_of
+from kench.pool.register import participants
 
 FORMAT = 1
 SHOWN = 50
@@ -194,10 +195,18 @@ def waiting_request(db: sa.Connection, participant_id: int) -> Request | None:
     return Request(*found) if found else None
 
 
-def waiting_requests(db: sa.Connection, at_most: int = SHOWN) -> list[Request]:
-    """All that wait, the oldest first."""
-    query = _waiting().order_by(extract_queue.c.at, extract_queue.c.request_id)
-    return [Request(*row) for row in db.execute(query.limit(at_most))]
+def waiting_requests(
+    db: sa.Connection, *, after: int = 0, at_most: int = SHOWN
+) -> list[tuple[Request, str]]:
+    """What waits, the oldest first, beyond one, and whose each is."""
+    query = (
+        _waiting()
+        .add_columns(participants.c.name)
+        .join(participants, participants.c.id == extract_queue.c.participant_id)
+        .where(extract_queue.c.request_id > after)
+        .order_by(extract_queue.c.request_id)
+    )
+    return [(Request(*row[:3]), row[3]) for row in db.execute(query.limit(at_most))]
 
 
 _LOCK = 0x65787472

@@ -16,7 +16,15 @@ from kench.cabinet.inspections.outcome import (
 )
 from kench.cabinet.inspections.reading import read_risks
 from kench.cabinet.inspections.risk import Factor
-from kench.cabinet.inspections.store import keep_outcome, plan, read_inspection
+from kench.cabinet.inspections.store import (
+    ended_inspections,
+    inspections_of,
+    keep_outcome,
+    plan,
+    planned_among,
+    read_inspection,
+    waiting_inspections,
+)
 from kench.cabinet.registration.bodies import data_of
 from kench.cabinet.registration.dossier import acts_of
 from kench.cabinet.registration.refusals import ActRefusedError
@@ -132,6 +140,29 @@ def test_hours_of_unknown_difficulty_are_left_out_of_what_is_expected_and_found(
     assert {(one.facts.expected, one.facts.found, one.facts.known_part) for one in unknown} == {
         (0, 0, 0)
     }
+
+
+def test_what_is_planned_and_what_is_done_go_on_page_by_page(cabinet: Cabinet) -> None:
+    with cabinet.engine.begin() as db:
+        done = [inspected(db, 1), inspected(db, 2), inspected(db, 1)]
+        (person,) = db.scalars(sa.text("SELECT DISTINCT planned_by FROM inspections"))
+        planned = {
+            whose: plan(db, read_risks(db, moment_of(LATER_US), whose)[0], days, CALENDAR, person,
+                        LATER_US)
+            for whose, days in ((1, 10), (2, 5))
+        }  # fmt: skip
+        (first,) = waiting_inspections(db, at_most=1)
+        (second,) = waiting_inspections(db, after=first.id, at_most=2)
+        assert [first.id, second.id] == [planned[2], planned[1]]
+        assert planned_among(db, [2, 3]) == {2}
+        newest, *others = (one.id for one in ended_inspections(db, at_most=3))
+        assert [newest, *others] == done[::-1]
+        assert [one.id for one in ended_inspections(db, before=newest, at_most=1)] == others[:1]
+        assert [one.id for one in inspections_of(db, 1, 5, before=newest)] == done[:1]
+    page = client_in(cabinet, OFFICER_PIN).get(f"/desk/inspections?after={first.id}").text
+    assert f'href="/desk/inspections/{second.id}"' in page
+    assert f'href="/desk/inspections/{first.id}"' not in page
+    assert page.count("</span></button>") == 0
 
 
 def test_an_outcome_is_read_strictly_and_says_everything() -> None:

@@ -104,14 +104,20 @@ room = APIRouter()
 
 @room.get("/desk/income")
 def show_periods(
-    request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer
+    request: Request,
+    cabinet: CabinetHere,
+    visit: VisitHere,
+    _officer: Officer,
+    before: Annotated[str, Query(max_length=7)] = "",
 ) -> Response:
     """List the periods, the newest first."""
     with cabinet.reading.connect() as db:
-        periods = [period_state(db, name) for name in list_periods(db)[:PERIODS_SHOWN]]
+        names = [name for name in list_periods(db) if not before or name < before]
+        periods = [period_state(db, name) for name in names[:PERIODS_SHOWN]]
     return render(
         request, visit, "income/desk.html", periods=periods, states=STATES, due_of=due_of,
         today=day_at(visit.now_us), is_open=State.CLOSED.__ne__,
+        older=periods[-1].period if len(names) > PERIODS_SHOWN else None,
     )  # fmt: skip
 
 

@@ -1,7 +1,9 @@
 """Inspections: planned by risk at the desk, their outcomes signed and shown to participants."""
 
+from typing import Annotated
+
 import sqlalchemy as sa
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -19,12 +21,14 @@ from kench.cabinet.inspections.outcome import (
 from kench.cabinet.inspections.reading import read_risks
 from kench.cabinet.inspections.risk import FACTORS, Facts, Risk, points_of
 from kench.cabinet.inspections.store import (
+    FIRST,
     Inspection,
     draft_of,
     ended_inspections,
     inspections_of,
     outcome_of,
     plan,
+    planned_among,
     read_inspection,
     waiting_inspections,
 )
@@ -56,7 +60,7 @@ from kench.pool.moments import moment_of
 from kench.pool.register import ID_MAX
 
 RISKS_S = 600.0
-SHOWN = 50
+SHOWN, OWN_SHOWN = 50, 10
 WORKING_DAYS, WORKING_DAYS_MAX = 10, 60
 KINDS = {AttachmentKind.OTHER: N_("photograph or document")}
 SAID["inspection_planned"] = Said(N_("The inspection is planned."))
@@ -69,6 +73,8 @@ SAID["inspection_unknown"] = Said(
 SAID["inspection_signed"] = Said(N_("The outcome is signed; the participant sees it."))
 DESK_TABS.append(Tab("inspections", N_("Inspections")))
 TABS.append(Tab("inspections", N_("Inspections")))
+
+Before = Annotated[int, Query(gt=0, le=FIRST)]
 
 room = APIRouter()
 
@@ -86,20 +92,27 @@ def keep_risks(cabinet: Cabinet) -> Kept[list[Risk]]:
 
 @room.get("/desk/inspections")
 def show_inspections(
-    request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer
+    request: Request,
+    cabinet: CabinetHere,
+    visit: VisitHere,
+    _officer: Officer,
+    after: Annotated[int, Query(ge=0, le=FIRST)] = 0,
+    before: Before = FIRST,
 ) -> Response:
     """Show what is planned, whom to inspect next, and what came of the last ones."""
     risks: Kept[list[Risk]] = request.app.state.risks
     calendar, today = calendar_of(cabinet, visit.now_us), day_at(visit.now_us)
+    most = [one for one in risks.value()[:SHOWN] if one.score]
     with cabinet.reading.connect() as db:
-        waiting = waiting_inspections(db, SHOWN)
-        ended = ended_inspections(db, at_most=SHOWN)
+        waiting = waiting_inspections(db, after=after, at_most=SHOWN + 1)
+        ended = ended_inspections(db, before=before, at_most=SHOWN + 1)
+        planned = planned_among(db, [one.participant_id for one in most])
     return render(
-        request, visit, "inspections/desk.html", waiting=waiting, ended=ended,
-        risks=[one for one in risks.value()[:SHOWN] if one.score], factors=FACTORS,
+        request, visit, "inspections/desk.html", waiting=waiting[:SHOWN], ended=ended[:SHOWN],
+        risks=most, factors=FACTORS, planned=planned, near=NEAR_DAYS, results=RESULTS,
         left={one.id: calendar.working_days_left(today, one.due) for one in waiting},
-        planned={one.participant_id for one in waiting}, near=NEAR_DAYS, results=RESULTS,
-        working_days=WORKING_DAYS,
+        working_days=WORKING_DAYS, is_first=not after, following=_last(waiting),
+        older=_last(ended),
     )  # fmt: skip
 
 
@@ -183,13 +196,16 @@ def get_document(cabinet: CabinetHere, officer: Officer, number: Number, documen
 
 
 @room.get("/p/{participant_id}/inspections")
-def show_own(request: Request, cabinet: CabinetHere, visit: VisitHere, acts: Acting) -> Response:
+def show_own(
+    request: Request, cabinet: CabinetHere, visit: VisitHere, acts: Acting, before: Before = FIRST
+) -> Response:
     """Show a participant what came of its inspections."""
     with cabinet.reading.connect() as db:
-        mine = inspections_of(db, acts.participant_id, SHOWN)
-        outcomes = {one.id: outcome_of(db, one) for one in mine}
+        mine = inspections_of(db, acts.participant_id, OWN_SHOWN + 1, before=before)
+        outcomes = {one.id: outcome_of(db, one) for one in mine[:OWN_SHOWN]}
     return render_room(
-        request, visit, acts, "inspections/own.html", mine=mine, outcomes=outcomes,
+        request, visit, acts, "inspections/own.html", mine=mine[:OWN_SHOWN], outcomes=outcomes,
+        older=mine[OWN_SHOWN - 1].id if len(mine) > OWN_SHOWN else None,
         results=RESULTS, findings=FINDINGS, checklist=CHECKLIST, kinds=KINDS,
     )  # fmt: skip
 
@@ -203,6 +219,11 @@ def get_own_document(cabinet: CabinetHere, acts: Acting, number: Number, documen
             raise HTTPException(404)
         outcome = outcome_of(db, found)
         return attachment_response(db, outcome.attachments if outcome else (), document)
+
+
+def _last(lines: list[Inspection]) -> int | None:
+    """After which one the next page begins."""
+    return lines[SHOWN - 1].id if len(lines) > SHOWN else None
 
 
 def _known(db: sa.Connection, number: int) -> Inspection:

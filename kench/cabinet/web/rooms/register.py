@@ -89,12 +89,15 @@ def show_register(  # noqa: PLR0913, PLR0917 - what is looked for
 
 @room.get("/desk/register/requests")
 def show_requests(
-    request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer
+    request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer, after: After = 0
 ) -> Response:
     """Show which extracts participants wait for."""
     with cabinet.reading.connect() as db:
-        waiting = waiting_requests(db)
-    return render(request, visit, "registry/requests.html", waiting=waiting)
+        waiting = waiting_requests(db, after=after, at_most=PAGE + 1)
+    return render(
+        request, visit, "registry/requests.html", waiting=waiting[:PAGE], is_first=after == 0,
+        following=waiting[PAGE - 1][0].id if len(waiting) > PAGE else None,
+    )  # fmt: skip
 
 
 @room.get("/desk/register/extracts/{number}.{form}")

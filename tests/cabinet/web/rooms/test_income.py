@@ -81,7 +81,8 @@ def test_two_officers_close_a_month_and_its_file_checks_with_openssl_alone(
     finance, head, inspector = (client_in(cabinet, pin) for pin in (FINANCE, HEAD, INSPECTOR))
     assert inspector.get(PAGE).status_code == 403
     assert "note good" in finance.get(PAGE).text
-    assert PERIOD in finance.get("/desk/income").text
+    assert f'{PAGE}">' in finance.get("/desk/income").text
+    assert f'{PAGE}">' not in finance.get(f"/desk/income?before={PERIOD}").text
     assert signed_at(finance, f"{PAGE}/close", FINANCE).endswith("said=period_signed")
     assert "note warn" in head.get(PAGE).text
     # The same officer is not two.
