@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 
 from kench.commands.files import new_file
+from kench.commands.proof import progress
 from kench.commands.showing import action_of, table_text
 from kench.payouts.income.archive import How, export_zip
 from kench.payouts.income.correct import correct
@@ -120,7 +121,8 @@ def _parser() -> argparse.ArgumentParser:
 def _generate(
     db: sa.Connection, arguments: argparse.Namespace, _settings: Settings, clock: Clock
 ) -> tuple[str, int]:
-    made = generate(db, arguments.period, clock.now_us())
+    with progress("records formed") as show:
+        made = generate(db, arguments.period, clock.now_us(), show)
     until = f"up to {made.until}" if made.until else "no day of it is over"
     return f"{made.period}: {made.records} records formed of {made.days} days, {until}", 0
 
@@ -202,8 +204,8 @@ def _found(whose: Whose, found: Survey) -> str:
 def _export(
     db: sa.Connection, arguments: argparse.Namespace, settings: Settings, clock: Clock
 ) -> tuple[str, int]:
-    with new_file(arguments.to) as file:
-        made = export_zip(db, arguments.period, file, clock.now_us(), How.of(settings))
+    with new_file(arguments.to) as file, progress("documents written") as show:
+        made = export_zip(db, arguments.period, file, clock.now_us(), How.of(settings), show)
     return f"{arguments.to}: {made.records} documents of {made.period}, digest {made.digest}", 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from rich.console import Console
+from rich.progress import MofNCompleteColumn
 from rich.progress import Progress as Bar
 
 from kench.payouts import tables as books
@@ -124,13 +125,14 @@ def _written(output: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def progress(what: str, whole: int) -> Iterator[Callable[[int], None]]:
-    """Show how far something is, on a terminal only."""
+def progress(what: str, whole: int = 0) -> Iterator[Callable[[int], None]]:
+    """Show how far something is, on a terminal only; of how much, where that is known."""
     if not sys.stderr.isatty():
         yield lambda _done: None
         return
-    with Bar(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=whole)
+    columns = (*Bar.get_default_columns(), MofNCompleteColumn())
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=whole or None)
         yield lambda done: bar.update(task, completed=done)
 
 

@@ -28,7 +28,7 @@ def main() -> int:
     given = _parser().parse_args()
     key = read_public_key(given.key) if getattr(given, "key", None) else None
     if given.action == "check":
-        with progress("checking", 0) as show:
+        with progress("checking") as show:
             checked = check_export(given.file, key=key, known=given.known, show=show)
         return _told(checked, as_json=given.json)
     settings = settings_of(given)

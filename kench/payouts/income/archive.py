@@ -11,7 +11,7 @@ import json
 import ssl
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -133,7 +133,14 @@ class _Archive:
         self.listed.append({"name": name, "bytes": size, "sha256": digest.hexdigest()})
 
 
-def export_zip(db: sa.Connection, period: str, file: IO[bytes], now_us: int, how: How) -> Exported:
+def export_zip(  # noqa: PLR0913, PLR0917 - what, where to, as whose
+    db: sa.Connection,
+    period: str,
+    file: IO[bytes],
+    now_us: int,
+    how: How,
+    show: Callable[[int], None] = lambda _written: None,
+) -> Exported:
     """Write a period's archive; raises IncomeError, CarfError where the schema finds a fault."""
     db.execute(sa.text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     state = period_state(db, period)
@@ -146,6 +153,8 @@ def export_zip(db: sa.Connection, period: str, file: IO[bytes], now_us: int, how
         for row in _rows(db, period):
             whole.update(row.sha256)
             counted += 1
+            if counted % FETCHED_ROWS == 0:
+                show(counted)
             yield bytes(row.content) + b"\n"
 
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:

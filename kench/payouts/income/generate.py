@@ -7,7 +7,7 @@ the records of those days are compared with the ledger, participant by participa
 differ, nothing is written.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
@@ -75,7 +75,12 @@ class Known(NamedTuple):
     planned_kwh_month: int | None
 
 
-def generate(db: sa.Connection, period: str, now_us: int) -> Generated:
+def generate(
+    db: sa.Connection,
+    period: str,
+    now_us: int,
+    show: Callable[[int], None] = lambda _written: None,
+) -> Generated:
     """Form what a period lacks, in the caller's transaction; nothing where it lacks nothing.
 
     Raises PeriodClosedError, IncomeNotTiedError, StatementError for what is no period.
@@ -88,7 +93,8 @@ def generate(db: sa.Connection, period: str, now_us: int) -> Generated:
     refuse_closed(db, period)
     bounds: dict[str, Any] = {"period": period, "begins": month.begins, "ends": ends}
     days = tuple(db.execute(_DAYS, bounds).scalars())
-    written = write_records(db, _records(db, month, days), moment_of(now_us)) if days else 0
+    made = _records(db, month, days) if days else ()
+    written = write_records(db, made, moment_of(now_us), show)
     odd = db.execute(_ODD, {**bounds, "days": list(days), "most": TOLD_MAX}).all() if days else ()
     if odd:
         named = ", ".join(f"participant {row.participant_id} on {row.day}" for row in odd)

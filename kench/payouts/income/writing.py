@@ -5,7 +5,7 @@ PostgreSQL takes one batch in a thread while the bytes of the next are put toget
 
 import contextlib
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import islice
@@ -26,7 +26,12 @@ _COPY = """
 _NULL = "\\N"
 
 
-def write_records(db: sa.Connection, records: Iterable[Record], now: datetime) -> int:
+def write_records(
+    db: sa.Connection,
+    records: Iterable[Record],
+    now: datetime,
+    show: Callable[[int], None] = lambda _written: None,
+) -> int:
     """Write them in their order; returns how many. Raises DBAPIError, as other statements do."""
     written, text = 0, ""
     with ThreadPoolExecutor(1, "income") as behind:
@@ -35,6 +40,7 @@ def write_records(db: sa.Connection, records: Iterable[Record], now: datetime) -
             under_way = behind.submit(_copy, db, text)
             text = "".join([_line(record, now) for record in batch])
             written += under_way.result()
+            show(written)
     return written + _copy(db, text)
 
 
