@@ -37,11 +37,12 @@ def add_held_lot(
     at_us: int,
     sat: int = 312_500_000,
     venue: str = "second",
+    said: str = "",
 ) -> None:
     """Enter it, its way, and what the provider answered; the block is there."""
     db.execute(sa.text("SET LOCAL session_replication_role = replica"))
     named = {"hash": block_hash, "vout": vout, "height": height, "at": moment_of(at_us)}
     db.execute(_LOT, named | {"sat": sat, "venue": venue})
     db.execute(_EVENTS, named)
-    db.execute(_SCREENING, named | {"raw": json.dumps(ANSWER, indent=1)})
+    db.execute(_SCREENING, named | {"raw": json.dumps(ANSWER | {"note": said}, indent=1)})
     db.execute(sa.text("SET LOCAL session_replication_role = origin"))

@@ -18,7 +18,7 @@ from kench.cabinet.inspections.tables import inspection_outcomes, inspection_que
 from kench.cabinet.login.tables import persons
 from kench.cabinet.registration.bodies import data_of
 from kench.cabinet.registration.documents import check_uploaded, drop_draft
-from kench.cabinet.registration.officers import check_officer
+from kench.cabinet.registration.officers import check_officer, check_others
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.registration.telling import tell_participant
 from kench.cabinet.signing.acts import SignedAct, read_act
@@ -89,6 +89,7 @@ def keep_outcome(db: sa.Connection, act: SignedAct) -> Inspection:
     found = read_inspection(db, outcome.inspection)
     if found is None or found.participant_id != outcome.participant:
         raise ActRefusedError(N_("There is no such inspection."))
+    check_others(db, act, outcome.participant)
     db.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK, outcome.participant)))
     found = read_inspection(db, outcome.inspection) or found
     if found.act_id is not None:

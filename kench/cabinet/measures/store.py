@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from kench.cabinet.alerts.letters import Letter
 from kench.cabinet.inspections.store import read_inspection
-from kench.cabinet.login.people import acting_for
 from kench.cabinet.login.tables import persons
 from kench.cabinet.measures.decisions import DecisionKind, keep_decision
 from kench.cabinet.measures.suspension import Lifting, Suspension, SuspensionGround
@@ -21,7 +20,7 @@ from kench.cabinet.registration.bodies import data_of
 from kench.cabinet.registration.gaps import Gap
 from kench.cabinet.registration.membership import move, state_of
 from kench.cabinet.registration.notice_store import own_suspension, take_turns
-from kench.cabinet.registration.officers import check_officer
+from kench.cabinet.registration.officers import check_officer, check_others
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.registration.states import OPEN_STATES, Act, ParticipantState
 from kench.cabinet.registration.telling import tell_participant
@@ -175,8 +174,7 @@ def _check(db: sa.Connection, act: SignedAct, participant_id: int) -> None:
     take_turns(db, participant_id)
     if state_of(db, participant_id, for_update=True) not in OPEN_STATES:
         raise ActRefusedError(N_("There is no such participant."))
-    if acting_for(db, act.person.pin, participant_id) is not None:
-        raise ActRefusedError(N_("Nobody decides on their own participant."))
+    check_others(db, act, participant_id)
 
 
 def _tell(db: sa.Connection, participant_id: int, kind: DecisionKind, act: SignedAct) -> int:

@@ -16,7 +16,7 @@ from kench.cabinet.registration.cases import Case, add_event, application_of, ca
 from kench.cabinet.registration.decisions import Decision, Exclusion, Ground
 from kench.cabinet.registration.membership import Entry, add_entry, move, note
 from kench.cabinet.registration.notice_store import lapse_waiting
-from kench.cabinet.registration.officers import check_officer
+from kench.cabinet.registration.officers import check_officer, check_others
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.registration.states import Act, ParticipantState
 from kench.cabinet.registration.telling import tell_decision, tell_participant
@@ -79,6 +79,7 @@ def exclude(db: sa.Connection, act: SignedAct) -> int:
     check_officer(db, act)
     if not exclusion.reason:
         raise ActRefusedError(N_("An exclusion says why."))
+    check_others(db, act, exclusion.participant)
     move(db, exclusion.participant, Act.EXCLUDE, now_us=act.signed_us, act_id=act.id)
     lapse_waiting(db, exclusion.participant, act.signed_us)
     number = keep_decision(db, exclusion.participant, DecisionKind.EXCLUSION, act)

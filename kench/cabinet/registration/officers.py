@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
+from kench.cabinet.login.people import acting_for
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.words.catalogues import N_
@@ -27,3 +28,9 @@ def check_officer(
         raise ActRefusedError(N_("Only an officer in service decides this."))
     if roles_of(db, officer.id).isdisjoint(roles):
         raise ActRefusedError(N_("Your duties do not include this"))
+
+
+def check_others(db: sa.Connection, act: SignedAct, participant_id: int) -> None:
+    """See that who signed does not act for whom it is about; raises ActRefusedError."""
+    if acting_for(db, act.person.pin, participant_id) is not None:
+        raise ActRefusedError(N_("Nobody decides on their own participant."))

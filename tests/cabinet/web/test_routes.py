@@ -16,15 +16,19 @@ import sqlalchemy as sa
 
 from kench.cabinet.access.grants import Kind
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.desk.templates import Draft as TemplateDraft
+from kench.cabinet.desk.templates import TemplateKind, write_version
 from kench.cabinet.messages.circulars import Circular
+from kench.cabinet.registration.application import Draft
 from kench.cabinet.registration.attachments import AttachmentKind
 from kench.cabinet.registration.notices import Notice
 from kench.cabinet.registration.states import NoticeKind
+from kench.cabinet.words.languages import Language
 from kench.pool.clock import ManualClock
 from kench.pool.database import open_engine
 from kench.pool.register import ensure_worker
 from kench.pool.tokens import make_token
-from tests.support.applications import attachment
+from tests.support.applications import application, attachment, draft
 from tests.support.cabinet import Client, cabinet_of, client_in, client_of, routes_of
 from tests.support.entering import asked
 from tests.support.grants import BLOCK_HASH, credit_block, granted
@@ -81,6 +85,8 @@ KEPT = {
     "applications": "*", "signing_requests": "*", "participant_tokens": "id, revoked_at",
 }  # fmt: skip
 """What people could have changed, and what the cabinet may read of it."""
+MARK = "<script>alert(1)</script>\"'><b>{{7*7}}"
+"""Stands in all that anybody types or sends, and is nowhere a part of a page."""
 REPORTS_MADE = "INSERT INTO report_runs VALUES ('monthly', '2026-11', 2, now(), now())"
 
 
@@ -95,6 +101,13 @@ class Route(NamedTuple):
         return [guard for pattern, guard in GUARDS if re.fullmatch(pattern, self.path)]
 
 
+def marked() -> Draft:
+    """An application whose every text is somebody's attempt."""
+    made = draft(name=f"Асан {MARK}", address=MARK, post=MARK)
+    made.rows[0] |= {"model": f"S21 {MARK}", "site": f"Ош {MARK}"}
+    return made
+
+
 @pytest.fixture(scope="module")
 def things(module_database: str) -> dict[str, str]:
     """What a registered owner has, by the names that addresses use; another is registered too."""
@@ -102,11 +115,13 @@ def things(module_database: str) -> dict[str, str]:
     day = date(2026, 12, 24)
     with engine.begin() as db:
         put_officer(db)
-        whose = registered(db)
-        circular_to(db, Circular("Rules", "New ones."))
+        whose = registered(db, given=application(marked()))
+        circular_to(db, Circular(f"Rules {MARK}", f"New ones. {MARK}"))
         registered(db, OTHER_PIN)
         assert notified(db, Notice(kind=NoticeKind.EXIT, participant=whose, day=day)) == 1
-        message_to(db, whose)
+        message_to(db, whose, f"Your meter {MARK}", f"Show its passport.\nBy Friday. {MARK}")
+        text = TemplateDraft(TemplateKind.MESSAGE, None, Language.EN, f"One {MARK}", MARK)
+        write_version(db, text, 1, NOW_US)
         assert barred(db, whose, begins=day) == 1
         extracted(db, whose)
         assert inspected(db, whose, attachment(AttachmentKind.OTHER)) == 1
@@ -116,11 +131,11 @@ def things(module_database: str) -> dict[str, str]:
         assert filed(db, report_made(db, whose), now_us=NOW_US + SECOND_US).id == 1
         decided_report(db, 1)
         db.exec_driver_sql(REPORTS_MADE)
-        worker = ensure_worker(db, whose, "rig1", 100)
+        worker = ensure_worker(db, whose, f"rig1 {MARK}", 100)
         assert isinstance(make_token(db, whose), str)
         granted(db, whose, Kind.LINK, now_us=NOW_US)
         credit_block(db, whose)
-        add_held_lot(db, BLOCK_HASH, at_us=NOW_US)
+        add_held_lot(db, BLOCK_HASH, at_us=NOW_US, said=MARK)
         (grant,) = db.exec_driver_sql("SELECT id FROM access_grants").scalars()
         entry = db.execute(
             sa.text("SELECT id FROM participant_people WHERE participant_id = :whose"),
@@ -154,6 +169,7 @@ def ask(client: Client, route: Route, things: dict[str, str]) -> httpx.Response:
     """Ask for it, as a page of ours would; what keeps others out is on every answer."""
     path = re.sub(r"{(\w+)(:\w+)?}", lambda found: things.get(found[1], "x"), route.path)
     answer = client.get(path) if route.method == "GET" else client.post_form(path)
+    unmarked(answer, path)
     policy = answer.headers["content-security-policy"]
     assert "default-src 'none'" in policy, path
     assert "frame-ancestors 'none'" in policy, path
@@ -161,6 +177,14 @@ def ask(client: Client, route: Route, things: dict[str, str]) -> httpx.Response:
     assert answer.headers["x-content-type-options"] == "nosniff", path
     assert answer.headers["cache-control"] == "no-store", path
     return answer
+
+
+def unmarked(answer: httpx.Response, path: str) -> None:
+    """What somebody typed is text on the page, and nothing else."""
+    if "text/html" in answer.headers.get("content-type", ""):
+        assert "<script>alert" not in answer.text, path
+        assert "\"'><b>" not in answer.text, path
+        assert "&gt;49" not in answer.text, path
 
 
 def kept(cabinet: Cabinet) -> dict[str, list[tuple[object, ...]]]:
