@@ -36,6 +36,12 @@ class Part(NamedTuple):
     sha256: str
 
 
+def abandon_tar(tar: tarfile.TarFile) -> None:
+    """Let a streamed tar end without the blocks that it would write when it is forgotten."""
+    whole: Any = tar
+    whole.closed = whole.fileobj.closed = True
+
+
 class ArchiveWriter:
     """Writes parts one after the other; at most PART_BYTES of a stream are in memory."""
 
@@ -44,6 +50,10 @@ class ArchiveWriter:
         self.parts: list[Part] = []
         self.written = 0
         """Bytes of all parts so far."""
+
+    def abandon(self) -> None:
+        """Write nothing more: what was begun is thrown away."""
+        abandon_tar(self._tar)
 
     def add_bytes(self, name: str, content: bytes) -> None:
         """Add a small part."""

@@ -63,9 +63,14 @@ def make_backup(plan: Plan, target: Path, clock: Clock, progress: Progress) -> M
             sealer = Sealer(plan.settings.backup_openssl, plan.recipients, file)
             archive = ArchiveWriter(cast("BinaryIO", sealer))
             backup_id = secrets.token_hex(16)
-            facts = _fill(archive, plan, clock, progress)
-            archive.close({"kench_backup": 1, "id": backup_id} | facts, plan.signer)
-            sealer.finish()
+            try:
+                facts = _fill(archive, plan, clock, progress)
+                archive.close({"kench_backup": 1, "id": backup_id} | facts, plan.signer)
+                sealer.finish()
+            except BaseException:
+                archive.abandon()
+                sealer.abandon()
+                raise
             file.flush()
             os.fsync(file.fileno())
             _give_name(partial, target)

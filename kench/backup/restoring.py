@@ -1,12 +1,16 @@
 """Restoring a backup: unpacked beside the place where it goes, checked, then given its name."""
 
+import contextlib
+import fcntl
 import os
 import shutil
+import signal
 import subprocess
 import tarfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -25,10 +29,22 @@ from kench.pool.clock import SystemClock
 from kench.pool.database import Role, libpq_url
 from kench.pool.durable import sync_directory
 from kench.pool.journal.mark import read_mark
+from kench.pool.moments import us_of
 from kench.pool.postgres import EmbeddedPostgres
-from kench.pool.postgres_account import PostgresError, account_for, wheel_binaries
+from kench.pool.postgres_account import (
+    PostgresError,
+    account_for,
+    processes_in,
+    wheel_binaries,
+)
 
 RECOVERY_S = 3600.0
+POSTGRES_STOP_S = 10.0
+LEFT_NAMES = frozenset({
+    "journal", "blocks", "postgres", "database", "run", "trust", "kench.toml", "generation",
+    "evidence.pem",
+})  # fmt: skip
+"""What a restore makes in its folder; another name says that the folder is somebody else's."""
 POLL_S = 0.1
 FOLDER_MODE = 0o750
 _DATABASE = "CREATE ROLE {} NOLOGIN"
@@ -70,14 +86,7 @@ def restore(order: Order, say: Callable[[str], None]) -> Restored:
     if data.exists() and (not data.is_dir() or any(data.iterdir())):
         raise RestoreError(f"{data} is not empty: name a new folder by --data")
     draft = data.with_name(data.name + ".restoring")
-    try:
-        draft.mkdir(parents=True, mode=FOLDER_MODE)
-    except FileExistsError as error:
-        raise RestoreError(
-            f"{draft} is there: another restore runs, or was cut off; remove it then"
-        ) from error
-    except OSError as error:
-        raise RestoreError(f"{draft} cannot be made ({error.strerror})") from error
+    lock = _own(draft, say)
     try:
         restored = _restore(order, draft, say)
         if order.durable:
@@ -89,11 +98,50 @@ def restore(order: Order, say: Callable[[str], None]) -> Restored:
             sync_directory(data.parent)
     except OSError as error:
         raise RestoreError(
-            f"the backup cannot be unpacked ({error.strerror}: {error.filename}): make room"
+            f"the backup cannot be unpacked ({error.strerror}: {error.filename or draft}): make "
+            "room there, or name a folder on another disk"
         ) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+        os.close(lock)
     return restored
+
+
+def _own(draft: Path, say: Callable[[str], None]) -> int:
+    """Make the folder that is worked in, and hold it; what a killed restore left is removed."""
+    try:
+        draft.mkdir(parents=True, exist_ok=True, mode=FOLDER_MODE)
+        lock = os.open(draft, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise RestoreError(f"{draft} cannot be made ({error.strerror})") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        left = {path.name for path in draft.iterdir()}
+        if left - LEFT_NAMES:
+            raise RestoreError(f"{draft} is no folder of a restore: move it away")
+        if left:
+            say(f"removing what a restore that was cut off left in {draft}")
+            _end_server(draft / "postgres" / "cluster")
+            for name in left:
+                path = draft / name
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+    except OSError as error:
+        os.close(lock)
+        raise RestoreError(f"another restore works in {draft}: let it end") from error
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+def _end_server(cluster: Path) -> None:
+    """End a server that a killed restore left; what it works on is thrown away."""
+    deadline = time.monotonic() + POSTGRES_STOP_S
+    while (pids := list(processes_in(cluster))) and time.monotonic() < deadline:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(POLL_S)
 
 
 def _restore(order: Order, draft: Path, say: Callable[[str], None]) -> Restored:
@@ -101,6 +149,7 @@ def _restore(order: Order, draft: Path, say: Callable[[str], None]) -> Restored:
     with Opener(order.openssl, order.path, order.key, order.key_words) as source:
         unpacked = unpack(cast("BinaryIO", source), draft)
     _check_signature(unpacked, order.signer)
+    _check_moment(unpacked, order.recovery)
     if order.journal is not None:
         take_journals(order.journal, draft / "journal", SystemClock())
     if unpacked.facts["database"] == BASE:
@@ -126,6 +175,22 @@ def _check_signature(unpacked: Unpacked, wanted: bytes | None) -> None:
     if wanted is not None and unpacked.public != wanted:
         raise BackupDamagedError(
             "the backup is not signed by the evidence key that --signer names: do not use it"
+        )
+
+
+def _check_moment(unpacked: Unpacked, recovery: Recovery | None) -> None:
+    """A backup leads to moments after it alone."""
+    if recovery is None or recovery.until_us is None:
+        return
+    began = str(unpacked.facts["began"])
+    try:
+        began_us = us_of(datetime.fromisoformat(began))
+    except (ValueError, TypeError) as error:
+        raise BackupDamagedError(f"the manifest says {began!r} for a moment") from error
+    if recovery.until_us < began_us:
+        raise RestoreError(
+            f"this backup was begun at {began}: to go back to {words(recovery)} take one that was "
+            "finished before it"
         )
 
 
@@ -160,8 +225,9 @@ def _look(order: Order, draft: Path, unpacked: Unpacked) -> Totals:
         if order.recovery is None:
             raise
         raise RestoreError(
-            f"recovery up to {words(order.recovery)} failed: {error}; the WAL archive may "
-            "end before"
+            f"recovery up to {words(order.recovery)} failed: {error}; the WAL archive may end "
+            f"before, or that moment be before {unpacked.facts['ended']}, when this backup was "
+            "finished"
         ) from error
     try:
         if unpacked.facts["database"] == BASE:

@@ -25,6 +25,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
+from kench.backup.archive import abandon_tar
 from kench.backup.errors import BackupDamagedError, BackupError, RestoreError
 
 CHUNK_BYTES = 16 * 1024 * 1024
@@ -32,6 +33,8 @@ MESSAGE_BYTES_MAX = CHUNK_BYTES + 1024 * 1024
 CERTIFICATES_MAX = 16
 RSA_BITS_MIN = 2048
 OPENSSL_S = 120.0
+OPENSSL_NO_KEY = 2
+"""`openssl cms` ends so where the file of the key cannot be read as one."""
 _OAEP = ("-keyopt", "rsa_padding_mode:oaep", "-keyopt", "rsa_oaep_md:sha256")
 
 
@@ -97,15 +100,20 @@ class Sealer(io.RawIOBase):
             self._waiting.clear()
         self._tar.close()
 
+    def abandon(self) -> None:
+        """Write nothing more: what was begun is thrown away."""
+        self._waiting.clear()
+        abandon_tar(self._tar)
+
     def _seal(self, chunk: bytes) -> None:
-        message = _run(self._command, chunk)
-        if message is None:
+        done = _run(self._command, chunk)
+        if done.returncode:
             raise BackupError(
                 f"`{' '.join(self._command[:3])}` failed: is it OpenSSL 3.0 or later?"
             )
         entry = tarfile.TarInfo(f"{self._number:06d}.cms")
-        entry.size, entry.mode = len(message), 0o600
-        self._tar.addfile(entry, io.BytesIO(message))
+        entry.size, entry.mode = len(done.stdout), 0o600
+        self._tar.addfile(entry, io.BytesIO(done.stdout))
         self._number += 1
 
 
@@ -119,7 +127,7 @@ class Opener(io.RawIOBase):
             # Without it openssl would ask at the terminal, for each message.
             "-passin", f"file:{key_words}" if key_words else "pass:",
         ]  # fmt: skip
-        self._path = path
+        self._path, self._key = path, key
         for needed in (path, key, *([key_words] if key_words else [])):
             if not needed.is_file():
                 raise RestoreError(f"{needed} is no file: name another")
@@ -154,18 +162,31 @@ class Opener(io.RawIOBase):
                         raise BackupDamagedError(
                             f"{self._path} has no message {number}: take another copy"
                         )
-                    chunk = _run(self._command, file.read())
-                    if chunk is None:
-                        raise RestoreError(
-                            f"message {number} of {self._path} does not open: another key is meant "
-                            "(or --key-words), or the file was changed"
-                        )
-                    yield chunk
+                    done = _run(self._command, file.read())
+                    if done.returncode:
+                        raise self._why_shut(number, done.returncode)
+                    yield done.stdout
                     number += 1
         except (tarfile.TarError, OSError) as error:
             raise BackupDamagedError(
                 f"{self._path} cannot be read: {error}; take another copy"
             ) from error
+
+    def _why_shut(self, number: int, status: int) -> RestoreError:
+        if status == OPENSSL_NO_KEY:
+            return RestoreError(
+                f"{self._key} does not open as a key, PEM or .p12: name the file with the words "
+                "that protect it by --key-words, or another key"
+            )
+        if number:
+            # The key opened those before.
+            return BackupDamagedError(
+                f"message {number} of {self._path} was changed: take another copy"
+            )
+        return RestoreError(
+            f"{self._path} does not open with {self._key}: it is sealed for others, so name "
+            "another key; or it was changed, so take another copy"
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -179,13 +200,13 @@ class Opener(io.RawIOBase):
         self._chunks.close()  # type: ignore[attr-defined]  # it is a generator
 
 
-def _run(command: Sequence[str], chunk: bytes) -> bytes | None:
-    """Return what openssl made of a chunk; None where it refused.
+def _run(command: Sequence[str], chunk: bytes) -> "subprocess.CompletedProcess[bytes]":
+    """Return what openssl made of a chunk.
 
     What it gave before it refused is of no use: a wrong tag is known at the end alone.
     """
     try:
-        done = subprocess.run(  # noqa: S603 - our own words, no shell
+        return subprocess.run(  # noqa: S603 - our own words, no shell
             command, input=chunk, capture_output=True, timeout=OPENSSL_S, check=False
         )
     except OSError as error:
@@ -194,4 +215,3 @@ def _run(command: Sequence[str], chunk: bytes) -> bytes | None:
         ) from error
     except subprocess.TimeoutExpired as late:
         raise BackupError(f"{command[0]} did not answer in {OPENSSL_S:.0f} s") from late
-    return done.stdout if done.returncode == 0 else None

@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
         "--wal", type=Path, metavar="DIR", help="WAL archive to recover further from"
     )
     parser.add_argument(
-        "--until", type=datetime.fromisoformat, metavar="MOMENT",
+        "--until", type=_moment, metavar="MOMENT",
         help="recover up to this moment, such as 2026-11-23T09:00:00+06:00 (needs --wal)",
     )  # fmt: skip
     parser.add_argument(
@@ -91,6 +91,15 @@ def _parser() -> argparse.ArgumentParser:
         help="newer journals (DATA/journal of the main machine or a standby) to take instead",
     )  # fmt: skip
     return parser
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(
+            f"{text} is no moment: write it such as 2026-11-23T09:00:00+06:00"
+        ) from error
 
 
 def _recovery(given: argparse.Namespace) -> Recovery | None:

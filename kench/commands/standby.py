@@ -24,6 +24,7 @@ from kench.backup.standby.promoting import Promoted, promote
 from kench.backup.standby.receiving import Receiver
 from kench.backup.standby.told import read_told
 from kench.pool.clock import Clock, SystemClock
+from kench.pool.journal.completion import complete_if_free
 from kench.pool.journal.mark import read_mark
 from kench.pool.moments import moment_text
 from kench.pool.postgres import EmbeddedPostgres
@@ -120,6 +121,10 @@ def _blocks(settings: Settings, low: int | None, clock: Clock, *, write: bool) -
     data = settings.data_dir
     if write and (data / FOLLOWING).exists():
         raise RestoreError(f"{data} follows a main machine, whose journal it is: promote it first")
+    if not (data / FOLLOWING).exists():
+        for folder in journal_folders(data / "journal"):
+            # What a dead writer left behind its mark is a share too.
+            complete_if_free(folder, clock)
     height, block_at = chain_of([Node(url) for url in node_urls_of(settings)])
     newest = newest_job_height(data)
     if low is None:

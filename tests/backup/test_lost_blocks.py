@@ -85,6 +85,14 @@ def test_a_block_that_no_journal_knows_gets_its_share_back(tmp_path: Path) -> No
     assert job.block_hash(kept) == found.hash
     assert (kept["participant"], kept["worker"], kept["flags"]) == (3, 1, Flag.BLOCK)
     assert kept["time_us"] == NOW_US + 60_000_000
+    # What was written counts from a later time, and says nothing of who had an extranonce1 then.
+    clock.advance(3600)
+    second = share(9, job, FINDER, 1)
+    (again,) = look(tmp_path, {HEIGHT: block_of(job, second, witness=True)})
+    assert write_lost(again, tmp_path, clock) == 4
+    assert (
+        len(look(tmp_path, {HEIGHT: block_of(job, share(10, job, FINDER, 1), witness=True)})) == 1
+    )
     # Once, however often it is looked for.
     assert not look(tmp_path, blocks)
     assert not look(tmp_path, {HEIGHT: block_of(job, known, witness=False)})

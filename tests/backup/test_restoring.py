@@ -1,6 +1,7 @@
 """A backup of a pool at work, restored: the same books, the same journals, and to a moment."""
 
 import fcntl
+import os
 import subprocess
 import tomllib
 from collections.abc import Iterator
@@ -190,6 +191,23 @@ def test_nothing_is_restored_over_anything_or_from_strangers(
     with pytest.raises(BackupDamagedError, match="not signed by"):
         restore(pool.order(backup, tmp_path / "new", signer=bytes(32)), quiet)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full"]
+    # What a restore that was killed left goes; what is somebody's own stays.
+    left = tmp_path / "new.restoring"
+    (left / "journal/0").mkdir(parents=True)
+    said: list[str] = []
+    with pytest.raises(BackupDamagedError, match="not signed by"):
+        restore(pool.order(backup, tmp_path / "new", signer=bytes(32)), said.append)
+    assert said[0].startswith("removing what a restore that was cut off left")
+    assert not left.exists()
+    (left / "pictures").mkdir(parents=True)
+    with pytest.raises(RestoreError, match="is no folder of a restore"):
+        restore(pool.order(backup, tmp_path / "new"), quiet)
+    (left / "pictures").rmdir()
+    held = os.open(left, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    with pytest.raises(RestoreError, match="another restore works in"):
+        restore(pool.order(backup, tmp_path / "new"), quiet)
+    os.close(held)
     with pytest.raises(BackupError, match="there already"):
         pool.back_up(backup)
     partial = tmp_path / "new.partial"
@@ -235,6 +253,11 @@ def test_a_moment_between_two_backups_is_restored_from_the_wal_archive(
     assert rows(server.start(), "SELECT name FROM moments") == ["before"]
     server.stop()
     rows(pool.url, "DROP TABLE moments")
+    early = Recovery(archive, 1_700_000_000_000_000)
+    with pytest.raises(
+        RestoreError, match=r"this backup was begun at .*: to go back to 2023-11-15"
+    ):
+        restore(pool.order(path, tmp_path / "early", recovery=early), quiet)
     # A gap is told, not passed over.
     segments = sorted(archive.glob("????????????????????????"))
     assert len(segments) >= 2

@@ -1,5 +1,6 @@
 """The outer file: only its owners open it, and nothing that was changed in it passes."""
 
+import gc
 import io
 import json
 import subprocess
@@ -8,6 +9,13 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    load_pem_private_key,
+)
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 
 from kench.backup import sealing
 from kench.backup.archive import MANIFEST, ArchiveWriter, unpack
@@ -51,9 +59,9 @@ def sealed(keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
-def opened(path: Path, key: Path, folder: Path) -> None:
+def opened(path: Path, key: Path, folder: Path, words: Path | None = None) -> None:
     folder.mkdir()
-    with Opener(OPENSSL, path, key) as source:
+    with Opener(OPENSSL, path, key, words) as source:
         unpack(cast("BinaryIO", source), folder)
 
 
@@ -67,8 +75,42 @@ def test_each_owner_of_a_certificate_opens_it(
 
 
 def test_nobody_else_opens_it(sealed: Path, keys: Path, tmp_path: Path) -> None:
-    with pytest.raises(RestoreError, match=r"message 0 .* does not open"):
+    with pytest.raises(RestoreError, match=r"does not open with .*other\.key: it is sealed for"):
         opened(sealed, keys / "other.key", tmp_path / "out")
+
+
+def test_a_key_that_is_protected_opens_by_its_words_alone(
+    sealed: Path, keys: Path, tmp_path: Path
+) -> None:
+    """As `kench pki` and authorities give it out: a .p12."""
+    key = load_pem_private_key((keys / "rsa.key").read_bytes(), None)
+    assert isinstance(key, RSAPrivateKey)
+    certificate = x509.load_pem_x509_certificate((keys / "rsa.pem").read_bytes())
+    protected, words = tmp_path / "rsa.p12", tmp_path / "words"
+    protected.write_bytes(
+        serialize_key_and_certificates(
+            b"rsa", key, certificate, None, BestAvailableEncryption(b"secret")
+        )
+    )
+    words.write_text("secret\n")
+    with pytest.raises(RestoreError, match=r"rsa\.p12 does not open as a key.*--key-words"):
+        opened(sealed, protected, tmp_path / "none")
+    opened(sealed, protected, tmp_path / "out", words)
+    assert (tmp_path / "out/one").read_bytes() == CONTENT
+
+
+def test_a_full_disk_ends_it_in_one_fault(keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sealing, "CHUNK_BYTES", 100_000)
+    # What a tar would still write when it is forgotten is a second fault, which pytest sees.
+    with Path("/dev/full").open("wb", buffering=0) as full:
+        sealer = Sealer(OPENSSL, recipient_flags([keys / "rsa.pem"], SystemClock().now_us()), full)
+        archive = ArchiveWriter(cast("BinaryIO", sealer))
+        with pytest.raises(OSError, match="No space left"):
+            archive.add_bytes("large", CONTENT)
+        archive.abandon()
+        sealer.abandon()
+    del archive, sealer
+    gc.collect()
 
 
 def test_tar_and_openssl_open_it_without_us(sealed: Path, keys: Path, tmp_path: Path) -> None:

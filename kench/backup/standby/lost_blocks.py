@@ -199,11 +199,16 @@ def _is_known(one: _Job, record: np.void) -> bool:
 
 def _finder(folder: Path, record: np.void) -> np.void | None:
     """Return the last share of whoever had this extranonce1 when the block was found."""
+    found_s = int(record["ntime"])
     for records in _backwards(folder):
-        own = records[(records["extranonce1"] == record["extranonce1"]).all(axis=1)]
-        if len(own):
-            ago_s = abs(int(own[-1]["time_us"]) // 1_000_000 - int(record["ntime"]))
-            return own[-1] if ago_s <= FINDER_S else None
+        times_s = (records["time_us"] // 1_000_000).astype(np.int64)
+        is_near = np.abs(times_s - found_s) <= FINDER_S
+        near = records[is_near & (records["extranonce1"] == record["extranonce1"]).all(axis=1)]
+        if len(near):
+            last: np.void = near[-1]
+            return last
+        if len(times_s) and times_s[0] < found_s - FINDER_S:
+            return None
     return None
 
 
