@@ -26,6 +26,8 @@ LOOK_S = 1.0
 """Between two looks for wishes."""
 AT_ONCE = 20
 """Wishes that one look takes up, the oldest first."""
+AGAIN_S = 30.0
+"""Before a signature is checked again that could not be: asking for lists holds up the sale."""
 PATIENCE_S = 900.0
 """A signature that cannot be checked for so long, as lists are not to be had, is refused."""
 WORDS_MAX = 1000
@@ -112,6 +114,8 @@ class Wishes:
         self._desk = desk
         self._verifier = verifier
         self._looked_s = float("-inf")
+        self._again_s: dict[int, float] = {}
+        """When those are tried again that could not be checked; of AT_ONCE at most."""
 
     def look(self) -> None:
         """Take up what waits, each in a transaction of its own."""
@@ -121,8 +125,10 @@ class Wishes:
         self._looked_s = now_s
         with self._desk.read() as connection:
             waiting = list(_read_waiting(connection))
+        self._again_s = {one: due_s for one, due_s in self._again_s.items() if one in waiting}
         for wish_id in waiting:
-            self._take_up(wish_id)
+            if self._again_s.get(wish_id, now_s) <= now_s:
+                self._take_up(wish_id)
 
     def _take_up(self, wish_id: int) -> None:
         try:
@@ -135,6 +141,7 @@ class Wishes:
                 if age_s > PATIENCE_S:
                     self._refuse(connection, wish_id, refusal)
                 else:
+                    self._again_s[wish_id] = self._desk.clock.monotonic() + AGAIN_S
                     log.warning("wish waits", wish=wish_id, why=str(refusal))
         except (KenchError, IntegrityError) as refusal:
             # What PostgreSQL refuses is refused here: the sale goes on.

@@ -17,7 +17,7 @@ from kench.pool.orders.officers import end_officer
 from kench.pool.signature.verifier import SignatureRefusedError
 from kench.sale.acts import Act, document_of
 from kench.sale.lots import Lot
-from kench.sale.wishes import PATIENCE_S, Wishes, WishState, wishes_of
+from kench.sale.wishes import AGAIN_S, PATIENCE_S, Wishes, WishState, wishes_of
 from tests.sale.test_executor import decide, one_lot, state
 from tests.sale.world import World, quick_engine
 from tests.support.applications import TODAY
@@ -160,8 +160,11 @@ def test_the_sale_looks_at_officers_and_signatures_itself(
 def test_a_signature_that_cannot_be_checked_waits_a_while_and_is_refused_then(
     world: World, refused: Lot, cabinet: sa.Engine
 ) -> None:
+    asked = []
+
     class NoLists:
         def verify(self, *_: object) -> Any:
+            asked.append(1)
             raise SignatureRefusedError("there is no fresh list")
 
     signed(cabinet, refused, FINANCE)
@@ -169,6 +172,13 @@ def test_a_signature_that_cannot_be_checked_waits_a_while_and_is_refused_then(
     wishes = Wishes(world.desk(), NoLists())
     wishes.look()
     assert ended(world, refused)[0][0] is WishState.WAITS
+    # Whoever is asked for lists may answer late: the sale does not wait for that each second.
+    world.clock.advance(AGAIN_S - 1)
+    wishes.look()
+    assert len(asked) == 1
+    world.clock.advance(1)
+    wishes.look()
+    assert len(asked) == 2
     world.clock.advance(PATIENCE_S)
     wishes.look()
     assert ended(world, refused) == [(WishState.REFUSED, "there is no fresh list")]
