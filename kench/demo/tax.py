@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ SERVICE = "KG/GOV/10000009/mining/income"
 ENDPOINTS = (
     "periods", "income-reports", "participants", "corrections", "receipts", "register-entries",
 )  # fmt: skip
-STOP_S = 5.0
+READY_S, STOP_S = 120.0, 5.0
 
 
 class DemoFailedError(KenchError):
@@ -47,9 +48,14 @@ def _role(
     with subprocess.Popen(  # noqa: S603 - our own command
         _command(role, words), env=environment, stdout=subprocess.PIPE, stderr=log, text=True
     ) as process:
+        timer = threading.Timer(READY_S, process.kill)
+        timer.start()
         try:
-            yield _address(role, process)
+            address = _address(role, process)
+            timer.cancel()
+            yield address
         finally:
+            timer.cancel()
             process.terminate()
             try:
                 process.wait(STOP_S)
