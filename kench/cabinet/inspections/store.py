@@ -144,11 +144,18 @@ def ended_inspections(db: sa.Connection, *, before: int = FIRST, at_most: int) -
 
 
 def inspections_of(
-    db: sa.Connection, participant_id: int, at_most: int, *, before: int = FIRST
+    db: sa.Connection,
+    participant_id: int,
+    at_most: int,
+    *,
+    before: int = FIRST,
+    planned: bool = False,
 ) -> list[Inspection]:
-    """A participant's that have an outcome, the newest first."""
+    """A participant's that have an outcome, or the planned ones too, the newest first."""
     mine = (inspections.c.participant_id == participant_id) & (inspections.c.id < before)
-    query = _lines().where(mine, inspection_outcomes.c.act_id.is_not(None))
+    query = _lines().where(mine)
+    if not planned:
+        query = query.where(inspection_outcomes.c.act_id.is_not(None))
     query = query.order_by(inspections.c.id.desc()).limit(at_most)
     return [Inspection(*row) for row in db.execute(query)]
 

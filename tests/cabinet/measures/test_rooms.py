@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.desk.templates import TemplateKind, offered
 from kench.cabinet.login.people import PeopleRole, add_person
+from kench.cabinet.login.whose import whose
 from kench.cabinet.words.languages import Language
 from kench.pool.clock import ManualClock
 from tests.support.cabinet import cabinet_of, client_in
@@ -15,11 +16,13 @@ from tests.support.registration import (
     NOW_US,
     OFFICER_PIN,
     OTHER_PIN,
+    inspected,
     put_officer,
     registered,
     signed_in,
     verifier_at,
 )
+from tests.support.reports import report_made
 from tests.support.signing import SECOND_US
 
 INSPECTOR_PIN = "10103199000777"
@@ -88,6 +91,39 @@ def test_an_inspector_reads_a_suspension_and_decides_none(
     assert "To the signature" not in inspector.get(page).text
     assert inspector.post_form(page, ground="danger", reason=REASON).status_code == 403
     assert inspector.post_form(f"{page}/end", reason=REASON).status_code == 403
+
+
+def test_the_participants_page_leads_to_what_the_officers_roles_open(
+    cabinet: Cabinet, owner: sa.Engine, participant: int
+) -> None:
+    with owner.begin() as db:
+        report = report_made(db, participant)
+        inspection = inspected(db, participant)
+    page = f"/desk/participants/{participant}"
+    head, inspector = client_in(cabinet, OFFICER_PIN), client_in(cabinet, INSPECTOR_PIN)
+    seen = {
+        client: [
+            address for address in (
+                f"/desk/reports/{report}", f"/desk/inspections/{inspection}",
+                f"{page}/messages", "Income for the tax service", "Lots that stand still",
+            ) if address in client.get(page).text
+        ]
+        for client in (head, inspector)
+    }  # fmt: skip
+    assert len(seen[head]) == 5
+    assert len(seen[inspector]) == 2
+
+
+def test_who_opened_what_knows_whose_it_is(cabinet: Cabinet, owner: sa.Engine) -> None:
+    del cabinet
+    with owner.connect() as db:
+        for subject in (
+            "/desk/reports/1/filed.pdf", "inspection 1", "/desk/decisions/1", "/desk/register/1",
+            "/desk/income/records/KG-2026-10-1-2026-10-05-1",
+        ):  # fmt: skip
+            assert whose(db, subject) == 1, subject
+        for subject in ("/desk/reports/77", "/desk/lots/0123/1", "/desk/income/2026-10"):
+            assert whose(db, subject) is None, subject
 
 
 def test_the_excluded_sees_the_decision_and_what_becomes_of_its_money(

@@ -10,6 +10,9 @@ from kench.cabinet.alerts.figures import read_waiting
 from kench.cabinet.alerts.letters import Letter, write_to_participant
 from kench.cabinet.alerts.outbox import take_due
 from kench.cabinet.alerts.rules import rules_of
+from kench.cabinet.desk.papers import read_papers
+from kench.cabinet.measures.decisions import decision_readings, decisions_of, newest_decision
+from kench.cabinet.measures.store import all_standing, move_suspensions, standing_of
 from kench.cabinet.messages.circulars import (
     circulars_of,
     own_circular,
@@ -31,6 +34,7 @@ from kench.cabinet.registration.membership import current_entry, entries_of, his
 from kench.cabinet.registration.notice_store import (
     next_notices,
     notices_of,
+    own_suspension,
     read_notice_case,
     take_effect,
 )
@@ -92,6 +96,14 @@ QUERIES: dict[str, Callable[[sa.Connection], object]] = {
     "recipients": lambda db: recipients_of(db, 1, after=1, at_most=9),
     "whom a circular has reached": lambda db: told_of(db, 1),
     "letters of circulars": lambda db: tell_of_circulars(db, NOW_US),
+    "decisions": lambda db: decisions_of(db, 1, 1),
+    "newest decision": lambda db: newest_decision(db, 1),
+    "readings of a decision": lambda db: decision_readings(db, 1),
+    "standing suspension": lambda db: standing_of(db, 1),
+    "standing suspensions": all_standing,
+    "suspensions that are due": lambda db: move_suspensions(db, NOW_US),
+    "own suspension": lambda db: own_suspension(db, 1, TODAY),
+    "papers": lambda db: read_papers(db, 1, lambda _: True),
     "extracts": lambda db: extracts_of(db, 1),
     "requests of extracts": waiting_requests,
     "versions": lambda db: steps_of(db, 1, str),

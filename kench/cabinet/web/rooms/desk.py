@@ -8,7 +8,10 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from kench.cabinet.desk.lot_words import LOT_STATES
+from kench.cabinet.desk.papers import read_papers
 from kench.cabinet.desk.templates import TemplateKind
+from kench.cabinet.inspections.outcome import RESULTS
 from kench.cabinet.inspections.risk import RECENT_DAYS
 from kench.cabinet.inspections.sharing import Origins, read_origins
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
@@ -53,6 +56,8 @@ from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import go, render
 from kench.cabinet.web.paths import Number
 from kench.cabinet.web.picking import picking_of, text_from
+from kench.cabinet.web.report_view import REPORT_STATES
+from kench.cabinet.web.rights import may_enter
 from kench.cabinet.web.rooms.applications import NEAR_DAYS, STATES
 from kench.cabinet.web.rooms.notices import NOTICE_STATES
 from kench.cabinet.web.said import SAID, Said
@@ -60,10 +65,12 @@ from kench.cabinet.web.visit import CabinetHere, Officer, Registrar, Visit, Visi
 from kench.cabinet.words.catalogues import N_
 from kench.pool.calendar import day_at
 from kench.pool.moments import moment_of
+from kench.pool.orders.officer_roles import OfficerRole
 from kench.pool.register import participants
 
 SAID["decided"] = Said(N_("The decision is signed and carried out."))
 SAID["entered"] = Said(N_("The register says so now."))
+NO_ROLE: frozenset[OfficerRole] = frozenset()
 
 room = APIRouter()
 
@@ -308,7 +315,10 @@ def _participant_page(  # noqa: PLR0913, PLR0917 - what the page shows
         wrong={gap.field for gap in gaps}, words=visit.words.gettext, holdings=HOLDINGS,
         total=total_of(entry.entry.equipment) if entry else None, states=PARTICIPANT_STATES,
         notice_kinds=NOTICE_KINDS, notice_states=NOTICE_STATES, kinds=DECISION_KINDS,
-        decisions=decisions_of(db, number),
+        decisions=decisions_of(db, number), report_states=REPORT_STATES, results=RESULTS,
+        lot_names=LOT_STATES, papers=read_papers(
+            db, number, lambda path: may_enter(path, visit.login.roles if visit.login else NO_ROLE)
+        ),
         picking=picking_of(db, request, visit, TemplateKind.EXCLUSION),
         origins=_origins_of(db, visit, number),
     )  # fmt: skip

@@ -15,9 +15,12 @@ from kench.cabinet.words.catalogues import N_
 TABS.append(Tab("openings", N_("Who opened")))
 KINDS = {
     "applications": N_("application"), "notices": N_("notice"), "messages": N_("message"),
-    "participants": N_("entry in the register"),
+    "participants": N_("entry in the register"), "register": N_("entry in the register"),
+    "reports": N_("report"), "inspections": N_("inspection"), "decisions": N_("decision"),
+    "income": N_("records of income"),
 }  # fmt: skip
-PARTS = {"messages": N_("messages"), "dossier.zip": N_("dossier"), "documents": N_("document")}
+PARTS = {"messages": N_("messages"), "dossier.zip": N_("dossier"), "documents": N_("document"),
+         "suspension": N_("suspension")}  # fmt: skip
 
 room = APIRouter()
 
@@ -50,7 +53,11 @@ def what_of(path: str) -> list[str]:
     if kind is None:
         return [path]
     said = [kind]
-    if words[0] != "participants" and len(words) > 1:
+    if words[0] == "income":
+        return [kind]
+    if words[0] == "register" and words[1:2] == ["extracts"]:
+        return [N_("extract"), words[2].partition(".")[0]]
+    if words[0] not in {"participants", "register"} and len(words) > 1:
         said.append(words[1])
     if len(words) > 2 and words[2] in PARTS:
         said.append(PARTS[words[2]])
