@@ -6,7 +6,7 @@ from tests.cabinet.money import TECHNICIAN_PIN
 from tests.cabinet.pictures.world import ACCOUNTANT_PIN, NEW_PIN, World
 from tests.support.applications import TODAY
 from tests.support.pki import PIN
-from tests.support.registration import OFFICER_PIN
+from tests.support.registration import OFFICER_PIN, OTHER_PIN
 
 ANYBODY = ""
 NO_PAGES = (
@@ -95,6 +95,10 @@ GALLERY = (
         Picture("messages", _P + "/messages", "What officers write to this participant"),
         Picture("message", _P + "/messages/{number}", "A message, and the answer", number=2),
         Picture("circular", _P + "/messages/circulars/{number}", "A circular"),
+        Picture("decisions", _P + "/decisions", "Decisions on this participant", OTHER_PIN,
+                participant=2),
+        Picture("decision", _P + "/decisions/{number}", "A decision, and what becomes of the money",
+                OTHER_PIN, participant=2),
         Picture("inspections", _P + "/inspections", "What came of inspections"),
         Picture("own-entry", _P + "/register", "What the register says, and its extracts"),
         Picture("reports", _P + "/reports", "What is due until when, what was filed"),
@@ -139,6 +143,12 @@ GALLERY = (
         Picture("desk-income-records", "/desk/income/{period}/records", "Its records", OFFICER_PIN),
         Picture("desk-income-record", "/desk/income/records/{doc_ref}", "One record", OFFICER_PIN),
         Picture("desk-messages", _DESK + "/messages", "What was written to it", OFFICER_PIN),
+        Picture("desk-suspensions", "/desk/suspensions", "Who is suspended until when",
+                OFFICER_PIN),
+        Picture("desk-suspension", _DESK + "/suspension", "A suspension, to be decided",
+                OFFICER_PIN),
+        Picture("desk-decision", "/desk/decisions/{number}", "A decision, and who has opened it",
+                OFFICER_PIN),
         Picture("desk-circulars", "/desk/circulars", "Circulars to many", OFFICER_PIN),
         Picture("desk-circular", "/desk/circulars/{number}", "Who has opened one", OFFICER_PIN),
         Picture("desk-message", "/desk/messages/{number}", "Who has opened it", OFFICER_PIN),

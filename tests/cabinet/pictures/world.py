@@ -51,6 +51,7 @@ from tests.support.registration import (
     OFFICER_PIN,
     OTHER_PIN,
     apply,
+    barred,
     circular_to,
     extracted,
     inspected,
@@ -337,6 +338,10 @@ def _papers(db: sa.Connection) -> None:
     plan(
         db, risk, 10, CALENDAR, know_person(db, OFFICER_PIN, NAMES[OFFICER_PIN], NOW_US).id, NOW_US
     )
+    barred(
+        db, 2, begins=date(2026, 12, 7), until=date(2026, 12, 21),
+        reason="Подстанция ашыкча жүктөлгөн.\nЖүктөм азайганы өлчөө актысы менен тастыкталсын.",
+    )  # fmt: skip
     circular = "Кыш мезгилинде электр энергиясын үнөмдөө боюнча жаңы эрежелер кошо берилди."
     circular_to(db, Circular("Кышкы мезгилдеги эрежелер", circular))
     ask_extract(db, 2, know_person(db, OTHER_PIN, NAMES[OTHER_PIN], NOW_US).id, NOW_US)
