@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from kench.cabinet.alerts.letters import Letter
 from kench.cabinet.registration.bodies import data_of, line, whole
 from kench.cabinet.registration.gaps import Words
-from kench.cabinet.registration.officers import check_officer
+from kench.cabinet.registration.officers import check_officer, check_others
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.registration.telling import tell_participant
 from kench.cabinet.reports.queue import ROLES
@@ -94,6 +94,7 @@ def decide_report(db: sa.Connection, act: SignedAct) -> tuple[ReportLine, Verdic
     report = read_report(db, decision.report)
     if report is None or report.participant_id != decision.participant:
         raise ActRefusedError(N_("There is no such report."))
+    check_others(db, act, report.participant_id)
     filing = _waiting(db, report)
     _, filed = signed_filing(db, filing)
     sha256 = hashlib.sha256(filed.content).hexdigest()
