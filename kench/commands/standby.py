@@ -160,7 +160,7 @@ def _compare(data: Path, other: Path, *, as_object: bool) -> int:
                 _tell_beyond(where, beyond)
     for name in comparison.blocks:
         height, _, block_hash = name.partition("-")
-        print(f"block only there: height {int(height)} {block_hash}")
+        print(f"block found there since: height {int(height)} {block_hash}")
     print("the other folder has what this one has not" if comparison.differs
           else "the other folder has nothing that this one has not")  # fmt: skip
     return int(comparison.differs)
@@ -169,8 +169,8 @@ def _compare(data: Path, other: Path, *, as_object: bool) -> int:
 def _tell_beyond(where: str, beyond: Beyond) -> None:
     print(
         f"  only {where}: {beyond.shares} shares, numbers {beyond.first} to {beyond.last}, of "
-        f"{moment_text(beyond.first_us)} to {moment_text(beyond.last_us)}; {beyond.answered} "
-        "acknowledged"
+        f"{moment_text(beyond.first_us)} to {moment_text(beyond.last_us)}; at "
+        f"least {beyond.answered} acknowledged"
     )
     for participant, (shares, work) in beyond.by_participant.items():
         print(f"    participant {participant}: {shares} shares, work {work}")

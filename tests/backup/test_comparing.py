@@ -49,7 +49,9 @@ def test_what_is_booked_and_missing_here_is_told_beside_what_there_is_there(
     here, there = written(tmp_path / "here", (10, 1)), written(tmp_path / "there", (10, 1), (6, 2))
     _leave_gap(here / "journal/0", 0, read_mark(here / "journal/0"), 14, SystemClock())
     (there / "blocks/0").mkdir(parents=True)
-    (there / "blocks/0/00000123-abcd.json").write_text("{}")
+    (there / "blocks/0/00000123-abcd.json").write_text('{"found_us": 1700000000000000}')
+    # Long before: its share is in both journals.
+    (there / "blocks/0/00000001-ef01.json").write_text('{"found_us": 1600000000000000}')
     found = compare(here, there)
     assert found.blocks == ["00000123-abcd"]
     (journal,) = found.journals

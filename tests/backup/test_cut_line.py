@@ -156,7 +156,7 @@ def test_who_led_alone_behind_a_cut_line_ends_when_the_line_comes_back(
     # Six were acknowledged by who led alone, the seventh was written when it had heard.
     assert told_of.there is not None
     assert told_of.there[:4] == (7, 6, 5, 11)
-    assert told_of.there.by_participant == {0: (6, 6 * work_of(1.0))}
+    assert told_of.there.by_participant == {0: (7, 7 * work_of(1.0))}
     assert told_of.here is not None
     assert told_of.here[:4] == (3, 3, 5, 7)
 

@@ -5,6 +5,7 @@ where it led on behind a cut line. Both count on from the same share, so the sam
 two shares from there on: nothing can be copied over, and people decide what is owed for it.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,6 +28,10 @@ from kench.pool.journal.reader import ShareArray, count_whole_records
 from kench.pool.work import work_of
 
 CHUNK_RECORDS = 65_536
+BLOCK_WAITED_US = 2_000_000
+"""A block is written down as it is found; this is room for clocks and disks that hang."""
+BLOCK_HEAD_BYTES = 4096
+_FOUND_US = re.compile(rb'"found_us": (\d+)')
 UNKNOWN_BLOCK = "its job is not archived"
 
 
@@ -35,13 +40,13 @@ class Beyond(NamedTuple):
 
     shares: int
     answered: int
-    """Those of them that readers may have, so that miners were told; the rest was only written."""
+    """Those of them that miners were told of, at least: what tells of it is not synced."""
     first: int
     last: int
     first_us: int
     last_us: int
     by_participant: dict[int, tuple[int, int]]
-    """Shares and work of each, those alone that were answered and earn work."""
+    """Shares and work of each, refused candidates left away."""
     blocks: list[str]
 
 
@@ -58,7 +63,7 @@ class Compared(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """All journals, and the found blocks of which only the other folder has the file."""
+    """All journals, and files of blocks that the other machine found since they agreed."""
 
     journals: list[Compared]
     blocks: list[str]
@@ -79,7 +84,8 @@ def compare(data: Path, other: Path) -> Comparison:
         compare_journals(data / "journal" / str(one), other / "journal" / str(one))
         for one in sorted(numbers)
     ]
-    return Comparison(journals, sorted(_block_names(other) - _block_names(data)))
+    names = [name for one in journals for name in _blocks_since(other, data, one)]
+    return Comparison(journals, sorted(names))
 
 
 def compare_journals(here: Path, there: Path) -> Compared:
@@ -154,9 +160,8 @@ def _beyond(folder: Path, start: int) -> Beyond | None:
         ends = records[[0, -1]]
         first_us, last_us = (int(one) for one in ends["time_us"])
         found.append((len(records), int(ends["sequence"][0]), first_us, last_us))
-        told = records[records["sequence"] < durable]
-        answered += len(told)
-        _add_earned(earned, told[(told["flags"] & Flag.UNCREDITED) == 0])
+        answered += int((records["sequence"] < durable).sum())
+        _add_earned(earned, records[(records["flags"] & Flag.UNCREDITED) == 0])
         blocks += [_block_of(reader, one) for one in records[(records["flags"] & Flag.BLOCK) != 0]]
     if not found:
         return None
@@ -190,9 +195,21 @@ def _gaps(folder: Path) -> Iterator[tuple[int, int]]:
         end = first_sequence_of(path) + _written(path)
 
 
-def _block_names(data: Path) -> set[str]:
-    """Return height and hash of each block whose file is in a folder."""
-    return {path.stem for path in (data / "blocks").glob("*/*-*.json")}
+def _blocks_since(other: Path, data: Path, compared: Compared) -> Iterator[str]:
+    """Yield height and hash of blocks that a front of the other machine found since they agreed.
+
+    Files of blocks are never shipped: those before are there alone too, and known by their shares.
+    """
+    name, since_us = str(compared.instance), 0
+    if compared.same:
+        (last,) = _records_at(other / "journal" / name, compared.same - 1)[:1]
+        since_us = int(last["time_us"]) - BLOCK_WAITED_US
+    known = {path.name for path in (data / "blocks").glob("*/*-*.json")}
+    for path in (other / "blocks" / name).glob("*-*.json"):
+        with path.open("rb") as file:
+            found = _FOUND_US.search(file.read(BLOCK_HEAD_BYTES))
+        if path.name not in known and (found is None or int(found[1]) >= since_us):
+            yield path.stem
 
 
 def as_json(comparison: Comparison) -> dict[str, Any]:
