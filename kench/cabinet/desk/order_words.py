@@ -38,7 +38,6 @@ METHODS = {
     "pplns": N_("by a window: a block pays the last work (PPLNS)"),
     "period": N_("by days: the blocks of a day pay the work of that day"),
 }
-NOT_SET = N_("not set")
 
 
 class Line(NamedTuple):

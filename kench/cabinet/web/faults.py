@@ -18,6 +18,10 @@ TEXTS = {
     ),
     404: (N_("There is no such page"), N_("It may have been moved, or it is not yours to see.")),
     405: (N_("This cannot be done here"), N_("Go back and use the buttons of the page.")),
+    409: (
+        N_("This is not possible any more"),
+        N_("Somebody was faster, or it has moved on. Open the page again and see how it is now."),
+    ),
     413: (N_("This is too large"), N_("Send smaller files, or fewer at once.")),
     429: (N_("Too many requests"), N_("Wait a little, then try again.")),
     500: (
