@@ -15,8 +15,9 @@ from kench.cabinet.registration.tables import notices
 from kench.cabinet.signing.acts import SignedAct, read_act
 from kench.cabinet.words.catalogues import N_
 
-VERSIONS_MAX = 500
-"""An entry changes by notices, each signed: nobody has made so many."""
+FIRST = 2**31 - 1
+"""Beyond every version: where the newest begin."""
+SHOWN = 25
 _APPLICANT = {
     "name": N_("Name"),
     "tax_number": N_("Tax number (ИНН)"),
@@ -47,22 +48,23 @@ class Step:
     changes: tuple[Change, ...]
 
 
-def steps_of(db: sa.Connection, participant_id: int, _: Words) -> list[Step]:
-    """Return every version, the newest first."""
-    versions = entries_of(db, participant_id)[-VERSIONS_MAX:]
+def steps_of(
+    db: sa.Connection, participant_id: int, _: Words, *, before: int = FIRST, at_most: int = SHOWN
+) -> list[Step]:
+    """Return versions below one, the newest first."""
+    versions = [one for one in entries_of(db, participant_id) if one.version < before]
     rows = db.execute(
         sa.select(notices.c.act_id, notices.c.id).where(notices.c.participant_id == participant_id)
     )
     by_act = {row.act_id: row.id for row in rows}
     steps = []
-    before: Entry | None = None
-    for one in versions:
+    former: list[Entry | None] = [None, *(one.entry for one in versions)]
+    for one, earlier in list(zip(versions, former, strict=False))[-at_most:]:
         act = read_act(db, one.act_id)
         if act is None:
             raise AssertionError(f"version {one.version} of {participant_id} has no signed act")
-        changes = changes_between(before, one.entry, _) if before else ()
+        changes = changes_between(earlier, one.entry, _) if earlier else ()
         steps.append(Step(one, act, by_act.get(one.act_id), changes))
-        before = one.entry
     return steps[::-1]
 
 

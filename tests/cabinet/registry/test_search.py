@@ -148,6 +148,8 @@ def test_a_sum_by_region_follows_each_version(cabinet: Cabinet) -> None:
 def test_history_says_what_changed_and_by_which_act(cabinet: Cabinet) -> None:
     with cabinet.engine.connect() as db:
         newest, first = steps_of(db, 3, str)
+        assert steps_of(db, 3, str, at_most=1) == [newest]
+        assert steps_of(db, 3, str, before=2) == [first]
         entry = entries_of(db, 3)[0].entry
     assert (newest.notice_id, newest.act.purpose, first.act.purpose) == (1, "notice", "decision")
     gone, came = newest.changes

@@ -27,7 +27,7 @@ from kench.cabinet.registry.extracts import (
     waiting_request,
     waiting_requests,
 )
-from kench.cabinet.registry.history import steps_of
+from kench.cabinet.registry.history import FIRST, steps_of
 from kench.cabinet.registry.search import PAGE, Wanted, search
 from kench.cabinet.registry.words import TYPED_MAX, Where
 from kench.cabinet.signing.wording import SYSTEM, TITLES, Purpose
@@ -150,11 +150,16 @@ def make(  # noqa: PLR0913, PLR0917 - who, where, what
 
 @room.get("/desk/register/{number}")
 def show_entry(
-    request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer, number: Number
+    request: Request,
+    cabinet: CabinetHere,
+    visit: VisitHere,
+    _officer: Officer,
+    number: Number,
+    before: Annotated[int, Query(gt=0, le=FIRST)] = FIRST,
 ) -> Response:
     """Show an entry: what it says now, and what changed it."""
     with cabinet.reading.connect() as db:
-        return entry_page(request, visit, db, number)
+        return entry_page(request, visit, db, number, before=before)
 
 
 def extract_response(request: Request, visit: Visit, signed: Signed, form: str) -> Response:
@@ -182,6 +187,8 @@ def entry_page(  # noqa: PLR0913, PLR0917 - what the page shows
     number: int,
     gaps: Sequence[Gap] = (),
     typed: str = "",
+    *,
+    before: int = FIRST,
     status: int = 200,
 ) -> Response:
     """Return the page of an entry; 404 where the register has none."""
@@ -189,10 +196,11 @@ def entry_page(  # noqa: PLR0913, PLR0917 - what the page shows
     if version is None:
         raise HTTPException(404)
     name = db.execute(sa.select(participants.c.name).where(participants.c.id == number))
+    steps = steps_of(db, number, visit.words.gettext, before=before)
     return render(
         request, visit, "registry/entry.html", status=status, number=number, name=name.scalar_one(),
         version=version, state=state_of(db, number), history=history_of(db, number),
-        steps=steps_of(db, number, visit.words.gettext), states=PARTICIPANT_STATES,
+        steps=steps, older=steps and steps[-1].version.version > 1, states=PARTICIPANT_STATES,
         kinds=APPLICANT_KINDS, holdings=HOLDINGS, total=total_of(version.entry.equipment),
         extracts=extracts_of(db, number), wanted=waiting_request(db, number), gaps=gaps,
         typed=typed, wrong={gap.field for gap in gaps}, words=visit.words.gettext,
