@@ -65,13 +65,13 @@ class Origins(NamedTuple):
 
 
 CROWDS = sa.text("""
-    SELECT day, address, array_agg(participant_id ORDER BY participant_id) AS participants
+    SELECT day, address, array_agg(participant_id) AS participants
     FROM participant_addresses, unnest(addresses) AS address
     WHERE day >= :since AND day < :until
     GROUP BY day, address HAVING count(*) > 1
 """)
 CROWDS_WITH = sa.text("""
-    SELECT day, address, array_agg(participant_id ORDER BY participant_id) AS participants
+    SELECT day, address, array_agg(participant_id) AS participants
     FROM participant_addresses, unnest(addresses) AS address
     WHERE day >= :since AND day < :until AND address = ANY(CAST(:mine AS text[]))
         AND addresses && CAST(:mine AS text[])
@@ -90,10 +90,10 @@ def read_shared(
     db: sa.Connection, since: date, until: date, networks: Sequence[Network], only: int = 0
 ) -> dict[int, Shared]:
     """Return who shares how much in these days, by participant; of all, or of one alone."""
+    found = _crowds_with(db, since, until, only) if only else _crowds(db, since, until)
+    common = {one for one in {crowd.address for crowd in found} if _is_common(one, networks)}
     crowds = [
-        crowd
-        for crowd in (_crowds_with(db, since, until, only) if only else _crowds(db, since, until))
-        if len(crowd.participants) > 1 and not _is_common(crowd.address, networks)
+        crowd for crowd in found if len(crowd.participants) > 1 and crowd.address not in common
     ]
     return shared_in(crowds, read_akin(db, crowds))
 
@@ -196,8 +196,8 @@ def _crowds_with(db: sa.Connection, since: date, until: date, participant_id: in
 
 
 def _is_common(address: str, networks: Sequence[Network]) -> bool:
-    found = ip_network(address)
-    return any(
+    found = ip_network(address) if networks else None
+    return found is not None and any(
         found.version == one.version and found.subnet_of(one)  # type: ignore[arg-type]
         for one in networks
     )

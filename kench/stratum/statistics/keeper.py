@@ -18,6 +18,7 @@ from kench.pool.clock import Clock
 from kench.pool.database import Role, open_engine
 from kench.pool.journal import JournalError
 from kench.pool.settings import Settings
+from kench.stratum.statistics.former_hours import fill_hours
 from kench.stratum.statistics.gathering import HASHRATES, HOUR_S, SHORT, Gathering
 from kench.stratum.statistics.history import (
     PositionMovedError,
@@ -247,6 +248,8 @@ class Keeper:
             step_s * steps for name, (step_s, steps) in HASHRATES.items() if name in SHORT
         )
         journals.replay(gathering, longest, now_s)
+        if filled := fill_hours(self._engine, self._settings.journals, now_s):
+            log.info("difficulty of past hours taken from archived jobs", hours=filled)
         self._live.forget()
         self._gathering, self._journals = gathering, journals
         roll_up(self._engine, now_s)

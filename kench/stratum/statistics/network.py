@@ -4,6 +4,8 @@ An hour counts by the first target that was seen in it. The network changes its 
 weeks: of one hour in 336 a part counts by the target before.
 """
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 
 from kench.pool.work import work_of_target
@@ -47,16 +49,18 @@ class NetworkHours:
 
     def write(self, engine: sa.Engine) -> None:
         """Write what waits; nothing is lost where that fails."""
-        waiting = list(self._waiting.items())
-        if not waiting:
-            return
-        with engine.begin() as connection:
-            connection.execute(
-                _ADD,
-                [
-                    {"hour_s": hour_s, "nbits": nbits, "block_work_hashes": work_hashes}
-                    for hour_s, (nbits, work_hashes) in waiting
-                ],
-            )
-        for hour_s, _ in waiting:
+        waiting = dict(self._waiting)
+        add_hours(engine, waiting)
+        for hour_s in waiting:
             del self._waiting[hour_s]
+
+
+def add_hours(engine: sa.Engine, hours: Mapping[int, tuple[int, int]]) -> None:
+    """Write bits and work of hours; one that has its row keeps it."""
+    if hours:
+        rows = [
+            {"hour_s": hour_s, "nbits": nbits, "block_work_hashes": work_hashes}
+            for hour_s, (nbits, work_hashes) in hours.items()
+        ]
+        with engine.begin() as connection:
+            connection.execute(_ADD, rows)

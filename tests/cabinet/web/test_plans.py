@@ -18,8 +18,9 @@ from kench.cabinet.alerts.sending import Sender
 from kench.cabinet.alerts.watch import AlertWatch
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.desk.sealing import Sealer
-from kench.cabinet.inspections.reading import RISKS
+from kench.cabinet.inspections.reading import FOUND, MINING, WORKED
 from kench.cabinet.inspections.sharing import CROWDS
+from kench.cabinet.inspections.weighing import HOURS
 from kench.cabinet.login.revoked import RevokedLogins
 from kench.cabinet.login.sweep import Sweep
 from kench.cabinet.numbers.country import WHOLE
@@ -145,7 +146,7 @@ COMPARISON = "/* comparison */"
 """Stands in what compares a month's income with the books: all of that month, for one officer."""
 KNOWN |= {
     " ".join(str(one.compile(dialect=postgresql.psycopg2.dialect())).split())
-    for one in (*WHOLE, RISKS, CROWDS)
+    for one in (*WHOLE, WORKED, FOUND, MINING, HOURS, CROWDS)
 }
 """The country's month, and everybody's risk: kept for minutes, for all officers."""
 STATEMENTS_MIN = 130
