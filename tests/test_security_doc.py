@@ -11,16 +11,22 @@ PLACES = ("", "kench", "kench/cabinet")
 """In which the page's short names of files are looked for."""
 
 
+def tables() -> list[list[list[str]]]:
+    """The cells of each table, its headings first."""
+    found: list[list[list[str]]] = []
+    before = ""
+    for line in (ROOT / "docs/security.md").read_text().splitlines():
+        if line.startswith("| "):
+            if not before.startswith("|"):
+                found.append([])
+            found[-1].append([one.strip() for one in line.strip("|").split("|")])
+        before = line
+    return found
+
+
 def rows() -> list[tuple[str, str]]:
     """Each threat with what stands in the column "held by"."""
-    found, held = [], False
-    for line in (ROOT / "docs/security.md").read_text().splitlines():
-        cells = [one.strip() for one in line.strip("|").split("|")]
-        if line.startswith("| threat "):
-            held = cells[-1] == "held by"
-        elif line.startswith("| ") and held and len(cells) > 2:
-            found.append((cells[0], cells[-1]))
-    return found
+    return [(cells[0], cells[-1]) for table in tables() for cells in table[1:]]
 
 
 @cache
@@ -35,8 +41,11 @@ def is_there(name: str) -> bool:
     return all(re.search(rf"(?:def|class) {part}\b", code()) for part in name.split("."))
 
 
-def test_there_are_many_rows() -> None:
-    assert len(rows()) > 50
+def test_there_are_many_rows_and_each_says_what_holds_it() -> None:
+    assert len(rows()) > 100
+    for headings, *lines in tables():
+        assert headings[-1] == "held by", headings
+        assert not [line for line in lines if len(line) != len(headings)]
 
 
 @pytest.mark.parametrize(("threat", "held"), rows())
