@@ -146,10 +146,11 @@ def read_register(db: sa.Connection, of: Sequence[int] | None = None) -> Iterato
 
 
 def _prepare(db: sa.Connection) -> None:
-    """Take turns, and give the questions time and memory."""
-    take_turn(db)
-    db.execute(sa.text(f"SET LOCAL statement_timeout = '{STATEMENT_S}s'"))
+    """Give the questions time and memory, and take turns, however long the one before takes."""
+    for name in ("statement_timeout", "lock_timeout"):
+        db.execute(sa.text(f"SET LOCAL {name} = '{STATEMENT_S}s'"))
     db.execute(sa.text(f"SET LOCAL work_mem = '{SORT_KB}kB'"))
+    take_turn(db)
 
 
 def _records(db: sa.Connection, month: Period, days: tuple[date, ...]) -> Iterator[Record]:

@@ -7,14 +7,15 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, ProgrammingError
 
 from kench.payouts.income.errors import IncomeError, IncomeNotTiedError
-from kench.payouts.income.generate import QUIET_US, generate
+from kench.payouts.income.generate import QUIET_US, generate, take_turn
 from kench.payouts.income.periods import closing_of
 from kench.payouts.income.record import read_record
 from kench.payouts.statements.statement import StatementError
-from kench.pool.database import Role
+from kench.pool.database import Role, open_engine
 from kench.pool.moments import us_of
 from kench.pool.register import remove_participant, rename_participant
 from tests.payouts.income.month import NOW_US, PERIOD, fill_month, force, form, opened, rows
+from tests.support.site import await_that
 
 SUMS = """
     SELECT participant_id, sum(accrued_sat)::bigint, sum(sold_sat)::bigint,
@@ -89,6 +90,31 @@ def test_two_at_once_form_each_record_once(database: str) -> None:
     for thread in threads:
         thread.join(60)
     assert sorted(made) == [0, 0, 13]
+
+
+def test_who_comes_second_waits_longer_than_for_other_locks(database: str) -> None:
+    """A month of ten thousand participants takes half a minute to form."""
+    fill_month(database)
+    made: list[int] = []
+    hasty = open_engine(database, Role.SETTLE, application_name="hasty", lock_timeout_s=0.001)
+
+    def form_it() -> None:
+        with hasty.begin() as db:
+            made.append(generate(db, PERIOD, NOW_US).records)
+
+    waits = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND "
+    waits += "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    other = opened(database)
+    with other.begin() as db:
+        take_turn(db)
+        second = threading.Thread(target=form_it)
+        second.start()
+        await_that(lambda: rows(database, waits) == [(1,)])
+        assert not made
+    second.join(60)
+    assert made == [13]
+    for engine in (hasty, other):
+        engine.dispose()
 
 
 def test_what_dies_before_its_commit_leaves_nothing(database: str) -> None:
