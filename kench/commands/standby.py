@@ -10,7 +10,7 @@ from pathlib import Path
 from kench.backup.errors import RestoreError
 from kench.backup.journals import journal_folders
 from kench.backup.standby.comparing import Beyond, as_json, compare
-from kench.backup.standby.founding import followed_address, found
+from kench.backup.standby.founding import followed_address, follows_if_new, found
 from kench.backup.standby.hearing import streamed
 from kench.backup.standby.lending import lend, reached, ready_replica_role
 from kench.backup.standby.lost_blocks import (
@@ -182,7 +182,7 @@ def _serve(settings: Settings, clock: Clock) -> None:
     data = settings.data_dir
     if not data.is_dir():
         raise RestoreError(f"{data} is not there: make it with `kench standby init`")
-    if not (data / FOLLOWING).exists() and any(journal_folders(data / "journal")):
+    if not follows_if_new(data):
         # It led, or leads: it only says so to machines that do not know.
         sys.stderr.write("kench standby: this folder leads; fronts of others are turned away\n")
     stop = _stopped_by_signal()

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from kench.backup.standby.comparing import compare
+from kench.backup.standby.founding import follows_if_new
 from kench.backup.standby.hearing import StillHeardError
 from kench.backup.standby.promoting import promote
 from kench.backup.standby.receiving import Receiver
@@ -21,7 +23,7 @@ from kench.pool.settings import Settings
 from kench.pool.shipping import ReplacedError, lead_watch
 from kench.pool.shipping.generation import read_generation
 from kench.pool.shipping.lead_watch import LeadWatch
-from kench.pool.shipping.leading import FOLLOWING
+from kench.pool.shipping.leading import FOLLOWING, require_lead
 from kench.pool.shipping.shipper import WhenAway
 from kench.pool.work import work_of
 from tests.backup.test_shipping import Machine
@@ -200,3 +202,26 @@ run_root("settle", main)
         (tmp_path / "replaced").write_text("2\n")
         assert process.wait(15) == 1
         assert "kench settle: the standby leads this pool now" in process.stderr.read()
+
+
+def test_who_reaches_the_new_machines_database_hears_of_it_there(
+    database: str, tmp_path: Path
+) -> None:
+    """As where both machines have one URL, and the database behind it was switched."""
+    url = SecretStr(database)
+    there = Settings(data_dir=tmp_path / "there", database_url=url)
+    here = Settings(data_dir=tmp_path / "here", database_url=url)
+    there.data_dir.mkdir()
+    # Its database is replicated by its own means, so no `init` made this folder.
+    assert follows_if_new(there.data_dir)
+    assert follows_if_new(there.data_dir)
+    require_lead(here)
+    assert promote(there, SystemClock()).generation == 2
+    assert not follows_if_new(there.data_dir)
+    require_lead(there)
+    # A machine that never had miners works for whoever leads.
+    require_lead(here)
+    (here.data_dir / "journal").mkdir(parents=True)
+    with pytest.raises(ReplacedError, match="generation 2"):
+        require_lead(here)
+    assert (here.data_dir / "replaced").read_text() == "2\n"

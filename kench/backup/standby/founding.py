@@ -10,6 +10,7 @@ from pathlib import Path
 
 from kench.backup.dumping import environment
 from kench.backup.errors import BackupError
+from kench.backup.journals import journal_folders
 from kench.backup.standby.lending import line_url, reached, ready_replica_role
 from kench.backup.standby.told import told_folder
 from kench.pool.postgres import EmbeddedPostgres
@@ -17,7 +18,11 @@ from kench.pool.postgres_account import account_for, wheel_binaries
 from kench.pool.postgres_cluster import Cluster
 from kench.pool.settings import Settings
 from kench.pool.shipping.followers import SLOT
-from kench.pool.shipping.generation import read_generation, write_generation
+from kench.pool.shipping.generation import (
+    GENERATION_NAME,
+    read_generation,
+    write_generation,
+)
 from kench.pool.shipping.leading import FOLLOWING, tls_of
 from kench.pool.shipping.link import split_address
 
@@ -45,14 +50,36 @@ def found(settings: Settings, source: str) -> None:
                 line.enter_context(reached(home, address, tls_of(settings)))
                 url = line_url(home)
             _copy(home, url)
-            told_folder(data).mkdir()
-            (data / FOLLOWING).write_text(json.dumps({"postgres": address}))
+            follow(data, address)
             server = EmbeddedPostgres(data)
             server.start()
             server.stop()
     except BaseException:
         shutil.rmtree(data, ignore_errors=True)
         raise
+
+
+def follow(data: Path, address: str | None) -> None:
+    """Mark a folder as a standby's, whose database follows the one at `address`, if any here."""
+    told_folder(data).mkdir(exist_ok=True)
+    (data / FOLLOWING).write_text(json.dumps({"postgres": address}))
+
+
+def follows_if_new(data: Path) -> bool:
+    """Say whether a folder is a standby's; one with nothing of a pool in it is from now on.
+
+    So begins a standby whose database is replicated by its own means.
+    """
+    if (data / FOLLOWING).exists():
+        return True
+    if (
+        any(journal_folders(data / "journal"))
+        or (data / GENERATION_NAME).exists()
+        or (data / "postgres").exists()
+    ):
+        return False
+    follow(data, None)
+    return True
 
 
 def followed_address(data: Path) -> str | None:

@@ -23,6 +23,7 @@ from kench.pool.journal.reader import last_time_us
 from kench.pool.journal.segment import OpenSegment, digest_before
 from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.settings import Settings
+from kench.pool.shipping.database_generation import set_generation
 from kench.pool.shipping.generation import read_generation, write_generation
 from kench.pool.shipping.leading import FOLLOWING
 
@@ -69,7 +70,7 @@ def promote(settings: Settings, clock: Clock, *, main_is_off: bool = False) -> P
     locks = [_own(folder) for folder in journal_folders(data / "journal")]
     for lock in locks:
         lock.close()
-    totals = _lead_database(settings)
+    totals = _lead_database(settings, generation)
     journals = [
         _take_over(data, folder, totals, clock) for folder in journal_folders(data / "journal")
     ]
@@ -90,7 +91,7 @@ def _own(folder: Path) -> DurableMark:
                 ) from error
 
 
-def _lead_database(settings: Settings) -> Totals | None:
+def _lead_database(settings: Settings, generation: int) -> Totals | None:
     """Promote the embedded database; of another, look whether it leads."""
     with _database(settings) as url:
         if url is None:
@@ -111,6 +112,7 @@ def _lead_database(settings: Settings) -> Totals | None:
                     row = cursor.fetchone()
                     if row is None or not row[0]:
                         raise RestoreError(f"the database did not lead after {PROMOTE_S} s")
+                set_generation(cursor, generation)
         except psycopg2.Error as error:
             raise RestoreError(f"the database cannot lead: {str(error).strip()}") from error
         finally:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from kench.pool.errors import KenchError
 from kench.pool.settings import Settings
+from kench.pool.shipping.database_generation import ask_generation
 from kench.pool.shipping.frames import (
     SHIPPING_VERSION,
     Kind,
@@ -65,11 +66,26 @@ def require_lead(settings: Settings) -> Settings:
 def refuse_if_another_leads(settings: Settings, *, asks: bool) -> None:
     """Raise ReplacedError where this folder was told that another machine leads.
 
-    The standby is asked if `asks`, where there is one and it answers.
+    If `asks`, the database is asked, and the standby where there is one; not who does not answer.
     """
     refuse_if_replaced(settings.data_dir)
+    if asks:
+        _ask_database(settings)
+        _ask_standby(settings)
+
+
+def _ask_database(settings: Settings) -> None:
+    # A machine without journals, of the cabinet alone, works for whoever leads in its database.
+    if settings.database_url is None or not (settings.data_dir / "journal").is_dir():
+        return
+    told = ask_generation(settings.database_url.get_secret_value())
+    if told is not None and told > read_generation(settings.data_dir):
+        raise note_replaced(settings.data_dir, told)
+
+
+def _ask_standby(settings: Settings) -> None:
     policy = policy_of(settings)
-    if not asks or policy is None:
+    if policy is None:
         return
     try:
         link = connect(policy.address, policy.tls, ASK_S)
