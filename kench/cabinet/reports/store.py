@@ -157,6 +157,7 @@ _QUEUED = """
 """
 _WAITING = sa.text(_LINES + _QUEUED.format(only=""))
 _MISSING = sa.text(_LINES + _QUEUED.format(only="AND report_queue.due < :today"))
+_DUE = sa.text(_LINES + _QUEUED.format(only="AND report_queue.due >= :today"))
 _LATE = sa.text(f"""{_LINES}
     WHERE reports.kind = :kind AND reports.period = :period AND reports.participant_id > :after
         AND reports.id IN (SELECT report_id FROM report_filings WHERE late AND version = 1)
@@ -213,17 +214,20 @@ def waiting_in(  # noqa: PLR0913 - which of them
     after: int = 0,
     at_most: int,
     missing_on: date | None = None,
+    due_on: date | None = None,
 ) -> list[ReportLine]:
-    """Those of a period that wait; of these those missing on a day alone, if it is given."""
+    """Those of a period that wait; only those that are missing on a day, or are not yet."""
     asked = {
         "kind": kind,
         "period": period,
         "states": [state.value for state in states],
         "after": after,
     }
-    if missing_on is None:
-        return _lines(db, _WAITING, **asked, most=at_most)
-    return _lines(db, _MISSING, **asked, most=at_most, today=missing_on)
+    if missing_on is not None:
+        return _lines(db, _MISSING, **asked, most=at_most, today=missing_on)
+    if due_on is not None:
+        return _lines(db, _DUE, **asked, most=at_most, today=due_on)
+    return _lines(db, _WAITING, **asked, most=at_most)
 
 
 def late_in(

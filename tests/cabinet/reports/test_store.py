@@ -386,6 +386,10 @@ def test_late_and_missing_are_told_apart(cabinet: sa.Engine) -> None:
         day = date(2026, 12, 15)
         states = (ReportState.DUE, ReportState.RETURNED)
         missing = waiting_in(db, "monthly", "2026-11", states, at_most=9, missing_on=day)
+        assert not waiting_in(db, "monthly", "2026-11", states, at_most=9, due_on=day)
+        before = day - timedelta(days=30)
+        not_yet = waiting_in(db, "monthly", "2026-11", states, at_most=9, due_on=before)
+        assert [one.id for one in not_yet] == [one.id for one in missing]
         assert [line.id for line in missing] == [third]
         (standing,) = standings(db, "monthly", ["2026-11"], day)
         assert standing[1:] == (3, 0, 1, 2, 0, 1)

@@ -308,9 +308,11 @@ def _listed(  # noqa: PLR0913, PLR0917 - which of them
         return reports_in(db, kind, period, after=after, at_most=at_most)
     if which == "late":
         return late_in(db, kind, period, after=after, at_most=at_most)
-    states = (ReportState.FILED,) if which == "filed" else OWED
-    missing_on = day_at(visit.now_us) if which == "missing" else None
-    return waiting_in(db, kind, period, states, after=after, at_most=at_most, missing_on=missing_on)
+    if which == "filed":
+        return waiting_in(db, kind, period, (ReportState.FILED,), after=after, at_most=at_most)
+    today = day_at(visit.now_us)
+    on = {"missing_on": today} if which == "missing" else {"due_on": today}
+    return waiting_in(db, kind, period, OWED, after=after, at_most=at_most, **on)
 
 
 def _list_page(

@@ -51,7 +51,7 @@ def show_standing(
     calendar, today = calendar_of(cabinet, visit.now_us), day_at(visit.now_us)
     with cabinet.reading.connect() as db:
         lines = all_standing(db)
-    left = {one.id: calendar.working_days_between(today, one.until) for one in lines if one.until}
+    left = {one.id: calendar.working_days_left(today, one.until) for one in lines if one.until}
     return render(
         request, visit, "measures/suspensions.html", lines=lines, left=left, near=NEAR_DAYS,
         grounds=SUSPENSION_GROUNDS,
