@@ -142,7 +142,7 @@ def test_nobody_decides_on_a_report_of_their_own(cabinet: sa.Engine, engine: sa.
     with cabinet.begin() as db:
         number = report_made(db, registered(db))
         filed(db, number)
-        with pytest.raises(ActRefusedError, match="of their own"):
+        with pytest.raises(ActRefusedError, match="their own"):
             decided_report(db, number, pin=PIN)
 
 
