@@ -41,7 +41,6 @@ def main() -> int:
 
 def _show(period: str | None, settings: Settings) -> int:
     clock = SystemClock()
-    settings.log_directory.mkdir(parents=True, exist_ok=True)
     variables: dict[str, str] = {}
     with database_url(settings, make=period is None) as url:
         if period is None:
@@ -53,8 +52,9 @@ def _show(period: str | None, settings: Settings) -> int:
             announce(ROLE, f"made up {records} records of {PERIOD}, closed by two officers")
             variables["KENCH_SIGNATURE_ROOTS"] = str(authority.folder / ROOT_FILE)
         variables |= {"KENCH_DATA": str(settings.data_dir), "KENCH_DATABASE_URL": url}
+        settings.log_directory.mkdir(parents=True, exist_ok=True)
         log = settings.log_directory / "demo.log"
-        return show(period or PERIOD, variables, log)
+        return show(period or PERIOD, variables, log, made_up=period is None)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from kench.pool.errors import KenchError
 
@@ -22,22 +23,43 @@ class DemoFailedError(KenchError):
     """A part of the demonstration did not get ready."""
 
 
-def show(period: str, variables: Mapping[str, str], log: Path) -> int:
-    """Run it; return the status of who pulls. What the others log goes to a file."""
+def show(period: str, variables: Mapping[str, str], log: Path, *, made_up: bool) -> int:
+    """Run it; return the status of who pulls. What the others log goes to a file.
+
+    Of a pool's own month nothing is written: its settings send nothing to anybody from here, and
+    nobody says that the tax service took a record.
+    """
     environment = {**os.environ, **variables}
-    may = ", ".join(f'"{one}"' for one in ENDPOINTS)
-    clients = f'[{{"client": "{CLIENT}", "may": [{may}]}}]'
-    provider = {"KENCH_TAX_CLIENTS": clients, "KENCH_TAX_PORT": "0", "KENCH_TAX_METRICS_PORT": "0"}
     with ExitStack() as running, log.open("ab") as logged:
-        tax = running.enter_context(_role("tax", (), environment | provider, logged.fileno()))
+        aside = running.enter_context(TemporaryDirectory(prefix="kench-demo-"))
+        provider = provider_settings(environment, aside)
+        tax = running.enter_context(_role("tax", (), provider, logged.fileno()))
         words = ("--port", "0", "--service", f"{SERVICE}={tax}")
         twin = running.enter_context(_role("xroad", words, environment, logged.fileno()))
-        asked = ("pull", "--period", period, "--url", twin, "--service", SERVICE)
+        asked = ["pull", "--period", period, "--url", twin, "--service", SERVICE]
+        if made_up:
+            asked.append("--receipts")
         return subprocess.run(  # noqa: S603 - our own command
-            _command("consumer", (*asked, "--client", CLIENT, "--receipts")),
+            _command("consumer", (*asked, "--client", CLIENT)),
             env=environment,
             check=False,
         ).returncode
+
+
+def provider_settings(environment: Mapping[str, str], folder: str) -> dict[str, str]:
+    """Return what `kench tax` is told here: nothing of the pool's but its database."""
+    may = ", ".join(f'"{one}"' for one in ENDPOINTS)
+    kept = {
+        name: value
+        for name, value in environment.items()
+        if not name.startswith(("KENCH_TAX_", "KENCH_CONFIG"))
+    }
+    return kept | {
+        "KENCH_DATA": folder,
+        "KENCH_TAX_CLIENTS": f'[{{"client": "{CLIENT}", "may": [{may}]}}]',
+        "KENCH_TAX_PORT": "0",
+        "KENCH_TAX_METRICS_PORT": "0",
+    }
 
 
 @contextmanager

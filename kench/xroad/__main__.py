@@ -1,5 +1,6 @@
 """Composition root of `kench xroad`: the twin of a security server."""
 
+import argparse
 import logging
 import os
 import ssl
@@ -41,13 +42,16 @@ def main() -> None:
                         help=f"what is lost, and how often: {', '.join(FAULTS)}")  # fmt: skip
     parser.add_argument("--certificate", type=Path, metavar="FILE", help="PEM; with it, TLS")
     parser.add_argument("--key", type=Path, metavar="FILE", help="what it is proven by")
+    parser.add_argument(
+        "--client-ca", type=Path, metavar="FILE", help="who consumers are; without it, anybody"
+    )
     parser.add_argument("--provider-ca", type=Path, metavar="FILE", help="who providers are")
     arguments = parser.parse_args()
     start_logging(ROLE)
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
     services = dict(_service(word) for word in arguments.service)
     faults = dict(_fault(word) for word in arguments.faults)
-    own, outside = _contexts(arguments.certificate, arguments.key, arguments.provider_ca)
+    own, outside = _contexts(arguments)
     server = SecurityServer(services, os.urandom, context=outside, faults=faults)
     try:
         listener = open_port(arguments.host, arguments.port, BACKLOG)
@@ -85,21 +89,25 @@ def _fault(word: str) -> tuple[str, float]:
 
 
 def _contexts(
-    certificate: Path | None, key: Path | None, authorities: Path | None
-) -> tuple[ssl.SSLContext | None, ssl.SSLContext]:
-    """Return what it speaks TLS by to consumers, where it does, and to providers."""
-    own = None
+    arguments: argparse.Namespace,
+) -> tuple[ssl.SSLContext | None, ssl.SSLContext | None]:
+    """Return what it speaks TLS by to consumers, and to providers."""
+    certificate, key = arguments.certificate, arguments.key
+    if certificate is None or key is None:
+        if arguments.client_ca is not None:
+            raise XroadPlaceError("--client-ca needs TLS: give --certificate and --key")
+        return None, None
     try:
-        outside = ssl.create_default_context(cafile=str(authorities) if authorities else None)
-        if certificate is not None:
-            own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            for context in (own, outside):
-                context.load_cert_chain(certificate, key)
+        own = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        own.load_cert_chain(certificate, key)
+        if arguments.client_ca is not None:
+            own.verify_mode = ssl.CERT_REQUIRED
+            own.load_verify_locations(arguments.client_ca)
+        known = arguments.provider_ca
+        outside = ssl.create_default_context(cafile=str(known) if known else None)
+        outside.load_cert_chain(certificate, key)
     except (OSError, ValueError) as error:
-        raise XroadPlaceError(
-            f"cannot use {certificate} with {key}, or {authorities}: {error}; give PEM files by "
-            "--certificate, --key and --provider-ca"
-        ) from error
+        raise XroadPlaceError(f"cannot use {certificate} with {key}: {error}") from error
     return own, outside
 
 

@@ -7,20 +7,20 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 
 @contextlib.contextmanager
 def running_root(
-    module: str, log: Path, variables: Mapping[str, str]
+    module: str, log: Path, variables: Mapping[str, str], words: Sequence[str] = ()
 ) -> "Iterator[subprocess.Popen[str]]":
     """Run it; what it says of its readiness is at `stdout`."""
     # Not a pipe: nobody reads it while the process runs, and a full pipe would hold it up.
     with (
         log.open("w") as kept,
         subprocess.Popen(
-            [sys.executable, "-m", module],
+            [sys.executable, "-m", module, *words],
             env={**os.environ, **variables},
             stdout=subprocess.PIPE,
             stderr=kept,
