@@ -29,7 +29,7 @@ from kench.pool.journal.mark import read_mark
 from kench.pool.moments import moment_text
 from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.postgres_cluster import Cluster
-from kench.pool.roots import announce, command, run_root, settings_of, start_logging
+from kench.pool.roots import announce, command, end_tidily, run_root, settings_of, start_logging
 from kench.pool.rpc import Node
 from kench.pool.running import node_urls_of
 from kench.pool.settings import Settings
@@ -99,6 +99,7 @@ def main() -> int:
     settings = settings_of(given)
     start_logging(ROLE)
     if given.step == "init":
+        end_tidily()
         found(settings, given.source)
         print(f"kench standby: {settings.data_dir} follows; run `kench standby serve` there")
     elif given.step == "lend":
