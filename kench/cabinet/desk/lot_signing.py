@@ -7,6 +7,7 @@ whether it could be carried out now, and moves nothing: `kench sell` does, and l
 import sqlalchemy as sa
 
 from kench.cabinet.desk.countersigning import PairKind, sign_pair
+from kench.cabinet.desk.reasons import reason_of
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.words.catalogues import N_
@@ -35,7 +36,7 @@ def check_resolution(db: sa.Connection, document: bytes) -> Resolution:
     except ActRefusedError:
         raise
     except KenchError as error:
-        raise ActRefusedError(REFUSED, why=str(error)) from error
+        raise ActRefusedError(REFUSED, why=reason_of(error)) from error
     if any(
         one.state is WishState.WAITS and one.version == lot.version
         for one in wishes_of(db, lot.key)

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from kench.cabinet.desk.countersigning import PAIRS, PairKind, sign_pair
 from kench.cabinet.desk.order_drafts import is_newest
+from kench.cabinet.desk.reasons import reason_of
 from kench.cabinet.registration.refusals import ActRefusedError
 from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.words.catalogues import N_
@@ -34,7 +35,7 @@ def take_order(
     try:
         document = read_document(act.content)
     except KenchError as error:
-        raise ActRefusedError(REFUSED, why=str(error)) from error
+        raise ActRefusedError(REFUSED, why=reason_of(error)) from error
     if act.subject != subject_of(document):
         raise ActRefusedError(N_("What was signed is another order."))
     pair = sign_pair(db, act, PairKind.ORDER, act.subject, act.content)
@@ -55,7 +56,7 @@ def take_order(
     except ActRefusedError:
         raise
     except KenchError as error:
-        raise ActRefusedError(REFUSED, why=str(error)) from error
+        raise ActRefusedError(REFUSED, why=reason_of(error)) from error
     # The register counts whoever is in service; which roles the two have is the desk's to see.
     if not signed.missing and pair is None and not _is_pair(db, document, act):
         raise ActRefusedError(

@@ -14,6 +14,7 @@ from kench.cabinet.desk.countersigning import (
     sign_pair,
     waiting_pairs,
 )
+from kench.cabinet.desk.reasons import reason_of
 from kench.cabinet.registration.bodies import data_of, line, whole
 from kench.cabinet.registration.gaps import Words
 from kench.cabinet.registration.refusals import ActRefusedError
@@ -105,7 +106,7 @@ def check_current(db: sa.Connection, data: PeriodAct, now_us: int) -> None:
     except OrderNotInForceError as error:
         raise ActRefusedError(ORDERS[error.standing]) from error
     except IncomeError as error:
-        raise ActRefusedError("%(why)s", why=str(error)) from error
+        raise ActRefusedError("%(why)s", why=reason_of(error)) from error
     if now != data:
         raise ActRefusedError(CHANGED)
 

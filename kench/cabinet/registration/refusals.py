@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kench.cabinet.registration.gaps import Words
+from kench.cabinet.registration.gaps import Words, said_values
 from kench.pool.errors import KenchError
 
 
@@ -18,4 +18,4 @@ class ActRefusedError(KenchError):
 
     def said(self, words: Words) -> str:
         """Why, in a language."""
-        return words(self._text) % self._values
+        return words(self._text) % said_values(self._values, words)

@@ -25,6 +25,17 @@ class TransitionRefusedError(ActRefusedError):
     """An act for which this is not the moment."""
 
 
+class OutOfTurnError(TransitionRefusedError):
+    """One that the table does not have: people are told that, programs which it was."""
+
+    def __init__(self, machine: "Machine", before: StrEnum | None, act: "Act") -> None:
+        super().__init__(N_("This cannot be done any more: it was decided or ended meanwhile."))
+        self._turn = f"{machine}: {act} after {before or '-'}"
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} ({self._turn})"
+
+
 class Machine(StrEnum):
     """Whose states they are."""
 
@@ -219,10 +230,7 @@ def transition(machine: Machine, before: StrEnum | None, act: Act) -> Transition
     """The line by which this act is done from this state; raises TransitionRefusedError."""
     found = _BY_ACT.get((machine, before, act))
     if found is None:
-        raise TransitionRefusedError(
-            N_("This cannot be done any more (%(machine)s: %(act)s after %(before)s)."),
-            machine=machine, act=act, before=before or "-",
-        )  # fmt: skip
+        raise OutOfTurnError(machine, before, act)
     return found
 
 

@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from kench.cabinet.desk import lot_words
 from kench.cabinet.desk.lot_signing import check_resolution, subject_of
+from kench.cabinet.desk.reasons import reason_of
 from kench.cabinet.desk.standing_lots import (
     RAW_MAX,
     LotWay,
@@ -146,7 +147,7 @@ def _document(way: LotWay, typed: dict[str, str]) -> bytes | list[Gap]:
     try:
         return document_of(way.lot, Act(act), why)
     except KenchError as error:
-        return [Gap("act", str(error).replace("%", "%%"))]
+        return [Gap("act", "%(why)s", {"why": reason_of(error)})]
 
 
 def _page(  # noqa: PLR0913, PLR0917 - what the page shows

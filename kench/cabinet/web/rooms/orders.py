@@ -30,6 +30,7 @@ from kench.cabinet.desk.order_forms import (
 )
 from kench.cabinet.desk.order_signing import REFUSED, subject_of
 from kench.cabinet.desk.order_words import METHODS, SECTIONS, changes_of, lines_of
+from kench.cabinet.desk.reasons import reason_of
 from kench.cabinet.desk.simulation.findings import DAYS
 from kench.cabinet.desk.simulation.telling import Simulation
 from kench.cabinet.login.logins import Login
@@ -297,12 +298,12 @@ def _told(
             check_document(document.content)
             book.accept(document, tip_height=cabinet.chain.tip(), now_us=visit.now_us)
         except KenchError as error:
-            refused = str(error)
+            refused = reason_of(error).said(visit.words.gettext)
     return {
         "document": document,
         "text": document.content.decode(),
         "changes": changes_of(book, document, visit.formats, visit.words.gettext),
-        "warnings": warnings(book, document),
+        "warnings": [reason_of(one).said(visit.words.gettext) for one in warnings(book, document)],
         "refused": refused,
         "sections": SECTIONS,
     }
@@ -375,7 +376,7 @@ def _document(cabinet: Cabinet, typed: Typed, typed_json: str) -> Document | lis
         document = read_document(canonical(content))
         check_document(document.content)
     except (InvalidOrderError, SigningContentError) as error:
-        return [Gap("json" if typed_json else "title", REFUSED, {"why": str(error)})]
+        return [Gap("json" if typed_json else "title", REFUSED, {"why": reason_of(error)})]
     return document
 
 
