@@ -55,7 +55,7 @@ BOOKS = {
 """Filled by what the test of pages about money fills them by."""
 SMALL = {
     "account_classes", "alembic_version", "application_queue", "countersignatures",
-    "desk_templates", "front_ends", "income_closings", "income_periods",
+    "desk_templates", "front_ends", "income_closings", "income_forming", "income_periods",
     "ledger_flows", "order_drafts", "report_forms",
     "lot_ways", "notice_queue", "officer_roles", "officers", "order_acceptances", "orders",
     "pool_live", "report_queue", "report_runs", "settlement", "statistics_rollups",
