@@ -42,6 +42,28 @@ def loop() -> Iterator[BlockingPortal]:
         yield portal
 
 
+_loops: dict[int, tuple[contextlib.ExitStack, BlockingPortal]] = {}
+
+
+@contextlib.contextmanager
+def keeping_loop(owner: object) -> Iterator[None]:
+    """Until the block ends, whatever asks for this owner's loop has the same one."""
+    try:
+        yield
+    finally:
+        kept = _loops.pop(id(owner), None)
+        if kept is not None:
+            kept[0].close()
+
+
+def loop_of(owner: object) -> BlockingPortal:
+    """The loop of what `keeping_loop` names."""
+    if id(owner) not in _loops:
+        stack = contextlib.ExitStack()
+        _loops[id(owner)] = stack, stack.enter_context(loop())
+    return _loops[id(owner)][1]
+
+
 def ask(
     portal: BlockingPortal,
     app: ASGIApp,

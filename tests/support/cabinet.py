@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
-from anyio.from_thread import BlockingPortal
 from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import iter_route_contexts
 from starlette.testclient import TestClient
@@ -29,14 +28,12 @@ from kench.pool.orders.watch import OrderWatch
 from kench.pool.settings import Settings
 from kench.pool.signature.verifier import SignatureRefusedError, Signer
 from kench.pool.web.patience import PatientProtocol
-from tests.support.asgi import Direct, loop
+from tests.support.asgi import Direct, keeping_loop, loop_of
 from tests.support.pki import PIN
 from tests.support.signing import Draw, enter
 from tests.support.web_servers import listening, serving_at
 
 _secrets = itertools.count(2**64)
-_loops: dict[int, tuple[contextlib.ExitStack, BlockingPortal]] = {}
-"""The event loop of each cabinet's clients: one made anew for each request costs as much as it."""
 
 
 class NobodysVerifier:
@@ -75,21 +72,9 @@ def cabinet_of(
         verifier,
         OrderWatch(engine, verifier),
     )
-    try:
+    with keeping_loop(cabinet):
         yield cabinet
-    finally:
-        loop = _loops.pop(id(cabinet), None)
-        if loop is not None:
-            loop[0].close()
-        engine.dispose()
-
-
-def _loop_of(cabinet: Cabinet) -> BlockingPortal:
-    """The loop in which this cabinet's clients are answered, until the cabinet ends."""
-    if id(cabinet) not in _loops:
-        stack = contextlib.ExitStack()
-        _loops[id(cabinet)] = stack, stack.enter_context(loop())
-    return _loops[id(cabinet)][1]
+    engine.dispose()
 
 
 def routes_of(app: FastAPI) -> list[tuple[str, str]]:
@@ -143,5 +128,5 @@ def client_of(cabinet: Cabinet, language: str = "en") -> Client:
         follow_redirects=False,
     )
     client.headers["Accept-Language"] = language
-    client._transport = Direct(client.app, _loop_of(cabinet))
+    client._transport = Direct(client.app, loop_of(cabinet))
     return client

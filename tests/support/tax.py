@@ -28,6 +28,7 @@ from kench.pool.settings import Settings
 from kench.pool.signature.verifier import Evidence
 from kench.tax.app import make_app
 from kench.tax.provider import Provider
+from tests.support.asgi import Direct, keeping_loop, loop_of
 from tests.support.orders import document
 from tests.support.pki import NOW_US
 from tests.support.signing import SECOND_US, authority, signer
@@ -51,6 +52,7 @@ class Asker(TestClient):
             make_app(provider), base_url="http://127.0.0.1:8090", raise_server_exceptions=False
         )
         self.client = client
+        self._transport = Direct(self.app, loop_of(provider))
 
     def request(self, method: str, url: Any, **options: Any) -> httpx.Response:
         headers = {"X-Road-Client": self.client, "X-Road-Id": new_id()}
@@ -71,9 +73,10 @@ def provider_of(
     engine = open_engine(database, Role.TAX, application_name="test tax")
     clients = settings.pop("tax_clients", ({"client": CLIENT, "may": ENDPOINTS},))
     given = {"tax_requests_per_s": 10_000.0, **settings}
-    yield Provider(
-        engine, Settings(tax_clients=clients, **given), clock or ManualClock(NOW_US)
-    )  # fmt: skip
+    settings_given = Settings(tax_clients=clients, **given)
+    provider = Provider(engine, settings_given, clock or ManualClock(NOW_US))
+    with keeping_loop(provider):
+        yield provider
     engine.dispose()
 
 
