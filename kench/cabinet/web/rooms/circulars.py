@@ -1,9 +1,7 @@
 """Circulars: written and signed at the desk, opened by each participant they went to."""
 
-from typing import Annotated
-
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -31,13 +29,12 @@ from kench.cabinet.web.asking import ask_signature
 from kench.cabinet.web.desk_tabs import DESK_TABS
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import render
-from kench.cabinet.web.paths import Number
+from kench.cabinet.web.paths import After, Before, Number
 from kench.cabinet.web.picking import picking_of, text_from
 from kench.cabinet.web.said import SAID, Said
 from kench.cabinet.web.tabs import Tab
 from kench.cabinet.web.visit import CabinetHere, Entered, Officer, Registrar, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
-from kench.pool.register import ID_MAX
 
 SHOWN = 50
 FIELDS = ("title", "text", "state", "region")
@@ -45,8 +42,6 @@ SAID["circular_sent"] = Said(
     N_("The circular is signed and in the cabinets. Letters go out by and by.")
 )
 DESK_TABS.append(Tab("circulars", N_("Circulars")))
-Before = Annotated[int, Query(gt=0, le=FIRST)]
-After = Annotated[int, Query(ge=0, le=ID_MAX)]
 
 room = APIRouter()
 

@@ -1,9 +1,9 @@
 """Decisions of the authorised body on a participant: each whole, at the desk and in its cabinet."""
 
-from typing import Annotated, Any
+from typing import Any
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -29,14 +29,13 @@ from kench.cabinet.signing.acts import SignedAct
 from kench.cabinet.web.acting import MONEY_ROLES, TABS, Acting, render_room
 from kench.cabinet.web.downloads import file_response
 from kench.cabinet.web.pages import render
-from kench.cabinet.web.paths import Number
+from kench.cabinet.web.paths import Before, Number
 from kench.cabinet.web.tabs import Tab
 from kench.cabinet.web.visit import CabinetHere, Entered, Officer, VisitHere
 from kench.cabinet.words.catalogues import N_
 
 SHOWN = 50
 TABS.append(Tab("decisions", N_("Decisions")))
-Before = Annotated[int, Query(gt=0, le=FIRST)]
 _DATA: dict[DecisionKind, Any] = {
     DecisionKind.EXCLUSION: Exclusion,
     DecisionKind.SUSPENSION: Suspension,

@@ -53,6 +53,7 @@ from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.asking import ask_signature
 from kench.cabinet.web.downloads import attachment_response
 from kench.cabinet.web.forms import Posted, text_of
+from kench.cabinet.web.known import participant_name
 from kench.cabinet.web.pages import go, render
 from kench.cabinet.web.paths import Number
 from kench.cabinet.web.picking import picking_of, text_from
@@ -66,7 +67,6 @@ from kench.cabinet.words.catalogues import N_
 from kench.pool.calendar import day_at
 from kench.pool.moments import moment_of
 from kench.pool.orders.officer_roles import OfficerRole
-from kench.pool.register import participants
 
 SAID["decided"] = Said(N_("The decision is signed and carried out."))
 SAID["entered"] = Said(N_("The register says so now."))
@@ -186,7 +186,7 @@ def show_participant(
         chosen = picking_of(db, request, visit, TemplateKind.EXCLUSION).chosen
         typed = ""
         if chosen is not None and state_of(db, number) is not None:
-            typed = text_from(visit, chosen, number=number, name=_name(db, number))
+            typed = text_from(visit, chosen, number=number, name=participant_name(db, number))
         return _participant_page(request, visit, db, number, typed, [])
 
 
@@ -208,7 +208,9 @@ def exclude(  # noqa: PLR0913, PLR0917 - who, where, what
         if reason is None:
             gaps = [Gap("reason", N_("Say why, in 4000 characters at most"))]
             return _participant_page(request, visit, db, number, typed, gaps, status=422)
-        body = exclusion_body(Exclusion(number, reason), _name(db, number), visit.words.gettext)
+        body = exclusion_body(
+            Exclusion(number, reason), participant_name(db, number), visit.words.gettext
+        )
         return ask_signature(
             cabinet, visit, officer, db, Purpose.EXCLUSION, f"participant {number}", body
         )
@@ -310,7 +312,7 @@ def _participant_page(  # noqa: PLR0913, PLR0917 - what the page shows
     entry = current_entry(db, number)
     return render(
         request, visit, "registration/desk_participant.html", status=status, number=number,
-        name=_name(db, number), state=state, is_open=state in OPEN_STATES, entry=entry,
+        name=participant_name(db, number), state=state, is_open=state in OPEN_STATES, entry=entry,
         history=history_of(db, number), notices=notices_of(db, number), typed=typed, gaps=gaps,
         wrong={gap.field for gap in gaps}, words=visit.words.gettext, holdings=HOLDINGS,
         total=total_of(entry.entry.equipment) if entry else None, states=PARTICIPANT_STATES,
@@ -330,10 +332,3 @@ def _origins_of(db: sa.Connection, visit: Visit, number: int) -> Origins | None:
         return None
     until = moment_of(visit.now_us).astimezone(UTC).date()
     return read_origins(db, number, until - timedelta(days=RECENT_DAYS), until)
-
-
-def _name(db: sa.Connection, number: int) -> str:
-    name: str = db.execute(
-        sa.select(participants.c.name).where(participants.c.id == number)
-    ).scalar_one()
-    return name

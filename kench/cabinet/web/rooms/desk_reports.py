@@ -54,7 +54,7 @@ from kench.cabinet.web.downloads import file_response
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.making import Turn
 from kench.cabinet.web.pages import render
-from kench.cabinet.web.paths import Number
+from kench.cabinet.web.paths import After, Number
 from kench.cabinet.web.report_files import (
     decided_response,
     filed_response,
@@ -70,7 +70,6 @@ from kench.cabinet.web.visit import CabinetHere, Officer, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
 from kench.pool.calendar import day_at
 from kench.pool.moments import moment_of
-from kench.pool.register import ID_MAX
 
 SHOWN = 50
 SAID["report_accepted"] = Said(N_("The report is accepted."))
@@ -87,7 +86,6 @@ WHICH = {
 }
 Kind = Annotated[str, Query(pattern=r"^[a-z][a-z0-9_]{0,19}$")]
 PeriodName = Annotated[str, Query(pattern=r"^[0-9Q-]{0,8}$")]
-After = Annotated[int, Query(ge=0, le=ID_MAX)]
 Version = Annotated[int | None, Query(ge=1, le=FILINGS_MAX)]
 
 room = APIRouter()

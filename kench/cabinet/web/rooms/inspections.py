@@ -1,9 +1,7 @@
 """Inspections: planned by risk at the desk, their outcomes signed and shown to participants."""
 
-from typing import Annotated
-
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -49,7 +47,7 @@ from kench.cabinet.web.desk_tabs import DESK_TABS
 from kench.cabinet.web.downloads import attachment_response
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.pages import go, render
-from kench.cabinet.web.paths import Number
+from kench.cabinet.web.paths import After, Before, Number
 from kench.cabinet.web.rooms.applications import NEAR_DAYS
 from kench.cabinet.web.said import SAID, Said
 from kench.cabinet.web.tabs import Tab
@@ -74,7 +72,6 @@ SAID["inspection_signed"] = Said(N_("The outcome is signed; the participant sees
 DESK_TABS.append(Tab("inspections", N_("Inspections")))
 TABS.append(Tab("inspections", N_("Inspections")))
 
-Before = Annotated[int, Query(gt=0, le=FIRST)]
 
 room = APIRouter()
 
@@ -96,7 +93,7 @@ def show_inspections(
     cabinet: CabinetHere,
     visit: VisitHere,
     _officer: Officer,
-    after: Annotated[int, Query(ge=0, le=FIRST)] = 0,
+    after: After = 0,
     before: Before = FIRST,
 ) -> Response:
     """Show what is planned, whom to inspect next, and what came of the last ones."""

@@ -1,9 +1,7 @@
 """Messages of officers to a participant: written and signed at the desk, opened and answered."""
 
-from typing import Annotated
-
 import sqlalchemy as sa
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -33,21 +31,20 @@ from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.acting import TABS, Acting, render_room
 from kench.cabinet.web.asking import ask_signature
 from kench.cabinet.web.forms import Posted, text_of
+from kench.cabinet.web.known import participant_name
 from kench.cabinet.web.pages import render
-from kench.cabinet.web.paths import Number
+from kench.cabinet.web.paths import Before, Number
 from kench.cabinet.web.picking import picking_of, text_from
 from kench.cabinet.web.rooms.notices import Owning
 from kench.cabinet.web.said import SAID, Said
 from kench.cabinet.web.tabs import Tab
 from kench.cabinet.web.visit import CabinetHere, Entered, Officer, Registrar, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
-from kench.pool.register import participants
 
 SHOWN, CIRCULARS, DECISIONS = 50, 20, 5
 SAID["message_sent"] = Said(N_("The message is signed and sent."))
 SAID["message_answered"] = Said(N_("Your answer is signed and sent."))
 TABS.append(Tab("messages", N_("Messages")))
-Before = Annotated[int, Query(gt=0, le=FIRST)]
 
 room = APIRouter()
 
@@ -128,7 +125,7 @@ def show_sent(
     with cabinet.reading.connect() as db:
         chosen, typed = picking_of(db, request, visit, TemplateKind.MESSAGE).chosen, {}
         if chosen is not None:
-            text = text_from(visit, chosen, number=number, name=_name(db, number))
+            text = text_from(visit, chosen, number=number, name=participant_name(db, number))
             typed = {"title": chosen.title, "text": text}
         return _desk_page(request, visit, db, number, before, typed, [])
 
@@ -145,7 +142,7 @@ def write(  # noqa: PLR0913, PLR0917 - who, where, what
     """Ask the officer for the signature of a message."""
     typed = {name: text_of(form, name) for name in ("title", "text")}
     with cabinet.engine.begin() as db:
-        name = _name(db, number)
+        name = participant_name(db, number)
         read = read_message(number, typed)
         if not isinstance(read, Message):
             return _desk_page(request, visit, db, number, FIRST, typed, read, status=422)
@@ -166,7 +163,7 @@ def show_one(
         text, answered = text_of_message(db, line)
         return render(
             request, visit, "messages/desk_message.html", line=line, text=text, answered=answered,
-            readings=readings_of(db, number), name=_name(db, line.participant_id),
+            readings=readings_of(db, number), name=participant_name(db, line.participant_id),
         )  # fmt: skip
 
 
@@ -209,7 +206,7 @@ def _desk_page(  # noqa: PLR0913, PLR0917 - what the page shows
     gaps: list[Gap],
     status: int = 200,
 ) -> Response:
-    name = _name(db, number)
+    name = participant_name(db, number)
     lines = messages_of(db, number, before=before, at_most=SHOWN + 1)
     return render(
         request, visit, "messages/desk.html", status=status, number=number, name=name,
@@ -217,10 +214,3 @@ def _desk_page(  # noqa: PLR0913, PLR0917 - what the page shows
         wrong={gap.field for gap in gaps}, words=visit.words.gettext,
         picking=picking_of(db, request, visit, TemplateKind.MESSAGE),
     )  # fmt: skip
-
-
-def _name(db: sa.Connection, number: int) -> str:
-    name = db.scalar(sa.select(participants.c.name).where(participants.c.id == number))
-    if name is None:
-        raise HTTPException(404)
-    return str(name)

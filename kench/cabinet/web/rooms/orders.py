@@ -1,9 +1,9 @@
 """The desk's room of orders: in force, drafted, shown against those in force, signed by two."""
 
 import json
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -45,7 +45,7 @@ from kench.cabinet.web.downloads import file_response
 from kench.cabinet.web.forms import Posted, text_of
 from kench.cabinet.web.making import Turn
 from kench.cabinet.web.pages import go, render
-from kench.cabinet.web.paths import Number
+from kench.cabinet.web.paths import Before, Number
 from kench.cabinet.web.said import SAID, Said
 from kench.cabinet.web.tabs import Tab
 from kench.cabinet.web.visit import CabinetHere, Officer, Visit, VisitHere
@@ -84,7 +84,7 @@ def show_orders(
     cabinet: CabinetHere,
     visit: VisitHere,
     _officer: Officer,
-    before: Annotated[int, Query(gt=0, le=order_lists.FIRST)] = order_lists.FIRST,
+    before: Before = order_lists.FIRST,
 ) -> Response:
     """Show what is in force, what comes, what waits for signatures, drafts, and all there were."""
     book = cabinet.orders.book

@@ -19,9 +19,9 @@ from kench.cabinet.registration.states import PARTICIPANT_STATES, ParticipantSta
 from kench.cabinet.registry.search import PAGE, Found, search_public
 from kench.cabinet.registry.words import TYPED_MAX
 from kench.cabinet.web.pages import render
+from kench.cabinet.web.paths import After
 from kench.cabinet.web.visit import CabinetHere, Visit, VisitHere
 from kench.pool.moments import BISHKEK
-from kench.pool.register import ID_MAX
 
 KEPT_US = 30 * 1_000_000
 """What was read for one visitor is good for all of the next half minute."""
@@ -30,7 +30,6 @@ PAGES_MAX = 256
 ASKED = Allowance(60, 1.0)
 """Of one address: so many at once, and one more each second."""
 Text = Annotated[str, Query(max_length=TYPED_MAX)]
-After = Annotated[int, Query(ge=0, le=ID_MAX)]
 
 room = APIRouter()
 

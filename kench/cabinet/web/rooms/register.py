@@ -36,15 +36,15 @@ from kench.cabinet.web.desk_tabs import DESK_TABS
 from kench.cabinet.web.downloads import file_response
 from kench.cabinet.web.extract_files import Signed, enclosed_in, json_of, read_signed
 from kench.cabinet.web.forms import Posted, text_of
+from kench.cabinet.web.known import participant_name
 from kench.cabinet.web.making import Turn
 from kench.cabinet.web.pages import page_text, render
 from kench.cabinet.web.paper import pdf_of
-from kench.cabinet.web.paths import Number
+from kench.cabinet.web.paths import After, Before, Number
 from kench.cabinet.web.said import SAID, Said
 from kench.cabinet.web.tabs import Tab
 from kench.cabinet.web.visit import CabinetHere, Officer, Registrar, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
-from kench.pool.register import ID_MAX, participants
 
 SAID["extract_made"] = Said(N_("The extract is signed and kept."))
 DESK_TABS.append(Tab("register", N_("Electronic Register")))
@@ -57,7 +57,6 @@ WHERE_NAMES = {
     Where.MODEL: N_("in models of equipment"),
 }
 Text = Annotated[str, Query(max_length=TYPED_MAX)]
-After = Annotated[int, Query(ge=0, le=ID_MAX)]
 
 room = APIRouter()
 
@@ -155,7 +154,7 @@ def show_entry(
     visit: VisitHere,
     _officer: Officer,
     number: Number,
-    before: Annotated[int, Query(gt=0, le=FIRST)] = FIRST,
+    before: Before = FIRST,
 ) -> Response:
     """Show an entry: what it says now, and what changed it."""
     with cabinet.reading.connect() as db:
@@ -195,10 +194,10 @@ def entry_page(  # noqa: PLR0913, PLR0917 - what the page shows
     version = current_entry(db, number)
     if version is None:
         raise HTTPException(404)
-    name = db.execute(sa.select(participants.c.name).where(participants.c.id == number))
     steps = steps_of(db, number, visit.words.gettext, before=before)
     return render(
-        request, visit, "registry/entry.html", status=status, number=number, name=name.scalar_one(),
+        request, visit, "registry/entry.html", status=status, number=number,
+        name=participant_name(db, number),
         version=version, state=state_of(db, number), history=history_of(db, number),
         steps=steps, older=steps and steps[-1].version.version > 1, states=PARTICIPANT_STATES,
         kinds=APPLICANT_KINDS, holdings=HOLDINGS, total=total_of(version.entry.equipment),

@@ -50,7 +50,7 @@ from kench.cabinet.web.attaching import remove_numbered
 from kench.cabinet.web.forms import Posted, file_of, text_of
 from kench.cabinet.web.making import Turn
 from kench.cabinet.web.pages import go
-from kench.cabinet.web.paths import Number
+from kench.cabinet.web.paths import Before, Number
 from kench.cabinet.web.report_files import (
     decided_response,
     filed_response,
@@ -68,7 +68,6 @@ from kench.pool.calendar import day_at
 SHOWN = 24
 SAID["report_filed"] = Said(N_("The report is signed and filed."))
 TABS.append(Tab("reports", N_("Reports")))
-Before = Annotated[int, Query(gt=0, le=FIRST)]
 Version = Annotated[int | None, Query(ge=1, le=FILINGS_MAX)]
 
 room = APIRouter()

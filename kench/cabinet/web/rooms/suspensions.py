@@ -28,6 +28,7 @@ from kench.cabinet.signing.wording import Purpose
 from kench.cabinet.web.asking import ask_signature
 from kench.cabinet.web.desk_tabs import DESK_TABS
 from kench.cabinet.web.forms import Posted, text_of
+from kench.cabinet.web.known import participant_name
 from kench.cabinet.web.pages import render
 from kench.cabinet.web.paths import Number
 from kench.cabinet.web.picking import picking_of, text_from
@@ -35,7 +36,6 @@ from kench.cabinet.web.tabs import Tab
 from kench.cabinet.web.visit import CabinetHere, Officer, Registrar, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
 from kench.pool.calendar import day_at
-from kench.pool.register import participants
 
 SHOWN = 50
 DESK_TABS.append(Tab("suspensions", N_("Suspensions")))
@@ -64,7 +64,7 @@ def show_suspension(
 ) -> Response:
     """Show what stands of a participant, what was decided, and the ways to decide."""
     with cabinet.reading.connect() as db:
-        name = _name(db, number)
+        name = participant_name(db, number)
         typed: dict[str, str] = {}
         ending = ""
         standing = standing_of(db, number)
@@ -90,7 +90,7 @@ def suspend(  # noqa: PLR0913, PLR0917 - who, where, what
     """Ask the officer for the signature of a suspension."""
     typed = {name: text_of(form, name) for name in FORM_FIELDS}
     with cabinet.engine.begin() as db:
-        name = _name(db, number)
+        name = participant_name(db, number)
         if state_of(db, number) not in OPEN_STATES:
             raise HTTPException(404)
         standing = standing_of(db, number)
@@ -121,7 +121,7 @@ def end(  # noqa: PLR0913, PLR0917 - who, where, what
     """Ask the officer for the signature of what ends a suspension."""
     typed = text_of(form, "reason")
     with cabinet.engine.begin() as db:
-        name, standing = _name(db, number), standing_of(db, number)
+        name, standing = participant_name(db, number), standing_of(db, number)
         if standing is None:
             raise HTTPException(404)
         read = read_lifting(number, standing.id, {"reason": typed})
@@ -147,7 +147,8 @@ def _page(  # noqa: PLR0913, PLR0917 - what the page shows
     state, standing = state_of(db, number), standing_of(db, number)
     return render(
         request, visit, "measures/suspension.html", status=status, number=number,
-        name=_name(db, number), state=state, states=PARTICIPANT_STATES, standing=standing,
+        name=participant_name(db, number), state=state, states=PARTICIPANT_STATES,
+        standing=standing,
         is_open=state in OPEN_STATES, typed=typed, ending=ending, gaps=gaps,
         wrong={gap.field for gap in gaps}, words=visit.words.gettext, grounds=SUSPENSION_GROUNDS,
         picking=picking_of(db, request, visit, _template_kind(standing)), kinds=DECISION_KINDS,
@@ -159,10 +160,3 @@ def _page(  # noqa: PLR0913, PLR0917 - what the page shows
 def _template_kind(standing: Standing | None) -> TemplateKind:
     """What is to be written next: the end of what stands, or a first decision."""
     return TemplateKind.LIFTING if standing else TemplateKind.SUSPENSION
-
-
-def _name(db: sa.Connection, number: int) -> str:
-    name = db.scalar(sa.select(participants.c.name).where(participants.c.id == number))
-    if name is None:
-        raise HTTPException(404)
-    return str(name)
