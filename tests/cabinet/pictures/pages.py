@@ -140,6 +140,8 @@ GALLERY = (
         Picture("desk-income", "/desk/income", "Months of income", OFFICER_PIN),
         Picture("desk-income-period", "/desk/income/{period}", "A month, compared and closed",
                 OFFICER_PIN),
+        Picture("desk-income-corrections", "/desk/income/{period}/corrections",
+                "Corrections of many records", OFFICER_PIN),
         Picture("desk-income-records", "/desk/income/{period}/records", "Its records", OFFICER_PIN),
         Picture("desk-income-record", "/desk/income/records/{doc_ref}", "One record", OFFICER_PIN),
         Picture("desk-messages", _DESK + "/messages", "What was written to it", OFFICER_PIN),
