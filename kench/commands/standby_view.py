@@ -69,7 +69,10 @@ def _journal_words(standby: Mapping[str, Any]) -> tuple[str, bool]:
     alone = standby["acknowledged_without"]
     if standby["away"]:
         since = f" for {standby['silent_s']:.0f} s" if standby["silent_s"] is not None else ""
-        words = f"AWAY{since}: {standby['why']}; {standby['behind_records']} shares are here alone"
+        here = f"{standby['behind_records']} shares are here alone"
+        if standby["behind_s"] is None:
+            here = "what it has is not known since the start"
+        words = f"AWAY{since}: {standby['why']}; {here}"
         return f"{words}, {alone} acknowledged so; {generation}", False
     behind_s = standby["behind_s"]
     if standby["mode"] == "sync":

@@ -289,7 +289,7 @@ def test_how_the_standby_fares_is_told_by_journals_and_by_database(
 ) -> None:
     journals = tmp_path / "journal/0"
     assert status_of(database, journals)["standby"] is None
-    away = {"together": False, "away": True, "why": "no route", "behind": 7, "behind_s": None}
+    away = {"together": False, "away": True, "why": "no route", "behind": 7, "behind_s": 41.5}
     report(engine, 0, standby=SHIPPED)
     report(engine, 1, standby=SHIPPED | away | {"silent_s": 40.0, "acknowledged_without": 5})
     slot = "kench_standby_test"
@@ -301,7 +301,7 @@ def test_how_the_standby_fares_is_told_by_journals_and_by_database(
     finally:
         with engine.begin() as connection:
             connection.execute(sa.text("SELECT pg_drop_replication_slot(:slot)"), {"slot": slot})
-    assert (said["together"], said["behind_records"], said["behind_s"]) == (False, 7, None)
+    assert (said["together"], said["behind_records"], said["behind_s"]) == (False, 7, 41.5)
     assert (said["database"]["connected"], said["database"]["left"]) == (False, 1)
     words, well = standby_words(said)
     assert not well
@@ -309,6 +309,8 @@ def test_how_the_standby_fares_is_told_by_journals_and_by_database(
         "AWAY for 40 s: no route; 7 shares are here alone, 5 acknowledged so; generation 1, "
         "DATABASE NOT CONNECTED"
     )
+    words, _ = standby_words(said | {"behind_s": None})
+    assert words.startswith("AWAY for 40 s: no route; what it has is not known since the start, 5")
     (tmp_path / "replaced").write_text("2\n")
     words, well = standby_words(status_of(database, journals)["standby"])
     assert (words, well) == ("THIS MACHINE WAS REPLACED: generation 2 leads", False)
