@@ -25,6 +25,7 @@ from tests.support.registration import (
     OFFICER_PIN,
     OTHER_PIN,
     apply,
+    barred,
     notified,
     put_officer,
     registered,
@@ -40,7 +41,8 @@ PAGES = [
     (OFFICER_PIN, "/desk/applications/2"), (OFFICER_PIN, "/desk/notices/1"),
     (OFFICER_PIN, "/desk/participants/1"), (PIN, "/p/1/notices/new/account"),
     (OFFICER_PIN, "/desk/notices/2"), (PIN, "/p/1/payouts"), (OFFICER_PIN, "/desk/trail"),
-    (OFFICER_PIN, "/desk/templates/2"),
+    (OFFICER_PIN, "/desk/templates/2"), (OFFICER_PIN, "/desk/participants/1/suspension"),
+    (PIN, "/p/1/decisions/1"),
 ]  # fmt: skip
 
 
@@ -53,6 +55,7 @@ def cabinet(module_database: str) -> Iterator[Cabinet]:
         notified(db, Notice(kind=NoticeKind.EXIT, participant=1, day=date(2026, 12, 24)))
         account = Account("Асан У.", "1090000000000001", "109018", 25_000)
         notified(db, Notice(kind=NoticeKind.ACCOUNT, participant=1, account=account))
+        barred(db, 1, begins=date(2026, 12, 3))
         apply(db, OTHER_PIN)
         person = know_person(db, PIN, "Асан Усенов", NOW_US)
         typed = draft(email="?")

@@ -214,6 +214,7 @@ class Play:
                     path = human.sign()
                 inspector.go(f"/desk/reports/{path.rpartition('/')[2]}")
                 inspector.page.click("button[value=accepted]")
+                inspector.sign()
                 self.reported[number] = self.figures_of_report(inspector, path)
 
     def reports(self) -> int:
