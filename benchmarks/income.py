@@ -1,4 +1,4 @@
-"""A month of many participants: its income records formed, compared, and read page by page.
+"""A month of many participants: its income records formed, compared, read by pages, corrected.
 
     python -m benchmarks.income [--participants 10000] [--days 31]
 
@@ -29,9 +29,10 @@ from benchmarks.load.server_cpu import ServerCpu
 from kench.payouts.income.generate import generate
 from kench.payouts.income.periods import digest_of_period, summary_of
 from kench.payouts.income.reconcile import reconcile
+from kench.payouts.income.revise import MANY, Whose, revise, survey
 from kench.payouts.statements.statement import period_of
 from kench.pool.database import Role, migrate, open_engine
-from kench.pool.moments import midnight_us
+from kench.pool.moments import midnight_us, moment_of
 from kench.pool.postgres import EmbeddedPostgres
 
 PARTICIPANTS, DAYS, PAGE = 10_000, 31, 1_000
@@ -59,6 +60,42 @@ def read_pages(url: str) -> int:
         found += len(page)
     engine.dispose()
     return found
+
+
+def form(engine: sa.Engine) -> int:
+    """Form what is lacking; returns how many records."""
+    with engine.begin() as db:
+        return generate(db, PERIOD, NOW_US).records
+
+
+def compare(engine: sa.Engine) -> int:
+    """Compare all; returns how much differs."""
+    with engine.begin() as db:
+        return len(reconcile(db, PERIOD, NOW_US))
+
+
+def sum_up(engine: sa.Engine) -> int:
+    """Sum and digest all, as for a closing; returns how many documents."""
+    with engine.begin() as db:
+        digest_of_period(db, PERIOD)
+        return summary_of(db, PERIOD).records
+
+
+def survey_all(engine: sa.Engine) -> int:
+    """Say what is to be corrected; returns how many documents."""
+    with engine.begin() as db:
+        return survey(db, Whose(PERIOD)).documents
+
+
+def correct_all(engine: sa.Engine) -> int:
+    """Correct all of it, each batch committed by itself; returns how many documents."""
+    done = 0
+    after: int | None = 0
+    while after is not None:
+        with engine.begin() as db:
+            batch = revise(db, Whose(PERIOD), moment_of(NOW_US), after=after, most=MANY)
+        done, after = done + batch.documents, batch.after
+    return done
 
 
 class Timing:
@@ -102,25 +139,16 @@ def main(words: list[str] | None = None) -> int:
             timing = Timing(ServerCpu(owner))
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-            def form() -> int:
-                with engine.begin() as db:
-                    return generate(db, PERIOD, NOW_US).records
-
-            def compare() -> int:
-                with engine.begin() as db:
-                    return len(reconcile(db, PERIOD, NOW_US))
-
-            def summed() -> int:
-                with engine.begin() as db:
-                    digest_of_period(db, PERIOD)
-                    return summary_of(db, PERIOD).records
-
-            formed = timing.take("formed", form)
+            formed = timing.take("formed", lambda: form(engine))
             gained_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
-            again = timing.take("formed again: nothing", form)
-            differing = timing.take("compared with ledger, lots and fills", compare)
-            summed_up = timing.take("summed up for a closing", summed)
+            again = timing.take("formed again: nothing", lambda: form(engine))
+            differing = timing.take("compared with ledger, lots, fills", lambda: compare(engine))
+            summed_up = timing.take("summed up for a closing", lambda: sum_up(engine))
             read = timing.take("read by pages", lambda: read_pages(url))
+            with owner.begin() as db:
+                db.execute(sa.text("UPDATE participants SET name = name || ' 2'"))
+            surveyed = timing.take("surveyed: every name changed", lambda: survey_all(engine))
+            corrected = timing.take("corrected by batches", lambda: correct_all(engine))
             engine.dispose()
             owner.dispose()
         finally:
@@ -135,6 +163,8 @@ def main(words: list[str] | None = None) -> int:
     console.print(f"memory gained while forming: {gained_mib} MiB")
     if differing or again or not formed == summed_up == read:
         faults.append(f"{differing} differences; {formed} formed, {again} again, {read} read")
+    if not formed == surveyed == corrected:
+        faults.append(f"{surveyed} to be corrected, {corrected} were")
     faults += [
         f"{step} took {timing.steps[step][0]:.1f} s, and {HELD_S:.0f} s are enough"
         for step in ("formed", "read by pages")

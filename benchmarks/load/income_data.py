@@ -81,6 +81,14 @@ INSERT INTO transfers (id, kind, asset, debit_account, credit_account, amount, s
         ('KGS', 'trade\\:kgs', 'participant\\:' || who || '\\:kgs',
             {_part(GROSS_TYIYN - VENUE_FEE_TYIYN - POOL_FEE_TYIYN)})
     ) AS leg (asset, debit, credit, amount);
+INSERT INTO transfers (id, kind, asset, debit_account, credit_account, amount, subject, reference,
+        created_at)
+    SELECT posting_id('post', 'settlement', {_HASH} || '\\:0', 'trade\\:kgs', credit), 'post',
+        'KGS', 'trade\\:kgs', credit, amount, 'settlement', {_HASH} || '\\:0',
+        {_AT} + interval '1 hour'
+    FROM generate_series(1, :days) AS n, LATERAL (VALUES
+        ('fee\\:venue\\:paper', {VENUE_FEE_TYIYN}), ('fee\\:pool', {POOL_FEE_TYIYN})
+    ) AS fee (credit, amount);
 INSERT INTO transfers (id, kind, pending_id, asset, debit_account, credit_account, amount, subject,
         reference, created_at)
     SELECT posting_id(kind, 'payout', reference, debit, 'bank\\:clients'), kind,

@@ -19,7 +19,7 @@ from kench.payouts.income.generate import generate
 from kench.payouts.income.periods import list_periods, period_state
 from kench.payouts.income.rates import BYTES_MAX, RatesRefusedError, import_rates, read_rates
 from kench.payouts.income.reconcile import compare
-from kench.payouts.income.revise import Survey, Whose, revise, survey
+from kench.payouts.income.revise import MANY, Survey, Whose, revise, survey
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.database import Role, one_transaction
 from kench.pool.moments import moment_of
@@ -186,7 +186,7 @@ def correct_many(url: str, whose: Whose, clock: Clock, *, writes: bool) -> None:
     done, after = 0, 0 if writes and found.documents else None
     while after is not None:
         with one_transaction(url, Role.SETTLE, application_name="kench income") as db:
-            batch = revise(db, whose, moment_of(clock.now_us()), after=after)
+            batch = revise(db, whose, moment_of(clock.now_us()), after=after, most=MANY)
         done, after = done + batch.documents, batch.after
         print(f"{done} documents written")
 

@@ -35,6 +35,8 @@ from kench.payouts.statements.statement import period_of
 
 BATCH_MAX = 20_000
 """Documents of one transaction, and those of one participant more."""
+MANY = 100_000
+"""Where nobody waits for a page: each batch reads the books of all whose turn is still to come."""
 PARTICIPANTS_READ = 200
 """Participants whose documents wait in memory: of a month, 31 days and few corrections of each."""
 SHOWN_MAX = 50
