@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import random
 import socket
 import tempfile
 from collections.abc import Callable
@@ -18,6 +19,8 @@ PORT_PATIENCE_S = 5.0
 """Parts of a `kench up` that was killed notice and end within this time."""
 NODE_ANSWER_S = 10.0
 RETRY_S = 0.1
+PORTS = range(10_000, 30_000)
+PORTS_TRIED = 100
 
 
 class FolderUnusableError(KenchError):
@@ -138,13 +141,30 @@ def claim_doors(settings: Settings, patience: Patience) -> Settings:
 
 
 def free_port(host: str, port: int = 0) -> int:
-    """Return `port`, or any for 0, if one can listen there now; OSError if not."""
+    """Return `port`, or any for 0, if one can listen there now; OSError if not.
+
+    Any is below those that the kernel gives to connections: one of these would take it meanwhile.
+    """
+    if port:
+        _listen_once(host, port)
+        return port
+    for one in random.SystemRandom().sample(PORTS, PORTS_TRIED):
+        try:
+            _listen_once(host, one)
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        return one
+    raise OSError(errno.EADDRINUSE, f"of {PORTS_TRIED} ports none is free")
+
+
+def _listen_once(host: str, port: int) -> None:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(1)
-        return int(listener.getsockname()[1])
 
 
 def check_nodes(settings: Settings) -> str | None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.load.ports import free_ports
+
 CONF = Path(__file__).parents[2] / "deploy/nginx-cabinet.conf"
 READY_S = 20.0
 NAME = "cabinet.example.kg"
@@ -52,7 +54,7 @@ def running_nginx(folder: Path, cabinet_port: int, certificate: Path, key: Path)
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("no nginx: apt-get install nginx-light")
-    made = Nginx(folder, _free_port(), _free_port())
+    made = Nginx(folder, *free_ports(2))
     (folder / "site.conf").write_text(_site(made, cabinet_port, certificate, key))
     main = folder / "nginx.conf"
     main.write_text(MAIN.format(folder=folder))
@@ -83,11 +85,6 @@ def _site(made: Nginx, cabinet_port: int, certificate: Path, key: Path) -> str:
         text, times = re.subn(shipped, here, text)
         assert times, shipped
     return text
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _await_port(port: int, process: "subprocess.Popen[bytes]") -> None:
