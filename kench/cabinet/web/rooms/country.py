@@ -99,20 +99,14 @@ class KeptCountry:
 
 @room.get("/desk/country")
 def show_country(
-    request: Request,
-    cabinet: CabinetHere,
-    visit: VisitHere,
-    _officer: Officer,
-    turn: Turn,
-    month: str = "",
+    request: Request, cabinet: CabinetHere, visit: VisitHere, _officer: Officer, month: str = ""
 ) -> Response:
     """Show a month by region, and the year up to it."""
     period = month_of(month, visit.now_us)
     kept: KeptCountry = request.app.state.country
-    # Of twelve months that nobody has read yet this takes seconds.
-    with turn, cabinet.reading.connect() as db:
+    with cabinet.reading.connect() as db:
         first = db.scalar(FIRST_ENTRY)
-        year = kept.year(period, visit.now_us)
+    year = kept.year(period, visit.now_us)
     return render(
         request, visit, "registry/country.html", numbers=year[-1], year=year, period=period,
         months=months_since(first, visit.now_us), charts=_charts(year, visit),
