@@ -13,7 +13,6 @@ import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,13 +20,13 @@ import msgspec
 import sqlalchemy as sa
 
 from kench.payouts.income import tables
-from kench.payouts.income.carf import Message, Reporter, User, check_carf, write_carf
+from kench.payouts.income.carf import Reporter, check_carf, write_carf
+from kench.payouts.income.editions import carf_files
 from kench.payouts.income.errors import IncomeError
 from kench.payouts.income.periods import Closing, PeriodState, period_state
 from kench.payouts.income.record import read_record
 from kench.payouts.statements.sheets import BOM, harmless
-from kench.payouts.statements.statement import period_of
-from kench.pool.moments import BISHKEK, moment_of, moment_text, us_of
+from kench.pool.moments import moment_of, moment_text, us_of
 from kench.pool.settings import Settings
 
 FETCHED_ROWS = 1_000
@@ -50,7 +49,11 @@ the SHA-256 of all these digests, as bytes, one after the other:
     < records.jsonl | xxd -r -p | sha256sum
 
 records.csv has the sums of each document. A document that `corrects` another stands in its place;
-one of type delete takes it back. carf.xml has the sums of each participant as OECD CARF 1.5.
+one of type delete takes it back.
+
+carf.xml has the sums of each participant as OECD CARF 1.5; where the period is not closed, it is a
+draft. Of a period that was closed before, carf-changes.xml has what changed since that closing, and
+carf-new.xml who was not told of then; where nothing of it changed there is neither.
 
 closings/N-KIND/1 and /2 hold what the two officers signed:
   content.txt     the exact bytes that were shown and signed; its last line names the digest
@@ -66,26 +69,10 @@ SECONDS is signed_at_s in index.json: certificates may have expired since. Compa
 root that the certification authority publishes.
 """
 
-_USERS = sa.text("""
-    SELECT sums.participant_id, known.name, known.tax_number, known.kind, known.address,
-        accruals, accrued_sat, sales, sold_sat, gross_tyiyn
-    FROM (
-        SELECT participant_id, sum(accrued_sat)::bigint AS accrued_sat,
-            sum(sold_sat)::bigint AS sold_sat, sum(gross_tyiyn)::bigint AS gross_tyiyn,
-            count(*) FILTER (WHERE accrued_sat > 0) AS accruals,
-            count(*) FILTER (WHERE sold_sat > 0) AS sales
-        FROM income_in_force WHERE period = :period GROUP BY participant_id
-    ) AS sums LEFT JOIN income_participants AS known USING (participant_id)
-    WHERE accrued_sat > 0 OR sold_sat > 0 ORDER BY sums.participant_id
-""")
 _ACT = sa.text("""
     SELECT acts.content, acts.signature, acts.certificates, acts.crls, acts.ocsps, signed_at,
         persons.pin, persons.name
     FROM signed_acts AS acts JOIN persons ON persons.id = acts.person_id WHERE acts.id = :id
-""")
-_NETWORK = sa.text("""
-    SELECT network FROM orders JOIN order_acceptances ON order_id = orders.id
-    ORDER BY order_acceptances.number DESC LIMIT 1
 """)
 _EVIDENCE = sa.text("SELECT digest, content FROM act_evidence WHERE digest = ANY(:digests)")
 
@@ -164,7 +151,7 @@ def export_zip(  # noqa: PLR0913, PLR0917 - what, where to, as whose
         into.put("README.txt", [readme.encode()])
         into.put("records.jsonl", documents())
         into.put("records.csv", _csv(_rows(db, period)))
-        _put_carf(db, into, period, now_us, how)
+        _put_carf(db, into, state, now_us, how)
         closings = [_put_closing(db, into, one) for one in state.closings]
         index = _index(state, whole.hexdigest(), moment, closings, into.listed)
         into.put("index.json", [(json.dumps(index, ensure_ascii=False, indent=2) + "\n").encode()])
@@ -207,20 +194,15 @@ def _csv(rows: Iterable[Any]) -> Iterator[bytes]:
     yield text.getvalue().encode()
 
 
-def _put_carf(db: sa.Connection, into: _Archive, period: str, now_us: int, how: How) -> None:
-    month = period_of(period)
-    last = (month.ends - timedelta(days=1)).astimezone(BISHKEK).date()
-    # Where no order has said which network this is, nothing is passed off as real.
-    network = db.scalar(_NETWORK) or ""
-    message = Message(period, last, network, moment_of(now_us))
-    rows = db.execute(_USERS, {"period": period}, execution_options={"stream_results": True})
-    with tempfile.NamedTemporaryFile(suffix=".xml") as kept:
-        write_carf(kept, message, how.reporter, (User(*row) for row in rows))
-        kept.flush()
-        if how.carf_schema is not None:
-            check_carf(Path(kept.name), how.carf_schema)
-        kept.seek(0)
-        into.put("carf.xml", iter(lambda: kept.read(CHUNK_BYTES), b""))
+def _put_carf(db: sa.Connection, into: _Archive, state: PeriodState, now_us: int, how: How) -> None:
+    for one in carf_files(db, state, moment_of(now_us)):
+        with tempfile.NamedTemporaryFile(suffix=".xml") as kept:
+            write_carf(kept, one.message, how.reporter, one.documents)
+            kept.flush()
+            if how.carf_schema is not None:
+                check_carf(Path(kept.name), how.carf_schema)
+            kept.seek(0)
+            into.put(one.name, iter(lambda: kept.read(CHUNK_BYTES), b""))
 
 
 def _put_closing(db: sa.Connection, into: _Archive, closing: Closing) -> dict[str, Any]:

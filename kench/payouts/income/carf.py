@@ -3,12 +3,15 @@
 One message for a period: each participant is a crypto user with what was transferred in as mining
 income (CARF503), at the proceeds of what was sold of it, and what was sold for som (CryptoFiatOut).
 Off the main network all documents are marked as test data. Participants without a tax number are
-marked so. The schema itself is the OECD's: a setting names the file that the message is held to.
+marked so. A document that was sent is corrected or deleted by another that names it, in a message
+that has no new ones. The schema itself is the OECD's: a setting names the file that the message is
+held to.
 """
 
 from collections.abc import Iterable
 from datetime import date, datetime
 from decimal import Decimal
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import IO, NamedTuple
 from xml.etree import ElementTree as ET  # written here, and never read
@@ -21,8 +24,6 @@ from kench.pool.moments import BISHKEK
 CARF, STF = "urn:oecd:ties:carf:v1", "urn:oecd:ties:carfstf:v5"
 VERSION, COUNTRY, CURRENCY, ASSET = "1.5", "KG", "KGS", "BTC"
 MINING, ESTIMATE = "CARF503", "CARF1004"
-NEW_MESSAGE, NIL_MESSAGE = "CARF701", "CARF703"
-REAL, TEST = "OECD1", "OECD11"
 MAIN_NETWORK = "main"
 NAME_MAX = 200
 _OPENING = (
@@ -61,6 +62,23 @@ class User(NamedTuple):
     gross_tyiyn: int
 
 
+class Content(StrEnum):
+    """What a message holds (MessageTypeIndic): new documents alone, or none but changes."""
+
+    NEW = "CARF701"
+    CHANGES = "CARF702"
+    NONE = "CARF703"
+
+
+class Fate(Enum):
+    """What a document is to the one that was sent before (the last digit of DocTypeIndic)."""
+
+    RESENT = 0
+    NEW = 1
+    CORRECTED = 2
+    DELETED = 3
+
+
 class Message(NamedTuple):
     """What a message is about."""
 
@@ -68,23 +86,37 @@ class Message(NamedTuple):
     last_day: date
     network: str
     made_at: datetime
+    edition: str
+    """Of a period's messages each has its own: its closing's, or a draft's."""
+    part: str = ""
+    """What tells two messages of an edition apart; their documents are told apart as they are."""
+    content: Content = Content.NEW
+    first_edition: str | None = None
+    """The edition in which the reporter's own document was sent; None: in this one."""
 
-    @property
-    def reference(self) -> str:
+    def reference(self, edition: str | None = None) -> str:
         """Unique in time and space: country, year, country, then our own."""
-        moment = self.made_at.strftime("%Y%m%dT%H%M%S")
-        return f"{COUNTRY}{self.period[:4]}{COUNTRY}-KENCH-{self.period}-{moment}"
+        return f"{COUNTRY}{self.period[:4]}{COUNTRY}-KENCH-{self.period}-{edition or self.edition}"
 
-    @property
-    def indicator(self) -> str:
-        """Real or test data."""
-        return REAL if self.network == MAIN_NETWORK else TEST
+    def indicator(self, fate: Fate) -> str:
+        """Of real or of test data."""
+        return f"OECD{fate.value if self.network == MAIN_NETWORK else 10 + fate.value}"
 
 
-def write_carf(file: IO[bytes], message: Message, reporter: Reporter, users: Iterable[User]) -> int:
+class Document(NamedTuple):
+    """A participant in a message, and the edition that told of it before, if it is a change."""
+
+    user: User
+    fate: Fate = Fate.NEW
+    told_in: str | None = None
+
+
+def write_carf(
+    file: IO[bytes], message: Message, reporter: Reporter, documents: Iterable[Document]
+) -> int:
     """Write the message, a participant at a time; returns how many it has."""
     written = 0
-    found = iter(users)
+    found = iter(documents)
     first = next(found, None)
     file.write(_OPENING)
     file.write(ET.tostring(_message_spec(message, empty=first is None)))
@@ -120,8 +152,8 @@ def _message_spec(message: Message, *, empty: bool) -> ET.Element:
     _add(spec, "TransmittingCountry", COUNTRY)
     _add(spec, "ReceivingCountry", COUNTRY)
     _add(spec, "MessageType", "CARF")
-    _add(spec, "MessageRefId", message.reference)
-    _add(spec, "MessageTypeIndic", NIL_MESSAGE if empty else NEW_MESSAGE)
+    _add(spec, "MessageRefId", message.reference() + message.part)
+    _add(spec, "MessageTypeIndic", Content.NONE if empty else message.content)
     _add(spec, "ReportingPeriod", message.last_day.isoformat())
     made = message.made_at.astimezone(BISHKEK).replace(tzinfo=None, microsecond=0)
     _add(spec, "Timestamp", made.isoformat())
@@ -134,11 +166,13 @@ def _rcasp(message: Message, reporter: Reporter) -> ET.Element:
     _party(entity, reporter.tax_number)
     _add(entity, "Name", reporter.name[:NAME_MAX])
     _address(entity, reporter.address)
-    _doc_spec(rcasp, message, "RCASP")
+    fate = Fate.NEW if message.first_edition is None else Fate.RESENT
+    _doc_spec(rcasp, message.indicator(fate), f"{message.reference(message.first_edition)}-RCASP")
     return rcasp
 
 
-def _user(message: Message, user: User) -> ET.Element:
+def _user(message: Message, document: Document) -> ET.Element:
+    user = document.user
     one = _element("CryptoUsers")
     identity = _add(one, "UserID")
     name = (user.name or f"participant {user.participant_id}")[:NAME_MAX]
@@ -170,7 +204,13 @@ def _user(message: Message, user: User) -> ET.Element:
         _sums(mined, user.accruals, worth, user.accrued_sat)
         # Valued at what the participant's own coins brought in the period.
         _add(mined, "AltValuation", ESTIMATE)
-    _doc_spec(one, message, str(user.participant_id))
+    before = document.told_in
+    _doc_spec(
+        one,
+        message.indicator(document.fate),
+        f"{message.reference()}-{user.participant_id}",
+        f"{message.reference(before)}-{user.participant_id}" if before else None,
+    )
     return one
 
 
@@ -194,11 +234,14 @@ def _sums(parent: ET.Element, count: int, tyiyn: int, sat: int) -> None:
     _add(parent, "NumberofUnits", f"{Decimal(sat) / SATOSHI:.8f}")
 
 
-def _doc_spec(parent: ET.Element, message: Message, name: str) -> None:
+def _doc_spec(
+    parent: ET.Element, indicator: str, reference: str, corrects: str | None = None
+) -> None:
     spec = _add(parent, "DocSpec")
-    for tag, text in (("DocTypeIndic", message.indicator),
-                      ("DocRefId", f"{message.reference}-{name}")):  # fmt: skip
-        ET.SubElement(spec, f"{{{STF}}}{tag}").text = text
+    told = (("DocTypeIndic", indicator), ("DocRefId", reference), ("CorrDocRefId", corrects))
+    for tag, text in told:
+        if text is not None:
+            ET.SubElement(spec, f"{{{STF}}}{tag}").text = text
 
 
 def _birth_date(pin: str | None) -> date | None:

@@ -15,6 +15,7 @@ from kench.payouts.income.archive import How, export_zip
 from kench.payouts.income.carf import (
     CARF,
     CarfError,
+    Document,
     Message,
     Reporter,
     User,
@@ -28,7 +29,7 @@ from tests.payouts.income.month import NOW_US, PERIOD, fill_month, form, opened
 
 SCHEMA = Path(__file__).parent / "carf.xsd"
 REPORTER = Reporter("ОАО «Кенч»", "01234567890123", "Бишкек")
-MESSAGE = Message(PERIOD, date(2026, 10, 31), "regtest", datetime(2026, 11, 1, tzinfo=UTC))
+MESSAGE = Message(PERIOD, date(2026, 10, 31), "regtest", datetime(2026, 11, 1, tzinfo=UTC), "v1")
 PERSON = User(7, "Асанов Асан", "21503199000123", "person", "Нарын", 3, 300_000_001, 2, 150, 1200)
 
 
@@ -83,7 +84,12 @@ def test_what_is_not_of_the_main_network_is_marked_as_a_test(
     path = tmp_path / "carf.xml"
     entity = PERSON._replace(participant_id=8, kind="entity", name="<&>", sales=0, tax_number=None)
     with path.open("wb") as file:
-        assert write_carf(file, MESSAGE._replace(network=network), REPORTER, [PERSON, entity]) == 2
+        assert (
+            write_carf(
+                file, MESSAGE._replace(network=network), REPORTER, map(Document, [PERSON, entity])
+            )
+            == 2
+        )
     check_carf(path, SCHEMA)
     text = path.read_text()
     assert text.count(f"<stf:DocTypeIndic>{mark}<") == 3
@@ -95,7 +101,7 @@ def test_what_is_not_of_the_main_network_is_marked_as_a_test(
 def test_mining_income_and_sales_have_their_fields_in_the_order_of_carf(tmp_path: Path) -> None:
     path = tmp_path / "carf.xml"
     with path.open("wb") as file:
-        write_carf(file, MESSAGE, REPORTER, [PERSON])
+        write_carf(file, MESSAGE, REPORTER, [Document(PERSON)])
     root = ET.parse(path).getroot()
     told = {
         name: [(part.tag.partition("}")[2], part.text, part.get("currCode")) for part in found]
