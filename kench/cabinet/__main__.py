@@ -14,6 +14,7 @@ from kench.cabinet.door import Door, Doors, context_of
 from kench.cabinet.login.revoked import THREADS as REVOKED_THREADS
 from kench.cabinet.login.revoked import RevokedLogins
 from kench.cabinet.login.sweep import Sweep
+from kench.cabinet.numbers.kept_country import COUNTRY_THREADS
 from kench.cabinet.personal.retention import Retention
 from kench.cabinet.reports.work import WORK_THREADS
 from kench.cabinet.serving import listen, serve
@@ -41,7 +42,9 @@ STATEMENT_S = 10.0
 SWITCH_S = 0.0005
 """A thread gives way to others that wait after so long. A page asks PostgreSQL a dozen times, and
 after each answer it would wait for whoever draws another page: 5 ms each time by default."""
-CONNECTIONS = SEALING_THREADS + THREADS_MAX + ALERT_THREADS + REVOKED_THREADS + WORK_THREADS
+CONNECTIONS = (
+    SEALING_THREADS + THREADS_MAX + ALERT_THREADS + REVOKED_THREADS + WORK_THREADS + COUNTRY_THREADS
+)
 RESTED_S = 1.0
 """A connection that rested for so long is tried first: PostgreSQL may have gone meanwhile."""
 

@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 
 from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.numbers.kept_country import KeptCountry
 from kench.cabinet.registration.due import DueWork
 from kench.cabinet.registration.outcomes import calendar_of
 from kench.cabinet.reports.work import ReportWork
@@ -125,8 +126,10 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
         bound_threads()
         due.start()
         reporting.start()
+        whole.start()
         on_start()
         yield
+        whole.stop()
         reporting.stop()
         due.stop()
         await live.stop()
@@ -136,6 +139,7 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
     reporting = ReportWork(
         cabinet.engine, cabinet.clock, lambda at_us: calendar_of(cabinet, at_us), metrics.registry
     )
+    whole = KeptCountry(cabinet)
     live = LiveFeed(cabinet)
     assets = read_assets()
     app = FastAPI(
@@ -162,7 +166,7 @@ def make_app(cabinet: Cabinet, on_start: Callable[[], None] = lambda: None) -> F
     app.state.making = Making()
     app.state.public = front.keep_public(cabinet)
     app.state.risks = inspections.keep_risks(cabinet)
-    app.state.country = country.KeptCountry(cabinet)
+    app.state.country = whole
     app.state.public_register = public_register.PublicRegister()
     app.include_router(health.room)
     for room in ROOMS:

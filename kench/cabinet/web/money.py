@@ -1,14 +1,19 @@
 """What the rooms about money share: months in addresses, the words of states."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from starlette.exceptions import HTTPException
 
 from kench.cabinet.words.catalogues import N_
-from kench.payouts.statements.statement import Period, StatementError, period_of
-from kench.pool.moments import BISHKEK, moment_of
+from kench.payouts.statements.statement import (
+    Period,
+    StatementError,
+    month_before,
+    period_of,
+    present_month,
+)
 from kench.sale.machine import LotState
 
 MONTHS_MAX = 240
@@ -92,21 +97,11 @@ def month_of(text: str | None, now_us: int) -> Period:
         raise HTTPException(404) from error
 
 
-def present_month(now_us: int) -> Period:
-    """Return the month of now, in Bishkek."""
-    return period_of(moment_of(now_us).astimezone(BISHKEK).strftime("%Y-%m"))
-
-
 def months_since(first: datetime | None, now_us: int) -> Sequence[Period]:
     """Return the months from a moment on up to now, newest first."""
     month = present_month(now_us)
     months = [month]
     while first is not None and first < month.begins and len(months) < MONTHS_MAX:
-        month = before(month)
+        month = month_before(month)
         months.append(month)
     return months
-
-
-def before(month: Period) -> Period:
-    """Return the month before."""
-    return period_of((month.begins - timedelta(days=1)).strftime("%Y-%m"))

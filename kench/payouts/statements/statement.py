@@ -4,12 +4,12 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from kench.payouts.proofs.canonical import encode
 from kench.pool.errors import KenchError
-from kench.pool.moments import BISHKEK
+from kench.pool.moments import BISHKEK, moment_of
 
 _MONTH = re.compile(r"(20[0-9]{2})-(0[1-9]|1[0-2])")
 
@@ -153,6 +153,16 @@ def period_of(month: str) -> Period:
     after = date(first.year + first.month // 12, first.month % 12 + 1, 1)
     begins, ends = (datetime(day.year, day.month, 1, tzinfo=BISHKEK) for day in (first, after))
     return Period(month, begins, ends)
+
+
+def present_month(now_us: int) -> Period:
+    """Return the month of now, in Bishkek."""
+    return period_of(moment_of(now_us).astimezone(BISHKEK).strftime("%Y-%m"))
+
+
+def month_before(month: Period) -> Period:
+    """Return the month before."""
+    return period_of((month.begins - timedelta(days=1)).strftime("%Y-%m"))
 
 
 def check_ties(statement: Statement) -> None:

@@ -17,10 +17,11 @@ from kench.cabinet.numbers.country import (
     read_members,
     read_month,
 )
+from kench.cabinet.numbers.kept_country import MONTHS, KeptCountry
 from kench.cabinet.registration.application import Application
 from kench.cabinet.registration.regions import Region
 from kench.cabinet.registration.states import ParticipantState
-from kench.payouts.statements.statement import period_of
+from kench.payouts.statements.statement import period_of, present_month
 from kench.pool.clock import ManualClock
 from kench.pool.database import open_engine
 from kench.pool.register import add_participant, suspend_participant
@@ -157,3 +158,23 @@ def test_the_page_the_tables_and_the_workbook_say_the_same(
     book = officer.get("/desk/country/2026-11.xlsx").content
     assert "xl/worksheets/sheet2.xml" in zipfile.ZipFile(io.BytesIO(book)).namelist()
     assert officer.get("/desk/country?month=2026-13").status_code == 404
+
+
+def test_a_look_reads_the_year_once_and_the_page_asks_for_no_month_again(cabinet: Cabinet) -> None:
+    asked: list[str] = []
+
+    def note(*said: object) -> None:
+        asked.append(str(said[2]))
+
+    kept = KeptCountry(cabinet)
+    sa.event.listen(cabinet.engine, "before_cursor_execute", note)
+    try:
+        kept.look()
+        first = len(asked)
+        kept.look()
+        now_us = cabinet.clock.now_us()
+        year = kept.year(present_month(now_us), now_us)
+    finally:
+        sa.event.remove(cabinet.engine, "before_cursor_execute", note)
+    assert len(year) == MONTHS
+    assert len(asked) == first > MONTHS

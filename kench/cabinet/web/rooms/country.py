@@ -1,44 +1,27 @@
 """The country view: one month by region, twelve months side by side, and both as tables to save."""
 
 from collections.abc import Iterator
-from datetime import timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from kench.cabinet.cabinet import Cabinet
-from kench.cabinet.numbers.country import (
-    FIRST_ENTRY,
-    CountryMonth,
-    Members,
-    RegionNumbers,
-    read_members,
-    read_month,
-)
-from kench.cabinet.numbers.kept import ALWAYS, Kept, KeptWhileWritten
+from kench.cabinet.numbers.country import FIRST_ENTRY, CountryMonth, RegionNumbers
 from kench.cabinet.registration.states import ParticipantState
 from kench.cabinet.web.bars import BarDrawing, bars_of
 from kench.cabinet.web.desk_tabs import DESK_TABS
 from kench.cabinet.web.downloads import file_response
 from kench.cabinet.web.making import Turn
-from kench.cabinet.web.money import before, month_of, months_since
+from kench.cabinet.web.money import month_of, months_since
 from kench.cabinet.web.pages import render
 from kench.cabinet.web.spreadsheets import CSV, XLSX, csv_of, xlsx_of
 from kench.cabinet.web.tabs import Tab
 from kench.cabinet.web.visit import CabinetHere, Officer, Visit, VisitHere
 from kench.cabinet.words.catalogues import N_
-from kench.payouts.statements.statement import Period
-from kench.pool.moments import moment_of
 
-MONTHS = 12
-KEPT_MAX = 60
-"""Months that are kept."""
-NOW_US, LATELY_US, PAST_US = 300 * 1_000_000, 3600 * 1_000_000, 86_400 * 1_000_000
-"""The present month is read again after five minutes, one that ended lately after an hour, those
-before after a day: a block may still be orphaned, a day's work come late."""
-LATELY = timedelta(days=31)
-MEMBERS_S = 60.0
+if TYPE_CHECKING:
+    from kench.cabinet.numbers.kept_country import KeptCountry
+
 COLUMNS = (
     "participants", "machines", "declared_ghs", "planned_kwh", "work_hashes", "estimated_kwh",
     "reward_sat", "sold_sat", "gross_tyiyn", "venue_fee_tyiyn", "pool_fee_tyiyn", "net_tyiyn",
@@ -59,42 +42,6 @@ class Chart(NamedTuple):
 
     title: str
     drawing: BarDrawing
-
-
-class KeptCountry:
-    """Months that were read, for all officers; of one process, for any thread."""
-
-    def __init__(self, cabinet: Cabinet) -> None:
-        self._cabinet = cabinet
-        self._months: KeptWhileWritten[str, CountryMonth] = KeptWhileWritten(KEPT_MAX)
-        self._members = Kept(self._read_members, cabinet.clock, MEMBERS_S)
-
-    def month(self, period: Period, now_us: int) -> CountryMonth:
-        """Return a month."""
-        now = moment_of(now_us)
-
-        def read() -> CountryMonth:
-            with self._cabinet.reading.connect() as db:
-                return read_month(db, period, now)
-
-        ended = now - period.ends
-        again_us = PAST_US if ended > LATELY else LATELY_US if ended > timedelta() else NOW_US
-        return self._months.value(period.name, ALWAYS, now_us, read, again_us)
-
-    def year(self, period: Period, now_us: int) -> list[CountryMonth]:
-        """Return twelve months up to one, the first first."""
-        periods = [period]
-        while len(periods) < MONTHS:
-            periods.append(before(periods[-1]))
-        return [self.month(one, now_us) for one in reversed(periods)]
-
-    def members(self) -> Members:
-        """Return how many participants there are now."""
-        return self._members.value()
-
-    def _read_members(self) -> Members:
-        with self._cabinet.reading.connect() as db:
-            return read_members(db)
 
 
 @room.get("/desk/country")
