@@ -32,15 +32,15 @@ run: build  ## build, then run everything here (DATA=folder, ARGS="flags of kenc
 	@exec $(BIN)/kench up --data $(DATA) $(ARGS)
 
 # Most of the suite waits for processes and disks: so many share it on two cores.
-TEST_PROCESSES ?= 4
+TEST_PROCESSES ?= 3
 # Of one seed, or the processes would number tests that are named by a set in different ways.
 PYTEST := PYTHONHASHSEED=$${PYTHONHASHSEED:-$$RANDOM} $(BIN)/python -m pytest
 test: dev  ## run the whole suite (ARGS="tests/pool -x", TEST_PROCESSES=0 for one process)
 	@deploy/test-tools
 	$(PYTEST) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-LONG := tests/sale/campaign tests/integration/test_durability.py
-long: dev  ## run the long forms of tests by chance: 10,000 lots through faults, 20 kills (10 minutes)
+LONG := tests/sale/campaign tests/integration/test_durability.py tests/benchmarks
+long: dev  ## run the long forms of tests: 10,000 lots through faults, 20 kills, each benchmark (10 minutes)
 	KENCH_TEST_LONG=1 $(PYTEST) -n $(TEST_PROCESSES) --dist loadfile $(LONG) $(ARGS)
 
 bench: build  ## run the benchmarks and print their tables (ARGS="share_path ...")

@@ -10,6 +10,7 @@ from benchmarks import fan_out, login_storm
 from benchmarks.load.client import LoadError
 from benchmarks.load.crowd import running_crowd
 from benchmarks.load.servers import resident_bytes, running_bare_pool
+from tests.support.long import ONLY_LONG
 
 
 def test_a_new_block_reaches_every_connection_of_both_servers(tmp_path: Path) -> None:
@@ -26,6 +27,7 @@ def test_a_new_block_reaches_every_connection_of_both_servers(tmp_path: Path) ->
     assert list((tmp_path / "disk").iterdir()) == []
 
 
+@ONLY_LONG
 def test_a_storm_logs_all_in_and_shares_are_answered_meanwhile(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     words = ["--connections", "50", "--rounds", "2", "--steady", "4", "--rate", "500"]

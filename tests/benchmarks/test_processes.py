@@ -9,8 +9,10 @@ import pytest
 from benchmarks import processes
 from benchmarks.load.client import Cell
 from tests.benchmarks.test_share_path import _result
+from tests.support.long import ONLY_LONG
 
 
+@ONLY_LONG
 def test_one_front_and_two_are_measured_by_the_same_client(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

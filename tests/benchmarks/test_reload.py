@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 
 from benchmarks import reload
+from tests.support.long import ONLY_LONG
 
 
+@ONLY_LONG
 def test_a_reload_and_a_kill_lose_no_share_and_keep_extranonces(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

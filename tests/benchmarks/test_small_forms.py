@@ -20,6 +20,7 @@ from benchmarks import (
     template_to_job,
     totals,
 )
+from tests.support.long import ONLY_LONG
 
 
 def test_native_check_measures_both_implementations(tmp_path: Path) -> None:
@@ -108,6 +109,7 @@ def test_a_slow_template_is_a_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     assert template_to_job.main(["--rounds", "2"]) == 1
 
 
+@ONLY_LONG
 def test_an_open_page_shows_the_first_share(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     words = ["--rounds", "1", "--folder", str(tmp_path / "disk"), "--json", str(figures)]

@@ -20,7 +20,7 @@ from tests.support.load import Load, ShareKey
 from tests.support.long import so_many
 from tests.support.pool import EASY_SHARES, Pool, running_pool
 
-KILLS = so_many(10, 20)
+KILLS = so_many(6, 20)
 WHOLE_ONES = 4
 """Of so many kills one takes all processes, as a power cut does; the others a front alone."""
 CHUNK = 50_000

@@ -2,7 +2,11 @@
 
 import os
 
+import pytest
+
 IS_LONG = os.environ.get("KENCH_TEST_LONG") == "1"
+ONLY_LONG = pytest.mark.skipif(not IS_LONG, reason="a run of `make long`")
+"""For what costs much and whose parts other tests hold."""
 
 
 def so_many(in_the_suite: int, in_the_long_run: int) -> int:

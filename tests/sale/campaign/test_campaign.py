@@ -20,7 +20,7 @@ from tests.sale.campaign.worlds import Plan, be_quiet, run, run_aside, world_of
 from tests.support.long import so_many
 from tests.support.paper_venue import paper_rig
 
-RUNS = int(os.environ.get("KENCH_CAMPAIGN_RUNS", so_many(2_000, 10_000)))
+RUNS = int(os.environ.get("KENCH_CAMPAIGN_RUNS", so_many(1_000, 10_000)))
 SEED = os.environ.get("KENCH_CAMPAIGN_SEED")
 LOTS_OF_A_WORLD = 200
 WORLDS = -(-RUNS // LOTS_OF_A_WORLD)
