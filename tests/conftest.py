@@ -7,6 +7,7 @@ allowed to make databases and roles).
 
 import contextlib
 import itertools
+import logging
 import os
 import shutil
 import tempfile
@@ -16,6 +17,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 import sqlalchemy as sa
+import structlog
 from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
@@ -87,6 +89,20 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("KENCH_")]:
         if not name.startswith("KENCH_TEST_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """What a root begins in this process ends with its test: its stream is closed by then."""
+    level = logging.root.level
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
+        # Handlers of pytest are of classes of its own.
+        left = [one for one in logging.root.handlers if type(one) is logging.StreamHandler]
+        for handler in left:
+            logging.root.removeHandler(handler)
+        logging.root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,15 +21,6 @@ from kench.pool.roots import (
     settings_of,
     start_logging,
 )
-
-
-@pytest.fixture
-def _logging_as_before() -> Iterator[None]:
-    before = logging.getLogger().handlers[:], logging.getLogger().level
-    yield
-    structlog.reset_defaults()
-    logging.getLogger().handlers[:], level = before
-    logging.getLogger().setLevel(level)
 
 
 @pytest.mark.parametrize("fault", [KenchError, NativeMissingError])
@@ -100,7 +90,6 @@ def test_announcements_are_what_kench_up_waits_for(capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == "kench stratum: ready\n"
 
 
-@pytest.mark.usefixtures("_logging_as_before")
 def test_logs_are_json_lines_with_the_role_from_any_thread_and_any_library() -> None:
     stream = io.StringIO()
     log = start_logging("settle", stream)
@@ -116,7 +105,6 @@ def test_logs_are_json_lines_with_the_role_from_any_thread_and_any_library() -> 
     assert lines[0]["block"] == "aa"
 
 
-@pytest.mark.usefixtures("_logging_as_before")
 def test_a_fault_in_the_log_says_where_it_was_and_no_value() -> None:
     """Neither of our own logging nor of a library that tells of our fault, as a web server does."""
 
