@@ -10,6 +10,7 @@ A period that is not closed has a draft, which is nobody's to send.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -134,15 +135,12 @@ def _changes(db: sa.Connection, message: Message, editions: Sequence[Edition]) -
         about = message._replace(
             edition=last.name, part=part, content=content, first_edition=before[0].name
         )
-        yield File(name, about, _documents(first, rows, before))
+        yield File(name, about, (_document(row, before) for row in chain([first], rows)))
 
 
-def _documents(first: Any, rows: Iterator[Any], before: Sequence[Edition]) -> Iterator[Document]:
-    row: Any = first
-    while row is not None:
-        *user, fate, told = row
-        yield Document(User(*user), Fate[fate], None if fate == "NEW" else _told_in(told, before))
-        row = next(rows, None)
+def _document(row: Any, before: Sequence[Edition]) -> Document:
+    *user, fate, told = row
+    return Document(User(*user), Fate[fate], None if fate == "NEW" else _told_in(told, before))
 
 
 def _told_in(sequence: int, before: Sequence[Edition]) -> str:
