@@ -44,6 +44,7 @@ from kench.pool.door_settings import (
     words_of,
 )
 from kench.pool.income_settings import IncomeSettings
+from kench.pool.nats_settings import NatsSettings
 from kench.pool.signature_settings import SignatureSettings
 from kench.pool.standby_settings import StandbySettings
 from kench.pool.statistics_settings import StatisticsSettings
@@ -77,6 +78,7 @@ class Settings(
     SignatureSettings,
     BackupSettings,
     StandbySettings,
+    NatsSettings,
     TaxSettings,
     IncomeSettings,
     StatisticsSettings,

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from kench.pool.backup_settings import BackupSettings
 from kench.pool.cabinet_settings import CabinetSettings
 from kench.pool.door_settings import DoorSettings
+from kench.pool.nats_settings import NatsSettings
 from kench.pool.settings import Settings
 from kench.pool.settings_file import variable_of
 from kench.pool.signature_settings import SignatureSettings
@@ -76,6 +77,7 @@ MIXED_IN = {
         SignatureSettings,
         BackupSettings,
         StandbySettings,
+        NatsSettings,
         TaxSettings,
         StatisticsSettings,
     )
