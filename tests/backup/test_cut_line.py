@@ -225,3 +225,22 @@ def test_who_reaches_the_new_machines_database_hears_of_it_there(
     with pytest.raises(ReplacedError, match="generation 2"):
         require_lead(here)
     assert (here.data_dir / "replaced").read_text() == "2\n"
+
+
+def test_a_process_that_may_not_keep_it_in_the_folder_ends_all_the_same(
+    database: str, tmp_path: Path
+) -> None:
+    """Services that have no business in the data folder cannot write there."""
+    url = SecretStr(database)
+    here = Settings(data_dir=tmp_path / "here", database_url=url)
+    there = Settings(data_dir=tmp_path / "there", database_url=url)
+    there.data_dir.mkdir()
+    assert follows_if_new(there.data_dir)
+    promote(there, SystemClock())
+    # Even root writes no file where a folder is.
+    (here.data_dir / "replaced.partial").mkdir(parents=True)
+    (here.data_dir / "journal").mkdir()
+    for _ in range(2):
+        with pytest.raises(ReplacedError, match="generation 2"):
+            require_lead(here)
+    assert not (here.data_dir / "replaced").exists()

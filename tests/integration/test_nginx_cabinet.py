@@ -1,4 +1,4 @@
-"""The web server in front of the cabinet, as deploy/nginx-cabinet.conf sets it up: a real nginx."""
+"""The web server in front of the cabinet, set up by deploy/nginx: a real nginx."""
 
 import re
 import ssl
@@ -66,7 +66,7 @@ def front(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Ite
     ) as cabinet:  # fmt: skip
         folder = tmp_path_factory.mktemp("nginx")
         port = cabinet.settings.cabinet_port
-        with running_nginx(folder, port, *authority.certify_door()) as nginx:
+        with running_nginx(folder, [port], *authority.certify_door()) as nginx:
             yield Front(nginx, cabinet, authority.folder / "root.pem", second)
 
 

@@ -1,4 +1,4 @@
-"""A real nginx in front of a cabinet, by deploy/nginx-cabinet.conf with this machine's places."""
+"""A real nginx in front of cabinets: the file of deploy/nginx with this machine's places."""
 
 import contextlib
 import re
@@ -6,7 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks.load.ports import free_ports
 
-CONF = Path(__file__).parents[2] / "deploy/nginx-cabinet.conf"
+CONF = Path(__file__).parents[2] / "deploy/nginx/kench-cabinet.conf"
 READY_S = 20.0
 NAME = "cabinet.example.kg"
 MAIN = """
@@ -49,13 +49,15 @@ class Nginx:
 
 
 @contextlib.contextmanager
-def running_nginx(folder: Path, cabinet_port: int, certificate: Path, key: Path) -> Iterator[Nginx]:
-    """Run it; skips the test where there is none."""
+def running_nginx(
+    folder: Path, cabinet_ports: Sequence[int], certificate: Path, key: Path
+) -> Iterator[Nginx]:
+    """Run it in front of cabinets; skips the test where there is none."""
     program = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     if program is None:
         pytest.skip("no nginx: apt-get install nginx-light")
     made = Nginx(folder, *free_ports(2))
-    (folder / "site.conf").write_text(_site(made, cabinet_port, certificate, key))
+    (folder / "site.conf").write_text(_site(made, cabinet_ports, certificate, key))
     main = folder / "nginx.conf"
     main.write_text(MAIN.format(folder=folder))
     process = subprocess.Popen(
@@ -70,7 +72,7 @@ def running_nginx(folder: Path, cabinet_port: int, certificate: Path, key: Path)
         process.communicate(timeout=READY_S)
 
 
-def _site(made: Nginx, cabinet_port: int, certificate: Path, key: Path) -> str:
+def _site(made: Nginx, cabinet_ports: Sequence[int], certificate: Path, key: Path) -> str:
     """The file as it is shipped, but for ports and paths; each of them must be in it."""
     text = CONF.read_text()
     for shipped, here in (
@@ -80,7 +82,11 @@ def _site(made: Nginx, cabinet_port: int, certificate: Path, key: Path) -> str:
         (r"/etc/kench/cabinet\.pem", str(certificate)),
         (r"/etc/kench/cabinet\.key", str(key)),
         (r"/var/log/nginx/access\.log", str(made.folder / "access.log")),
-        (r"http://127\.0\.0\.1:8080", f"http://127.0.0.1:{cabinet_port}"),
+        (r"server 127\.0\.0\.1:8081 [^;]+;\n", ""),
+        (
+            r"server 127\.0\.0\.1:8080( [^;]+;)",
+            "".join(rf"server 127.0.0.1:{port}\1" for port in cabinet_ports),
+        ),
     ):
         text, times = re.subn(shipped, here, text)
         assert times, shipped

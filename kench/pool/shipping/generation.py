@@ -6,11 +6,15 @@ DATA/replaced     the higher number that this folder's machine has heard of: it 
 
 from pathlib import Path
 
+import structlog
+
 from kench.pool.durable import write_durably
 from kench.pool.errors import KenchError
 
 GENERATION_NAME, REPLACED_NAME = "generation", "replaced"
 FIRST_GENERATION = 1
+
+log = structlog.get_logger("lead")
 
 
 class ReplacedError(KenchError):
@@ -32,8 +36,15 @@ def write_generation(data: Path, generation: int) -> None:
 
 
 def note_replaced(data: Path, generation: int) -> ReplacedError:
-    """Keep what was heard, and return the fault to raise."""
-    write_durably(data / REPLACED_NAME, f"{generation}\n".encode())
+    """Keep what was heard, and return the fault to raise.
+
+    A process that may not write there, or has no room, ends all the same: it asks again when it is
+    started, and one that may write keeps it for all.
+    """
+    try:
+        write_durably(data / REPLACED_NAME, f"{generation}\n".encode())
+    except OSError as error:
+        log.warning("that this machine was replaced is not kept in its folder", why=str(error))
     return _fault(data, generation)
 
 
