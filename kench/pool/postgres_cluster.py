@@ -171,7 +171,9 @@ class Cluster:
                     f"(ids {', '.join(map(str, sorted(alive)))}) and start again"
                 )
             time.sleep(POLL_S)
-        # PostgreSQL itself would refuse to start if the id in the file now belongs to a stranger.
+        # PostgreSQL itself would refuse to start if the id in a file now belongs to a stranger: in
+        # the socket's, to one of the same account, such as another server of ours.
+        (self.socket_directory / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
         (self._cluster / "postmaster.pid").unlink(missing_ok=True)
 
     def _launch(self) -> None:

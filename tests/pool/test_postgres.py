@@ -14,7 +14,8 @@ import pytest
 
 from kench.pool.database import check_schema, open_engine
 from kench.pool.postgres import EmbeddedPostgres, database_url
-from kench.pool.postgres_account import PostgresError
+from kench.pool.postgres_account import PostgresError, account_for
+from kench.pool.postgres_cluster import SOCKET_NAME
 from kench.pool.settings_file import read_settings
 
 ROOT_ONLY = pytest.mark.skipif(os.geteuid() != 0, reason="only root runs it under another account")
@@ -201,6 +202,24 @@ def test_a_pid_file_that_names_a_stranger_does_not_keep_it_from_starting(
     pid_file.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
     assert not server.runs
     assert ask(server.start(), "SELECT 1") == 1
+
+
+def test_a_lock_of_the_socket_that_names_a_stranger_does_not_keep_it_from_starting(
+    tmp_path: Path, server: EmbeddedPostgres
+) -> None:
+    server.start()
+    kill(postmaster(tmp_path))
+    lock = tmp_path / "postgres/cluster" / f"{SOCKET_NAME}.lock"
+    account = account_for(tmp_path / "postgres/cluster")
+    # Of the server's own account: that of others it takes for dead by itself.
+    stranger = subprocess.Popen(["sleep", "60"], user=account and account.uid)
+    try:
+        lines = lock.read_text().splitlines()
+        lock.write_text("\n".join([str(stranger.pid), *lines[1:]]) + "\n")
+        assert ask(server.start(), "SELECT 1") == 1
+    finally:
+        stranger.kill()
+        stranger.wait()
 
 
 def test_an_initdb_killed_half_way_leaves_no_half_cluster(
