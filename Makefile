@@ -21,7 +21,7 @@ NATIVE_SOURCES := $(filter-out kench/native/_%.c,$(NATIVE_SOURCES))
 ASSETS := kench/cabinet/web/static/manifest.json
 ASSET_SOURCES := $(shell find kench/cabinet/assets -name node_modules -prune -o -type f -print)
 
-.PHONY: help build dev run test long bench lint format sanitize fuzz pictures lock clean
+.PHONY: help build dev run test long chaos bench lint format sanitize fuzz pictures lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,11 @@ test: dev  ## run the whole suite (ARGS="tests/pool -x", TEST_PROCESSES=0 for on
 LONG := tests/sale/campaign tests/integration/test_durability.py tests/benchmarks
 long: dev  ## run the long forms of tests: 10,000 lots through faults, 20 kills, each benchmark (10 minutes)
 	KENCH_TEST_LONG=1 $(PYTEST) -n $(TEST_PROCESSES) --dist loadfile $(LONG) $(ARGS)
+
+MINUTES ?= 30
+chaos: dev  ## a pool on hosts of its own, under load, through one fault after the other (MINUTES=30 SEED=7; needs root)
+	@deploy/test-tools
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: build  ## run the benchmarks and print their tables (ARGS="share_path ...")
 	@$(BIN)/python -m benchmarks $(ARGS)

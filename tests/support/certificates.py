@@ -16,12 +16,15 @@ class Authority:
 
     folder: Path
 
-    def issue(self, name: str = "pool", days: int = 30) -> tuple[Path, Path]:
-        """Write a certificate for HOST, and its key; return both paths."""
+    def issue(
+        self, name: str = "pool", days: int = 30, where: str | None = None
+    ) -> tuple[Path, Path]:
+        """Write a certificate for HOST, or `where` (`IP:10.0.0.1`), and its key; return paths."""
         certificate, key, wish = (self.folder / f"{name}.{kind}" for kind in ("pem", "key", "csr"))
+        where = where or f"DNS:{HOST}"
         _openssl(
             *("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"),
-            *("-nodes", "-subj", f"/CN={HOST}", "-addext", f"subjectAltName=DNS:{HOST}"),
+            *("-nodes", "-subj", f"/CN={HOST}", "-addext", f"subjectAltName={where}"),
             *("-keyout", str(key), "-out", str(wish)),
         )
         _openssl(

@@ -1,0 +1,182 @@
+"""What must hold after each step, whatever befell the pool.
+
+each acknowledged share is in the journal, once; the journal holds nothing that nobody sent
+the totals are what the journal makes them, for each worker
+the books hold what `kench audit` asks of them
+no two sessions that stand have the same extranonce1, nor ever had it on the same job
+"""
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from kench.payouts.audit.invariants import differences
+from kench.payouts.tables import journal_positions, totals
+from kench.payouts.totals import Records, Totals, totals_of
+from kench.pool.database import open_engine
+from kench.pool.journal import JournalReader
+from tests.chaos.miners import Miners
+from tests.support.load import ShareKey
+
+CHUNK = 50_000
+BOOKED_S = 45.0
+"""Settlement has booked all that there is within this time: it waits for each journal's mark."""
+LOOK_S = 0.1
+
+
+class BrokenPromiseError(Exception):
+    """Something that must hold does not."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the pool keeps its books now."""
+
+    journals: Path
+    database_url: str
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a check counted."""
+
+    acknowledged: int
+    """Shares that miners were told of, since the beginning."""
+    lost: int
+    """Of them those that are in no journal."""
+    beyond: int
+    """Shares in the journals whose answer reached nobody: a miner was cut off meanwhile."""
+    blocks: int
+    booked_s: float
+    """How long settlement took to book all, once nothing came any more."""
+    wrong: tuple[str, ...]
+
+
+@dataclass
+class _Journal:
+    reader: JournalReader
+    position: int = 0
+
+
+@dataclass
+class Checks:
+    """Goes on from check to check; after a move to another machine it reads all again."""
+
+    place: Place
+    acknowledged: set[int] = field(default_factory=set)
+    unanswered: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.move(self.place)
+
+    def move(self, place: Place) -> None:
+        """Have the books be elsewhere from now on."""
+        self.place = place
+        self._journals: dict[int, _Journal] = {}
+        self._kept: set[int] = set()
+        self._totals: Totals = {}
+
+    def look(self, miners: Miners) -> Held:
+        """Check all. The miners must be paused, so that nothing is on its way."""
+        said, silent, wrong = miners.take()
+        fresh = {hash(key) for key in said}
+        if len(fresh) != len(said):
+            wrong.append("a share was acknowledged twice")
+        self.acknowledged |= fresh
+        self.unanswered |= {hash(key) for key in silent}
+        wrong += _twice(miners.living())
+        waited_s = self._wait_until_booked()
+        if waited_s is None:
+            wrong.append(f"not all is booked after {BOOKED_S:.0f} s")
+        wrong += self._read_on()
+        lost = len(self.acknowledged - self._kept)
+        if lost:
+            wrong.append(f"{lost} acknowledged shares are in no journal")
+        unknown = len(self._kept - self.acknowledged - self.unanswered)
+        if unknown:
+            wrong.append(f"{unknown} shares in the journals were sent by nobody")
+        with self._connected() as connection:
+            if waited_s is not None:
+                wrong += self._compare_totals(connection)
+            wrong += differences(connection)
+            blocks = connection.execute(sa.text("SELECT count(*) FROM blocks")).scalar_one()
+        beyond = len(self._kept - self.acknowledged)
+        return Held(
+            len(self.acknowledged), lost, beyond, int(blocks), waited_s or BOOKED_S, tuple(wrong)
+        )
+
+    @contextlib.contextmanager
+    def _connected(self) -> Iterator[sa.Connection]:
+        engine = open_engine(self.place.database_url, application_name="chaos", pool_size=1)
+        try:
+            with engine.connect() as connection:
+                yield connection
+        finally:
+            engine.dispose()
+
+    def _wait_until_booked(self) -> float | None:
+        began = time.monotonic()
+        with self._connected() as connection:
+            while (passed := time.monotonic() - began) < BOOKED_S:
+                rows = connection.execute(sa.select(journal_positions)).all()
+                connection.rollback()
+                booked = {row.instance: row.next_sequence for row in rows}
+                durable = {number: one.reader.durable() for number, one in self._all().items()}
+                if all(booked.get(number, 0) == count for number, count in durable.items()):
+                    return passed
+                time.sleep(LOOK_S)
+        return None
+
+    def _all(self) -> dict[int, _Journal]:
+        for folder in self.place.journals.iterdir():
+            if folder.name.isdecimal() and int(folder.name) not in self._journals:
+                self._journals[int(folder.name)] = _Journal(JournalReader(folder))
+        return self._journals
+
+    def _read_on(self) -> Iterator[str]:
+        for number, journal in sorted(self._all().items()):
+            while len(records := journal.reader.read(journal.position, CHUNK)):
+                journal.position += len(records)
+                for key, total in totals_of(records).items():
+                    before = self._totals.get(key)
+                    self._totals[key] = total if before is None else type(total)(
+                        *(one + other for one, other in zip(before, total, strict=True))
+                    )  # fmt: skip
+                found = [hash(key) for key in _keys(records)]
+                twice = len(found) - len(set(found) - self._kept)
+                if twice:
+                    yield f"{twice} shares of journal {number} are in the journals twice"
+                self._kept.update(found)
+
+    def _compare_totals(self, connection: sa.Connection) -> Iterator[str]:
+        rows = connection.execute(sa.select(totals)).all()
+        booked = {
+            (row.participant_id, row.worker_id): (row.accepted, row.work_hashes) for row in rows
+        }
+        for key in sorted(booked.keys() | self._totals.keys()):
+            ours = tuple(self._totals.get(key, (0, 0)))
+            if booked.get(key, (0, 0)) != ours:
+                yield f"the totals of {key} are {booked.get(key)}, the journals make them {ours}"
+
+
+def _twice(extranonces: Iterable[bytes]) -> Iterator[str]:
+    seen: set[bytes] = set()
+    for one in extranonces:
+        if one in seen:
+            yield f"extranonce1 {one.hex()} stands in two sessions"
+        seen.add(one)
+
+
+def _keys(records: Records) -> Iterator[ShareKey]:
+    for record in records:
+        yield (
+            int(record["job_key"]),
+            record["extranonce1"].tobytes(),
+            record["extranonce2"].tobytes(),
+            int(record["ntime"]),
+            int(record["nonce"]),
+        )

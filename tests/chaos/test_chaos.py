@@ -1,0 +1,84 @@
+"""A few faults by chance, of all that `make chaos` tries for half an hour; how steps are told."""
+
+import contextlib
+import itertools
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.chaos import hosts
+from tests.chaos.checks import Held
+from tests.chaos.one_machine import OneMachine
+from tests.chaos.one_machine_faults import faults_of
+from tests.chaos.steps import Fault, Step, run, table
+
+STEPS = 4
+
+
+def test_a_pool_and_its_standby_keep_every_promise_through_faults_by_chance(
+    tmp_path: Path,
+) -> None:
+    reason = hosts.why_not()
+    if reason is not None:
+        pytest.skip(reason)
+    seed = random.randrange(2**32)
+    with OneMachine(tmp_path) as stand:
+
+        def short() -> list[Fault]:
+            return [fault for fault in faults_of(stand) if not fault.is_long]
+
+        steps = list(itertools.islice(run(stand, short, seed, 600.0), STEPS))
+    assert not [(step.fault, step.broken) for step in steps if step.broken], f"SEED={seed}"
+    assert len({step.fault for step in steps}) == STEPS
+    # None of them is true of a pool that stood still.
+    assert all(step.acknowledged for step in steps)
+    assert steps[-1].held.acknowledged > 500
+
+
+def step(number: int, fault: str, served_s: float | None, lost: int = 0) -> Step:
+    held = Held(1000, lost, 0, 3, 0.2, ("1 acknowledged shares are in no journal",) * bool(lost))
+    return Step(number, fault, "served within 5 s", served_s, 1.25, 500, held)
+
+
+def test_the_table_tells_of_each_fault_how_often_how_long_and_what_was_lost() -> None:
+    steps = [
+        step(1, "cut", 1.0),
+        step(2, "kill", 0.5),
+        step(3, "cut", 3.0),
+        step(4, "cut", None, 2),
+    ]
+    lines = table(steps).splitlines()[2:]
+    assert lines == [
+        "| cut | served within 5 s | 3 | 2.0, 3.0 (1 too late) | 1.2 | 0.2 | 1,500 | 2 |",
+        "| kill | served within 5 s | 1 | 0.5, 0.5 | 1.2 | 0.2 | 500 | 0 |",
+    ]
+    assert not steps[0].broken
+    assert steps[3].broken == [
+        "not all miners are served: served within 5 s",
+        "1 acknowledged shares are in no journal",
+    ]
+
+
+def test_a_seed_is_an_order_in_which_every_fault_comes_once_before_any_comes_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    faults = [
+        Fault(str(number), "", 1.0, lambda _: contextlib.nullcontext()) for number in range(5)
+    ]
+    monkeypatch.setattr("tests.chaos.steps.Checks", lambda _place: None)
+    monkeypatch.setattr(
+        "tests.chaos.steps.take",
+        lambda _stand, fault, _checks, number, chance: (number, fault.name, chance.random()),
+    )
+
+    class Nowhere:
+        def place(self) -> None: ...
+
+    def of_seed(seed: int) -> list[tuple[int, str, float]]:
+        return list(itertools.islice(run(Nowhere(), lambda: faults, seed, 60.0), 10))
+
+    taken = of_seed(7)
+    assert taken == of_seed(7) != of_seed(8)
+    for turn in (taken[:5], taken[5:]):
+        assert sorted(name for _, name, _ in turn) == ["0", "1", "2", "3", "4"]
