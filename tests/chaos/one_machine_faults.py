@@ -22,6 +22,8 @@ REPLACED_S = 60.0
 HEARD_S = 10.0
 """`kench standby promote` refuses for so long after the main machine was heard last."""
 
+# Programs that start read 2 s of Python's modules each, on two cores that carry every machine.
+STARTS = "served within 60 s"
 AT_ONCE, SERVES = "served all along; no miner waits 5 s", "served within 10 s"
 
 
@@ -33,7 +35,7 @@ def faults_of(stand: OneMachine) -> list[Fault]:
 def _kills(stand: OneMachine) -> Iterator[Fault]:
     leader, follower = stand.leader, stand.follower
     yield Fault("kill -9: a front", SERVES, 10, _kill_a_front(stand))
-    yield Fault("kill -9: the job maker", "served within 30 s", 30, _kill(leader, "stratum"))
+    yield Fault("kill -9: the job maker", STARTS, 60, _kill(leader, "stratum"))
     yield Fault("kill -9: settlement", AT_ONCE, 5, _kill(leader, "settle"))
     yield Fault("kill -9: the lender of the database", AT_ONCE, 5, _kill(leader, "lend"))
     yield Fault("kill -9: PostgreSQL", AT_ONCE, 5, lambda _: _killed_database(stand))
@@ -93,19 +95,19 @@ def _machines(stand: OneMachine) -> Iterator[Fault]:
         "power lost: standby, and back", SERVES, 10, lambda _: _without_power(stand, follower)
     )
     yield Fault(
-        "power lost: main machine, and back", "served within 30 s of its being back", 30,
+        "power lost: main machine, and back", "served within 60 s of its being back", 60,
         lambda _: _without_power(stand, leader), served_meanwhile=False, is_long=True,
     )  # fmt: skip
 
 
 def _moves(stand: OneMachine) -> Iterator[Fault]:
     yield Fault(
-        "power lost: main machine; the standby is promoted", "served within 40 s", 40,
+        "power lost: main machine; the standby is promoted", "served within 60 s", 60,
         lambda _: _promoted(stand), (0.0, 1.0), moves=True, is_long=True,
     )  # fmt: skip
     yield Fault(
-        "main machine cut off; the standby is promoted; the line is whole again",
-        "served within 60 s; the old machine leaves within 60 s", 60,
+        "main machine cut off; the standby is promoted; the line is whole",
+        "served within 90 s; the old machine leaves within 60 s", 90,
         lambda _: _replaced(stand), (0.0, 1.0), moves=True, is_long=True,
     )  # fmt: skip
 
