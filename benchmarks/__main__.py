@@ -17,6 +17,7 @@ BENCHMARKS = (
     "fan_out",
     "login_storm",
     "hostile",
+    "steady",
     "revocation",
     "statistics",
     "first_share",
@@ -27,7 +28,9 @@ BENCHMARKS = (
     "tax",
     "proofs",
     "totals",
+    "settling",
     "standby",
+    "jetstream",
 )
 
 

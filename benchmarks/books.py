@@ -27,6 +27,7 @@ from rich.table import Table
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD
 from benchmarks.load.server_cpu import ServerCpu
+from benchmarks.load.table_sizes import table_sizes
 from kench.payouts import ledger
 from kench.payouts.audit.invariants import differences
 from kench.payouts.booking import book_block
@@ -198,6 +199,7 @@ def main(words: list[str] | None = None) -> int:
                 books.take(given.participants)
             with books.sell.connect() as connection:
                 faults = list(differences(connection))
+                sizes = table_sizes(connection)
             books.close()
         finally:
             database.stop()
@@ -215,7 +217,13 @@ def main(words: list[str] | None = None) -> int:
         faults.append(f"{total_s:.2f} s of CPU, and {held_s:.2f} s are enough")
     console = Console()
     console.print(shown)
-    return end(console, faults, figures, given.json)
+    told = {
+        "participants": given.participants,
+        "rounds": given.rounds,
+        "cpu_s": figures,
+        "tables": sizes,
+    }
+    return end(console, faults, told, given.json)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from rich.table import Table
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD
 from benchmarks.load.server_cpu import ServerCpu
+from benchmarks.load.table_sizes import TableSize, table_sizes
 from kench.pool.clock import ManualClock, SystemClock
 from kench.pool.database import Role, migrate, open_engine
 from kench.pool.journal import SHARE
@@ -129,8 +130,10 @@ class Pool:
         self._mark.close()
 
 
-def measure(folder: Path, url: str, workers: int, seconds: int) -> dict[str, Cost]:
-    """Let a pool run through each kind of work; return what each took."""
+def measure(
+    folder: Path, url: str, workers: int, seconds: int
+) -> tuple[dict[str, Cost], dict[str, TableSize]]:
+    """Let a pool run through each kind of work; return what each took, and the tables then."""
     pool = Pool(folder, url, workers)
     pool.costs = {
         "begin": Cost(float("inf")),
@@ -180,9 +183,11 @@ def measure(folder: Path, url: str, workers: int, seconds: int) -> dict[str, Cos
             while _hours(pool.engine) < workers:
                 pool.clock.advance(BUCKET_S)
                 pool.keeper.turn()
+        with pool.engine.connect() as connection:
+            sizes = table_sizes(connection)
     finally:
         pool.close()
-    return pool.costs
+    return pool.costs, sizes
 
 
 def _hours(engine: sa.Engine) -> int:
@@ -231,7 +236,7 @@ def main(words: list[str] | None = None) -> int:
         try:
             url = database.start()
             migrate(url)
-            costs = measure(Path(name), url, given.workers, given.seconds)
+            costs, sizes = measure(Path(name), url, given.workers, given.seconds)
         finally:
             database.stop()
     console = Console()
@@ -242,7 +247,7 @@ def main(words: list[str] | None = None) -> int:
                "percent": cost.percent}
         for kind, cost in costs.items()
     }  # fmt: skip
-    figures = {"workers": given.workers, "percent": percent, "works": works}
+    figures = {"workers": given.workers, "percent": percent, "works": works, "tables": sizes}
     too_dear = percent > HELD_PERCENT
     faults = [f"{percent:.1f} % of a core, not {HELD_PERCENT:g}"] if too_dear else []
     return end(console, faults, figures, given.json)

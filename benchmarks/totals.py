@@ -40,8 +40,8 @@ HELD_TOTALS_S = 1.0
 HELD_BYTES = 1 << 30
 
 
-def make_journal(folder: Path, workers: int, records: int) -> Records:
-    """Write a journal of one segment and return its records."""
+def make_journal(folder: Path, workers: int, records: int, first_us: int = 0) -> Records:
+    """Write a journal of one segment, a record each microsecond, and return its records."""
     chance = np.random.default_rng(1)
     made = np.zeros(records, SHARE)
     made["worker"] = chance.integers(1, workers + 1, records)
@@ -49,7 +49,8 @@ def make_journal(folder: Path, workers: int, records: int) -> Records:
     # Integers, as miners are sent them: three for each worker, some thousands in all.
     made["difficulty"] = 65_536 + made["worker"] % 4099 * 16 + chance.integers(0, 3, records)
     made["flags"] = np.where(chance.random(records) < 0.001, Flag.UNCREDITED, 0)
-    made["sequence"] = made["time_us"] = np.arange(records)
+    made["sequence"] = np.arange(records)
+    made["time_us"] = first_us + np.arange(records)
     made["nonce"] = chance.integers(0, 2**32, records)
     size, raw = SHARE.itemsize, made.tobytes()
     made["crc32"] = [zlib.crc32(raw[at + 4 : at + size]) for at in range(0, len(raw), size)]
@@ -57,7 +58,7 @@ def make_journal(folder: Path, workers: int, records: int) -> Records:
     segment.append(b"", made.tobytes())
     segment.close()
     mark = DurableMark(folder)
-    mark.set(Mark(records, records))
+    mark.set(Mark(records, first_us + records))
     mark.close()
     return made
 

@@ -30,5 +30,10 @@ class ServerCpu:
         return ticks / TICKS_PER_S
 
 
+def process_cpu_s(pid: int) -> float:
+    """Return CPU seconds that a process has had, all threads."""
+    return sum(int(number) for number in _stat(pid)[11:13]) / TICKS_PER_S
+
+
 def _stat(pid: int) -> list[str]:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -11,16 +11,20 @@ from benchmarks import (
     cabinet,
     first_share,
     found_block,
+    jetstream,
     native_check,
     proofs,
     revocation,
+    settling,
     split,
     standby,
     statistics,
+    steady,
     template_to_job,
     totals,
 )
 from tests.support.long import ONLY_LONG
+from tests.support.nats import program
 
 
 def test_native_check_measures_both_implementations(tmp_path: Path) -> None:
@@ -51,8 +55,9 @@ def test_books_takes_a_block_through_each_transaction(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     words = ["--participants", "200", "--rounds", "1", "--folder", str(tmp_path)]
     books.main([*words, "--json", str(figures)])
-    steps = json.loads(figures.read_text())
-    assert list(steps) == ["book and pend", "post", "make a lot", "settle"]
+    found = json.loads(figures.read_text())
+    assert list(found["cpu_s"]) == ["book and pend", "post", "make a lot", "settle"]
+    assert found["tables"]["block_credits"]["rows"] == 202
 
 
 def test_cabinet_asks_for_pages_and_keeps_some_open(tmp_path: Path) -> None:
@@ -122,7 +127,9 @@ def test_statistics_measures_each_kind_of_work(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     words = ["--workers", "300", "--seconds", "6", "--folder", str(tmp_path)]
     statistics.main([*words, "--json", str(figures)])
-    works = json.loads(figures.read_text())["works"]
+    found = json.loads(figures.read_text())
+    works = found["works"]
+    assert found["tables"]["worker_ten_minutes"]["rows"] >= 300
     assert all(work["times"] > 0 and work["keeper_s"] > 0 for work in works.values())
     assert works["shares"]["times"] == 5
 
@@ -147,3 +154,32 @@ def test_standby_measures_what_it_costs_a_share(tmp_path: Path) -> None:
     costs = json.loads(figures.read_text())["costs"]
     assert [one["how"] for one in costs[::3]] == ["alone", "async", "sync"]
     assert all(0 < one["p50_ms"] <= one["p99_ms"] for one in costs)
+
+
+def test_settling_books_each_record_twice(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    words = ["--records", "3000", "--workers", "200", "--folder", str(tmp_path / "disk")]
+    settling.main([*words, "--json", str(figures)])
+    found = json.loads(figures.read_text())
+    assert [turn["records"] for turn in found["turns"]] == [3000, 3000]
+    assert found["tables"]["totals"]["rows"] == 200
+
+
+def test_steady_measures_a_front_without_shares_and_with_few(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    words = ["--connections", "40", "--rates", "5", "--seconds", "1"]
+    steady.main([*words, "--folder", str(tmp_path / "disk"), "--json", str(figures)])
+    found = json.loads(figures.read_text())
+    assert [round(level["shares_per_s"], -2) for level in found["levels"]] == [0, 200]
+    assert not sum(level["refused"] for level in found["levels"])
+
+
+def test_jetstream_acknowledges_batches_and_delivers_jobs(tmp_path: Path) -> None:
+    program()  # skips where there is no nats-server
+    figures = tmp_path / "figures.json"
+    words = ["--batches", "5", "--folder", str(tmp_path / "disk"), "--json", str(figures)]
+    jetstream.main(words)
+    found = json.loads(figures.read_text())
+    assert [one["replicas"] for one in found["acks"][::3]] == [1, 3]
+    assert all(one["stored_bytes"] > 72 * one["size"] for one in found["acks"])
+    assert [one["fronts"] for one in found["deliveries"]] == [1, 4, 16]
