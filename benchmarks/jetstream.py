@@ -21,6 +21,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import nats
+from nats.aio.client import Client
+from nats.js import JetStreamContext
 from nats.js.api import RetentionPolicy, StorageType, StreamConfig
 from rich.console import Console
 from rich.table import Table
@@ -73,7 +75,7 @@ def _cpu_s(servers: Servers) -> float:
     return ticks / TICKS_PER_S
 
 
-async def _make_stream(client: nats.NATS, replicas: int) -> nats.js.JetStreamContext:
+async def _make_stream(client: Client, replicas: int) -> JetStreamContext:
     """Make the stream, once the cluster has a leader. Raises LoadError."""
     js = client.jetstream(timeout=10)
     config = StreamConfig(

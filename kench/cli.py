@@ -40,6 +40,7 @@ ROOTS = {
     "tax": Root("kench.tax", "hand income over to the tax service, over X-Road"),
     "xroad": Root("kench.xroad", "run the twin of a security server, for development"),
     "consumer": Root("kench.consumer", "pull a period as the tax service would, and check it"),
+    "sim": Root("kench.sim", "simulate a pool of a size: what it needs, how it fares"),
     "demo": Root("kench.demo", "show the hand-over of income on made-up data"),
     "lot": Root("kench.commands.lot", "show lots on their way to sale, decide about them"),
     "reconcile": Root("kench.commands.reconcile", "compare chain, lots and fills with the venues"),

@@ -36,6 +36,7 @@ ARROWS = {
     "demo": {"native", "pool", "payouts", "pki"},
     "pki": {"pool"},
     "backup": {"native", "pool"},
+    "sim": {"native", "pool", "stratum"},
     "commands": {"native", "pool", "payouts", "sale", "backup"},
     "up": {"native", "pool", "commands", "pki"},
 }

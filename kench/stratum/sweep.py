@@ -12,6 +12,8 @@ from kench.stratum.session import State
 from kench.stratum.statistics.origins import OriginTeller
 from kench.stratum.statistics.telling import SessionTeller
 
+# How often every connection is looked at.
+SWEEP_S = 5.0
 # Connections looked at per turn of the loop.
 SWEEP_SLICE = 1024
 # A session whose every share is refused: told its job anew, asked to reconnect, dropped (A8.15).

@@ -78,3 +78,8 @@ class Jobs:
 
 def _pay_all_to_one(template: Template) -> tuple[Output]:
     return (Output(PAY_SCRIPT, template.coinbase_value_sat),)
+
+
+def small_jobs_maker() -> JobMaker:
+    """A maker beside no book."""
+    return JobMaker(JobKeys(ManualClock()), _pay_all_to_one, TAG)

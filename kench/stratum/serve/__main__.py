@@ -21,7 +21,6 @@ from kench.pool.shipping.generation import refuse_if_replaced
 from kench.stratum.place import Place
 
 ROLE = "stratum"
-SWEEP_S = 5.0
 # Threads that enter new workers into the register; found blocks have their own.
 POOL_THREADS = 6
 # The interpreter hands the loop's thread to others at least this often, so that a journal commit
@@ -68,6 +67,7 @@ def _serve(settings: Settings, clock: Clock, place: Place) -> int:
     from twisted.internet import task, threads  # noqa: PLC0415
 
     from kench.stratum.service import StratumService  # noqa: PLC0415
+    from kench.stratum.sweep import SWEEP_S  # noqa: PLC0415
 
     # Its stub names a module, not the object that the module is replaced by.
     reactor: Any = installed

@@ -1,0 +1,126 @@
+"""Costs of a machine from the figures that benchmarks wrote there (`--json`), by their names."""
+
+import json
+import os
+import platform
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from kench.sim.costs import Costs, CostsError, FrontCosts, Line
+
+NEEDED = (
+    "share_path", "steady", "standby", "fan_out", "login_storm", "reload", "statistics",
+    "settling", "books", "jetstream",
+)  # fmt: skip
+CPUINFO = Path("/proc/cpuinfo")
+BUSY = "1000x1"
+REPLICAS = 3
+
+
+def costs_of(folder: Path) -> Costs:
+    """Read the figures in a folder. Raises CostsError, which names what is missing."""
+    figures = {name: _read(folder, name) for name in NEEDED}
+    try:
+        return _costs(figures)
+    except (KeyError, IndexError, TypeError, ZeroDivisionError) as broken:
+        raise CostsError(
+            f"the figures in {folder} are not those of this version ({broken!r}): "
+            f"run the benchmarks anew: {' '.join(NEEDED)}"
+        ) from broken
+
+
+def _read(folder: Path, name: str) -> Any:
+    path = folder / f"{name}.json"
+    try:
+        return json.loads(path.read_text())
+    except (OSError, ValueError) as missing:
+        raise CostsError(
+            f"{path} cannot be read: python -m benchmarks.{name} --json {path}"
+        ) from missing
+
+
+def machine() -> str:
+    """Return what this machine is."""
+    model = platform.machine()
+    if CPUINFO.exists():
+        names = [line for line in CPUINFO.read_text().splitlines() if line.startswith("model name")]
+        model = names[0].partition(":")[2].strip() if names else model
+    return f"{model}, {os.cpu_count()} cores"
+
+
+def _costs(figures: dict[str, Any]) -> Costs:
+    fan_out, storms = figures["fan_out"], figures["login_storm"]["pool"]
+    killed = figures["reload"]["events"][1]
+    settled = figures["settling"]["turns"][1]
+    statistics, books = figures["statistics"], figures["books"]
+    credited = books["participants"] * books["rounds"]
+    return Costs(
+        machine=machine(),
+        cores=os.cpu_count() or 1,
+        front=_front(figures),
+        connection_bytes=storms[0]["bytes_per_connection"],
+        login_cpu_s=median(one["cpu_us_per_login"] for one in storms) / 1e6,
+        resume_s=killed["unserved_p99_s"] / killed["lost"],
+        first_line_s=median(one["first_ms"] for one in fan_out["pool"]) / 1000,
+        maker_cpu=figures["steady"]["levels"][0]["maker_cpu"],
+        keeper_cpu_worker=_each_s(statistics, "keeper_s"),
+        keeper_postgres_worker=_each_s(statistics, "postgres_s"),
+        settle_cpu_s=settled["settle_cpu_s"] / settled["records"],
+        settle_postgres_s=settled["postgres_cpu_s"] / settled["records"],
+        books_cpu_s=sum(books["cpu_s"].values()) / books["participants"],
+        **_nats(figures["jetstream"]),
+        rows={
+            name: size["bytes"] / size["rows"]
+            for part in ("statistics", "settling", "books")
+            for name, size in figures[part]["tables"].items()
+        },
+        books_rows=sum(size["rows"] for size in books["tables"].values()) / credited,
+        books_bytes=sum(size["bytes"] for size in books["tables"].values()) / credited,
+    )
+
+
+def _front(figures: dict[str, Any]) -> FrontCosts:
+    """Return a front's costs; the busiest rate is that of a thousand miners at full speed."""
+    alone = [one for one in figures["standby"]["costs"] if one["how"] == "alone"]
+    fan_out = figures["fan_out"]
+    idle, *levels = figures["steady"]["levels"]
+    cpu = [(one["shares_per_s"], one["front_cpu"] - idle["front_cpu"]) for one in levels]
+    busy = next(one for one in figures["share_path"]["cells"] if one["cell"] == BUSY)["pool"]
+    cpu.append((busy["accepted_per_s"], busy["server_cpu_s"] / busy["seconds"]))
+    return FrontCosts(
+        connection_cpu=idle["front_cpu"] / idle["connections"],
+        cpu=tuple(sorted(cpu)),
+        share_s=busy["cpu_s_per_million"] / 1e6,
+        commit_s=_line([(one["size"], one["p50_ms"] / 1000) for one in alone]),
+        send_s=median(one["spread_ms"] for one in fan_out["pool"]) / 1000 / fan_out["connections"],
+    )
+
+
+def _line(points: list[tuple[int, float]]) -> Line:
+    """Return the line from the smallest batch measured to the largest."""
+    (n0, y0), (n1, y1) = points[0], points[-1]
+    each = max((y1 - y0) / (n1 - n0), 0.0)
+    return Line(y0 - each * n0, each)
+
+
+def _each_s(statistics: dict[str, Any], who: str) -> float:
+    """Return the part of a core that a worker takes, all kinds of work that come again together."""
+    parts = [
+        work[who] / (work["keeper_s"] + work["postgres_s"]) * work["percent"] / 100
+        for work in statistics["works"].values()
+        if work["percent"]
+    ]
+    return float(sum(parts)) / int(statistics["workers"])
+
+
+def _nats(figures: dict[str, Any]) -> dict[str, Any]:
+    three = [one for one in figures["acks"] if one["replicas"] == REPLICAS]
+    return {
+        "ack_s": _line([(one["size"], one["p50_ms"] / 1000) for one in three]),
+        "nats_cpu_s": _line([(one["size"], one["server_cpu_us"] / 1e6) for one in three]),
+        "nats_bytes": _line([(one["size"], one["stored_bytes"]) for one in three]),
+        "deliveries_s": tuple(
+            (one["fronts"], one["p50_ms"] / 1000) for one in figures["deliveries"]
+        ),
+    }
