@@ -14,6 +14,7 @@ EXTRANONCE1_COUNTER_BITS = 20
 # Stock Antminer firmware of the first generations takes no more (A7.8).
 MAX_COINBASE_BYTES = 750
 MAX_TAG_BYTES = 32
+KEY_BYTES = 8
 _SCRIPT_SIG_MAX = 100
 _VERSION = (2).to_bytes(4, "little")
 _NULL_OUTPOINT = bytes(32) + b"\xff\xff\xff\xff"
@@ -52,7 +53,7 @@ def coinbase_halves(  # noqa: PLR0913, PLR0917 - the facts that a coinbase state
     if len(tag) > MAX_TAG_BYTES:
         raise CoinbaseError(f"KENCH_COINBASE_TAG is longer than {MAX_TAG_BYTES} bytes")
     extranonce_size = EXTRANONCE1_SIZE + EXTRANONCE2_SIZE
-    head = push_height(height) + flags + push_data(job_key.to_bytes(8, "big"))
+    head = push_height(height) + flags + push_data(job_key.to_bytes(KEY_BYTES, "big"))
     if tag:
         head += push_data(tag)
     head += bytes([extranonce_size])

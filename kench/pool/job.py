@@ -1,18 +1,27 @@
 """A Stratum job: made from a template, encoded once, able to become a block."""
 
 import json
+import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kench import native
-from kench.pool.bitcoin import compact_size, hash_le, stratum_prevhash
+from kench.pool.bitcoin import compact_size, hash_le, push_data, stratum_prevhash
 from kench.pool.clock import Clock
-from kench.pool.coinbase import EXTRANONCE2_SIZE, Output, coinbase_halves, with_witness
+from kench.pool.coinbase import (
+    EXTRANONCE2_SIZE,
+    KEY_BYTES,
+    Output,
+    coinbase_halves,
+    with_witness,
+)
 from kench.pool.journal.archive import ArchivedJob
 from kench.pool.template import Template
 from kench.pool.work import difficulty_of_target
 
 HEADER_BYTES = 80
+# Makers of one pool each have a lane: of so many keys in a row, one is theirs.
+LANES = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +73,17 @@ class Job:
             notify_more=notify_more,
         )
 
+    def rekeyed(self, key: int) -> "Job":
+        """Return a job of the same template under another key: a search space of its own.
+
+        Raises ValueError where the coinbase does not carry the key that it has.
+        """
+        before, found, after = self.archived.coinb1.partition(_key_push(self.key))
+        if not found:
+            raise ValueError(f"the coinbase of job {self.key:x} does not carry its key")
+        archived = replace(self.archived, job_key=key, coinb1=before + _key_push(key) + after)
+        return Job.of(archived, self.facts, *notify_lines(archived))
+
     def notify(self, *, clean: bool) -> bytes:
         """Return the whole `mining.notify` line, which is the same for every connection."""
         return self.notify_clean if clean else self.notify_more
@@ -78,18 +98,31 @@ class Job:
 class JobKeys:
     """Hands out job keys: rising, never used twice, not even across restarts (A7.2).
 
-    A key is the microsecond it was made in, or one more than the key before; `after` is the last
-    key the archive knows, so a clock that was set back repeats none.
+    A key is the microsecond it was made in, or the next one after the key before; `after` is the
+    last key the archive knows, so a clock that was set back repeats none. With a `lane` it is the
+    next one that leaves it as the rest by LANES: makers with lanes of their own, on whatever
+    machines, never make the same key.
     """
 
-    def __init__(self, clock: Clock, after: int = 0) -> None:
+    def __init__(self, clock: Clock, after: int = 0, lane: int | None = None) -> None:
         self._clock = clock
         self._last = after
+        self._lane = lane
+        self._lock = threading.Lock()
 
     def next(self) -> int:
         """Return a new key."""
-        self._last = max(self._last + 1, self._clock.now_us())
-        return self._last
+        with self._lock:
+            key = max(self._last + 1, self._clock.now_us())
+            if self._lane is not None:
+                key += (self._lane - key) % LANES
+            self._last = key
+            return key
+
+    def raise_to(self, key: int) -> None:
+        """Hand out none from now on that is not above `key`, which another maker made."""
+        with self._lock:
+            self._last = max(self._last, key)
 
 
 class JobMaker:
@@ -145,20 +178,29 @@ class JobMaker:
             transactions=len(template.transactions_hex),
             body_key=key if body_key is None else body_key,
         )
-        return Job.of(
-            archived,
-            facts,
-            _notify_line(archived, template, clean=True),
-            _notify_line(archived, template, clean=False),
-        )
+        return Job.of(archived, facts, *notify_lines(archived))
 
 
-def _notify_line(job: ArchivedJob, template: Template, *, clean: bool) -> bytes:
+def notify_lines(job: ArchivedJob) -> tuple[bytes, bytes]:
+    """Return the line for miners that are to leave their work (A7.3), and that for the others."""
+    return _notify_line(job, clean=True), _notify_line(job, clean=False)
+
+
+def carries_its_key(job: ArchivedJob) -> bool:
+    """Say whether a coinbase holds its job's key, without which two jobs are one search space."""
+    return _key_push(job.job_key) in job.coinb1
+
+
+def _key_push(key: int) -> bytes:
+    return push_data(key.to_bytes(KEY_BYTES, "big"))
+
+
+def _notify_line(job: ArchivedJob, *, clean: bool) -> bytes:
     """Encode `mining.notify` (A7.1); nothing may follow clean_jobs in its params."""
     branches = [job.branches[i : i + 32].hex() for i in range(0, len(job.branches), 32)]
     params = [
         f"{job.job_key:x}",
-        stratum_prevhash(template.prevhash_le),
+        stratum_prevhash(hash_le(job.prevhash)),
         job.coinb1.hex(),
         job.coinb2.hex(),
         branches,

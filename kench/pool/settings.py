@@ -43,6 +43,7 @@ from kench.pool.door_settings import (
     tables_of,
     words_of,
 )
+from kench.pool.feed_settings import FeedSettings
 from kench.pool.income_settings import IncomeSettings
 from kench.pool.nats_settings import NatsSettings
 from kench.pool.signature_settings import SignatureSettings
@@ -79,6 +80,7 @@ class Settings(
     BackupSettings,
     StandbySettings,
     NatsSettings,
+    FeedSettings,
     TaxSettings,
     IncomeSettings,
     StatisticsSettings,
@@ -400,6 +402,12 @@ class Settings(
             )
         if len(self.node_zmq) > max(1, len(self.node_urls)):
             raise ValueError("node_zmq has more entries than node_urls")
+        return self
+
+    @model_validator(mode="after")
+    def _check_job_source(self) -> Self:
+        if self.job_source == "nats" and not self.nats_urls:
+            raise ValueError("job_source nats needs nats_urls")
         return self
 
     @property

@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from kench.pool.backup_settings import BackupSettings
 from kench.pool.cabinet_settings import CabinetSettings
 from kench.pool.door_settings import DoorSettings
+from kench.pool.feed_settings import FeedSettings
 from kench.pool.nats_settings import NatsSettings
 from kench.pool.settings import Settings
 from kench.pool.settings_file import variable_of
@@ -78,6 +79,7 @@ MIXED_IN = {
         BackupSettings,
         StandbySettings,
         NatsSettings,
+        FeedSettings,
         TaxSettings,
         StatisticsSettings,
     )

@@ -19,6 +19,7 @@ from kench.pool.clock import Clock, SystemClock
 from kench.pool.collector import spare_collector
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.errors import KenchError
+from kench.pool.nats.cluster import Cluster, ClusterPlan
 from kench.pool.orders.verifying import verifier_of
 from kench.pool.orders.watch import OrderWatch
 from kench.pool.roots import EXIT_FAULT, announce, command, run_root, settings_of, start_logging
@@ -28,6 +29,8 @@ from kench.pool.shipping.lead_watch import LeadWatch
 from kench.pool.shipping.leading import policy_of, require_lead
 from kench.pool.shipping.left_behind import LeftBehind
 from kench.pool.submission_journal import adopt_unsettled
+from kench.stratum.centre.machine import machine_id
+from kench.stratum.centre.place import Centre
 from kench.stratum.maker import handover
 from kench.stratum.maker.former import Former, Kept
 from kench.stratum.maker.fronts import Fronts, front_command, front_variables
@@ -81,14 +84,10 @@ def main() -> int:
     given = parser.parse_args()
     settings = settings_of(given)
     native.require_compiled()
-    if not settings.node_urls:
-        raise NoNodeConfiguredError("no node: set KENCH_NODE_URLS, or run `kench up`")
-    if settings.database_url is None:
-        raise NoDatabaseConfiguredError("no database: set KENCH_DATABASE_URL, or run `kench up`")
+    url = _database_of(settings)
     require_lead(settings)
     log = start_logging(ROLE, process="maker")
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    url = settings.database_url.get_secret_value()
     engine = open_engine(url, Role.STRATUM, application_name="kench stratum")
     check_schema(engine)
     orders = OrderWatch(engine, verifier_of(settings))
@@ -101,6 +100,7 @@ def main() -> int:
     former = adopt(settings.run_directory, handed) if handed else None
     generation = claim(settings.run_directory, settings.instance, count, beside=bool(handed))
     ports = HeldPorts()
+    centre = _centre_of(settings, generation)
     log.info("started", native=native.IMPLEMENTATION, processes=count, again=bool(handed))
     clock = SystemClock()
     lead = LeadWatch(settings, clock).start()
@@ -116,14 +116,39 @@ def main() -> int:
             for plan in settings.all_doors
         }
         status = _serve(
-            Start(settings, engine, orders, clock, generation, ports, chosen, handed, former)
+            Start(
+                settings, engine, orders, clock, generation, ports, chosen, handed, former, centre
+            )
         )
     finally:
+        if centre is not None:
+            centre.cluster.close()
         ports.close()
         generation.close()
         engine.dispose()
     lead.end()
     return status
+
+
+def _database_of(settings: Settings) -> str:
+    """Return the database's URL; raises where there is nothing to mine on, or no register."""
+    if not settings.node_urls and settings.job_source == "nodes":
+        raise NoNodeConfiguredError(
+            "no node: set KENCH_NODE_URLS, or run `kench up`; or KENCH_JOB_SOURCE=nats where"
+            " another machine makes the jobs"
+        )
+    if settings.database_url is None:
+        raise NoDatabaseConfiguredError("no database: set KENCH_DATABASE_URL, or run `kench up`")
+    return settings.database_url.get_secret_value()
+
+
+def _centre_of(settings: Settings, generation: Generation) -> Centre | None:
+    """Return the way to the other machines of the pool, None where there are none."""
+    plan = ClusterPlan.of(settings, "kench stratum")
+    if plan is None:
+        return None
+    machine = machine_id(settings.data_dir)
+    return Centre(Cluster(plan).start(), machine, generation.numbers.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +164,7 @@ class Start:
     chosen: dict[str, int]
     handed: Handover | None
     former: Generation | None
+    centre: Centre | None
 
     def fronts(self, generation: Generation, adopted: Mapping[int, int] | None = None) -> Fronts:
         """Return the fronts of a generation, none started yet but those adopted."""
@@ -198,6 +224,7 @@ def _serve(start: Start) -> int:
         (lambda: None) if handed else partial(announce, ROLE, "ready"),
         (lambda: None) if handed else end,
         start.found(loop, teller, kept.fronts),
+        start.centre,
     )
     try:
         reactor.listenTCP(

@@ -64,7 +64,7 @@ class StratumService:
         self._on_fatal = on_fatal
         self._instance = settings.instance
         self._refresh_s = settings.job_refresh_s
-        self._stale_serve_s = settings.node_stale_serve_s
+        self._stale_serve_s = _stale_serve_s(settings)
         self._template_at: float | None = None
         self._job_sent_at = loop.time()
         self._lag_ms = 0.0
@@ -328,6 +328,13 @@ class StratumService:
 def _log_worker_failure(failure: Failure) -> None:
     failure.trap(KenchError, SQLAlchemyError)
     log.warning("worker not entered", error=type(failure.value).__name__)
+
+
+def _stale_serve_s(settings: Settings) -> float:
+    """Return how long the last job is served when no new one comes from where jobs come from."""
+    if settings.job_source == "nats":
+        return settings.feed_away_s
+    return settings.node_stale_serve_s
 
 
 def _shipper(

@@ -21,6 +21,7 @@ from kench.pool.orders.watch import OrderWatch
 from kench.pool.settings import Settings
 from kench.pool.template import Template
 from kench.stratum.bodies import BodyFolder
+from kench.stratum.centre.place import Centre
 from kench.stratum.costs import CostLimits
 from kench.stratum.lag import LagProbe
 from kench.stratum.maker.former import Former, Kept
@@ -30,7 +31,7 @@ from kench.stratum.maker.judge import Judge
 from kench.stratum.maker.lending import Lending
 from kench.stratum.maker.retargets import Retargets
 from kench.stratum.maker.state import FrontStates, whole
-from kench.stratum.maker.upstream import Upstream, body_hex
+from kench.stratum.maker.upstream import Source, Upstream, body_hex
 from kench.stratum.reports import Reports
 from kench.stratum.statistics.agents import AgentRefusals
 from kench.stratum.statistics.keeper import keeper_of
@@ -57,6 +58,7 @@ class MakerService:
         on_ready: Callable[[], None],
         on_hopeless: Callable[[], None],
         former: Former | None = None,
+        centre: Centre | None = None,
     ) -> None:
         self._loop = loop
         self._instance = settings.instance
@@ -87,8 +89,13 @@ class MakerService:
         journals = settings.journal_directory.parent
         newest = max((last_job_key(one) for one in journals.glob("[0-9]*")), default=0)
         self._orders = orders
-        keys = JobKeys(clock, newest)
-        self._upstream = Upstream(settings, clock, keys, lambda: self._orders.book, self)
+        keys = JobKeys(clock, newest, centre.lane if centre is not None else None)
+        book: Callable[[], OrderBook] = lambda: self._orders.book  # noqa: E731 - for two
+        self._upstream: Source = (
+            centre.source(settings, clock, keys, book, self)
+            if centre is not None and settings.job_source == "nats"
+            else Upstream(settings, clock, keys, book, self)
+        )
         self._retargets = Retargets(loop, self._upstream.make_retarget_job)
 
     async def start(self) -> None:
@@ -139,6 +146,10 @@ class MakerService:
         self._loop.call_soon_threadsafe(self._take_job, job, template, for_all)
         # The interpreter goes to the loop now; else it would wait for it with the others.
         time.sleep(HAND_OVER_S)
+
+    def job_heard(self, job: Job, for_all: bool) -> None:
+        """Take a job that another machine made."""
+        self._loop.call_soon_threadsafe(self._take_heard, job, for_all)
 
     def no_job(self, why: str) -> None:
         """Hear from upstream why there is none."""
@@ -208,10 +219,13 @@ class MakerService:
     # -- on the loop ------------------------------------------------------------------------
 
     def _take_job(self, job: Job, template: Template, for_all: bool) -> None:
-        self._hub.send_job(job, for_all=for_all)
-        self._statistics.take_target(job.archived.nbits, job.archived.block_target)
+        self._take_heard(job, for_all)
         # Bulk comes after the job.
         self._bodies.keep(job, partial(body_hex, template))
+
+    def _take_heard(self, job: Job, for_all: bool) -> None:
+        self._hub.send_job(job, for_all=for_all)
+        self._statistics.take_target(job.archived.nbits, job.archived.block_target)
 
     def _forget_sessions(self, number: int) -> None:
         if not self._statistics.front_gone(number):
@@ -282,6 +296,7 @@ class MakerService:
             "network": self._upstream.network,
             "nodes": self._upstream.status(),
             "custody": self._custody(),
+            "feed": self._upstream.state(),
         }
         fronts = self._states.current(self._loop.time())
         tip = self._tip()
@@ -309,6 +324,7 @@ class MakerService:
             "network": self._upstream.network,
             "nodes": self._upstream.status(),
             "custody": self._custody(),
+            "feed": self._upstream.state(),
             "front_restarts": self._fronts.restarts,
             "sessions_moved": self._lending.granted,
             "maker_loop_lag_s": self.lag_probe.last_s,

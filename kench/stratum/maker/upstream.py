@@ -41,6 +41,47 @@ class Downstream(Protocol):
         ...
 
 
+class Source(Protocol):
+    """Where jobs come from: our own nodes, or the machine that makes them for all."""
+
+    @property
+    def network(self) -> str | None:
+        """The network that jobs are of, None until it is known."""
+        ...
+
+    def status(self) -> list[NodeStatus]:
+        """Return one line for each node of this machine."""
+        ...
+
+    def custody(self) -> dict[str, Any]:
+        """Return what came of checking jobs against the orders."""
+        ...
+
+    def state(self) -> dict[str, Any] | None:
+        """Return how the feed between machines fares; None where there is one machine."""
+        ...
+
+    def start(self) -> None:
+        """Start the threads."""
+        ...
+
+    def stop(self) -> None:
+        """Stop them."""
+        ...
+
+    def block_accepted(self) -> None:
+        """Have a job on our own block made at once."""
+        ...
+
+    def make_retarget_job(self) -> None:
+        """Have another job of the newest template made; returns at once."""
+        ...
+
+    def make_again(self, *, for_all: bool = False) -> None:
+        """Make another job of the newest template; waits, so call it in a thread."""
+        ...
+
+
 class Upstream:
     """Nodes and job factory, with their threads."""
 
@@ -81,6 +122,9 @@ class Upstream:
     def custody(self) -> dict[str, Any]:
         """Return what came of checking jobs against the orders."""
         return self._custody.state()
+
+    def state(self) -> None:
+        """Return None: jobs of our own nodes come by no feed."""
 
     def start(self) -> None:
         """Start watching nodes."""

@@ -1,0 +1,146 @@
+"""Several machines serve one maker's jobs: it dies or stands still, the cluster goes and comes."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from kench.pool.register import add_participant
+from tests.support.client import StratumClient
+from tests.support.load import Load
+from tests.support.machines import Machines, running_machines
+from tests.support.pool import EASY_SHARES, Pool
+
+WAIT_S = 30.0
+# The lease of the tests is 0.8 s; busy machines are given much more.
+TAKEOVER_S = 10.0
+QUICK = {"KENCH_JOB_REFRESH_S": "1", "KENCH_FEED_AWAY_S": "3", "KENCH_NUMBER_LEASE_S": "200"}
+
+
+def wait_for(holds: Callable[[], object], limit_s: float = WAIT_S, what: object = "") -> None:
+    deadline = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < deadline, what() if callable(what) else what
+        time.sleep(0.05)
+
+
+def feed(pool: Pool) -> dict[str, Any]:
+    found: dict[str, Any] = pool.state()["feed"]
+    return found
+
+
+def job_of(pool: Pool) -> tuple[str, float]:
+    """What a machine mines on, and how old its newest job is."""
+    front = next(iter(pool.state()["fronts"].values()))
+    return front.get("tip") or "", front.get("job_age_s") or 0.0
+
+
+@pytest.fixture
+def login(engine: sa.Engine) -> tuple[str, str]:
+    with engine.begin() as connection:
+        participant, token = add_participant(connection, "load")
+    return f"{participant}.rig", token
+
+
+@pytest.fixture
+def machines(tmp_path: Path, database: str) -> Iterator[Machines]:
+    with running_machines(tmp_path, database, **EASY_SHARES, **QUICK) as running:
+        yield running
+
+
+def loaded(pool: Pool, login: tuple[str, str]) -> Load:
+    load = Load(pool.stratum_port, *login, connections=4, reconnects=True)
+    load.start(wanted=200)
+    return load
+
+
+def new_tip(machines: Machines) -> str:
+    """Have the node find a block; return the tip that it is."""
+    machines.node.rpc.call("generatetoaddress", 1, "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202")
+    tip: str = machines.node.rpc.call("getbestblockhash")
+    return tip
+
+
+def test_a_standby_takes_over_and_no_extranonce_is_given_twice(
+    machines: Machines, login: tuple[str, str]
+) -> None:
+    first, second = machines.add("first"), machines.add("second")
+    region = machines.add("region", node=False)
+    first.start("stratum")
+    wait_for(lambda: feed(first)["role"] == "leads")
+    for one in (second, region):
+        one.start("stratum")
+    assert (feed(second)["role"], feed(region)["role"]) == ("follows", "follows")
+    assert not feed(region)["candidate"]
+    loads = [loaded(one, login) for one in (first, second, region)]
+    for load in loads:
+        load.wait()
+    tip = new_tip(machines)
+    wait_for(lambda: all(job_of(one)[0] == tip for one in machines.each.values()))
+    epoch = feed(region)["epoch"]
+
+    first.kill_stratum()
+    wait_for(lambda: feed(second)["role"] == "leads", TAKEOVER_S)
+    assert feed(second)["epoch"] > epoch
+    tip = new_tip(machines)
+    wait_for(lambda: all(job_of(one)[0] == tip for one in (second, region)), TAKEOVER_S)
+    for load in loads[1:]:
+        load.more(200)
+        load.wait()
+    # Who comes back follows.
+    first.start("stratum")
+    loads[0].more(100)
+    loads[0].wait()
+    assert feed(first)["role"] == "follows"
+    for load in loads:
+        load.reconnects = False
+        load.end()
+        assert not [why for why in load.refused if "not found" not in why and "tale" not in why]
+    given = [value for load in loads[1:] for value in load.extranonces]
+    assert len(set(given)) == len(given)
+    assert not set(given) & set(loads[0].extranonces)
+
+
+def test_a_leader_that_stood_still_is_not_followed_and_a_region_outlives_the_cluster(
+    machines: Machines, login: tuple[str, str]
+) -> None:
+    first, second = machines.add("first"), machines.add("second")
+    region = machines.add("region", node=False)
+    first.start("stratum")
+    wait_for(lambda: feed(first)["role"] == "leads")
+    second.start("stratum")
+    region.start("stratum")
+    maker = first.processes["stratum"].pid
+    os.kill(maker, signal.SIGSTOP)
+    wait_for(lambda: feed(second)["role"] == "leads", TAKEOVER_S)
+    os.kill(maker, signal.SIGCONT)
+    wait_for(lambda: feed(first)["role"] == "follows", TAKEOVER_S)
+    wait_for(lambda: feed(region)["leader"] == feed(second)["leader"])
+    tip = new_tip(machines)
+    wait_for(lambda: all(job_of(one)[0] == tip for one in machines.each.values()))
+
+    with StratumClient(region.stratum_port, WAIT_S) as miner:
+        assert miner.login(*login)
+        job, *_, ntime, _clean = miner.wait_for_job()
+        machines.servers.servers[0].kill()
+        wait_for(lambda: "cluster is away" in (feed(region)["away"] or ""))
+        # The last job is still worth its work for a while; then miners are let go.
+        share = (login[0], job, f"{1:016x}", ntime, f"{1:08x}")
+        assert miner.call("mining.submit", *share)["result"] is True
+        miner.wait_until_closed()
+    assert "cluster is away" in region.state()["why"]
+    # Machines with nodes go on alone.
+    tip = new_tip(machines)
+    wait_for(lambda: all(job_of(one)[0] == tip for one in (first, second)))
+    assert {feed(one)["role"] for one in (first, second)} == {"alone"}
+
+    machines.servers.servers[0].start()
+    wait_for(lambda: region.state()["serving"], TAKEOVER_S + WAIT_S)
+    wait_for(lambda: sorted(feed(one)["role"] for one in (first, second)) == ["follows", "leads"])
+    tip = new_tip(machines)
+    wait_for(lambda: all(job_of(one)[0] == tip for one in machines.each.values()))
