@@ -75,13 +75,9 @@ def main() -> None:
     lists.start()
     with database_url(settings) as url:
         engine = open_engine(
-            url,
-            Role.CABINET,
-            application_name="kench cabinet",
-            pool_size=CONNECTIONS,
-            statement_timeout_s=STATEMENT_S,
-            rested_s=RESTED_S,
-        )
+            url, Role.CABINET, application_name="kench cabinet", pool_size=CONNECTIONS,
+            statement_timeout_s=STATEMENT_S, rested_s=RESTED_S,
+        )  # fmt: skip
         check_schema(engine)
         orders = OrderWatch(engine, verifier_of(settings, lists=lists))
         orders.load()
@@ -106,6 +102,7 @@ def main() -> None:
         alerts = AlertWatch(
             engine, Sender(settings, cabinet.clock), cabinet.clock, settings.cabinet_origin,
             random_bytes=os.urandom, registry=people.state.metrics.registry,
+            lease_s=settings.lease_s,
         )  # fmt: skip
         sealer = Sealer(engine, people.state.metrics.registry)
         for started in (sweep, retention, alerts, sealer):

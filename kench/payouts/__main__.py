@@ -53,7 +53,7 @@ def main() -> None:
     orders = OrdersInForce(lambda: verifier_of(settings))
     chain = ChainView(nodes_of(settings), clock, settings.network)
     with database_url(settings) as url:
-        engine = open_engine(url, Role.SETTLE, application_name="kench settle", pool_size=1)
+        engine = open_engine(url, Role.SETTLE, application_name="kench settle", pool_size=2)
         check_schema(engine)
         with engine.connect() as connection:
             orders.on(connection)
@@ -63,6 +63,7 @@ def main() -> None:
             ChainWatch(chain, settings.maturity_confirmations),
             clock,
             orders_on=orders.on,
+            lease_s=settings.lease_s,
         )
         manifests = _start_manifests(settings, url, clock, stop)
         income = _start_income(url, clock, stop)

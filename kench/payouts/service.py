@@ -35,10 +35,9 @@ from kench.pool.database import first_line
 from kench.pool.errors import KenchError
 from kench.pool.holder import Holder
 from kench.pool.journal.format import JournalError
+from kench.pool.lease import LEASE_S, Work
 from kench.pool.orders.register import OrderUnsoundError
 
-SETTLEMENT_LOCK = 0x6B656E63685F73
-"""Key of the advisory lock that the one settlement of a database holds ("kench_s" in ASCII)."""
 IDLE_S = 0.2
 """Wait where no journal has anything new."""
 LOOK_S = 1.0
@@ -107,8 +106,10 @@ class SettlementService:
         *,
         orders_on: OrdersOn = no_orders,
         chunk_records: int = CHUNK_RECORDS,
+        lease_s: float = LEASE_S,
     ) -> None:
-        self._engine = engine
+        """Prepare it; `engine` needs two connections, the lease's and that of the books."""
+        self._holder = Holder(engine, Work.SETTLE, clock, Backoff(clock), lease_s=lease_s)
         self._journal_root = journal_root
         self._clock = clock
         self._settlement = Settlement(
@@ -127,16 +128,16 @@ class SettlementService:
         Raises BooksRefusedError and LedgerRefusedError, after which people must look.
         """
         self._lookout.start()
-        holder = Holder(self._engine, SETTLEMENT_LOCK, "settlement", Backoff(self._clock))
-        holder.run(stop, lambda connection: self._work(connection, stop))
+        self._holder.run(stop, lambda: self._work(stop))
 
-    def _work(self, connection: sa.Connection, stop: threading.Event) -> None:
+    def _work(self, stop: threading.Event) -> None:
         """Settle for as long as this is the one settlement of the database."""
         log.info("settling", journals=str(self._journal_root))
         try:
-            while not stop.is_set():
-                if not self.turn(connection):
-                    stop.wait(IDLE_S)
+            with self._holder.engine.connect() as connection:
+                while not stop.is_set():
+                    if not self.turn(connection):
+                        stop.wait(IDLE_S)
         except (IntegrityError, ProgrammingError) as refusal:
             raise BooksRefusedError(
                 f"PostgreSQL refused: {first_line(refusal)}; run `kench verify`"

@@ -226,6 +226,9 @@ class Settings(
     database_url: SecretStr | None = None
     """`postgresql://user:password@host:port/name` of a PostgreSQL 15 or later. Unset: the
     embedded one."""
+    lease_s: Annotated[float, Field(ge=2, le=120)] = 10.0
+    """Of processes that stand by for one work (`settle`, `sell`, and what one cabinet or `tax`
+    does for all), the next takes over from one that says nothing for so many seconds."""
 
     journal_segment_bytes: Annotated[int, Field(ge=4096, le=2**40)] = 64 * 1024 * 1024
     """A journal segment is closed when it reaches this size, in bytes."""

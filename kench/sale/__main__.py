@@ -5,9 +5,12 @@ import signal
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from kench.pool.backoff import Backoff
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.errors import KenchError
+from kench.pool.holder import Holder
+from kench.pool.lease import Work
 from kench.pool.orders.book import OrderBook
 from kench.pool.orders.verifying import verifier_of
 from kench.pool.orders.watch import OrderWatch
@@ -21,14 +24,14 @@ from kench.sale.executor import Executor
 from kench.sale.lanes import VENUES_AT_ONCE
 from kench.sale.screened import SCREENINGS_AT_ONCE
 from kench.sale.screening.registry import open_screenings
-from kench.sale.service import SaleService
+from kench.sale.service import RETRY_MAX_S, SaleService
 from kench.sale.settling import settle
 from kench.sale.venues.registry import open_venues
 from kench.sale.wishes import Wishes
 
 ROLE = "sell"
 CONNECTIONS = 3
-"""To the database, beside one for each lane: the lock's, that of the turns, the orders'."""
+"""To the database, beside one for each lane: the lease's, that of the turns, the orders'."""
 
 
 class NoVenueError(KenchError):
@@ -72,7 +75,13 @@ def main() -> None:
         officers = verifier_of(settings, lambda _document: watch.book.network)
         screenings = open_screenings(settings, orders, clock)
         plain = engine.execution_options(isolation_level="AUTOCOMMIT")
-        desk = Desk(engine.begin, clock, orders, venues, screenings, plain.connect)
+        holder = Holder(
+            engine, Work.SELL, clock, Backoff(clock, RETRY_MAX_S), lease_s=settings.lease_s
+        )
+        desk = Desk(
+            holder.engine.begin, clock, orders, venues, screenings,
+            look=plain.connect, snapshots=engine.begin, require_lead=holder.require,
+        )  # fmt: skip
         with (
             ThreadPoolExecutor(VENUES_AT_ONCE, "venue") as lanes,
             ThreadPoolExecutor(SCREENINGS_AT_ONCE, "screening") as checks,
@@ -82,7 +91,7 @@ def main() -> None:
                 return Executor(desk, settle(orders, clock), lanes, checks)
 
             announce(ROLE, "ready")
-            SaleService(engine, desk, executor, Wishes(desk, officers)).run(stop)
+            SaleService(holder, desk, executor, Wishes(desk, officers)).run(stop)
             checks.shutdown(wait=False, cancel_futures=True)
         watch.stop()
         engine.dispose()

@@ -27,6 +27,10 @@ class Fault:
     order_number: int | None = None
 
 
+def do_nothing() -> None:
+    """Lead without asking: of a command that people run."""
+
+
 @dataclass
 class Desk:
     """No transaction is open while anything here speaks to a venue or a provider."""
@@ -38,11 +42,19 @@ class Desk:
     screenings: Mapping[str, Screening]
     look: Callable[[], AbstractContextManager[sa.Connection]] | None = None
     """For what is one query: a connection without a transaction around it."""
+    snapshots: Callable[[], AbstractContextManager[sa.Connection]] | None = None
+    """For what reads the books as of one moment: transactions whose isolation may be set."""
+    require_lead: Callable[[], None] = do_nothing
+    """Sees that nobody else sells, before what cannot be taken back; raises LeaseLostError."""
     _capabilities: dict[str, tuple[float, Capabilities]] = field(default_factory=dict)
 
     def read(self) -> AbstractContextManager[sa.Connection]:
         """Return what one query is asked through; a transaction where there is nothing lighter."""
         return (self.look or self.transact)()
+
+    def snapshot(self) -> AbstractContextManager[sa.Connection]:
+        """Return a transaction that nothing was asked in yet."""
+        return (self.snapshots or self.transact)()
 
     def now_us(self) -> int:
         """Return Unix microseconds."""

@@ -64,14 +64,14 @@ class _Ours:
 def reconcile(desk: Desk, venue: Venue) -> Reconciliation:
     """Compare the books with the chain's outputs and with a venue's word; writes nothing."""
     since_us = max(0, desk.now_us() - LOOK_BACK_S * SECOND_US)
-    with desk.transact() as connection:
+    with desk.snapshot() as connection:
         before = _read(connection, venue.name, moment_of(since_us))
     deposits = venue.deposits(since_us)
     trades = venue.fills_since(since_us)
     balance = venue.balance()
     # Credited meanwhile or not, that is in the balance.
     last_deposits = venue.deposits(since_us)
-    with desk.transact() as connection:
+    with desk.snapshot() as connection:
         after = _read(connection, venue.name, moment_of(since_us))
     differences = [
         *_chain(before),

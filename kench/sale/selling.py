@@ -125,7 +125,12 @@ class Seller:
         return self._send(lot, order, venue)
 
     def _send(self, lot: Lot, order: VenueOrder, venue: Venue) -> Step:
-        """Send an order whose intent is committed, for the first and only time."""
+        """Send an order whose intent is committed, for the first and only time.
+
+        Raises LeaseLostError, and sends nothing, where the sale may be another's: that one finds
+        the intent and sees what became of it.
+        """
+        self._desk.require_lead()
         try:
             view = venue.place_limit_ioc(order.client_id, order.amount_sat, order.limit_price)
         except VenueRefusedError as refusal:

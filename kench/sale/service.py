@@ -4,11 +4,9 @@ import threading
 from collections.abc import Callable
 from contextlib import closing
 
-import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from kench.pool.backoff import Backoff
 from kench.pool.database import first_line
 from kench.pool.holder import Holder
 from kench.sale.daily import Daily
@@ -16,8 +14,6 @@ from kench.sale.desk import Desk
 from kench.sale.executor import Executor
 from kench.sale.wishes import Wishes
 
-SALE_LOCK = 0x6B656E63685F6C
-"""Key of the advisory lock that the one sale of a database holds ("kench_l" in ASCII)."""
 IDLE_S = 0.2
 """Wait between two turns."""
 RETRY_MAX_S = 30.0
@@ -30,12 +26,13 @@ class SaleService:
 
     def __init__(
         self,
-        engine: sa.Engine,
+        holder: Holder,
         desk: Desk,
         executor: Callable[[], Executor],
         wishes: Wishes | None = None,
     ) -> None:
-        self._engine = engine
+        """Prepare it; what the desk writes goes through the holder's engine."""
+        self._holder = holder
         self._desk = desk
         self._executor = executor
         self._daily = Daily(desk)
@@ -43,19 +40,15 @@ class SaleService:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; lost connections are made again."""
-        backoff = Backoff(self._desk.clock, RETRY_MAX_S)
-        holder = Holder(self._engine, SALE_LOCK, "sale", backoff)
-        holder.run(stop, lambda connection: self._work(connection, stop))
+        self._holder.run(stop, lambda: self._work(stop))
 
-    def _work(self, connection: sa.Connection, stop: threading.Event) -> None:
+    def _work(self, stop: threading.Event) -> None:
         """Sell for as long as this is the one sale of the database."""
         log.info("selling", venues=sorted(self._desk.venues))
         try:
-            # Closed under the lock still: the next one begins when all is at rest.
+            # Closed under the lease still: the next one begins when all is at rest.
             with closing(self._executor()) as executor:
                 while not stop.is_set():
-                    with connection.begin():
-                        connection.execute(sa.text("SELECT 1"))  # the lock's connection still lives
                     self._daily.look(executor)
                     if self._wishes is not None:
                         self._wishes.look()

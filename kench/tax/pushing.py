@@ -7,13 +7,13 @@ from typing import Annotated, NamedTuple
 
 import httpx
 import msgspec
-import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from kench.pool.backoff import Backoff
 from kench.pool.holder import Holder
+from kench.pool.lease import LeaseLostError, Work
 from kench.pool.looking import Looking
 from kench.pool.settings import Settings
 from kench.pool.xroad import VERSION, Header
@@ -29,10 +29,8 @@ from kench.tax.pushes import (
 )
 from kench.tax.receipts import CODE_MAX, RECEIPTS_MAX, WORDS_MAX, Receipt
 
-LOCK = 0x7461785F70757368
-"""Key of the advisory lock of whoever sends ("tax_push")."""
 THREADS = 2
-"""Connections of PostgreSQL that it uses: the lock's, and that of a message."""
+"""Connections of PostgreSQL that it uses: the lease's, and that of a message."""
 IDLE_S = 2.0
 JOIN_S = 5.0
 ANSWER_BYTES_MAX = 1_048_576
@@ -81,7 +79,10 @@ class PushSender(Looking):
         self._provider = provider
         self._random_bytes = random_bytes
         self._place = place_of(provider.settings)
-        settings = provider.settings
+        settings, clock = provider.settings, provider.clock
+        self._holder = Holder(
+            provider.engine, Work.PUSHES, clock, Backoff(clock), lease_s=settings.lease_s
+        )
         self._http = httpx.Client(
             verify=_context_of(settings) if self._place else False,
             timeout=settings.tax_push_timeout_s,
@@ -99,12 +100,12 @@ class PushSender(Looking):
         if self._place is None:
             return 0
         provider = self._provider
-        with provider.engine.begin() as db:
+        with self._holder.engine.begin() as db:
             batch = provider.settings.tax_push_batch
             plan_pushes(db, batch, provider.clock.now_us(), self._random_bytes)
         taken = 0
         while not self._stop.is_set():
-            with provider.engine.begin() as db:
+            with self._holder.engine.begin() as db:
                 push = take_due(db, provider.clock.now_us())
             if push is None or not self._deliver(push, self._place):
                 break
@@ -120,12 +121,12 @@ class PushSender(Looking):
             rejected = read_answer(answer, push)
         except (Refusal, httpx.HTTPError, httpx.InvalidURL, ssl.SSLError) as error:
             fault = str(error) or type(error).__name__
-            with provider.engine.begin() as db:
+            with self._holder.engine.begin() as db:
                 given_up = note_fault(db, push, fault)
             tries.labels("given_up" if given_up else "failed").inc()
             log.warning("income was not taken", message=push.id, tries=push.tries, why=fault)
             return False
-        with provider.engine.begin() as db:
+        with self._holder.engine.begin() as db:
             settle_push(
                 db, push, consumer=place.consumer, rejected=rejected, answer=answer,
                 now_us=provider.clock.now_us(),
@@ -165,7 +166,7 @@ class PushSender(Looking):
         return bytes(body)
 
     def _show(self) -> None:
-        with self._provider.engine.begin() as db:
+        with self._holder.engine.begin() as db:
             found = read_waiting(db)
         metrics = self._provider.metrics
         metrics.pushes_waiting.set(found.waiting)
@@ -176,19 +177,16 @@ class PushSender(Looking):
     def _run(self) -> None:
         if self._place is None:
             return
-        backoff = Backoff(self._provider.clock)
-        Holder(self._provider.engine, LOCK, "sender of income", backoff).run(self._stop, self._work)
+        self._holder.run(self._stop, self._work)
 
-    def _work(self, holding: sa.Connection) -> None:
-        with self._provider.engine.begin() as db:
+    def _work(self) -> None:
+        with self._holder.engine.begin() as db:
             revive_pushes(db, self._provider.clock.now_us())
         while not self._stop.is_set():
-            # Whoever has lost the connection of the lock must not go on.
-            with holding.begin():
-                holding.execute(sa.text("SELECT 1"))
+            self._holder.require()
             try:
                 self.look()
-            except (DBAPIError, PoolTimeoutError):
+            except (DBAPIError, PoolTimeoutError, LeaseLostError):
                 raise
             except Exception:  # No fault of one message may end the sending, unnoticed.
                 log.exception("sending income broke")

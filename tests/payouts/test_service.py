@@ -41,7 +41,7 @@ def journal(tmp_path: Path) -> Iterator[JournalBuilder]:
 
 @pytest.fixture
 def settle_engine(database: str) -> Iterator[sa.Engine]:
-    engine = open_engine(database, Role.SETTLE, application_name="test settle", pool_size=1)
+    engine = open_engine(database, Role.SETTLE, application_name="test settle", pool_size=2)
     yield engine
     engine.dispose()
 
@@ -52,7 +52,9 @@ class Running:
     def __init__(self, engine: sa.Engine, root: Path, chain: ScriptedChain) -> None:
         self.stop = threading.Event()
         self.error: Exception | None = None
-        self.service = SettlementService(engine, root, ChainWatch(chain, 3), SystemClock())
+        self.service = SettlementService(
+            engine, root, ChainWatch(chain, 3), SystemClock(), lease_s=2.0
+        )
         self.thread = threading.Thread(target=self._run)
 
     def _run(self) -> None:
@@ -144,8 +146,8 @@ def test_a_second_settlement_stands_by_and_takes_over(
     job = journal.job(1, 1)
     journal.share(job)
     journal.flush()
-    other = open_engine(database, Role.SETTLE, application_name="standby", pool_size=1)
-    holders = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted"
+    other = open_engine(database, Role.SETTLE, application_name="standby", pool_size=2)
+    holders = "SELECT count(*) FROM leases WHERE name = 'settle' AND holder IS NOT NULL"
     with Running(other, tmp_path / "journal", ScriptedChain()):
         with Running(settle_engine, tmp_path / "journal", ScriptedChain()):
             wait_until(engine, "SELECT accepted FROM totals", 1)

@@ -7,10 +7,14 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from kench.pool.backoff import Backoff
+from kench.pool.clock import SystemClock
 from kench.pool.database import Role, open_engine
+from kench.pool.holder import Holder
+from kench.pool.lease import Lease, Work
 from kench.sale.executor import Executor
 from kench.sale.licences import days_warned, warn_of_licences
-from kench.sale.service import RETRY_MAX_S, SALE_LOCK, SaleService
+from kench.sale.service import RETRY_MAX_S, SaleService
 from kench.sale.settling import settle
 from tests.sale.world import World, quick_engine
 
@@ -18,12 +22,23 @@ LIMIT_S = 60.0
 
 
 @pytest.fixture
-def world(database: str) -> Iterator[World]:
+def seller(database: str) -> Iterator[sa.Engine]:
+    engine = open_engine(database, Role.SELL, application_name="kench sell", pool_size=3)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def holder(seller: sa.Engine) -> Holder:
+    clock = SystemClock()
+    return Holder(seller, Work.SELL, clock, Backoff(clock), lease_s=2.0, name="this one")
+
+
+@pytest.fixture
+def world(database: str, holder: Holder, seller: sa.Engine) -> Iterator[World]:
     owner = quick_engine(database)
-    seller = open_engine(database, Role.SELL, application_name="kench sell", pool_size=2)
-    yield World(owner, seller)
+    yield World(owner, holder.engine, bare=seller)
     owner.dispose()
-    seller.dispose()
 
 
 def wait_for(world: World, states: list[str]) -> None:
@@ -36,30 +51,34 @@ def wait_for(world: World, states: list[str]) -> None:
     pytest.fail(f"lots are {[lot.state for lot in world.lots()]}")
 
 
-def test_the_one_that_holds_the_lock_sells_and_the_next_takes_over(world: World) -> None:
+def test_the_one_that_has_the_lease_sells_and_the_next_takes_over(
+    world: World, holder: Holder, seller: sa.Engine
+) -> None:
     world.block({1: 10**7}, weights={"paper": 10**7})
-    service = SaleService(world.engine, world.desk(), lambda: world.executor)
+    service = SaleService(holder, world.desk(), lambda: world.executor)
     stop = threading.Event()
-    with world.owner.connect() as first:
-        first.execute(sa.select(sa.func.pg_advisory_lock(SALE_LOCK)))
-        thread = threading.Thread(target=service.run, args=[stop])
-        thread.start()
-        try:
-            threading.Event().wait(0.3)
-            first.execute(sa.select(sa.func.pg_advisory_unlock(SALE_LOCK)))
-            first.commit()
-            first.close()
-            wait_for(world, ["settled"])
-        finally:
-            stop.set()
-            thread.join(LIMIT_S)
+    first = Lease(seller, Work.SELL, "another", 60.0, SystemClock())
+    assert first.take()
+    thread = threading.Thread(target=service.run, args=[stop])
+    thread.start()
+    try:
+        threading.Event().wait(0.3)
+        assert [lot.state.value for lot in world.lots()] == []
+        assert first.release()
+        first.close()
+        wait_for(world, ["settled"])
+    finally:
+        stop.set()
+        thread.join(LIMIT_S)
     assert not thread.is_alive()
     with world.owner.connect() as connection:
         rows = connection.execute(sa.text("SELECT venue, differences FROM reconciliations")).all()
     assert sorted(row.venue for row in rows) == ["other", "paper"]
 
 
-def test_what_postgresql_refuses_lets_the_executor_end_before_the_wait(world: World) -> None:
+def test_what_postgresql_refuses_lets_the_executor_end_before_the_wait(
+    world: World, holder: Holder
+) -> None:
     """Nothing is sent to a venue while the sale waits for people to look."""
     stop, closed = threading.Event(), threading.Event()
 
@@ -73,7 +92,7 @@ def test_what_postgresql_refuses_lets_the_executor_end_before_the_wait(world: Wo
 
     desk = world.desk()
     executor = Refused(desk, settle(lambda: world.orders, world.clock))
-    service = SaleService(world.engine, desk, lambda: executor)
+    service = SaleService(holder, desk, lambda: executor)
     thread = threading.Thread(target=service.run, args=[stop])
     thread.start()
     # The wait for people is twice as long as this; it ends at once when the sale is to stop.

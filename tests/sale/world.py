@@ -101,6 +101,8 @@ class World:
 
     owner: sa.Engine
     engine: sa.Engine
+    bare: sa.Engine | None = None
+    """The same without the fence of a lease, where `engine` has one."""
     orders: OrderBook = field(default_factory=lambda: book_of((1, rules())))
     clock: ManualClock = field(default_factory=lambda: ManualClock(MOMENT_US + 1_000_000))
     screening: ScriptedScreening = field(default_factory=ScriptedScreening)
@@ -115,7 +117,7 @@ class World:
 
     def desk(self) -> Desk:
         return Desk(self.transact, self.clock, lambda: self.orders, self.venues(),
-                    self.screenings(), self.look)  # fmt: skip
+                    self.screenings(), self.look, (self.bare or self.engine).begin)  # fmt: skip
 
     def venues(self) -> Mapping[str, Venue]:
         return {name: rig.venue for name, rig in self.rigs.items()}
@@ -127,7 +129,8 @@ class World:
         return self.engine.begin()
 
     def look(self) -> AbstractContextManager[sa.Connection]:
-        return self.engine.execution_options(isolation_level="AUTOCOMMIT").connect()
+        bare = self.bare or self.engine
+        return bare.execution_options(isolation_level="AUTOCOMMIT").connect()
 
     def restart(self) -> None:
         self.executor = Executor(self.desk(), settle(lambda: self.orders, self.clock))

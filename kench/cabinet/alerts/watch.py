@@ -20,12 +20,11 @@ from kench.cabinet.numbers.live import read_written
 from kench.pool.backoff import Backoff
 from kench.pool.clock import Clock
 from kench.pool.holder import Holder
+from kench.pool.lease import LEASE_S, Work
 from kench.pool.looking import Looking
 from kench.pool.moments import moment_of, us_of
 from kench.pool.register import participants
 
-LOCK = 0x616C65727473
-"""Key of the advisory lock of whoever sends alerts ("alerts")."""
 PERIOD_S = 60.0
 SEND_S = 5.0
 PARTICIPANTS_AT_ONCE = 100
@@ -50,11 +49,13 @@ class AlertWatch(Looking):
         *,
         random_bytes: Callable[[int], bytes],
         registry: CollectorRegistry,
+        lease_s: float = LEASE_S,
     ) -> None:
         """Create it; `start` begins."""
+        self._holder = Holder(engine, Work.ALERTS, clock, Backoff(clock), lease_s=lease_s)
         self._random_bytes = random_bytes
         self._figures = AlertFigures(registry)
-        self._engine = engine
+        self._engine = self._holder.engine
         self._sender = sender
         self._clock = clock
         self._origin = origin
@@ -154,16 +155,12 @@ class AlertWatch(Looking):
         return 1
 
     def _run(self) -> None:
-        Holder(self._engine, LOCK, "sender of alerts", Backoff(self._clock)).run(
-            self._stop, self._work
-        )
+        self._holder.run(self._stop, self._work)
 
-    def _work(self, holding: sa.Connection) -> None:
+    def _work(self) -> None:
         looked_s: float | None = None
         while not self._stop.wait(SEND_S):
-            # Whoever has lost the connection of the lock must not go on.
-            with holding.begin():
-                holding.execute(sa.text("SELECT 1"))
+            self._holder.require()
             now_s = self._clock.monotonic()
             if looked_s is None or now_s - looked_s >= PERIOD_S:
                 looked_s = now_s

@@ -20,6 +20,7 @@ OF_NOBODY: Mapping[str, str] = {
     "blocks": "work of the pool",
     "circulars": "what is told to all participants",
     "desk_templates": "texts that officers begin with",
+    "leases": "which process does a work: names of machines",
     "lots": "a deposit address of a venue",
     "manifests": "what a block paid, by participants' numbers; signed by the system",
     "report_forms": "what is asked of all participants",
