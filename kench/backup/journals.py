@@ -18,6 +18,7 @@ from kench.pool.journal.format import (
     segment_paths,
 )
 from kench.pool.journal.mark import Mark, read_mark
+from kench.pool.journal.remote import REMOTE_NAME
 
 
 class CopiedJournal(NamedTuple):
@@ -44,6 +45,9 @@ def add_journals(
     What is durable never changes, so a copy up to the mark is whole though its writer goes on.
     """
     for folder in journal_folders(root):
+        # Before the mark: what it says of the stream is in the files that are copied.
+        remote = folder / REMOTE_NAME
+        told = remote.read_bytes() if remote.exists() else None
         mark = read_mark(folder)
         name = f"journal/{folder.name}"
         for path in segment_paths(folder):
@@ -55,6 +59,8 @@ def add_journals(
         for torn in sorted(folder.glob("*.torn")):
             archive.add_file(torn, f"{name}/{torn.name}")
         archive.add_bytes(f"{name}/{DURABLE_NAME}", Mark(*mark).pack())
+        if told is not None:
+            archive.add_bytes(f"{name}/{REMOTE_NAME}", told)
         copied[int(folder.name)] = CopiedJournal(mark.records, mark.watermark_us)
 
 

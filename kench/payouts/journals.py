@@ -14,6 +14,7 @@ from kench.pool.journal.completion import complete_if_free
 from kench.pool.journal.format import Flag
 from kench.pool.journal.mark import Mark
 from kench.pool.journal.reader import JournalReader, ShareArray
+from kench.pool.journal.remote import is_remote
 
 CHUNK_RECORDS = 65_536
 """Records read into one transaction at most: 4.5 MiB; as many of each journal wait in memory."""
@@ -183,10 +184,7 @@ class Journals:
         for number, lane in sorted(self._lanes.items()):
             is_late = lane.watermark_us < now_us - SILENT_US
             if lane.is_drained and lane.watermark_us <= newest_us and is_late:
-                return (
-                    f"journal {number} (its stratum process runs and says nothing: look at its log,"
-                    " restart it)"
-                )
+                return _silent_words(number, self._folder / str(number))
             if len(lane.times) and int(lane.times[0]) > now_us + SILENT_US:
                 return (
                     f"journal {number} (its shares are ahead of the clock: was the clock wrong? "
@@ -210,3 +208,16 @@ class Journals:
                 f"journal {number} does not hold share {last} as it was settled: "
                 "restore the journal that the database was made from"
             )
+
+
+def _silent_words(number: int, directory: Path) -> str:
+    """Name a journal whose time does not pass, and what to look at."""
+    if is_remote(directory):
+        return (
+            f"journal {number} (written on another machine, and nothing of it comes: look at "
+            "`kench gather`, at that machine and its way to NATS; if it is lost for good, "
+            f"`kench gather lost {number}`)"
+        )
+    return (
+        f"journal {number} (its stratum process runs and says nothing: look at its log, restart it)"
+    )

@@ -45,6 +45,7 @@ from kench.pool.door_settings import (
 )
 from kench.pool.feed_settings import FeedSettings
 from kench.pool.income_settings import IncomeSettings
+from kench.pool.journal_settings import JournalSettings
 from kench.pool.nats_settings import NatsSettings
 from kench.pool.signature_settings import SignatureSettings
 from kench.pool.standby_settings import StandbySettings
@@ -81,6 +82,7 @@ class Settings(
     StandbySettings,
     NatsSettings,
     FeedSettings,
+    JournalSettings,
     TaxSettings,
     IncomeSettings,
     StatisticsSettings,
@@ -373,6 +375,14 @@ class Settings(
         if not all(numbers) or len(set(numbers)) < len(numbers):
             raise ValueError("each must look like venue=number, and no number stands twice")
         return value
+
+    @model_validator(mode="after")
+    def _check_journal(self) -> Self:
+        if self.journal_backend == "nats" and not self.nats_urls:
+            raise ValueError("journal_backend nats needs nats_urls")
+        if self.journal_backend == "nats" and self.standby_address is not None:
+            raise ValueError("journal_backend nats and standby_address do not go together")
+        return self
 
     @model_validator(mode="after")
     def _check_relations(self) -> Self:

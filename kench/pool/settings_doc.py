@@ -16,6 +16,7 @@ from kench.pool.backup_settings import BackupSettings
 from kench.pool.cabinet_settings import CabinetSettings
 from kench.pool.door_settings import DoorSettings
 from kench.pool.feed_settings import FeedSettings
+from kench.pool.journal_settings import JournalSettings
 from kench.pool.nats_settings import NatsSettings
 from kench.pool.settings import Settings
 from kench.pool.settings_file import variable_of
@@ -80,6 +81,7 @@ MIXED_IN = {
         StandbySettings,
         NatsSettings,
         FeedSettings,
+        JournalSettings,
         TaxSettings,
         StatisticsSettings,
     )

@@ -28,6 +28,8 @@ from kench.pool.shipping.generation import read_generation
 from kench.pool.shipping.lead_watch import LeadWatch
 from kench.pool.shipping.leading import policy_of, require_lead
 from kench.pool.shipping.left_behind import LeftBehind
+from kench.pool.stream.left_behind import LeftBehind as LeftUnpublished
+from kench.pool.stream.opening import connect_of
 from kench.pool.submission_journal import adopt_unsettled
 from kench.stratum.centre.machine import machine_id
 from kench.stratum.centre.place import Centre
@@ -259,12 +261,17 @@ def _serve(start: Start) -> int:
     return EXIT_FAULT if fatal else 0
 
 
-def _left_behind(start: Start) -> LeftBehind | None:
-    """Return what ships journals that no front writes, started, where there is a standby."""
+def _left_behind(start: Start) -> LeftBehind | LeftUnpublished | None:
+    """Return what ships or publishes journals that no front writes, started, where one does."""
     settings, policy = start.settings, policy_of(start.settings)
-    if policy is None:
+    data, cluster = settings.data_dir, connect_of(settings)
+    found: LeftBehind | LeftUnpublished
+    if cluster is not None:
+        found = LeftUnpublished(settings, cluster, start.clock)
+    elif policy is not None:
+        found = LeftBehind(data, policy, read_generation(data), start.clock)
+    else:
         return None
-    found = LeftBehind(settings.data_dir, policy, read_generation(settings.data_dir), start.clock)
     found.start()
     return found
 

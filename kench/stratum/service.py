@@ -15,13 +15,9 @@ from kench.native import JobTable, RecordBuffer
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 from kench.pool.job import Job
-from kench.pool.journal import JournalWriter
 from kench.pool.register_feed import RegisterFeed
 from kench.pool.rpc import Node
 from kench.pool.settings import Settings
-from kench.pool.shipping import ReplacedError, Shipper
-from kench.pool.shipping.generation import read_generation
-from kench.pool.shipping.leading import policy_of
 from kench.stratum.acknowledge import Acknowledger
 from kench.stratum.admission import Admissions
 from kench.stratum.blocks import FoundBlocks
@@ -35,6 +31,7 @@ from kench.stratum.feed import Kind
 from kench.stratum.feed_line import FeedLine
 from kench.stratum.former_shares import FormerShares
 from kench.stratum.front import Bounds, Found, Front
+from kench.stratum.front_journal import FrontJournal
 from kench.stratum.hashrate import Hashrates
 from kench.stratum.jobs import JOBS_MAX
 from kench.stratum.lag import LagProbe
@@ -72,20 +69,13 @@ class StratumService:
         self._draining: Draining | None = None
         self._why_no_template = "waiting for a node"
         directory = settings.journal_directory
-        self._shipper = _shipper(settings, clock, self._replaced)
-        self._writer = JournalWriter(
-            directory,
-            settings.instance,
-            clock,
-            settings.journal_segment_bytes,
-            settings.journal_segment_s,
-            self._shipper,
-        )
+        self._journal = FrontJournal(settings, clock, self._replaced)
+        writer = self._journal.writer
         self._table = JobTable(JOBS_MAX, DUPLICATES_MAX)
         self._tallies = Tallies()
-        self._recovered_records = self._writer.next_sequence
-        records = RecordBuffer(settings.journal_buffer_records, self._writer.next_sequence)
-        self._acknowledger = Acknowledger(loop, records, self._writer, clock)
+        self._recovered_records = writer.next_sequence
+        records = RecordBuffer(settings.journal_buffer_records, writer.next_sequence)
+        self._acknowledger = Acknowledger(loop, records, writer, clock)
         self._register = RegisterFeed(
             settings.database_url.get_secret_value() if settings.database_url else "",
             clock,
@@ -125,9 +115,7 @@ class StratumService:
 
     def start(self) -> None:
         """Start threads; the doors open with the first job."""
-        if self._shipper is not None:
-            self._shipper.start(self._writer.reached)
-        self._writer.start(
+        self._journal.start(
             self._acknowledger.on_durable, self._journal_trouble, self._journal_fault
         )
         self._register.start()
@@ -153,9 +141,7 @@ class StratumService:
     def stop_threads(self) -> None:
         """Stop everything else, in a thread, in the order of dependence."""
         self._register.stop()
-        self._writer.stop()
-        if self._shipper is not None:
-            self._shipper.stop()
+        self._journal.stop()
         self.front.claims.stop()
         self._blocks.stop()
 
@@ -170,7 +156,7 @@ class StratumService:
     def _journal_trouble(self, error: OSError | None) -> None:
         self._loop.call_soon_threadsafe(self._take_journal_trouble, error)
 
-    def _replaced(self, fault: ReplacedError) -> None:
+    def _replaced(self, fault: KenchError) -> None:
         self._loop.call_soon_threadsafe(self._take_journal_fault, fault)
 
     def _journal_fault(self, fault: Exception) -> None:
@@ -301,8 +287,7 @@ class StratumService:
             "loop_lag_max_s": self._lag_probe.max_s,
             "hashrate": {str(one): rate for one, rate in self._hashrates.current().items()},
             "register_fault": self._register.fault,
-            "standby": self._shipper and self._shipper.state(),
-        }
+        } | self._journal.state()
 
     # -- the front's edges ------------------------------------------------------------------
 
@@ -335,17 +320,6 @@ def _stale_serve_s(settings: Settings) -> float:
     if settings.job_source == "nats":
         return settings.feed_away_s
     return settings.node_stale_serve_s
-
-
-def _shipper(
-    settings: Settings, clock: Clock, on_replaced: Callable[[ReplacedError], None]
-) -> Shipper | None:
-    """Return what ships the journal to the standby, where there is one."""
-    policy = policy_of(settings)
-    if policy is None:
-        return None
-    data = settings.data_dir
-    return Shipper(data, settings.instance, policy, read_generation(data), clock, on_replaced)
 
 
 def _bounds(settings: Settings) -> Bounds:

@@ -2,7 +2,8 @@
 
 Settlement of several journals waits for each to say that its time has passed. Where the writer is
 gone nobody says so; who holds the writer's lock for a moment may say it in its place. A writer that
-starts afterwards reads that mark and begins after it, whatever its clock shows.
+starts afterwards reads that mark and begins after it, whatever its clock shows. For a journal that
+is written on another machine nobody here can say it: its time comes with it.
 """
 
 import os
@@ -13,6 +14,7 @@ from kench.pool.clock import Clock
 from kench.pool.journal.format import HEADER_SIZE, JournalError, first_sequence_of, segment_paths
 from kench.pool.journal.mark import DurableMark, Mark
 from kench.pool.journal.reader import count_whole_records, last_time_us
+from kench.pool.journal.remote import is_remote
 
 _CHUNK_BYTES = 65_536 * RECORD_SIZE
 
@@ -20,6 +22,7 @@ _CHUNK_BYTES = 65_536 * RECORD_SIZE
 def complete_if_free(directory: Path, clock: Clock) -> Mark | None:
     """Mark a journal complete up to now and return the mark; None where it has a writer.
 
+    One that is written elsewhere keeps its time, and what its files have is counted.
     Raises JournalError where this process may not write the mark.
     """
     try:
@@ -34,9 +37,9 @@ def complete_if_free(directory: Path, clock: Clock) -> Mark | None:
     try:
         records = _take_in_tail(directory, mark.found.records)
         # The lock is held: what a writer appends from now on is later than this.
-        watermark_us = max(
-            mark.found.watermark_us, clock.now_us(), last_time_us(directory, records) + 1
-        )
+        watermark_us = mark.found.watermark_us
+        if not is_remote(directory):
+            watermark_us = max(watermark_us, clock.now_us(), last_time_us(directory, records) + 1)
         found = Mark(records, watermark_us)
         mark.set(found)
         return found

@@ -1,4 +1,4 @@
-"""What the journal's writer tells whoever keeps a second copy of it."""
+"""What the journal's writer tells whoever keeps a second copy of it: a standby, a stream."""
 
 from typing import NamedTuple, Protocol
 

@@ -70,6 +70,20 @@ class JournalWriter:
         """No record may be before this: readers were told that the time before it is complete."""
         self._mark.set(Mark(self._segment.next_sequence, self.floor_us))
 
+    def begin_at(self, floor_us: int) -> None:
+        """Let no record be before this, as other machines know it; to be said before `start`."""
+        if floor_us > self.floor_us:
+            self.floor_us = floor_us
+            self._mark.set(Mark(self._segment.next_sequence, floor_us))
+
+    @property
+    def knows_time(self) -> bool:
+        """Whether the mark told up to when readers know this journal; ask before `start` only.
+
+        A machine that lost its power may have lost it.
+        """
+        return self._mark.found.watermark_us > 0
+
     @property
     def next_sequence(self) -> int:
         """The sequence of the first record to come; ask before `start` only."""
@@ -166,7 +180,7 @@ class JournalWriter:
             # Written here; readers, settlement above all, may have it when the copy has it too.
             if not troubled:
                 troubled = True
-                on_trouble(OSError(errno.ETIMEDOUT, "the standby has not taken the journal"))
+                on_trouble(OSError(errno.ETIMEDOUT, "the second copy of the journal is away"))
             while not replica.wait(RETRY_S):
                 if self._stopping.is_set():
                     return False

@@ -34,6 +34,8 @@ class Kind(enum.IntEnum):
     SEAL = 5  # place, then the text of the digest of a segment that is closed
     OPEN = 6  # place, then the 64 bytes that a new segment begins with
     COMMIT = 7  # number, records in all, watermark, records that the front has on disk itself
+    # front -> stream (kench/pool/stream)
+    STAND = 8  # ends a message: where the journal is with it
     # standby -> front
     STATE = 32  # {generation, segment: {first, jobs, shares} or null}
     KEPT = 33  # number of the commit, records in all: on disk there

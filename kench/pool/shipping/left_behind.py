@@ -19,6 +19,7 @@ from kench.pool.journal.format import (
     segment_paths,
 )
 from kench.pool.journal.mark import DurableMark, read_mark
+from kench.pool.journal.remote import is_remote
 from kench.pool.journal.replica import Reached
 from kench.pool.shipping.frames import ShippingError
 from kench.pool.shipping.generation import ReplacedError
@@ -55,6 +56,8 @@ class LeftBehind:
             reached = _reached(folder)
             if reached is None or self._shipped.get(int(folder.name), 0) >= reached.records:
                 continue
+            if is_remote(folder):
+                continue  # its copy elsewhere is gathered from the stream
             if not self._stopping.is_set() and _is_free(folder):
                 shipper = Shipper(
                     self._data, int(folder.name), self._policy, self._generation, self._clock,

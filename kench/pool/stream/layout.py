@@ -1,0 +1,98 @@
+"""The stream as the cluster has it: its name, its subjects, and what is asked of it."""
+
+import datetime as dt
+from typing import NamedTuple
+
+import nats.js.errors
+from nats.js import api
+
+from kench.pool.nats.cluster import Cluster
+from kench.pool.stream.message import Stand, StreamMessageError, read_message
+
+STREAM = "KENCH_JOURNAL"
+SUBJECTS = "kench.journal.*"
+DUPLICATE_S = 120.0
+# Of the server's errors: another message of the subject came before; there is none.
+_WRONG_LAST_SEQUENCE, _NO_MESSAGE = 10071, 10037
+
+
+def subject_of(number: int) -> str:
+    """Return the subject of a front's journal."""
+    return f"kench.journal.{number}"
+
+
+def number_of(subject: str) -> int:
+    """Return the front's number of a subject; raises StreamMessageError."""
+    word = subject.rpartition(".")[2]
+    if not (word.isascii() and word.isdecimal()):
+        raise StreamMessageError(f"{subject} is no journal's subject")
+    return int(word)
+
+
+class Last(NamedTuple):
+    """The newest message of a journal."""
+
+    sequence: int
+    stand: Stand
+    at: dt.datetime
+    """When the cluster took it, by its clock."""
+
+
+async def ensure_stream(cluster: Cluster, bytes_max: int) -> None:
+    """Make the stream where there is none."""
+    try:
+        await cluster.jetstream.stream_info(STREAM)
+    except nats.js.errors.NotFoundError:
+        await cluster.jetstream.add_stream(
+            name=STREAM,
+            subjects=[SUBJECTS],
+            storage=api.StorageType.FILE,
+            retention=api.RetentionPolicy.LIMITS,
+            # Full, it refuses what is new: what was taken is never thrown away.
+            discard=api.DiscardPolicy.NEW,
+            max_bytes=bytes_max,
+            duplicate_window=DUPLICATE_S,
+            num_replicas=cluster.plan.replicas,
+        )
+
+
+async def read_last(cluster: Cluster, number: int) -> Last | None:
+    """Return the newest message of a journal, None where the stream has none."""
+    try:
+        found = await cluster.jetstream.get_last_msg(STREAM, subject_of(number))
+    except nats.js.errors.NotFoundError as none:
+        if none.err_code == _NO_MESSAGE:
+            return None
+        raise
+    if found.data is None or found.seq is None or found.time is None:
+        raise StreamMessageError(f"the newest message of journal {number} is empty")
+    return Last(found.seq, read_message(found.data)[1], found.time)
+
+
+async def read_numbers(cluster: Cluster) -> list[int]:
+    """Return the numbers of all journals that the stream has messages of."""
+    info = await cluster.jetstream.stream_info(STREAM, subjects_filter=SUBJECTS)
+    return sorted(number_of(subject) for subject in info.state.subjects or {})
+
+
+async def publish(
+    cluster: Cluster, number: int, message: bytes, name: str, after: int
+) -> int | None:
+    """Publish behind the message `after`, which a quorum has then; return its sequence.
+
+    None where another message came behind that one. A name that was published within the last two
+    minutes is not published again, and its sequence is returned.
+    """
+    headers = {
+        api.Header.MSG_ID.value: name,
+        api.Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value: str(after),
+    }
+    try:
+        taken = await cluster.jetstream.publish(
+            subject_of(number), message, stream=STREAM, headers=headers
+        )
+    except nats.js.errors.BadRequestError as refused:
+        if refused.err_code == _WRONG_LAST_SEQUENCE:
+            return None
+        raise
+    return taken.seq

@@ -1,0 +1,99 @@
+"""Journals that nobody writes any more are published to their end: of fronts that died, or were.
+
+Until the stream has heard of the end of a journal, settlement elsewhere waits for it.
+"""
+
+import threading
+from pathlib import Path
+
+import structlog
+
+from kench.native import RECORD_SIZE
+from kench.pool.clock import Clock
+from kench.pool.errors import KenchError
+from kench.pool.journal.completion import complete_if_free
+from kench.pool.journal.format import HEADER_SIZE, JournalError, first_sequence_of, jobs_path
+from kench.pool.journal.mark import DurableMark, Mark
+from kench.pool.journal.replica import Reached
+from kench.pool.journal.segment import last_segment
+from kench.pool.nats.cluster import Cluster
+from kench.pool.settings import Settings
+from kench.pool.stream.opening import publisher_of
+from kench.pool.stream.told import Told, read_told
+
+LOOK_S = 5.0
+
+log = structlog.get_logger("stream")
+
+
+class LeftBehind:
+    """A thread of the job maker's that looks for such journals."""
+
+    def __init__(self, settings: Settings, cluster: Cluster, clock: Clock) -> None:
+        self._settings, self._cluster, self._clock = settings, cluster, clock
+        self._fault: str | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="left behind", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, when the journal under way is published or fails; then the line is closed."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(LOOK_S)
+        self._cluster.close()
+
+    def look(self) -> None:
+        """Publish the rest of each, and that it ended. Raises what a publisher does."""
+        for folder in sorted((self._settings.data_dir / "journal").glob("[0-9]*")):
+            if self._stopping.is_set():
+                return
+            if read_told(folder) is not Told.NOTHING:
+                self._end(folder)
+
+    def _end(self, folder: Path) -> None:
+        mark = complete_if_free(folder, self._clock)
+        if mark is None:
+            return
+        try:
+            lock = DurableMark(folder, tries=1)
+        except JournalError:
+            return
+        try:
+            # Nobody began meanwhile, or its writer would have told a later time.
+            if lock.found != mark or (reached := _reached(folder, mark)) is None:
+                return
+            publisher = publisher_of(self._settings, self._cluster, folder, self._clock, log_taken)
+            publisher.end_once(reached)
+        finally:
+            lock.close()
+        log.info("a journal that was left behind is ended", number=int(folder.name))
+
+    def _run(self) -> None:
+        while not self._stopping.wait(LOOK_S):
+            fault = None
+            try:
+                self.look()
+            except (OSError, KenchError) as error:
+                fault = str(error)
+            if fault is not None and fault != self._fault:
+                log.warning("a journal that was left behind is not published", why=fault)
+            self._fault = fault
+
+
+def log_taken(fault: Exception) -> None:
+    """Say that somebody else writes it; the one who publishes raises it too."""
+    log.warning("a journal is another's", why=str(fault))
+
+
+def _reached(folder: Path, mark: Mark) -> Reached | None:
+    """Return how far a journal is that nobody writes; None where it was never begun."""
+    path = last_segment(folder)
+    if path is None:
+        return None
+    first = first_sequence_of(path)
+    shares = HEADER_SIZE + (mark.records - first) * RECORD_SIZE
+    return Reached(first, jobs_path(path).stat().st_size, shares, mark.records, mark.watermark_us)
