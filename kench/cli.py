@@ -71,6 +71,9 @@ ROOTS = {
     "restore": Root("kench.commands.restore", "open a backup, into a folder that is empty"),
     "archive": Root("kench.commands.archive", "stream the database's WAL into a folder"),
     "standby": Root("kench.commands.standby", "make, run, look at and promote a standby"),
+    "gather": Root(
+        "kench.commands.gather", "take the journals of fronts elsewhere from the stream"
+    ),
     "verify": Root("kench.commands.verify", "recompute everything from journal and chain"),
 }
 

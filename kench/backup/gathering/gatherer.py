@@ -1,0 +1,206 @@
+"""Takes journals from the stream to this disk, tells the stream, and has time pass for the ended.
+
+What was fetched is on disk, and readers are told, before it is acknowledged; killed at any point it
+does the rest again, to the same effect.
+"""
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+import structlog
+
+from kench.backup.gathering.consuming import ASK_S, Archive, Begin, purge
+from kench.backup.gathering.gathered import GapError, GatheredJournal
+from kench.native import RECORD_SIZE
+from kench.pool.clock import Clock
+from kench.pool.durable import write_durably
+from kench.pool.errors import KenchError
+from kench.pool.journal.format import HEADER_SIZE, first_sequence_of, segment_paths
+from kench.pool.journal.remote import RemoteState, is_remote
+from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterRefusedError
+from kench.pool.stream.layout import ensure_stream, number_of, read_last, read_numbers
+from kench.pool.stream.message import read_message
+
+LATE_NAME = "journal.late"
+CLOCKS_US = 2_000_000
+"""Clocks of a pool's machines differ by less: so far behind ours is the time of what ended."""
+TEND_S, PURGE_S = 1.0, 20.0
+AGAIN_S, IDLE_S = 0.2, 0.05
+
+log = structlog.get_logger("gather")
+
+
+class NumberTwiceError(KenchError):
+    """A journal of this machine is not the one that the stream has under its number."""
+
+
+class Gatherer:
+    """One archive of all journals in the stream; for one thread."""
+
+    def __init__(
+        self, data: Path, cluster: Cluster, name: str, clock: Clock, bytes_max: int
+    ) -> None:
+        self._data, self._cluster, self._clock = data, cluster, clock
+        self._bytes_max = bytes_max
+        self._archive = Archive(cluster, name)
+        self._begin: Begin | None = None
+        self._taken = 0
+        """Sequence of the message that was taken last."""
+        self._open: dict[int, GatheredJournal] = {}
+        self._tended_s = self._purged_s = clock.monotonic()
+
+    @property
+    def journals(self) -> dict[int, int]:
+        """Records of each journal that is gathered."""
+        return {number: one.records for number, one in sorted(self._open.items())}
+
+    def run(self, stop: threading.Event) -> None:
+        """Gather until told to stop; what stands in the way is logged once, and tried again."""
+        fault: str | None = None
+        while not stop.is_set():
+            try:
+                taken = self.turn()
+            except (KenchError, OSError) as error:
+                said = str(error) or type(error).__name__
+                if said != fault:
+                    log.error("journals are not gathered", why=said)
+                fault = said
+                stop.wait(AGAIN_S)
+            else:
+                if not taken:
+                    stop.wait(IDLE_S)
+                if fault is not None:
+                    log.info("journals are gathered again")
+                fault = None
+        self.close()
+
+    def turn(self) -> int:
+        """Fetch, take, and acknowledge; return how many messages were taken.
+
+        Raises what stands in the way; the next turn begins with what the disk has.
+        """
+        try:
+            return self._turn()
+        except GapError:
+            raise
+        except (ClusterAwayError, ClusterRefusedError):
+            self._begin = None
+            raise
+        except BaseException:
+            # What was taken and is not on disk comes again.
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let go of all files; nothing is lost."""
+        self._begin = None
+        open_, self._open = self._open, {}
+        for one in open_.values():
+            one.close()
+
+    def _turn(self) -> int:
+        if self._begin is None:
+            self._cluster.ask(ensure_stream(self._cluster, self._bytes_max), ASK_S)
+            begin = self._archive.begin()
+            self._open_all()
+            self._begin, self._taken = begin, begin.acked
+        fetched = self._archive.fetch()
+        taken, touched, gap = 0, set[int](), None
+        for sequence, subject, message in fetched:
+            try:
+                if self._is_next(sequence, self._begin.sparse):
+                    touched.add(self._take(number_of(subject), sequence, message))
+                    self._taken = sequence
+            except GapError as missing:
+                gap = missing
+                break
+            taken += 1
+        for number in touched:
+            if number in self._open:
+                self._open[number].commit()
+        self._archive.acknowledge(taken)
+        self._tend()
+        if gap is not None:
+            raise gap
+        return taken
+
+    def _is_next(self, sequence: int, sparse: int) -> bool:
+        """Whether a message is new; raises GapError where one before it has not come.
+
+        The order is kept over all journals: before one's time passes, all that began are here.
+        """
+        if sequence > max(self._taken, sparse) + 1:
+            raise GapError(f"message {self._taken + 1} of the stream comes later: it is waited for")
+        return sequence > self._taken
+
+    def _open_all(self) -> None:
+        """Hold every journal that is gathered, so that its time can pass."""
+        folder = self._data / "journal"
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in folder.iterdir():
+            if path.name.isdecimal() and is_remote(path):
+                number = int(path.name)
+                if number not in self._open:
+                    self._open[number] = GatheredJournal(folder, number)
+
+    def _take(self, number: int, sequence: int, message: bytes) -> int:
+        journal = self._open.get(number)
+        if journal is None:
+            folder = self._data / "journal"
+            if (folder / str(number)).is_dir():
+                self._check_own(folder / str(number), number, message)
+                return number
+            journal = self._open[number] = GatheredJournal(folder, number)
+            log.info("a journal is gathered", number=number)
+        if not journal.take(sequence, message):
+            self._set_aside(number, sequence, message)
+        return number
+
+    def _check_own(self, directory: Path, number: int, message: bytes) -> None:
+        """A front of this machine: its files are here, and nobody else may have its number."""
+        stand = read_message(message)[1]
+        newest = segment_paths(directory)[-1:]
+        size = newest[0].stat().st_size - HEADER_SIZE if newest else 0
+        if newest and stand.records > first_sequence_of(newest[0]) + max(0, size) // RECORD_SIZE:
+            raise NumberTwiceError(
+                f"journal {number} is written here and elsewhere too: give one machine another "
+                "KENCH_INSTANCE"
+            )
+
+    def _set_aside(self, number: int, sequence: int, message: bytes) -> None:
+        """Keep what comes of a journal that was declared lost: a message is a file."""
+        folder = self._data / LATE_NAME / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_durably(folder / f"{sequence:020d}.frames", message)
+        log.error("shares of a journal that was declared lost are set aside", number=number)
+
+    # -- each second ------------------------------------------------------------------------
+
+    def _tend(self) -> None:
+        now_s = self._clock.monotonic()
+        if now_s - self._tended_s >= TEND_S:
+            self._tended_s = now_s
+            self._pass_time()
+        if now_s - self._purged_s >= PURGE_S:
+            self._purged_s = now_s
+            self._cluster.ask(purge(self._cluster), ASK_S)
+
+    def _pass_time(self) -> None:
+        """Have time pass for journals that ended: nobody who began yet is before it.
+
+        The stream is asked after the clock: who begins later has read its own clock later, and
+        reads what all others told. Where anything began that is not here yet, time waits.
+        """
+        until_us = self._clock.now_us() - CLOCKS_US
+        acked = self._begin.acked if self._begin else 0
+        ended = [one for one in self._open.values() if one.state is not RemoteState.WRITTEN]
+        if not ended or not self._knows(self._cluster.ask(read_numbers(self._cluster), ASK_S)):
+            return
+        for journal in ended:
+            last = self._cluster.ask(read_last(self._cluster, journal.number), ASK_S)
+            if last is None or last.sequence <= max(journal.sequence, acked):
+                journal.pass_time(until_us)
+
+    def _knows(self, numbers: Iterable[int]) -> bool:
+        return all((self._data / "journal" / str(number)).is_dir() for number in numbers)

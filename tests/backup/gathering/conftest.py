@@ -1,0 +1,69 @@
+"""One server for these tests, and a stream that is new for each."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from kench.backup.gathering.consuming import name_of
+from kench.backup.gathering.gatherer import Gatherer
+from kench.pool.clock import Clock, SystemClock
+from kench.pool.nats.cluster import Cluster, ClusterRefusedError
+from kench.pool.stream.layout import STREAM
+from tests.support.nats import Servers, connected, running_servers
+from tests.support.stream_pool import STREAM_BYTES, StreamFront
+
+Start = Callable[..., StreamFront]
+Keep = Callable[..., Gatherer]
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with running_servers(tmp_path_factory.mktemp("nats")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def line(servers: Servers) -> Iterator[Cluster]:
+    with connected(servers.plan("gather")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(line: Cluster) -> Cluster:
+    with contextlib.suppress(ClusterRefusedError):  # there was none
+        line.ask(line.jetstream.delete_stream(STREAM), 5.0)
+    return line
+
+
+@pytest.fixture
+def start(servers: Servers, cluster: Cluster, tmp_path: Path) -> Iterator[Start]:
+    running: list[StreamFront] = []
+
+    def run(number: int = 0, folder: str = "front", **more: object) -> StreamFront:
+        directory = tmp_path / folder / "journal" / str(number)
+        front = StreamFront(directory, servers.plan("front"), **more)  # type: ignore[arg-type]
+        running.append(front)
+        return front
+
+    yield run
+    for front in running:
+        front.stop()
+
+
+@pytest.fixture
+def keep(cluster: Cluster, tmp_path: Path) -> Iterator[Keep]:
+    running: list[Gatherer] = []
+
+    def make(folder: str = "centre", clock: Clock | None = None) -> Gatherer:
+        data = tmp_path / folder
+        data.mkdir(exist_ok=True)
+        clock = clock or SystemClock()
+        gatherer = Gatherer(data, cluster, name_of(data), clock, STREAM_BYTES)
+        running.append(gatherer)
+        return gatherer
+
+    yield make
+    for one in running:
+        one.close()

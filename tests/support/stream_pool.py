@@ -1,0 +1,136 @@
+"""Fronts whose journals go to where settlement reads them, by disk alone or through a stream."""
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from kench.backup.gathering.gathered import GapError
+from kench.backup.gathering.gatherer import Gatherer
+from kench.pool.clock import Clock, SystemClock
+from kench.pool.errors import KenchError
+from kench.pool.journal import Batch, JournalWriter
+from kench.pool.journal.mark import read_mark
+from kench.pool.nats.cluster import Cluster, ClusterPlan
+from kench.pool.stream.publisher import Policy, Publisher, WhenAway
+from kench.pool.stream.sending import Sending, StreamTakenError
+from tests.support.records import archived_job, raw_records
+from tests.support.site import await_that
+
+WAIT_S = 10.0
+STREAM_BYTES = 64 << 20
+BASE_US = 1_700_000_000_000_000
+"""What `raw_records` counts times from."""
+
+
+class StreamFront:
+    """One front's journal, with its cluster where `plan` is given."""
+
+    def __init__(
+        self,
+        directory: Path,
+        plan: ClusterPlan | None = None,
+        *,
+        when_away: WhenAway = WhenAway.SERVE,
+        wait_s: float = 2.0,
+        segment_bytes: int = 1 << 30,
+        clock: Clock | None = None,
+        life: int | None = None,
+        bytes_max: int = STREAM_BYTES,
+    ) -> None:
+        self.directory, self.number = directory, int(directory.name)
+        clock = clock or SystemClock()
+        self.taken: list[StreamTakenError] = []
+        self.troubles: list[OSError | None] = []
+        self.faults: list[Exception] = []
+        self.durable = threading.Semaphore(0)
+        self.cluster: Cluster | None = None
+        self.publisher: Publisher | None = None
+        self._is_stopped = False
+        if plan is not None:
+            self.cluster = Cluster(plan).start()
+            sending = Sending(self.cluster, directory, self.number, life or id(self), bytes_max)
+            policy = Policy(when_away, wait_s)
+            self.publisher = Publisher(sending, policy, clock, self.taken.append)
+        self.writer = JournalWriter(
+            directory, self.number, clock, segment_bytes, 3600, self.publisher
+        )
+        try:
+            if self.publisher is not None:
+                knows_time = self.writer.knows_time
+                self.writer.begin_at(
+                    self.publisher.open(self.writer.reached, knows_time=knows_time)
+                )
+                self.publisher.start()
+        except KenchError:
+            self.stop()
+            raise
+        self.next_sequence = self.writer.next_sequence
+        self.writer.start(
+            lambda _: self.durable.release(), self.troubles.append, self.faults.append
+        )
+
+    def hand_over(self, count: int, *keys: int) -> None:
+        """Give the writer a batch, whose watermark is past its last record."""
+        records = raw_records(self.next_sequence, count)
+        self.next_sequence += count
+        jobs = [archived_job(key) for key in keys]
+        self.writer.hand_over(Batch(jobs, records, count, BASE_US + self.next_sequence))
+
+    def write(self, count: int, *keys: int) -> None:
+        """Have a batch acknowledged."""
+        self.hand_over(count, *keys)
+        assert self.durable.acquire(timeout=WAIT_S), (self.troubles, self.faults)
+
+    def await_together(self) -> None:
+        """Wait until the stream has all, and each batch waits for it."""
+        publisher = self.publisher
+        assert publisher is not None
+        await_that(lambda: bool(publisher.state()["together"]))
+
+    def stop(self) -> None:
+        """End in order."""
+        self._end(is_killed=False)
+
+    def kill(self) -> None:
+        """End as kill -9 does: nothing more is said, and the lock is free."""
+        self._end(is_killed=True)
+
+    def _end(self, *, is_killed: bool) -> None:
+        if self._is_stopped:
+            return
+        self._is_stopped = True
+        if is_killed and self.cluster is not None:
+            self.cluster.close()
+        self.writer.stop()
+        if self.publisher is not None:
+            self.publisher.stop()
+        if self.cluster is not None:
+            self.cluster.close()
+
+
+def files_of(directory: Path) -> dict[str, bytes]:
+    """Return the files of a journal's segments."""
+    return {
+        path.name: path.read_bytes()
+        for path in directory.iterdir()
+        if path.suffix in {".shares", ".jobs", ".digest"}
+    }
+
+
+def gather_until(gatherer: Gatherer, is_done: Callable[[], bool], turns_max: int = 100) -> None:
+    """Have an archive take what comes, until all is as wanted."""
+    for _ in range(turns_max):
+        if is_done():
+            return
+        try:
+            gatherer.turn()
+        except GapError:
+            continue
+    pytest.fail("it was not gathered")
+
+
+def gathered_as(here: Path, there: Path) -> Callable[[], bool]:
+    """Return whether a journal is in one folder as in another."""
+    return lambda: there.exists() and read_mark(here) == read_mark(there)
