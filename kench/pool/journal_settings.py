@@ -1,8 +1,8 @@
 """Settings of where the journal goes beside this machine's disk."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class JournalSettings(BaseModel):
@@ -23,3 +23,12 @@ class JournalSettings(BaseModel):
     journal_stream_bytes: Annotated[int, Field(ge=1 << 20, le=1 << 45)] = 8 << 30
     """Journal: bytes that the stream may have at each server, where it is made. Full, it is as if
     the cluster were away. `kench gather` takes away what every archive has."""
+
+    @model_validator(mode="after")
+    def _check_journal(self) -> Self:
+        # Both are of `Settings`, which this is a part of.
+        if self.journal_backend == "nats" and not getattr(self, "nats_urls", ()):
+            raise ValueError("journal_backend nats needs nats_urls")
+        if self.journal_backend == "nats" and getattr(self, "standby_address", None) is not None:
+            raise ValueError("journal_backend nats and standby_address do not go together")
+        return self

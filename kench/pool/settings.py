@@ -377,14 +377,6 @@ class Settings(
         return value
 
     @model_validator(mode="after")
-    def _check_journal(self) -> Self:
-        if self.journal_backend == "nats" and not self.nats_urls:
-            raise ValueError("journal_backend nats needs nats_urls")
-        if self.journal_backend == "nats" and self.standby_address is not None:
-            raise ValueError("journal_backend nats and standby_address do not go together")
-        return self
-
-    @model_validator(mode="after")
     def _check_relations(self) -> Self:
         if not self.min_difficulty <= self.start_difficulty <= self.max_difficulty:
             raise ValueError(
