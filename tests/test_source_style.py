@@ -37,6 +37,7 @@ ARROWS = {
     "pki": {"pool"},
     "backup": {"native", "pool"},
     "sim": {"native", "pool", "stratum"},
+    "doctor": {"native", "pool"},
     "commands": {"native", "pool", "payouts", "sale", "backup"},
     "up": {"native", "pool", "commands", "pki"},
 }
