@@ -13,8 +13,9 @@ from typing import NamedTuple
 
 from kench.backup.errors import RestoreError
 from kench.backup.restoring import Order, Restored, restore
-from kench.pool.settings import Settings
-from kench.pool.settings_file import variable_of
+from kench.pool.secret_files import CREDENTIALS_VARIABLE
+from kench.pool.secret_sources import tell_secret, variable_of
+from kench.pool.settings_file import setting_variables
 
 AUDIT_S = 24 * 3600.0
 
@@ -52,14 +53,14 @@ def check_backup(
 
 def audit_environment(data: Path, node_urls: str | None) -> dict[str, str]:
     """Return an environment whose settings are of the scratch folder alone, and its trust."""
-    ours = {variable_of(name) for name in Settings.model_fields} | {"KENCH_CONFIG", "KENCH_UP_PID"}
+    ours = setting_variables() | {"KENCH_CONFIG", "KENCH_UP_PID", CREDENTIALS_VARIABLE}
     told = {name: value for name, value in os.environ.items() if name not in ours}
     told["KENCH_DATA"] = str(data)
     config = data / "kench.toml"
     if config.exists():
         config.unlink()
     if node_urls:
-        told["KENCH_NODE_URLS"] = node_urls
+        told = tell_secret(told, data.parent / "secrets", "node_urls", node_urls)
     for kind, name in (("roots", "signature_roots"), ("lists", "signature_crls")):
         if (data / "trust" / kind).is_dir():
             told[variable_of(name)] = str(data / "trust" / kind)

@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from kench.pool.errors import KenchError
+from kench.pool.secret_files import SecretFileError
 from kench.pool.web.patience import PatientProtocol
 from kench.pool.web.serving import TwoPortServer
 from kench.pool.web.tls import HANDSHAKE_S, mutual_context
@@ -42,7 +43,7 @@ def context_of(certificate: Path, key: Path, roots: Iterable[bytes]) -> ssl.SSLC
     """Return what the door speaks TLS by; raises DoorError."""
     try:
         return mutual_context(certificate, key, roots)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SecretFileError) as error:
         raise DoorError(
             f"the officers' door cannot use {certificate} with {key}: {error}; set "
             "KENCH_CABINET_OFFICERS_CERTIFICATE and _KEY to a chain and its key, PEM, no password"

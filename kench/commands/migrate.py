@@ -14,7 +14,7 @@ def main() -> None:
     parser = command(
         "migrate",
         "Bring the database's schema to this version's shape (`kench up` does so by itself).",
-        example="kench migrate   (with KENCH_DATABASE_URL=postgresql://owner:...)",
+        example="KENCH_DATABASE_URL_FILE=/etc/kench/owner kench migrate",
     )
     settings = settings_of(parser.parse_args())
     start_logging("migrate")

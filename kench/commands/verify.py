@@ -25,6 +25,7 @@ from kench.pool.postgres import database_url
 from kench.pool.roots import command, run_root, settings_of, start_logging
 from kench.pool.rpc import Node
 from kench.pool.running import node_urls_of
+from kench.pool.secret_sources import variables_for
 from kench.pool.settings import Settings
 
 ROLE = "verify"
@@ -134,6 +135,7 @@ def _nodes(settings: Settings) -> Iterator[list[Node]]:
 def _embedded_node(settings: Settings) -> Iterator[str]:
     """Run the data folder's own node for a while; yields its URL."""
     program = Path(sysconfig.get_path("scripts")) / "kench"
+    unasked = variables_for("database_url")
     with subprocess.Popen(  # noqa: S603 - our own program with our own flags
         [
             sys.executable, str(program), "node", "--data", str(settings.data_dir),
@@ -141,7 +143,7 @@ def _embedded_node(settings: Settings) -> Iterator[str]:
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={name: value for name, value in os.environ.items() if name != "KENCH_DATABASE_URL"},
+        env={name: value for name, value in os.environ.items() if name not in unasked},
         text=True,
     ) as process:  # fmt: skip
         try:

@@ -10,6 +10,7 @@ from kench.pool.clock import SystemClock
 from kench.pool.database import open_engine
 from kench.pool.postgres import database_url
 from kench.pool.roots import announce, command, end_tidily, run_root, settings_of, start_logging
+from kench.pool.secret_sources import tell_secret
 from kench.pool.settings import Settings
 
 ROLE = "demo"
@@ -51,7 +52,8 @@ def _show(period: str | None, settings: Settings) -> int:
             engine.dispose()
             announce(ROLE, f"made up {records} records of {PERIOD}, closed by two officers")
             variables["KENCH_SIGNATURE_ROOTS"] = str(authority.folder / ROOT_FILE)
-        variables |= {"KENCH_DATA": str(settings.data_dir), "KENCH_DATABASE_URL": url}
+        variables |= {"KENCH_DATA": str(settings.data_dir)}
+        variables = tell_secret(variables, settings.secrets_directory, "database_url", url)
         settings.log_directory.mkdir(parents=True, exist_ok=True)
         log = settings.log_directory / "demo.log"
         return show(period or PERIOD, variables, log, made_up=period is None)

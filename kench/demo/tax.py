@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from kench.pool.errors import KenchError
+from kench.pool.secret_sources import variables_for
 
 CLIENT = "KG/GOV/10000001/taxes"
 SERVICE = "KG/GOV/10000009/mining/income"
@@ -29,7 +30,9 @@ def show(period: str, variables: Mapping[str, str], log: Path, *, made_up: bool)
     Of a pool's own month nothing is written: its settings send nothing to anybody from here, and
     nobody says that the tax service took a record.
     """
-    environment = {**os.environ, **variables}
+    database = variables_for("database_url")
+    ours = {name: text for name, text in os.environ.items() if name not in database}
+    environment = {**ours, **variables}
     with ExitStack() as running, log.open("ab") as logged:
         aside = running.enter_context(TemporaryDirectory(prefix="kench-demo-"))
         provider = provider_settings(environment, aside)

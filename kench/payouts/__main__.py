@@ -39,7 +39,7 @@ def main() -> None:
     parser = command(
         ROLE,
         "Book shares into totals and rounds, rewards into the ledger, and follow found blocks.",
-        example="KENCH_DATABASE_URL=postgresql://... kench settle --data /var/lib/kench",
+        example="KENCH_DATABASE_URL_FILE=/etc/kench/db kench settle --data /var/lib/kench",
     )
     settings = settings_of(parser.parse_args())
     require_compiled()

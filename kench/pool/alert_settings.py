@@ -1,11 +1,12 @@
 """Settings of alerts: the servers that carry them."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from kench.pool.secret_sources import PrivateFile
 
 
 class SmtpTls(StrEnum):
@@ -29,23 +30,18 @@ class AlertSettings(BaseModel):
     """Alerts: `starttls`, `tls`, or `none` for a mail server on this machine."""
     alerts_smtp_from: str = "kench@localhost"
     """Alerts: whom their e-mail comes from."""
-    alerts_smtp_file: Path | None = None
+    alerts_smtp_file: PrivateFile | None = None
     """Alerts: private file `{"key": "user", "secret": "password"}` for the mail server. Unset: it
     asks for none."""
     alerts_bot_url: str | None = None
     """Alerts: where the messenger's bot is reached, such as `https://api.telegram.org`: messages go
     to `/bot<token>/sendMessage` there. Unset: nobody is told by it."""
-    alerts_bot_file: Path | None = None
+    alerts_bot_file: PrivateFile | None = None
     """Alerts: private file `{"key": "bot's name", "secret": "token"}` of the bot."""
     alerts_webhooks: bool = True
     """Alerts: whether webhooks may be called, at public addresses by https."""
     alerts_webhooks_here: bool = False
     """Alerts: whether webhooks may be on this machine, for development; also by plain http."""
-
-    @field_validator("alerts_smtp_file", "alerts_bot_file")
-    @classmethod
-    def _resolve_alert_file(cls, value: Path | None) -> Path | None:
-        return value and value.expanduser().resolve()
 
     @model_validator(mode="after")
     def _check_alerts(self) -> Self:

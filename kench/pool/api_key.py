@@ -11,6 +11,7 @@ from pathlib import Path
 
 from kench.pool.errors import KenchError
 from kench.pool.running import keep_private
+from kench.pool.secret_files import SecretFileError, read_secret
 
 FIELDS = ("key", "secret", "password", "uid")
 SECRET_BYTES = 32
@@ -33,13 +34,9 @@ class ApiKey:
 def read_api_key(path: Path) -> ApiKey:
     """Read a key file; raises ApiKeyError."""
     try:
-        mode = path.stat().st_mode
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "it is no text"
-        raise ApiKeyError(f"cannot read the key file {path}: {why}") from error
-    if mode & 0o077:
-        raise ApiKeyError(f"others may read the key file {path}: chmod 600 it")
+        text = read_secret(path)
+    except SecretFileError as error:
+        raise ApiKeyError(f"key file: {error}") from error
     try:
         record = json.loads(text)
         unknown = sorted(record.keys() - set(FIELDS))

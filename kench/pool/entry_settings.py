@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode
 
 from kench.pool.door_settings import Port, words_of
 from kench.pool.origins import is_loopback, origin_of, plain_origin
+from kench.pool.secret_sources import PrivateFile
 
 CLAIM = r"^[A-Za-z0-9_.:/-]{1,100}$"
 
@@ -47,7 +48,7 @@ class EntrySettings(BaseModel):
     `https://cabinet_officers_host:cabinet_officers_port`."""
     cabinet_officers_certificate: Path | None = None
     """Cabinet: the server's certificate at that door, PEM, its chain behind it."""
-    cabinet_officers_key: Path | None = None
+    cabinet_officers_key: PrivateFile | None = None
     """Cabinet: its private key, PEM, without a password."""
 
     @field_validator("oidc_scopes", mode="before")
@@ -70,7 +71,7 @@ class EntrySettings(BaseModel):
             raise ValueError("the officers' door speaks TLS: must begin with https://")
         return origin
 
-    @field_validator("cabinet_officers_certificate", "cabinet_officers_key")
+    @field_validator("cabinet_officers_certificate")
     @classmethod
     def _resolve_officers_files(cls, value: Path | None) -> Path | None:
         return None if value is None else value.expanduser().resolve()

@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode
 
 from kench.pool.door_settings import words_of
 from kench.pool.origins import is_loopback
+from kench.pool.secret_sources import PrivateFile
 
 REPLICAS_MAX = 3
 SERVERS_MAX = 16
@@ -25,7 +26,7 @@ class NatsSettings(BaseModel):
     nats_certificate: Path | None = None
     """NATS: certificate that this machine shows the cluster, PEM. It is also who we are there:
     there are no passwords."""
-    nats_key: Path | None = None
+    nats_key: PrivateFile | None = None
     """NATS: its key, PEM, without a password."""
     nats_authority: Path | None = None
     """NATS: certificate of the authority that the servers' are of."""
@@ -38,7 +39,7 @@ class NatsSettings(BaseModel):
     def _split_nats_urls(cls, value: object) -> object:
         return words_of(value)
 
-    @field_validator("nats_certificate", "nats_key", "nats_authority")
+    @field_validator("nats_certificate", "nats_authority")
     @classmethod
     def _resolve_nats_files(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()

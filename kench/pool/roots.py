@@ -30,8 +30,9 @@ from structlog.typing import EventDict, Processor
 
 from kench.native import NativeMissingError
 from kench.pool.errors import KenchError
+from kench.pool.secret_sources import FILE_SUFFIX, secret_names, tells_secret, variable_of
 from kench.pool.settings import Settings
-from kench.pool.settings_file import read_settings
+from kench.pool.settings_file import SettingsError, read_settings
 
 EXIT_FAULT = 1
 EXIT_INTERRUPTED = 130
@@ -62,11 +63,17 @@ def command(
 def settings_of(arguments: argparse.Namespace) -> Settings:
     """Settings, overridden by those arguments that are named as a setting and were given.
 
-    Raises SettingsError.
+    Raises SettingsError, also where an argument holds a password.
     """
     flags = {
         name: value for name, value in vars(arguments).items() if name in Settings.model_fields
     }
+    for name in secret_names(Settings):
+        if tells_secret(flags.get(name)):
+            raise SettingsError(
+                f"an argument holds a secret, and everybody on this machine sees it: write it into "
+                f"a file of mode 600 and set {variable_of(name + FILE_SUFFIX)} to its path"
+            )
     return read_settings(**flags)
 
 

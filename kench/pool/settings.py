@@ -1,8 +1,9 @@
 """Every setting of Kench: read once, checked with its relations, frozen.
 
-Sources, strongest first: flags of the command, `KENCH_...` environment, a TOML file
-(`KENCH_CONFIG`, else `kench.toml` in the data folder), defaults. A name that nobody knows is
-refused with its nearest neighbour: a mistyped setting that silently does nothing is the worst kind.
+Sources, strongest first: flags of the command, `KENCH_...` environment, credentials of systemd's,
+a TOML file (`KENCH_CONFIG`, else `kench.toml` in the data folder), defaults. A name that nobody
+knows is refused with its nearest neighbour: a mistyped setting that silently does nothing is the
+worst kind.
 A composition root reads the settings and hands each component its own values, never the whole.
 """
 
@@ -11,13 +12,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import (
-    AliasChoices,
-    Field,
-    SecretStr,
-    field_validator,
-    model_validator,
-)
+from pydantic import AliasChoices, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -47,6 +42,7 @@ from kench.pool.feed_settings import FeedSettings
 from kench.pool.income_settings import IncomeSettings
 from kench.pool.journal_settings import JournalSettings
 from kench.pool.nats_settings import NatsSettings
+from kench.pool.secret_sources import PrivateFile, Source, sources_of
 from kench.pool.signature_settings import SignatureSettings
 from kench.pool.standby_settings import StandbySettings
 from kench.pool.statistics_settings import StatisticsSettings
@@ -123,7 +119,7 @@ class Settings(
     """Further ports for miners, each with a policy of its own: see below."""
     tls_certificate: Path | None = None
     """Certificate of doors with `tls`, PEM, its chain behind it. Read again when it changes."""
-    tls_key: Path | None = None
+    tls_key: PrivateFile | None = None
     """Its private key, PEM, without a password. Read again when it changes."""
     tls_handshake_s: Annotated[float, Field(gt=0, le=300)] = 10.0
     """A peer that has not sent its PROXY header and ended its TLS handshake after this many
@@ -247,7 +243,7 @@ class Settings(
     """Paper venue (`kench venue`): address that it listens on."""
     venue_port: Port = 9335
     """Paper venue: its port; 0 takes any free one."""
-    venue_key_file: Path | None = None
+    venue_key_file: PrivateFile | None = None
     """Paper venue: private file with the key that may trade. Unset: `DATA/venue/key.json`, made
     when there is none."""
     venue_address: str | None = None
@@ -272,7 +268,7 @@ class Settings(
     """Paper venue: what it does wrong and how often, such as `lost-answer=0.01 reject=0.02`; also
     `partial`, `defer`, `lost-question`, `late-answer`, `garbled`, `unavailable`."""
 
-    evidence_key: Path | None = None
+    evidence_key: PrivateFile | None = None
     """Ed25519 key, PEM, mode 600, that signs what each block paid ([proofs.md](proofs.md)); no coin
     depends on it. Unset: `DATA/evidence.pem`, made by `kench settle` where there is none."""
 
@@ -354,7 +350,7 @@ class Settings(
             raise ValueError(f"must be printable ASCII of at most {COINBASE_TAG_BYTES_MAX} bytes")
         return value
 
-    @field_validator("data_dir", "tls_certificate", "tls_key", "venue_key_file", "evidence_key")
+    @field_validator("data_dir", "tls_certificate")
     @classmethod
     def _resolve_path(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()
@@ -471,6 +467,11 @@ class Settings(
         return self.data_dir / "run"
 
     @property
+    def secrets_directory(self) -> Path:
+        """`DATA/run/secrets`: secrets that `kench up` tells its parts, a file each."""
+        return self.run_directory / "secrets"
+
+    @property
     def demo_pki_directory(self) -> Path:
         """`DATA/run/pki`: the demo's authority and officers, where `kench up` made them."""
         return self.run_directory / "pki"
@@ -481,16 +482,17 @@ class Settings(
         return self.data_dir / "lists"
 
     @classmethod
-    def settings_customise_sources(
+    def settings_customise_sources(  # type: ignore[override]  # pydantic calls them, no more
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - no .env files: one file is enough
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - neither folders of secrets
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Flags, then environment, then the TOML file of the data folder that those two name."""
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - see secret_sources
+    ) -> tuple[Source, ...]:
+        """Flags, environment, credentials, the TOML file of the data folder that those name."""
         flags = init_settings()
         data_dir = flags.get("data_dir") or flags.get("KENCH_DATA") or os.environ.get("KENCH_DATA")
-        path = os.environ.get("KENCH_CONFIG") or Path(data_dir or "data") / CONFIG_NAME
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, toml_file=path)
+        path = Path(os.environ.get("KENCH_CONFIG") or Path(data_dir or "data") / CONFIG_NAME)
+        file = TomlConfigSettingsSource(settings_cls, toml_file=path)
+        return sources_of(settings_cls, init_settings, env_settings, file, path)

@@ -18,8 +18,8 @@ from kench.pool.door_settings import DoorSettings
 from kench.pool.feed_settings import FeedSettings
 from kench.pool.journal_settings import JournalSettings
 from kench.pool.nats_settings import NatsSettings
+from kench.pool.secret_sources import key_names, secret_names, variable_of
 from kench.pool.settings import Settings
-from kench.pool.settings_file import variable_of
 from kench.pool.signature_settings import SignatureSettings
 from kench.pool.standby_settings import StandbySettings
 from kench.pool.statistics_settings import StatisticsSettings
@@ -35,6 +35,13 @@ the names below, at its top level. A name that is not below is refused. Lists ar
 blanks or commas between their entries in the environment, as arrays in TOML; `doors`, `venues` and
 `tax_clients` are JSON arrays of objects in the environment, tables `[[doors]]`, `[[venues]]` and
 `[[tax_clients]]` at the end of the file in TOML.
+
+A setting marked *secret* may hold a password. `NAME_file` (`KENCH_NAME_FILE`) is the path of a
+private file with its value; a password in a variable or a flag is refused, and so is a settings
+file that has one and that others may read. Settings marked *private file* are paths of such files:
+mode 600 or less, or 640 where root owns it. Systemd may hand each of both to a service as a
+credential of the setting's name (`LoadCredential=database_url:/etc/kench/database_url`); a path
+`%d/NAME` is a credential too.
 
 | setting | variable | default | range | meaning |
 |---|---|---|---|---|
@@ -127,7 +134,15 @@ def meanings_of(settings: type[BaseModel]) -> dict[str, str]:
 
 def _row(name: str, field: FieldInfo, meaning: str) -> str:
     default, bounds = _default(field.default), _range(field)
-    return f"| `{name}` | `{variable_of(name)}` | {default} | {bounds} | {meaning} |\n"
+    return (
+        f"| `{name}` | `{variable_of(name)}` | {default} | {bounds} | {_marked(name)}{meaning} |\n"
+    )
+
+
+def _marked(name: str) -> str:
+    if name in secret_names(Settings):
+        return "*secret* "
+    return "*private file* " if name in key_names(Settings) else ""
 
 
 def _entry_rows(settings: type[BaseModel]) -> list[str]:

@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 
 from kench.pool.door_settings import DoorSettings
 from kench.pool.errors import KenchError
+from kench.pool.secret_files import SecretFileError
+from kench.pool.secret_sources import FILE_SUFFIX, secret_names, variable_of
 from kench.pool.settings import Settings
 from kench.pool.tax_settings import TaxClient
 from kench.pool.venue_settings import VenueSettings
@@ -43,9 +45,10 @@ class SettingsError(KenchError):
     """A setting is unknown, malformed, or contradicts another."""
 
 
-def variable_of(name: str) -> str:
-    """Name of the environment variable of the setting `name`."""
-    return "KENCH_DATA" if name == "data_dir" else f"KENCH_{name.upper()}"
+def setting_variables() -> set[str]:
+    """Return the variables of all settings, and those that name files with secret ones."""
+    names = [*Settings.model_fields, *(name + FILE_SUFFIX for name in secret_names(Settings))]
+    return {variable_of(name) for name in names}
 
 
 def read_settings(**flags: object) -> Settings:
@@ -58,6 +61,8 @@ def read_settings(**flags: object) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})  # type: ignore[arg-type]  # pydantic checks each value
     except ValidationError as error:
         raise SettingsError(_explain(error)) from error
+    except SecretFileError as error:
+        raise SettingsError(str(error)) from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"the settings file is no TOML: {error}") from error
     except OSError as error:
@@ -67,7 +72,7 @@ def read_settings(**flags: object) -> Settings:
 
 
 def _check_environment(environment: Mapping[str, str]) -> None:
-    known = OTHER_VARIABLES | {variable_of(name) for name in Settings.model_fields}
+    known = OTHER_VARIABLES | setting_variables()
     for name in sorted(environment):
         if name.startswith("KENCH_") and not name.startswith(TEST_PREFIX) and name not in known:
             raise SettingsError(

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from kench.pool.origins import is_loopback
+from kench.pool.secret_sources import PrivateFile
 
 
 class StandbySettings(BaseModel):
@@ -28,7 +29,7 @@ class StandbySettings(BaseModel):
     """Standby: `host:port` that `kench standby serve` listens on; port 0 takes any free one."""
     standby_certificate: Path | None = None
     """Standby: certificate that this machine shows on the line, PEM. Needed beyond one machine."""
-    standby_key: Path | None = None
+    standby_key: PrivateFile | None = None
     """Standby: its key, PEM, without a password."""
     standby_authority: Path | None = None
     """Standby: certificate of the authority that both ends' are of, and nobody else's."""
@@ -36,7 +37,7 @@ class StandbySettings(BaseModel):
     """Standby: `host:port` where `kench standby lend`, which `kench up` runs, lets another machine
     copy the embedded PostgreSQL, by TLS and with a certificate of `standby_authority` alone."""
 
-    @field_validator("standby_certificate", "standby_key", "standby_authority")
+    @field_validator("standby_certificate", "standby_authority")
     @classmethod
     def _resolve_standby_files(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()

@@ -9,6 +9,7 @@ from pydantic_settings import NoDecode
 
 from kench.pool.door_settings import Port, tables_of
 from kench.pool.origins import is_loopback
+from kench.pool.secret_sources import PrivateFile
 from kench.pool.venue_settings import check_url
 from kench.pool.xroad import read_client, read_service
 
@@ -58,7 +59,7 @@ class TaxSettings(BaseModel):
     tax_certificate: Path | None = None
     """Tax: our certificate, PEM, its chain behind it: for the security server that asks us, and as
     client where we tell."""
-    tax_key: Path | None = None
+    tax_key: PrivateFile | None = None
     """Tax: its private key, PEM, without a password."""
     tax_client_ca: Path | None = None
     """Tax: certificates, PEM, one of which a connection must show or be signed by: those of the
@@ -99,7 +100,7 @@ class TaxSettings(BaseModel):
             raise ValueError("a client stands there twice")
         return value
 
-    @field_validator("tax_certificate", "tax_key", "tax_client_ca", "tax_push_ca")
+    @field_validator("tax_certificate", "tax_client_ca", "tax_push_ca")
     @classmethod
     def _resolve_tax_file(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()

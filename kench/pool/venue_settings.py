@@ -1,11 +1,12 @@
 """Settings of the venues that coins are sold on, and of the faults of the paper venue."""
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from kench.pool.secret_sources import PrivateFile
 
 VENUES_MAX = 16
 LOOPBACK_NAMES = ("127.0.0.1", "::1", "localhost")
@@ -39,18 +40,13 @@ class VenueSettings(BaseModel):
     must hold nothing secret. Without TLS only on this machine."""
     market: Annotated[str, Field(pattern=r"^[A-Z0-9]+/[A-Z0-9]+$")] = "BTC/KGS"
     """The market that coins are sold on."""
-    key_file: Path
+    key_file: PrivateFile
     """Private file with the key: `{"key": "...", "secret": "..."}`, for some venues also
     `password` or `uid`."""
     timeout_s: Annotated[float, Field(gt=0, le=60)] = 10.0
     """Seconds that an answer may take in all."""
     arrival_s: Annotated[int, Field(ge=1, le=3600)] = 60
     """With ccxt: seconds for which an order that was not answered can still arrive."""
-
-    @field_validator("key_file")
-    @classmethod
-    def _resolve_path(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
 
     @field_validator("url")
     @classmethod

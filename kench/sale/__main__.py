@@ -44,7 +44,7 @@ def main() -> None:
         ROLE,
         "Make lots of mature blocks, have them screened, sell them at licensed venues by the order "
         "in\nforce, and settle what they brought. Several may run: one sells, the others stand by.",
-        example="KENCH_DATABASE_URL=postgresql://... kench sell --data /var/lib/kench",
+        example="KENCH_DATABASE_URL_FILE=/etc/kench/database_url kench sell --data /var/lib/kench",
     )
     settings = settings_of(parser.parse_args())
     require_lead(settings)

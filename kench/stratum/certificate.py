@@ -8,6 +8,7 @@ from pathlib import Path
 import structlog
 
 from kench.pool.errors import KenchError
+from kench.pool.secret_files import SecretFileError, check_private
 
 # How often the files are looked at.
 LOOK_S = 5.0
@@ -100,8 +101,11 @@ def read_pair(certificate: Path, key: Path) -> tuple[ssl.SSLContext, float]:
     if first is None:
         raise CertificateError(f"{certificate} holds no certificate in PEM")
     try:
+        check_private(key)
         context.load_cert_chain(certificate, key, password=_refuse_password)
         expires = _rehearse(context, first[0])
+    except SecretFileError as error:
+        raise CertificateError(str(error)) from None
     except ssl.SSLError as error:
         raise CertificateError(
             f"{certificate} and {key} do not serve: {error.reason or error}"

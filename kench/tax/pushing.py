@@ -15,6 +15,7 @@ from kench.pool.backoff import Backoff
 from kench.pool.holder import Holder
 from kench.pool.lease import LeaseLostError, Work
 from kench.pool.looking import Looking
+from kench.pool.secret_files import check_private
 from kench.pool.settings import Settings
 from kench.pool.xroad import VERSION, Header
 from kench.tax.provider import Provider
@@ -229,5 +230,6 @@ def _context_of(settings: Settings) -> ssl.SSLContext:
         cafile=str(settings.tax_push_ca) if settings.tax_push_ca else None
     )
     if settings.tax_certificate and settings.tax_key:
+        check_private(settings.tax_key)
         context.load_cert_chain(settings.tax_certificate, settings.tax_key, password=lambda: "")
     return context

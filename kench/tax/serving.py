@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from kench.pool.errors import KenchError
 from kench.pool.listening import open_port
+from kench.pool.secret_files import SecretFileError
 from kench.pool.settings import Settings
 from kench.pool.web.serving import TwoPortServer, config_of, take_signals
 from kench.pool.web.tls import mutual_context
@@ -71,7 +72,7 @@ def context_of(settings: Settings) -> ssl.SSLContext | None:
         roots = x509.load_pem_x509_certificates(authorities.read_bytes())
         trusted = [root.public_bytes(Encoding.DER) for root in roots]
         return mutual_context(certificate, key, trusted)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SecretFileError) as error:
         raise TaxPlaceError(
             f"cannot use {certificate} with {key}, or {authorities}: {error}; set "
             "KENCH_TAX_CERTIFICATE, _KEY and KENCH_TAX_CLIENT_CA to PEM files, without a password"

@@ -62,7 +62,8 @@ def _parse() -> argparse.Namespace:
         "Start everything on this machine: embedded PostgreSQL, a regtest node (or use yours), "
         "the stratum server, settlement, the personal cabinet and a CPU miner.",
         example="kench up --data ./data\n"
-        "  kench up --node-url http://user:password@127.0.0.1:8332 --node-zmq tcp://127.0.0.1:28332",
+        "  kench up --node-url http://127.0.0.1:8332?cookie=/var/lib/bitcoind/.cookie "
+        "--node-zmq tcp://127.0.0.1:28332",
     )
     parser.add_argument("--stratum-port", type=int, metavar="N", help="port for miners (3333)")
     parser.add_argument("--metrics-port", type=int, metavar="N", help="port of metrics (9333)")
@@ -76,7 +77,8 @@ def _parse() -> argparse.Namespace:
         nargs="+",
         action="extend",
         metavar="URL",
-        help="http://user:pass@host:port of Bitcoin Core; several are a failover list",
+        help="http://host:port?cookie=/path of Bitcoin Core, or a private file with URLs by "
+        "KENCH_NODE_URLS_FILE; several are a failover list",
     )
     parser.add_argument(
         "--node-zmq",

@@ -1,15 +1,16 @@
-"""What the parts are told: settings and secrets through `KENCH_...` environment, never argv."""
+"""What the parts are told: settings through `KENCH_...` environment, secrets by files."""
 
 import json
 import os
-from collections.abc import Container
+from collections.abc import Collection, Container
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr
 
+from kench.pool.secret_sources import FILE_SUFFIX, secret_names, tell_secret, variable_of
 from kench.pool.settings import Settings
-from kench.pool.settings_file import variable_of
+from kench.pool.settings_file import setting_variables
 
 SHARES_PER_BLOCK = 32
 """With the embedded node, a block takes about this many shares at the highest difficulty."""
@@ -21,14 +22,26 @@ TRIAL_DIFFICULTY = 0.001
 
 def base_environment() -> dict[str, str]:
     """Return our environment without any setting of ours: `PATH`, locale and the like."""
-    settings = {variable_of(name) for name in Settings.model_fields} | {"KENCH_CONFIG"}
+    settings = setting_variables() | {"KENCH_CONFIG"}
     return {name: value for name, value in os.environ.items() if name not in settings}
 
 
-def variables_of(settings: Settings) -> dict[str, str]:
-    """Return every setting as its variable; those that are None are left out."""
-    texts = {variable_of(name): _text(value) for name, value in settings}
-    return {name: text for name, text in texts.items() if text is not None}
+def variables_of(settings: Settings, names: Collection[str] | None = None) -> dict[str, str]:
+    """Return settings as their variables, all or those of `names`; what is None is left out.
+
+    Secrets are written to files of `DATA/run/secrets`, and the variables name those.
+    """
+    secret = secret_names(Settings)
+    told: dict[str, str] = {}
+    for name, value in settings:
+        text = text_of(value)
+        if text is None or (names is not None and name not in names):
+            continue
+        if name in secret:
+            told = tell_secret(told, settings.secrets_directory, name, text)
+        else:
+            told[variable_of(name)] = text
+    return told
 
 
 def variables_beside_file(
@@ -38,13 +51,15 @@ def variables_beside_file(
 
     All else the parts read in the file themselves, anew at each start and reload.
     """
-    named = {name: variable_of(name) for name in Settings.model_fields}
     beside = {
-        variable
-        for name, variable in named.items()
-        if name in flags or variable in os.environ or getattr(settings, name) != getattr(read, name)
+        name
+        for name in Settings.model_fields
+        if name in flags
+        or variable_of(name) in os.environ
+        or variable_of(name + FILE_SUFFIX) in os.environ
+        or getattr(settings, name) != getattr(read, name)
     }
-    told = {name: text for name, text in variables_of(settings).items() if name in beside}
+    told = variables_of(settings, beside)
     config = os.environ.get("KENCH_CONFIG")
     return told | {"KENCH_CONFIG": config} if config else told
 
@@ -76,7 +91,8 @@ def fit_difficulties(settings: Settings, network: str | None) -> Settings:
     return settings.model_copy(update=changes)
 
 
-def _text(value: object) -> str | None:
+def text_of(value: object) -> str | None:
+    """Return a value as a variable says it; None where it says nothing."""
     if value is None:
         return None
     if isinstance(value, SecretStr):
@@ -84,7 +100,7 @@ def _text(value: object) -> str | None:
     if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
         return json.dumps([one.model_dump(mode="json", exclude_none=True) for one in value])
     if isinstance(value, tuple):
-        return " ".join(_text(part) or "" for part in value) or None
+        return " ".join(text_of(part) or "" for part in value) or None
     if isinstance(value, bool):
         return "true" if value else "false"
     plain = isinstance(value, (str, int, Path, IPv4Network, IPv6Network))

@@ -8,15 +8,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kench.pool.running import paper_venue
+from kench.pool.secret_sources import tell_secret, variables_for
 from kench.pool.settings import Settings
 from kench.pool.venue_settings import VenueSettings
-from kench.up.environment import base_environment, variables_of
+from kench.up.environment import base_environment, text_of
 from kench.up.part import Part
 from kench.up.preflight import PortTakenError, free_port
 
 LOOPBACK = "127.0.0.1"
 KEY_ID = "kench-up"
-PRIVATE = ("KENCH_DATABASE_URL",)
+PRIVATE = variables_for("database_url")
 """What the paper venue and the screening have no need of."""
 
 
@@ -28,7 +29,7 @@ class MarketPlan:
     screening_port: int | None
     venues: tuple[VenueSettings, ...]
     screening: Mapping[str, str]
-    """Variables that name the screening and its secret."""
+    """Variables that name the screening and the file of its secret."""
 
     @property
     def venue_url(self) -> str | None:
@@ -40,10 +41,9 @@ class MarketPlan:
         """Whether there is a venue to sell on."""
         return bool(self.venues)
 
-    def variables(self, settings: Settings) -> dict[str, str]:
+    def variables(self) -> dict[str, str]:
         """Return what the sale is told beside what all parts are."""
-        sale = settings.model_copy(update={"venues": self.venues})
-        return {"KENCH_VENUES": variables_of(sale).get("KENCH_VENUES", "[]"), **self.screening}
+        return {"KENCH_VENUES": text_of(self.venues) or "[]", **self.screening}
 
     def parts(self, variables: Mapping[str, str], settings: Settings) -> list[Part]:
         """Return the parts to run, not started; `variables` are what all parts are told."""
@@ -65,7 +65,8 @@ def plan_market(settings: Settings) -> MarketPlan:
     """Decide what to run: what settings name is never doubled."""
     own_node = not settings.node_urls
     venue_port = screening_port = None
-    venues, screening = settings.venues, {}
+    venues = settings.venues
+    screening: dict[str, str] = {}
     if own_node and not venues:
         venue_port = _venue_port(settings)
         venues = (paper_venue(f"http://{LOOPBACK}:{venue_port}", settings.venue_key_path),)
@@ -74,8 +75,9 @@ def plan_market(settings: Settings) -> MarketPlan:
         screening = {
             "KENCH_SCREENING_URL": f"http://{LOOPBACK}:{screening_port}",
             "KENCH_SCREENING_KEY_ID": KEY_ID,
-            "KENCH_SCREENING_SECRET": secrets.token_hex(32),
         }
+        secret, folder = secrets.token_hex(32), settings.secrets_directory
+        screening = tell_secret(screening, folder, "screening_secret", secret)
     return MarketPlan(venue_port, screening_port, venues, screening)
 
 

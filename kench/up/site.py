@@ -14,6 +14,7 @@ from kench.pool.clock import Clock
 from kench.pool.database import Role, migrate, open_engine
 from kench.pool.errors import KenchError
 from kench.pool.running import Running, forget_running, keep_node_urls, write_running
+from kench.pool.secret_sources import tell_secret
 from kench.pool.settings import Settings
 from kench.up.database import KeptDatabase
 from kench.up.demo import demo_login
@@ -111,12 +112,13 @@ class Site:
                 return
         self._ready_orders(node_urls[0], embedded=node_url is not None)
         self._variables |= {
-            "KENCH_DATABASE_URL": url,
-            "KENCH_NODE_URLS": " ".join(node_urls),
             "KENCH_NODE_ZMQ": " ".join(settings.node_zmq) or node_zmq or "",
             "KENCH_STRATUM_PORT": str(settings.stratum_port),
             "KENCH_METRICS_PORT": str(settings.metrics_port),
         }
+        for name, text in (("database_url", url), ("node_urls", " ".join(node_urls))):
+            folder = settings.secrets_directory
+            self._variables = tell_secret(self._variables, folder, name, text)
         stratum = self._part("stratum", self._data_flag(), self._variables)
         settle = self._part("settle", self._data_flag(), self._variables)
         market = self._market.parts(self._variables, settings)
@@ -244,7 +246,7 @@ class Site:
         """Return the part that sells, where there is a venue to sell on."""
         if not self._market.sells:
             return []
-        told = self._variables | self._market.variables(self._settings)
+        told = self._variables | self._market.variables()
         return [self._part("sell", self._data_flag(), told)]
 
     def _start_watch(self, url: str) -> None:

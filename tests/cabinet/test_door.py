@@ -215,6 +215,7 @@ class _Shaken:
         )  # fmt: skip
         with tempfile.TemporaryDirectory() as name:
             mine, theirs = Path(name, "server.pem"), Path(name, "person.pem")
+            mine.touch(0o600)
             mine.write_bytes(key_pem(key_of("door")) + pem(server))
             theirs.write_bytes(
                 key_pem(person.key) + pem(person.certificate) + b"".join(map(pem, person.chain))

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from kench.pool.journal import JournalReader
 from kench.pool.register import add_participant
+from kench.pool.secret_sources import tell_secret
 from kench.stratum.extranonce import front_of
 from tests.integration.test_durability import journalled
 from tests.support.fake_nodes import NodeThatCountsTemplates
@@ -167,9 +168,8 @@ def test_where_no_front_can_start_the_whole_ends(tmp_path: Path, database: str) 
 
 def test_a_node_is_asked_by_one_process_however_many_fronts(tmp_path: Path, database: str) -> None:
     with NodeThatCountsTemplates() as node, running_pool(tmp_path, database, **TWO) as pool:
-        pool.environment |= {
-            "KENCH_NODE_URLS": node.url, "KENCH_NODE_ZMQ": "", "KENCH_NETWORK": "regtest",
-        }  # fmt: skip
+        told = {**pool.environment, "KENCH_NODE_ZMQ": "", "KENCH_NETWORK": "regtest"}
+        pool.environment = tell_secret(told, tmp_path / "secrets", "node_urls", node.url)
         pool.start("stratum")
         wait_until_serving(pool)
         wait_for(lambda: "longpoll" in node.asked)

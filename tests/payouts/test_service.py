@@ -20,6 +20,7 @@ from kench.payouts.follow import ChainWatch, Finding, Followed
 from kench.payouts.service import BooksRefusedError, Lookout, SettlementService
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, open_engine
+from kench.pool.secret_sources import tell_secret
 from tests.payouts.books import add_block, everything
 from tests.payouts.chains import ScriptedChain
 from tests.payouts.folding import Folding
@@ -200,9 +201,9 @@ def settling(
     database: str, data: Path, **more: str
 ) -> contextlib.AbstractContextManager[subprocess.Popen[str]]:
     """Run `kench settle` as a process of its own; it is gone afterwards."""
-    variables = {
-        "KENCH_DATABASE_URL": database, "KENCH_DATA": str(data), "KENCH_NODE_URLS": NO_NODE, **more
-    }  # fmt: skip
+    variables = {"KENCH_DATABASE_URL": database, "KENCH_DATA": str(data), **more}
+    if "KENCH_NODE_URLS" not in more:
+        variables = tell_secret(variables, data / "secrets", "node_urls", NO_NODE)
     return running_root("kench.payouts", data / "settle.log", variables)
 
 

@@ -28,7 +28,7 @@ def test_a_person_is_certified_listed_and_revoked(tmp_path: Path) -> None:
 def test_it_refuses_on_other_networks_and_with_nodes_of_others(tmp_path: Path) -> None:
     for told in (
         {"KENCH_NETWORK": "main"},
-        {"KENCH_NODE_URLS": "http://user:password@127.0.0.1:8332"},
+        {"KENCH_NODE_URLS": "http://127.0.0.1:8332?cookie=/c"},
     ):
         done = kench_pki(tmp_path, "init", **told)
         assert done.returncode == 1

@@ -42,5 +42,5 @@ def test_a_key_file_that_others_may_read_is_refused(tmp_path: Path) -> None:
     path.chmod(0o640)
     with pytest.raises(ApiKeyError, match="chmod 600"):
         read_api_key(path)
-    with pytest.raises(ApiKeyError, match="cannot read"):
+    with pytest.raises(ApiKeyError, match="cannot be read"):
         read_api_key(tmp_path / "missing.json")

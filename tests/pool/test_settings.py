@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from kench.pool.secret_sources import variable_of
 from kench.pool.settings import Settings
 from kench.pool.settings_doc import meanings_of
-from kench.pool.settings_file import SettingsError, read_settings, variable_of
+from kench.pool.settings_file import SettingsError, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -72,8 +73,9 @@ def test_variables_that_only_tests_read_are_left_alone(monkeypatch: pytest.Monke
         ("min_difficulty", "0"),
         ("start_difficulty", "nan"),
         ("max_difficulty", "inf"),
-        ("node_urls", "node:8332"),
+        ("node_urls", "node://h:8332"),
         ("node_zmq", "127.0.0.1:28332"),
+        ("database_url", "mysql://h/d"),
         ("database_url", "mysql://u:hidden@h/d"),
         ("network", "mainnet"),
         ("coinbase_tag", "x" * 33),
@@ -111,9 +113,9 @@ def test_settings_that_contradict_each_other_are_refused(
 
 
 def test_lists_are_split_at_blanks_and_commas(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("KENCH_NODE_URLS", "http://a:b@h:1, http://c:d@h:2  http://e:f@h:3")
+    monkeypatch.setenv("KENCH_NODE_URLS", "http://h:1?cookie=a, http://h:2  http://h:3")
     urls = [url.get_secret_value() for url in read_settings().node_urls]
-    assert urls == ["http://a:b@h:1", "http://c:d@h:2", "http://e:f@h:3"]
+    assert urls == ["http://h:1?cookie=a", "http://h:2", "http://h:3"]
 
 
 def test_secrets_are_not_in_what_settings_print() -> None:

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from kench.pool.secret_sources import variable_of
 from kench.pool.settings import Settings
 from kench.pool.settings_doc import render
-from kench.pool.settings_file import OTHER_VARIABLES, variable_of
+from kench.pool.settings_file import OTHER_VARIABLES
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from kench.pool.secret_sources import tell_secret
 from kench.screening import provider as provider_module
 from kench.screening.provider import LocalProvider, Rule, RulesFileError, read_rules
 
@@ -49,11 +50,9 @@ def test_rules_are_read_from_a_file_and_a_bad_file_says_so(tmp_path: Path) -> No
             read_rules(path)
 
 
-def test_its_process_serves_and_ends() -> None:
-    environment = {
-        **os.environ, "KENCH_SCREENING_KEY_ID": "k", "KENCH_SCREENING_SECRET": "s",
-        "PYTHONWARNINGS": "error",
-    }  # fmt: skip
+def test_its_process_serves_and_ends(tmp_path: Path) -> None:
+    named = {**os.environ, "KENCH_SCREENING_KEY_ID": "k", "PYTHONWARNINGS": "error"}
+    environment = tell_secret(named, tmp_path, "screening_secret", "s")
     with subprocess.Popen(
         [sys.executable, "-m", "kench", "screening", "--port", "0"],
         env=environment, stdout=subprocess.PIPE, text=True,

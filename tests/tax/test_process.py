@@ -42,6 +42,7 @@ def self_signed(folder: Path, name: str) -> Path:
         .sign(key, hashes.SHA256())
     )
     (folder / f"{name}.pem").write_bytes(made.public_bytes(Encoding.PEM))
+    (folder / f"{name}.key").touch(0o600)
     (folder / f"{name}.key").write_bytes(
         key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     )

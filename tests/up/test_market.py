@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kench.pool.secret_files import read_secret
 from kench.pool.settings import Settings
 from kench.pool.settings_file import read_settings
 from kench.up.market import MarketPlan, plan_market
@@ -22,7 +23,7 @@ def test_beside_the_own_node_run_a_paper_venue_and_a_screening(tmp_path: Path) -
     settings = read_settings(data_dir=tmp_path)
     plan = plan_market(settings)
     assert _roles(plan, settings) == ["venue", "screening"]
-    (venue,) = json.loads(plan.variables(settings)["KENCH_VENUES"])
+    (venue,) = json.loads(plan.variables()["KENCH_VENUES"])
     assert (venue["name"], venue["url"]) == ("paper", plan.venue_url)
     assert venue["key_file"] == str(tmp_path / "venue" / "key.json")
     told = Settings(data_dir=tmp_path, venues=json.dumps([venue]))
@@ -57,9 +58,10 @@ def test_the_venue_is_told_neither_the_database_nor_the_secret_of_the_screening(
     plan = plan_market(settings)
     venue, screening = plan.parts({"KENCH_DATABASE_URL": "postgresql://x"}, settings)
     assert "KENCH_DATABASE_URL" not in venue._environment
-    assert "KENCH_SCREENING_SECRET" not in venue._environment
+    assert "KENCH_SCREENING_SECRET_FILE" not in venue._environment
     assert "KENCH_DATABASE_URL" not in screening._environment
-    assert len(screening._environment["KENCH_SCREENING_SECRET"]) == 64
+    path = Path(screening._environment["KENCH_SCREENING_SECRET_FILE"])
+    assert len(read_secret(path)) == 64
 
 
 def test_a_port_that_is_taken_is_said_with_the_setting_that_changes_it(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from kench.pool.address import burn_address
 from kench.pool.api_key import read_api_key
 from kench.pool.clock import SystemClock
+from kench.pool.secret_sources import tell_secret
 from kench.sale.venues.paper import PaperVenue
 from kench.sale.venues.port import DepositState
 from kench.sale.venues.web import Web
@@ -154,7 +155,7 @@ def test_two_venues_do_not_share_a_memory(
     start()
     done = subprocess.run(
         kench_command("venue", "--data", str(tmp_path), "--venue-port", "0"),
-        env={**os.environ, "KENCH_NODE_URLS": node.url},
+        env=tell_secret(os.environ, tmp_path / "secrets", "node_urls", node.url),
         capture_output=True,
         text=True,
         timeout=WAIT_S,

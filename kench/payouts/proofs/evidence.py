@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from kench.payouts.proofs.errors import ProofRefusedError
 from kench.pool.errors import KenchError
+from kench.pool.secret_files import SecretFileError, read_private
 
 _SALTS = b"kench salts 1\0"
 _PEM_BYTES_MAX = 16_384
@@ -50,16 +51,9 @@ class EvidenceKey:
         """Read a key from a PEM file that its owner alone may read. Raises EvidenceKeyError."""
         make = f"make one with `openssl genpkey -algorithm ed25519 -out {path}` and mode 600"
         try:
-            mode = path.stat().st_mode
-            raw = path.read_bytes()
-        except OSError as error:
-            raise EvidenceKeyError(
-                f"the evidence key {path} cannot be read ({error.strerror}): {make}"
-            ) from error
-        if mode & 0o077:
-            raise EvidenceKeyError(
-                f"the evidence key {path} can be read by others: chmod 600 {path}"
-            )
+            raw = read_private(path)
+        except SecretFileError as error:
+            raise EvidenceKeyError(f"the evidence key: {error}; or {make}") from error
         try:
             secret = load_pem_private_key(raw, password=None)
         except (ValueError, TypeError, UnsupportedAlgorithm) as broken:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from kench.native import crc32
 from kench.pool.errors import KenchError
+from kench.pool.secret_files import SecretFileError, check_private
 from kench.pool.shipping.frames import (
     BODY_BYTES_MAX,
     HEAD,
@@ -36,8 +37,9 @@ class TlsFiles(NamedTuple):
         purpose = ssl.Purpose.CLIENT_AUTH if server else ssl.Purpose.SERVER_AUTH
         try:
             context = ssl.create_default_context(purpose, cafile=str(self.authority))
+            check_private(self.key)
             context.load_cert_chain(self.certificate, self.key)
-        except (OSError, ssl.SSLError) as error:
+        except (OSError, ssl.SSLError, SecretFileError) as error:
             raise TlsFilesError(
                 f"the certificates of the standby's line cannot be used ({error}): look at "
                 "KENCH_STANDBY_CERTIFICATE, _KEY and _AUTHORITY"

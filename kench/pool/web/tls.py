@@ -4,11 +4,17 @@ import ssl
 from collections.abc import Iterable
 from pathlib import Path
 
+from kench.pool.secret_files import check_private
+
 HANDSHAKE_S = 10.0
 
 
 def mutual_context(certificate: Path, key: Path, roots: Iterable[bytes]) -> ssl.SSLContext:
-    """Return what such a server speaks TLS by; roots are DER. Raises OSError and ValueError."""
+    """Return what such a server speaks TLS by; roots are DER.
+
+    Raises OSError, ValueError, and SecretFileError where others may read the key.
+    """
+    check_private(key)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.verify_mode = ssl.CERT_REQUIRED
