@@ -1,5 +1,6 @@
 """Fronts whose journals go to where settlement reads them, by disk alone or through a stream."""
 
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ from kench.pool.clock import Clock, SystemClock
 from kench.pool.errors import KenchError
 from kench.pool.journal import Batch, JournalWriter
 from kench.pool.journal.mark import read_mark
-from kench.pool.nats.cluster import Cluster, ClusterPlan
+from kench.pool.nats.cluster import Cluster, ClusterPlan, ClusterRefusedError
+from kench.pool.stream.layout import STREAM
 from kench.pool.stream.publisher import Policy, Publisher, WhenAway
 from kench.pool.stream.sending import Sending, StreamTakenError
 from tests.support.records import archived_job, raw_records
@@ -110,6 +112,12 @@ class StreamFront:
             self.cluster.close()
 
 
+def no_stream(cluster: Cluster) -> None:
+    """Take the stream of the test before away, archives and all."""
+    with contextlib.suppress(ClusterRefusedError):  # there was none
+        cluster.ask(cluster.jetstream.delete_stream(STREAM), WAIT_S)
+
+
 def files_of(directory: Path) -> dict[str, bytes]:
     """Return the files of a journal's segments."""
     return {
@@ -134,3 +142,32 @@ def gather_until(gatherer: Gatherer, is_done: Callable[[], bool], turns_max: int
 def gathered_as(here: Path, there: Path) -> Callable[[], bool]:
     """Return whether a journal is in one folder as in another."""
     return lambda: there.exists() and read_mark(here) == read_mark(there)
+
+
+class Pool:
+    """A front's folder, and the folder that settlement reads: the same, or a gathered one."""
+
+    def __init__(self, root: Path, plan: ClusterPlan | None, gatherer: Gatherer | None) -> None:
+        self.plan, self.gatherer = plan, gatherer
+        self.here = root / "front/journal/0"
+        self.there = root / "centre/journal/0" if gatherer else self.here
+        self.front: StreamFront | None = None
+
+    def start(self, **more: object) -> StreamFront:
+        """Start the front, whose predecessor has ended."""
+        self.front = StreamFront(self.here, self.plan, **more)  # type: ignore[arg-type]
+        if self.front.publisher is not None:
+            self.front.await_together()
+        return self.front
+
+    def close(self) -> None:
+        """Stop what runs."""
+        if self.front is not None:
+            self.front.stop()
+        if self.gatherer is not None:
+            self.gatherer.close()
+
+    def bring(self) -> None:
+        """Have settlement's folder be as far as the front's."""
+        if self.gatherer is not None:
+            gather_until(self.gatherer, gathered_as(self.here, self.there))

@@ -1,6 +1,5 @@
 """One server for these tests, and a stream that is new for each."""
 
-import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,10 +8,9 @@ import pytest
 from kench.backup.gathering.consuming import name_of
 from kench.backup.gathering.gatherer import Gatherer
 from kench.pool.clock import Clock, SystemClock
-from kench.pool.nats.cluster import Cluster, ClusterRefusedError
-from kench.pool.stream.layout import STREAM
+from kench.pool.nats.cluster import Cluster
 from tests.support.nats import Servers, connected, running_servers
-from tests.support.stream_pool import STREAM_BYTES, StreamFront
+from tests.support.stream_pool import STREAM_BYTES, StreamFront, no_stream
 
 Start = Callable[..., StreamFront]
 Keep = Callable[..., Gatherer]
@@ -32,8 +30,7 @@ def line(servers: Servers) -> Iterator[Cluster]:
 
 @pytest.fixture
 def cluster(line: Cluster) -> Cluster:
-    with contextlib.suppress(ClusterRefusedError):  # there was none
-        line.ask(line.jetstream.delete_stream(STREAM), 5.0)
+    no_stream(line)
     return line
 
 
