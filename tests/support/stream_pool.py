@@ -2,10 +2,9 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
-
-import pytest
 
 from kench.backup.gathering.gathered import GapError
 from kench.backup.gathering.gatherer import Gatherer
@@ -127,16 +126,17 @@ def files_of(directory: Path) -> dict[str, bytes]:
     }
 
 
-def gather_until(gatherer: Gatherer, is_done: Callable[[], bool], turns_max: int = 100) -> None:
+def gather_until(gatherer: Gatherer, is_done: Callable[[], bool]) -> None:
     """Have an archive take what comes, until all is as wanted."""
-    for _ in range(turns_max):
-        if is_done():
-            return
+    deadline = time.monotonic() + WAIT_S
+    while not is_done():
+        assert time.monotonic() < deadline, "it was not gathered"
         try:
-            gatherer.turn()
+            taken = gatherer.turn()
         except GapError:
-            continue
-    pytest.fail("it was not gathered")
+            taken = 0
+        if not taken:
+            time.sleep(0.01)
 
 
 def gathered_as(here: Path, there: Path) -> Callable[[], bool]:

@@ -128,7 +128,7 @@ class Cluster:
     @property
     def why_away(self) -> str | None:
         """Why there is no connection, None where there is one."""
-        return self._why
+        return "the line is closed" if self._closing else self._why
 
     @property
     def client(self) -> Client:
