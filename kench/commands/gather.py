@@ -9,12 +9,12 @@ from typing import Any
 from kench.backup.errors import BackupError
 from kench.backup.gathering.consuming import ASK_S, PREFIX, archives, floor_of, name_of
 from kench.backup.gathering.declaring import declare_lost, forget_archive
-from kench.backup.gathering.gatherer import LATE_NAME, Gatherer
+from kench.backup.gathering.gatherer import Gatherer
 from kench.backup.journals import journal_folders
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.errors import KenchError
 from kench.pool.journal.mark import read_mark
-from kench.pool.journal.remote import read_remote
+from kench.pool.journal.remote import LATE_NAME, read_remote
 from kench.pool.moments import moment_text
 from kench.pool.nats.cluster import Cluster, ClusterPlan
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging

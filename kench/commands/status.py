@@ -11,6 +11,7 @@ from rich.text import Text
 
 from kench.commands.standby_view import standby_words
 from kench.commands.status_view import read_status
+from kench.commands.stream_view import stream_words
 from kench.pool.database import Role, one_transaction
 from kench.pool.income_progress import late_words
 from kench.pool.postgres import database_url
@@ -78,11 +79,13 @@ def _show(status: dict[str, Any], console: Console) -> None:
 
 
 def _standby(status: dict[str, Any]) -> list[tuple[str, Text]]:
-    """Return how the standby fares, in amber where it does not; nothing where there is none."""
-    if status["standby"] is None:
-        return []
-    words, well = standby_words(status["standby"])
-    return [("standby", Text(words, "" if well else "yellow"))]
+    """Return how standby and stream fare, in amber where they do not; nothing without them."""
+    rows = []
+    for name, words_for in (("standby", standby_words), ("stream", stream_words)):
+        if status[name] is not None:
+            words, well = words_for(status[name])
+            rows.append((name, Text(words, "" if well else "yellow")))
+    return rows
 
 
 def _troubles(status: dict[str, Any]) -> list[tuple[str, str]]:

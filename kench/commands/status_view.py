@@ -28,6 +28,9 @@
     standby                {mode, generation, replaced_by, away, why, together, behind_records,
                            behind_s, silent_s, acknowledged_without, database: {connected,
                            behind_bytes, left, left_bytes}}; null where there is none
+    stream                 {fronts, away, why, together, behind_records, behind_s,
+                           acknowledged_without, set_aside: numbers of lost journals of which more
+                           came}; null where no journal goes to NATS
 
 `accepted`, `work_hashes` and money follow the journal by the settlement's lag, about a second.
 """
@@ -39,6 +42,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from kench.commands.standby_view import read_standby
+from kench.commands.stream_view import read_stream
 from kench.pool.clock import SystemClock
 from kench.pool.door_status import merge_doors
 from kench.pool.income_progress import read_income_progress
@@ -144,6 +148,7 @@ def read_status(
         "nodes": newest.get("nodes", []) if fresh else [],
         "custody": _custody(fresh),
         "standby": read_standby(connection, journal_directory.parent.parent, fresh),
+        "stream": read_stream(journal_directory.parent.parent, fresh),
     }  # fmt: skip
 
 

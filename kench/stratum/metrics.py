@@ -12,6 +12,7 @@ from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
 from kench.stratum.income_metrics import income_metrics
+from kench.stratum.stream_metrics import stream_metrics
 
 # Status, content type and body of a page.
 Answer = tuple[int, str, bytes]
@@ -69,6 +70,7 @@ class Numbers(Collector):
         yield _shares(fronts)
         yield from _of_settlement(state["settlement"])
         yield from _of_standby(fronts)
+        yield from stream_metrics(fronts)
         yield from _of_followers((state["settlement"] or {}).get("followers"))
         yield from income_metrics((state["settlement"] or {}).get("income"))
         yield from _of_doors(state["doors"], state["certificate"])

@@ -3,6 +3,7 @@
 The tables are made from the object of `kench status --json`, so that all three agree.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 from rich.columns import Columns
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from kench.commands.figures import hashrate_text
 from kench.commands.standby_view import standby_words
+from kench.commands.stream_view import stream_words
 from kench.pool.clock import Clock
 from kench.up.sale_screen import bitcoin_text, kgs_text, lots_table, proceeds_table, sale_words
 
@@ -83,16 +85,20 @@ def summary_line(status: dict[str, Any]) -> str:
     return (
         f"kench: {hashrate_text(pool_hashrate(status))}, "
         f"shares {shares['accepted']} accepted {sum(shares['refused'].values())} refused, "
-        f"blocks {counts}, height {status['height']}{sale_words(status)}{_standby_alarm(status)}"
+        f"blocks {counts}, height {status['height']}{sale_words(status)}{_copies_alarm(status)}"
     )
 
 
-def _standby_alarm(status: dict[str, Any]) -> str:
-    """Return the standby for a line of a log; empty while all is well, or there is none."""
-    if (standby := status.get("standby")) is None:
-        return ""
-    said, well = standby_words(standby)
-    return "" if well else f", standby: {said}"
+def _copies(status: dict[str, Any]) -> Iterator[tuple[str, str, bool]]:
+    """Yield name, words and whether all is well, of the standby and of the stream if there are."""
+    for name, words_for in (("standby", standby_words), ("stream", stream_words)):
+        if (copy := status.get(name)) is not None:
+            yield name, *words_for(copy)
+
+
+def _copies_alarm(status: dict[str, Any]) -> str:
+    """Return what does not fare well of them, for a line of a log."""
+    return "".join(f", {name}: {said}" for name, said, well in _copies(status) if not well)
 
 
 def pool_hashrate(status: dict[str, Any]) -> float:
@@ -116,9 +122,8 @@ def _headline(status: dict[str, Any]) -> Text:
             words += [(f"{door['connections']} connections", "")]
         else:
             words += [(f"shut: {door['why']}" if door["why"] else "shut", "red")]
-    if (standby := status.get("standby")) is not None:
-        said, well = standby_words(standby)
-        words += [("\nstandby  ", "dim"), (said, "" if well else "yellow")]
+    for name, said, well in _copies(status):
+        words += [(f"\n{name}  ", "dim"), (said, "" if well else "yellow")]
     if status.get("serving") is False:
         words += [("\nnot serving: ", "bold red"), (str(status.get("why")), "red")]
     for name, text in (("why", "custody"), ("orders_fault", "orders")):

@@ -12,6 +12,7 @@ from rich.console import Console
 from kench.commands.standby_view import standby_words
 from kench.commands.status import _show
 from kench.commands.status_view import NOT_RUNNING, read_status
+from kench.commands.stream_view import stream_words
 from kench.payouts import ledger, tables
 from kench.payouts.waiting import write_waits_for
 from kench.pool.database import Role, open_engine
@@ -314,6 +315,33 @@ def test_how_the_standby_fares_is_told_by_journals_and_by_database(
     (tmp_path / "replaced").write_text("2\n")
     words, well = standby_words(status_of(database, journals)["standby"])
     assert (words, well) == ("THIS MACHINE WAS REPLACED: generation 2 leads", False)
+
+
+PUBLISHED = {
+    "together": True, "away": False, "why": None, "behind": 0, "behind_s": 0.4, "silent_s": 0.2,
+    "acknowledged_without": 0,
+}  # fmt: skip
+
+
+def test_how_the_stream_fares_is_told_by_all_fronts_and_by_what_was_set_aside(
+    engine: sa.Engine, database: str, tmp_path: Path
+) -> None:
+    journals = tmp_path / "journal/0"
+    assert status_of(database, journals)["stream"] is None
+    report(engine, 0, stream=PUBLISHED)
+    assert stream_words(status_of(database, journals)["stream"]) == (
+        "acknowledges, 0 shares behind", True
+    )  # fmt: skip
+    away = {"together": False, "away": True, "why": "no route", "behind": 7, "behind_s": 41.5}
+    report(engine, 1, stream=PUBLISHED | away | {"acknowledged_without": 7})
+    (tmp_path / "journal.late/12").mkdir(parents=True)
+    (tmp_path / "journal.late/12/1.frames").touch()
+    words, well = stream_words(status_of(database, journals)["stream"])
+    assert not well
+    assert words == (
+        "AWAY: no route; 7 shares are here alone, 42 s, 7 were acknowledged without it, "
+        "SHARES SET ASIDE of lost journals: 12"
+    )
 
 
 def test_a_standby_that_is_with_us_is_told_in_few_words() -> None:

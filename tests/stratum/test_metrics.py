@@ -17,6 +17,10 @@ SHIPPED = {
     "together": True, "behind": 0, "behind_s": 0.25, "silent_s": 0.5, "away": False,
     "acknowledged_without": 0, "generation": 2,
 }  # fmt: skip
+PUBLISHED = {
+    "together": True, "away": False, "why": None, "behind": 3, "behind_s": 0.5, "silent_s": 0.1,
+    "acknowledged_without": 2,
+}  # fmt: skip
 FOLLOWED = {"connected": True, "behind_bytes": 4096, "left": 0, "left_bytes": 0}
 INCOME = {
     "formed_until": "2026-11-20", "missing_day": "2026-11-21", "late_days": 2, "records": 13,
@@ -63,12 +67,13 @@ def scraped(of: dict[str, Any]) -> dict[str, float]:
 
 
 def test_every_name_that_operators_were_promised_is_there_and_no_other() -> None:
-    told = state(standby=SHIPPED)
+    told = state(standby=SHIPPED, stream=PUBLISHED)
     told["settlement"] |= {"followers": FOLLOWED}
     names = {series.partition("{")[0] for series in scraped(told)}
     assert names == promised()
     without = {series.partition("{")[0] for series in scraped(state())}
-    assert {name for name in promised() - without if "standby" not in name} == set()
+    copied = re.compile("standby|stream")
+    assert {name for name in promised() - without if not copied.search(name)} == set()
 
 
 def test_what_differs_by_front_names_its_process() -> None:
@@ -121,6 +126,14 @@ def test_settlement_is_told_as_long_as_the_database_tells_it() -> None:
     assert told["kench_income_records_formed_total"] == 13
     away = scraped(state() | {"settlement": None})
     assert not [name for name in away if re.search("manifests|settlement|income", name)]
+
+
+def test_how_the_stream_fares_is_told_of_each_front_that_publishes() -> None:
+    told = scraped(state(stream=PUBLISHED | {"behind_s": None}))
+    assert told['kench_stream_behind_records{process="0"}'] == 3
+    assert told['kench_shares_without_stream_total{process="0"}'] == 2
+    assert 'kench_stream_behind_seconds{process="0"}' not in told
+    assert 'kench_stream_behind_records{process="1"}' not in told
 
 
 def test_a_standby_of_which_nothing_was_heard_has_no_lag() -> None:

@@ -17,12 +17,11 @@ from kench.pool.clock import Clock
 from kench.pool.durable import write_durably
 from kench.pool.errors import KenchError
 from kench.pool.journal.format import HEADER_SIZE, first_sequence_of, segment_paths
-from kench.pool.journal.remote import RemoteState, is_remote
+from kench.pool.journal.remote import LATE_NAME, RemoteState, is_remote
 from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterRefusedError
 from kench.pool.stream.layout import ensure_stream, number_of, read_last, read_numbers
 from kench.pool.stream.message import read_message
 
-LATE_NAME = "journal.late"
 CLOCKS_US = 2_000_000
 """Clocks of a pool's machines differ by less: so far behind ours is the time of what ended."""
 TEND_S, PURGE_S = 1.0, 20.0

@@ -13,6 +13,8 @@ from typing import NamedTuple
 from kench.native import crc32
 
 REMOTE_NAME = "remote"
+LATE_NAME = "journal.late"
+"""A folder beside `journal`: what came of journals that had been declared lost."""
 _FIELDS = struct.Struct("<QQ")
 _CHECK = struct.Struct("<Q")
 

@@ -8,14 +8,14 @@ from kench.backup.archive import ArchiveWriter
 from kench.backup.errors import RestoreError
 from kench.backup.gathering import declaring
 from kench.backup.gathering.declaring import declare_lost
-from kench.backup.gathering.gatherer import CLOCKS_US, LATE_NAME, TEND_S, NumberTwiceError
+from kench.backup.gathering.gatherer import CLOCKS_US, TEND_S, NumberTwiceError
 from kench.backup.journals import add_journals
 from kench.payouts.journals import Journals
 from kench.payouts.positions import Position
 from kench.pool.clock import ManualClock, SystemClock
 from kench.pool.journal.completion import complete_if_free
 from kench.pool.journal.mark import Mark, read_mark
-from kench.pool.journal.remote import RemoteState, read_remote
+from kench.pool.journal.remote import LATE_NAME, RemoteState, read_remote
 from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterPlan
 from kench.pool.settings_file import read_settings
 from kench.pool.stream.left_behind import LeftBehind
