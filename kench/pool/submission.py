@@ -68,20 +68,23 @@ class BlockSender:
     """Sends found blocks to all `nodes`, with the block journal in `directory`.
 
     `on_outcome(block_hash, node, outcome)` is called from the sender's threads, one call at a
-    time; `node` is "" for CONFIRMED and LOST. Raises BlockJournalError when the folder is unusable.
+    time; `node` is "" for CONFIRMED and LOST. `on_kept(block_hash)`, from a thread of it too, tells
+    that a block outlives a power cut. Raises BlockJournalError when the folder is unusable.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - each is one collaborator
         self,
         nodes: Sequence[Node],
         directory: Path,
         clock: Clock,
         on_outcome: Callable[[str, str, Outcome], None],
         network: str | None = None,
+        on_kept: Callable[[str], None] | None = None,
     ) -> None:
         self._stop = threading.Event()
         self._clock = clock
         self._on_outcome = on_outcome
+        self._on_kept = on_kept
         self._journal = BlockJournal(directory)
         self._chain = ChainView(nodes, clock, network)
         self._routes = [BlockRoute(node, self._stop) for node in nodes]
@@ -101,6 +104,7 @@ class BlockSender:
         self._start("watch", self._run_watch)
         for block in self._journal.unsettled(BLOCKS_WAITING_MAX):
             log.warning("block is sent again", hash=block.hash, height=block.height)
+            self._tell_kept(block)
             self._follow(block)
             self._fan_out(block)
 
@@ -186,8 +190,12 @@ class BlockSender:
             # A block is worth more than its copy: it goes out whatever the disk says.
             written = self._kept(block, self._journal.write)
             self._fan_out(block)
-            if written:
-                self._kept(block, self._journal.sync)
+            if written and self._kept(block, self._journal.sync):
+                self._tell_kept(block)
+
+    def _tell_kept(self, block: FoundBlock) -> None:
+        if self._on_kept is not None:
+            self._on_kept(block.hash)
 
     def _kept(self, block: FoundBlock, keep: Callable[[FoundBlock], None]) -> bool:
         try:

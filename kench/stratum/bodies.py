@@ -18,7 +18,7 @@ import structlog
 
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
-from kench.pool.job import Job
+from kench.pool.job import Job, JobFacts
 from kench.stratum.jobs import JOBS_MAX
 
 # A body of the tip before is kept this long: a late share may still be a block (A8.13).
@@ -79,7 +79,11 @@ class BodyFolder:
         if known is not None:
             known.last_job = self._jobs
         elif job.facts.transactions:
-            body = transactions_hex()
+            try:
+                body = transactions_hex()
+            except BodyMissingError as missing:
+                log.error("a block of this body would go out elsewhere alone", why=str(missing))
+                return
             if self._write(key, body):
                 self._kept[key] = _Kept(job.prevhash_le, len(body), self._jobs)
         self._expire(key, now)
@@ -123,15 +127,19 @@ def body_path(directory: Path, key: int) -> Path:
 
 
 def whole_block(
-    begun_hex: bytes, directory: Path, job: Job, pause: Callable[[float], object], clock: Clock
+    begun_hex: bytes,
+    directory: Path,
+    facts: JobFacts,
+    pause: Callable[[float], object],
+    clock: Clock,
 ) -> bytes:
-    """Return a job's block in hex: what is `begun`, and its transactions from their file.
+    """Return a block in hex: what is `begun` on a job of these facts, its body from its file.
 
     Waits a bounded time for the file, and blocks the caller. Raises BodyMissingError.
     """
-    if not job.facts.transactions:
+    if not facts.transactions:
         return begun_hex
-    path = body_path(directory, job.facts.body_key)
+    path = body_path(directory, facts.body_key)
     deadline = clock.monotonic() + READ_WAIT_S
     while True:
         try:
@@ -140,6 +148,7 @@ def whole_block(
         except FileNotFoundError:
             if clock.monotonic() > deadline:
                 raise BodyMissingError(
-                    f"the transactions of job {job.key:x} are not in {directory}: is the disk full?"
+                    f"the transactions of body {facts.body_key:x} are not in {directory}: is the"
+                    " disk full?"
                 ) from None
             pause(READ_AGAIN_S)

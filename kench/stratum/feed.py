@@ -42,6 +42,7 @@ class Kind(enum.IntEnum):
     YIELDED = 10  # {ask, value, difficulty}: it is let go of; value null where it is not
     COSTS = 11  # {costs: [[address, cost, sessions]], bans: [[address, seconds, count]]}
     ORIGINS = 12  # [[participant, day, address]] that are new today (statistics)
+    FOUND = 13  # a block was found: its file is there, or here is what the disk refused
     # maker -> front
     JOB = 32
     NO_JOB = 33  # {why}

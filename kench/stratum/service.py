@@ -111,6 +111,7 @@ class StratumService:
             settings.bodies_directory,
             clock,
             self._block_accepted,
+            self._block_told if settings.job_source == "nats" else None,
         )
 
     def start(self) -> None:
@@ -149,6 +150,9 @@ class StratumService:
 
     def _block_accepted(self) -> None:
         self._loop.call_soon_threadsafe(self._feed.send, Kind.BLOCK_ACCEPTED)
+
+    def _block_told(self, message: bytes | None) -> None:
+        self._loop.call_soon_threadsafe(self._feed.send_bytes, Kind.FOUND, message or b"")
 
     def _participants_changed(self, changed: frozenset[int]) -> None:
         self._loop.call_soon_threadsafe(self.front.participants_changed, changed)

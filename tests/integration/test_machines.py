@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from kench.pool.register import add_participant
 from tests.support.client import StratumClient
 from tests.support.load import Load
+from tests.support.long import ONLY_LONG
 from tests.support.machines import Machines, running_machines
 from tests.support.pool import EASY_SHARES, Pool
 
@@ -66,6 +67,90 @@ def new_tip(machines: Machines) -> str:
     return tip
 
 
+def find_block(pool: Pool, login: tuple[str, str]) -> None:
+    """Submit shares at a machine until one of them is a block."""
+
+    def found() -> int:
+        return len([*pool.folder.glob("blocks/*/*.found"), *pool.folder.glob("blocks/*/*.told")])
+
+    before = found()
+    with StratumClient(pool.stratum_port, WAIT_S) as miner:
+        assert miner.login(*login)
+        job, *_, ntime, _clean = miner.wait_for_job()
+        for number in range(2000):
+            share = (login[0], job, f"{number:016x}", ntime, f"{number:08x}")
+            miner.call("mining.submit", *share)
+            if found() > before:
+                return
+    raise AssertionError("no block in two thousand shares")
+
+
+def start_all(*pools: Pool) -> None:
+    """Start machines at one time, and wait until all are ready."""
+    started = [pool.spawn("stratum") for pool in pools]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "kench stratum: ready\n"
+
+
+def test_machines_of_a_pool_outlive_their_job_maker_and_their_cluster(
+    tmp_path: Path, database: str, login: tuple[str, str]
+) -> None:
+    with running_machines(
+        tmp_path, database, block_difficulty="1e-8", **EASY_SHARES, **QUICK
+    ) as machines:
+        first, second = machines.add("first"), machines.add("second")
+        region = machines.add("region", node=False)
+        node = machines.node.rpc
+        start_all(first, second, region)
+        leader, standby = (first, second) if feed(first)["role"] == "leads" else (second, first)
+        wait_for(lambda: feed(leader)["role"] == "leads")
+        assert (feed(standby)["role"], feed(region)["role"]) == ("follows", "follows")
+        # A block found where no node is.
+        height, epoch = node.call("getblockcount"), feed(region)["epoch"]
+        find_block(region, login)
+        wait_for(lambda: node.call("getblockcount") > height)
+        wait_for(lambda: job_of(region)[0] == node.call("getbestblockhash"))
+
+        leader.kill_stratum()
+        wait_for(lambda: feed(standby)["role"] == "leads", TAKEOVER_S)
+        wait_for(lambda: feed(region)["epoch"] > epoch)
+        # Who comes back follows; who stood still is not followed.
+        start_all(leader)
+        maker = standby.processes["stratum"].pid
+        os.kill(maker, signal.SIGSTOP)
+        wait_for(lambda: feed(leader)["role"] == "leads", TAKEOVER_S)
+        os.kill(maker, signal.SIGCONT)
+        wait_for(lambda: feed(standby)["role"] == "follows", TAKEOVER_S)
+        tip = new_tip(machines)
+        wait_for(lambda: all(job_of(one)[0] == tip for one in machines.each.values()))
+
+        height = node.call("getblockcount")
+        with StratumClient(region.stratum_port, WAIT_S) as miner:
+            assert miner.login(*login)
+            miner.wait_for_job()
+            machines.servers.servers[0].kill()
+            wait_for(lambda: "cluster is away" in (feed(region)["away"] or ""))
+            # The last job is still worth its work for a while; then miners are let go.
+            find_block(region, login)
+            miner.wait_until_closed()
+        assert "cluster is away" in region.state()["why"]
+        assert node.call("getblockcount") == height
+        # Machines with nodes go on alone.
+        wait_for(lambda: {feed(one)["role"] for one in (first, second)} == {"alone"})
+
+        machines.servers.servers[0].start()
+        wait_for(lambda: region.state()["serving"])
+        wait_for(lambda: node.call("getblockcount") > height)
+        roles = ["follows", "leads"]
+        wait_for(lambda: sorted(feed(one)["role"] for one in (first, second)) == roles)
+        tip = new_tip(machines)
+        wait_for(lambda: all(job_of(one)[0] == tip for one in machines.each.values()))
+        assert not any(region.folder.glob("blocks/*/*.found"))
+        assert feed(first)["blocks"]["refused"] == 0
+
+
+@ONLY_LONG
 def test_a_standby_takes_over_and_no_extranonce_is_given_twice(
     machines: Machines, login: tuple[str, str]
 ) -> None:
@@ -104,43 +189,3 @@ def test_a_standby_takes_over_and_no_extranonce_is_given_twice(
     given = [value for load in loads[1:] for value in load.extranonces]
     assert len(set(given)) == len(given)
     assert not set(given) & set(loads[0].extranonces)
-
-
-def test_a_leader_that_stood_still_is_not_followed_and_a_region_outlives_the_cluster(
-    machines: Machines, login: tuple[str, str]
-) -> None:
-    first, second = machines.add("first"), machines.add("second")
-    region = machines.add("region", node=False)
-    first.start("stratum")
-    wait_for(lambda: feed(first)["role"] == "leads")
-    second.start("stratum")
-    region.start("stratum")
-    maker = first.processes["stratum"].pid
-    os.kill(maker, signal.SIGSTOP)
-    wait_for(lambda: feed(second)["role"] == "leads", TAKEOVER_S)
-    os.kill(maker, signal.SIGCONT)
-    wait_for(lambda: feed(first)["role"] == "follows", TAKEOVER_S)
-    wait_for(lambda: feed(region)["leader"] == feed(second)["leader"])
-    tip = new_tip(machines)
-    wait_for(lambda: all(job_of(one)[0] == tip for one in machines.each.values()))
-
-    with StratumClient(region.stratum_port, WAIT_S) as miner:
-        assert miner.login(*login)
-        job, *_, ntime, _clean = miner.wait_for_job()
-        machines.servers.servers[0].kill()
-        wait_for(lambda: "cluster is away" in (feed(region)["away"] or ""))
-        # The last job is still worth its work for a while; then miners are let go.
-        share = (login[0], job, f"{1:016x}", ntime, f"{1:08x}")
-        assert miner.call("mining.submit", *share)["result"] is True
-        miner.wait_until_closed()
-    assert "cluster is away" in region.state()["why"]
-    # Machines with nodes go on alone.
-    tip = new_tip(machines)
-    wait_for(lambda: all(job_of(one)[0] == tip for one in (first, second)))
-    assert {feed(one)["role"] for one in (first, second)} == {"alone"}
-
-    machines.servers.servers[0].start()
-    wait_for(lambda: region.state()["serving"], TAKEOVER_S + WAIT_S)
-    wait_for(lambda: sorted(feed(one)["role"] for one in (first, second)) == ["follows", "leads"])
-    tip = new_tip(machines)
-    wait_for(lambda: all(job_of(one)[0] == tip for one in machines.each.values()))

@@ -57,7 +57,7 @@ def test_jobs_of_one_template_share_a_body(tmp_path: Path) -> None:
     keep(kept, again, b"never asked for")
     assert [path.name for path in tmp_path.iterdir()] == [f"{first.key:x}"]
     for job in (first, again):
-        assert whole_block(b"f0", tmp_path, job, time.sleep, SystemClock()) == b"f0aabb"
+        assert whole_block(b"f0", tmp_path, job.facts, time.sleep, SystemClock()) == b"f0aabb"
     kept.stop()
 
 
@@ -67,7 +67,7 @@ def test_a_template_without_transactions_needs_no_file(tmp_path: Path) -> None:
     job = maker.job(small_template())
     keep(kept, job, b"")
     assert list(tmp_path.iterdir()) == []
-    assert whole_block(b"f0", tmp_path, job, time.sleep, SystemClock()) == b"f0"
+    assert whole_block(b"f0", tmp_path, job.facts, time.sleep, SystemClock()) == b"f0"
     kept.stop()
 
 
@@ -123,7 +123,7 @@ def test_a_disk_that_refuses_is_tried_again(
     job = maker.job(large())
     kept.keep(job, lambda: b"aa")
     (tmp_path / "bodies").mkdir()
-    assert whole_block(b"f0", tmp_path / "bodies", job, time.sleep, SystemClock()) == b"f0aa"
+    assert whole_block(b"f0", tmp_path / "bodies", job.facts, time.sleep, SystemClock()) == b"f0aa"
     kept.stop()
 
 
@@ -132,14 +132,14 @@ def test_a_front_waits_for_a_body_that_is_being_written_but_not_for_ever(tmp_pat
     job = maker.job(large())
     clock = ManualClock()
     with pytest.raises(BodyMissingError, match=f"{job.key:x}"):
-        whole_block(b"f0", tmp_path, job, clock.advance, clock)
+        whole_block(b"f0", tmp_path, job.facts, clock.advance, clock)
     waited = threading.Event()
 
     def write_meanwhile(_seconds: float) -> None:
         body_path(tmp_path, job.key).write_text("cc")
         waited.set()
 
-    assert whole_block(b"f0", tmp_path, job, write_meanwhile, clock) == b"f0cc"
+    assert whole_block(b"f0", tmp_path, job.facts, write_meanwhile, clock) == b"f0cc"
     assert waited.is_set()
 
 

@@ -19,7 +19,8 @@ STREAM = "KENCH_JOBS"
 SUBJECT = "kench.jobs.current"
 LEASE = "job-maker"
 ASK_S = 1.0
-_WRONG_LAST_SEQUENCE = 10071
+# One of servers before 2.12 and after.
+_WRONG_LAST_SEQUENCE = {10071, 10164}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class Board:
                         SUBJECT, message, timeout=ASK_S, stream=STREAM, headers=headers
                     )
                 except nats.js.errors.APIError as error:
-                    if error.err_code != _WRONG_LAST_SEQUENCE:
+                    if error.err_code not in _WRONG_LAST_SEQUENCE:
                         raise
                 else:
                     self._sequence = done.seq

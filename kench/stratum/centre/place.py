@@ -8,9 +8,15 @@ from kench.pool.clock import Clock
 from kench.pool.job import JobKeys
 from kench.pool.nats.cluster import Cluster
 from kench.pool.orders.book import OrderBook
+from kench.pool.rpc import Node
 from kench.pool.settings import Settings
+from kench.stratum.centre.outbox import Telling
 from kench.stratum.centre.source import Followers, SharedSource
+from kench.stratum.centre.taking import Taking
 from kench.stratum.maker.upstream import Downstream, Upstream
+
+# In the folder of found blocks, those of other machines.
+FOLDER = "others"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,4 +56,24 @@ class Centre:
             book,
             downstream,
             upstream_of if settings.node_urls else None,
+        )
+
+    def telling(self, settings: Settings) -> Telling:
+        """Return what tells the cluster of blocks that our fronts found."""
+        return Telling(self.cluster, settings.blocks_directory)
+
+    def taking(
+        self, settings: Settings, clock: Clock, on_accepted: Callable[[], None]
+    ) -> Taking | None:
+        """Return what takes blocks that others found to our nodes, where we have some."""
+        if not settings.node_urls:
+            return None
+        return Taking(
+            self.cluster,
+            self.machine,
+            [Node(url.get_secret_value()) for url in settings.node_urls],
+            settings.blocks_directory / FOLDER,
+            settings.bodies_directory,
+            clock,
+            on_accepted,
         )

@@ -27,6 +27,8 @@ from kench.pool.nats.lease import RENEWALS, Lease
 from kench.pool.orders.book import OrderBook
 from kench.pool.settings import Settings
 from kench.pool.template import Template
+from kench.stratum.bodies import BodyMissingError
+from kench.stratum.centre import bodies
 from kench.stratum.centre.board import ASK_S, LEASE, SUBJECT, Board, Posted
 from kench.stratum.centre.delivery import Delivery
 from kench.stratum.centre.message import (
@@ -36,7 +38,7 @@ from kench.stratum.centre.message import (
     decode,
     encode,
 )
-from kench.stratum.maker.upstream import Downstream, Upstream
+from kench.stratum.maker.upstream import Downstream, Upstream, body_hex
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -46,6 +48,8 @@ LOOK_S = 2.0
 # Turns of the lease in a row that the cluster did not answer, after which it counts as away.
 UNANSWERED_MAX = 3
 STOP_S = 3.0
+# A body of some megabytes is there after its job, within this.
+BODY_S, BODY_AGAIN_S = 5.0, 0.1
 
 log = structlog.get_logger("centre")
 
@@ -61,8 +65,8 @@ class Role(enum.StrEnum):
 class Followers(Downstream, Protocol):
     """Who takes the jobs; called from threads, must not wait."""
 
-    def job_heard(self, job: Job, for_all: bool) -> None:
-        """Take a job that another machine made."""
+    def job_heard(self, job: Job, for_all: bool, body: Callable[[], bytes] | None) -> None:
+        """Take a job that another machine made; `body` waits for its transactions in hex."""
         ...
 
 
@@ -110,6 +114,7 @@ class SharedSource(Looking):
         self._sequence = 0
         self._judged = 0
         self._served = 0
+        self._shared = 0
         self._heard_s: float | None = None
         self._told: str | None = None
         self._refused: Counter[str] = Counter()
@@ -196,6 +201,7 @@ class SharedSource(Looking):
                 self._lease.epoch,
             )
             self._post()
+            self._share_body(job, template)
 
     def no_job(self, why: str) -> None:
         """Hear that our nodes give nothing: another machine is to lead."""
@@ -239,6 +245,7 @@ class SharedSource(Looking):
         try:
             if self._upstream is not None:
                 self._cluster.ask(self._board.open(), ASK_S)
+                self._cluster.ask(bodies.open_stream(self._cluster), ASK_S)
             self._cluster.ask(self._cluster.client.subscribe(SUBJECT, cb=self._hear), ASK_S)
         except (ClusterAwayError, ClusterRefusedError) as away:
             log.warning("jobs of others are not heard yet", why=str(away))
@@ -332,6 +339,39 @@ class SharedSource(Looking):
             if self._unposted is unposted:
                 self._unposted = None
 
+    # -- bodies -----------------------------------------------------------------------------
+
+    def _share_body(self, job: Job, template: Template) -> None:
+        """Put a template's transactions where the other machines find them, once."""
+        key = job.facts.body_key
+        if not job.facts.transactions or key == self._shared:
+            return
+        self._shared = key
+
+        async def share() -> None:
+            try:
+                await bodies.share(self._cluster, key, body_hex(template))
+            except BaseException:
+                self._shared = 0  # the next job of the template has it tried again
+                raise
+
+        self._cluster.submit(share(), BODY_S).add_done_callback(_seen)
+
+    def _fetch_body(self, job: Job) -> bytes:
+        """Wait for a body that who leads puts there after its job; raises BodyMissingError."""
+        due_s = self._clock.monotonic() + BODY_S
+        key = job.facts.body_key
+        while True:
+            try:
+                body = self._cluster.ask(bodies.fetch(self._cluster, key), BODY_S)
+            except (ClusterAwayError, ClusterRefusedError) as away:
+                log.debug("a body was not fetched", why=str(away))
+                body = None
+            if body is not None:
+                return body
+            if self._clock.monotonic() > due_s or self._stop.wait(BODY_AGAIN_S):
+                raise BodyMissingError(f"body {key:x} did not come from the centre")
+
     # -- hearing, on the cluster's loop -----------------------------------------------------
 
     async def _hear(self, message: Msg) -> None:
@@ -400,14 +440,19 @@ class SharedSource(Looking):
             return
         self._served = heard.job.key
         self._downstream.proposal_judged(None)
-        self._delivery.give(heard.job, partial(self._downstream.job_heard, for_all=heard.for_all))
+        self._delivery.give(heard.job, partial(self._give_heard, for_all=heard.for_all))
+
+    def _give_heard(self, job: Job, *, for_all: bool) -> None:
+        """Give a job of another machine to the fronts, and have its body fetched for our nodes."""
+        body = None if self._upstream is None else partial(self._fetch_body, job)
+        self._downstream.job_heard(job, for_all, body)
 
     def _again(self) -> None:
         """Make another job: of our own template where we lead, else the last under a new key."""
         if self._upstream is not None and self._role is not Role.FOLLOWS:
             self._upstream.make_again()
         else:
-            self._delivery.again(partial(self._downstream.job_heard, for_all=False))
+            self._delivery.again(partial(self._give_heard, for_all=False))
 
 
 def _seen(done: "Future[None]") -> None:

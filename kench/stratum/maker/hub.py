@@ -72,6 +72,10 @@ class Listener(Protocol):
         """Hear that a node took a block of ours."""
         ...
 
+    def block_found(self, message: bytes) -> None:
+        """Hear that a front left word of a found block, or take it where the disk did not."""
+        ...
+
 
 class Hub:
     """The socket and the lines; keeps what a front that comes now must be told. Loop only."""
@@ -249,6 +253,8 @@ class FrontLine(asyncio.Protocol):
             self._hub.listener.retarget_wanted()
         elif kind == Kind.BLOCK_ACCEPTED:
             self._hub.listener.block_accepted()
+        elif kind == Kind.FOUND:
+            self._hub.listener.block_found(body)
 
     def _take_statistics(self, number: int, kind: int, body: bytes) -> None:
         listener = self._hub.listener

@@ -96,6 +96,10 @@ class MakerService:
             if centre is not None and settings.job_source == "nats"
             else Upstream(settings, clock, keys, book, self)
         )
+        shared = centre if settings.job_source == "nats" else None
+        accepted = self._upstream.block_accepted
+        self._telling = None if shared is None else shared.telling(settings)
+        self._taking = None if shared is None else shared.taking(settings, clock, accepted)
         self._retargets = Retargets(loop, self._upstream.make_retarget_job)
 
     async def start(self) -> None:
@@ -104,6 +108,9 @@ class MakerService:
         self._orders.start(self._orders_changed)
         self.lag_probe.start()
         self._upstream.start()
+        for way in (self._telling, self._taking):
+            if way is not None:
+                way.start()
         self._statistics.start()
         self._fronts.tick()
 
@@ -129,6 +136,9 @@ class MakerService:
         self._statistics.stop()
         self._bodies.stop()
         self._orders.stop()
+        for way in (self._telling, self._taking):
+            if way is not None:
+                way.stop()
         self._upstream.stop()
 
     def values(self) -> list[list[Any]]:
@@ -147,9 +157,9 @@ class MakerService:
         # The interpreter goes to the loop now; else it would wait for it with the others.
         time.sleep(HAND_OVER_S)
 
-    def job_heard(self, job: Job, for_all: bool) -> None:
-        """Take a job that another machine made."""
-        self._loop.call_soon_threadsafe(self._take_heard, job, for_all)
+    def job_heard(self, job: Job, for_all: bool, body: Callable[[], bytes] | None) -> None:
+        """Take a job that another machine made, with the way to its transactions."""
+        self._loop.call_soon_threadsafe(self._take_heard, job, for_all, body)
 
     def no_job(self, why: str) -> None:
         """Hear from upstream why there is none."""
@@ -212,6 +222,11 @@ class MakerService:
         """Have another job of the same template made, for all fronts at the pace of one (A6.4)."""
         self._retargets.want()
 
+    def block_found(self, message: bytes) -> None:
+        """Tell the centre of a block that a front left word of."""
+        if self._telling is not None:
+            self._telling.wake(message)
+
     def block_accepted(self) -> None:
         """Build on our own block at once (B6)."""
         self._upstream.block_accepted()
@@ -219,13 +234,14 @@ class MakerService:
     # -- on the loop ------------------------------------------------------------------------
 
     def _take_job(self, job: Job, template: Template, for_all: bool) -> None:
-        self._take_heard(job, for_all)
-        # Bulk comes after the job.
-        self._bodies.keep(job, partial(body_hex, template))
+        self._take_heard(job, for_all, partial(body_hex, template))
 
-    def _take_heard(self, job: Job, for_all: bool) -> None:
+    def _take_heard(self, job: Job, for_all: bool, body: Callable[[], bytes] | None) -> None:
         self._hub.send_job(job, for_all=for_all)
         self._statistics.take_target(job.archived.nbits, job.archived.block_target)
+        # Bulk comes after the job.
+        if body is not None:
+            self._bodies.keep(job, body)
 
     def _forget_sessions(self, number: int) -> None:
         if not self._statistics.front_gone(number):
@@ -296,7 +312,7 @@ class MakerService:
             "network": self._upstream.network,
             "nodes": self._upstream.status(),
             "custody": self._custody(),
-            "feed": self._upstream.state(),
+            "feed": self._feed(),
         }
         fronts = self._states.current(self._loop.time())
         tip = self._tip()
@@ -307,6 +323,14 @@ class MakerService:
             "newest_order": self._orders.book.newest,
             "orders_fault": self._orders.fault,
         }
+
+    def _feed(self) -> dict[str, Any] | None:
+        """Return how this machine stands with the others, None where it has none."""
+        feed = self._upstream.state()
+        if feed is None or self._telling is None:
+            return feed
+        blocks = self._telling.state() | (self._taking.state() if self._taking else {})
+        return feed | {"blocks": blocks}
 
     def _tip(self) -> dict[str, Any]:
         job = self._hub.job
@@ -324,7 +348,7 @@ class MakerService:
             "network": self._upstream.network,
             "nodes": self._upstream.status(),
             "custody": self._custody(),
-            "feed": self._upstream.state(),
+            "feed": self._feed(),
             "front_restarts": self._fronts.restarts,
             "sessions_moved": self._lending.granted,
             "maker_loop_lag_s": self.lag_probe.last_s,
