@@ -17,7 +17,7 @@ import structlog
 from kench.backup.dumping import environment
 from kench.backup.errors import BackupError
 from kench.pool.clock import Clock
-from kench.pool.database import libpq_url
+from kench.pool.database_url import libpq_url
 from kench.pool.postgres_account import wheel_binaries
 
 SLOT = "kench_archive"

@@ -13,7 +13,7 @@ from psycopg2.extras import PhysicalReplicationConnection
 from sqlalchemy.engine import make_url
 
 from kench.backup.errors import BackupError
-from kench.pool.database import libpq_url
+from kench.pool.database_url import libpq_url
 from kench.pool.postgres_account import wheel_binaries
 
 BASE, DUMP = "base", "dump"

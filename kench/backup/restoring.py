@@ -26,7 +26,8 @@ from kench.backup.recovery import Recovery, forget, prepare, words
 from kench.backup.sealing import Opener
 from kench.backup.totals import Totals, check_behind, check_between, read_totals
 from kench.pool.clock import SystemClock
-from kench.pool.database import Role, libpq_url
+from kench.pool.database import Role
+from kench.pool.database_url import libpq_url
 from kench.pool.durable import sync_directory
 from kench.pool.journal.mark import read_mark
 from kench.pool.moments import us_of

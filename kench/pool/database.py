@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, OperationalError
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 
+from kench.pool import primary
+from kench.pool.database_url import driver_url, safe_url, servers_of
 from kench.pool.errors import KenchError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -36,10 +38,6 @@ class Role(StrEnum):
     CABINET = "kench_cabinet"
     TAX = "kench_tax"
     READ = "kench_read"
-
-
-class DatabaseUrlError(KenchError):
-    """The URL of the database cannot be understood."""
 
 
 class DatabaseUnavailableError(KenchError):
@@ -74,8 +72,14 @@ def open_engine(  # noqa: PLR0913 - each is a bound or a name that its caller ch
     bound (0 takes one away). A connection that was not used for `rested_s` is tried before it is
     used again. Connects at first use; raises DatabaseUrlError.
     """
+    arguments = connect_arguments(
+        role,
+        application_name=application_name,
+        statement_timeout_s=statement_timeout_s,
+        lock_timeout_s=lock_timeout_s,
+    )
     engine = sa.create_engine(
-        _driver_url(url),
+        driver_url(url),
         # What broke is told to the log; personal numbers and digests of secrets are not.
         hide_parameters=True,
         pool_size=pool_size,
@@ -84,13 +88,10 @@ def open_engine(  # noqa: PLR0913 - each is a bound or a name that its caller ch
         pool_pre_ping=not rested_s,
         # Those used last, so that the others may rest.
         pool_use_lifo=bool(rested_s),
-        connect_args=connect_arguments(
-            role,
-            application_name=application_name,
-            statement_timeout_s=statement_timeout_s,
-            lock_timeout_s=lock_timeout_s,
-        ),
+        connect_args=arguments,
     )
+    if len(servers_of(url)) > 1:
+        sa.event.listen(engine, "do_connect", lambda *_: primary.connect(url, arguments))
     if rested_s:
         _try_rested(engine, rested_s)
     return engine
@@ -103,7 +104,10 @@ def connect_arguments(
     statement_timeout_s: float = 30.0,
     lock_timeout_s: float = 5.0,
 ) -> dict[str, Any]:
-    """Arguments of psycopg2.connect, beside the URL, for a bounded connection as `role`."""
+    """Arguments of psycopg2.connect, beside the URL, for a bounded connection as `role`.
+
+    A server that is not reached any more is noticed within 14 s, whether anything was asked or not.
+    """
     settings = {
         "statement_timeout": round(statement_timeout_s * 1000),
         "lock_timeout": round(lock_timeout_s * 1000),
@@ -113,10 +117,10 @@ def connect_arguments(
     return {
         "application_name": application_name,
         "connect_timeout": 5,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
+        "keepalives_idle": 5,
+        "keepalives_interval": 3,
         "keepalives_count": 3,
-        "tcp_user_timeout": 20_000,
+        "tcp_user_timeout": 12_000,
         "options": " ".join(f"-c {name}={value}" for name, value in settings.items()),
     }
 
@@ -227,16 +231,6 @@ def head_revision() -> str:
     return known[-1]
 
 
-def libpq_url(url: str) -> str:
-    """The URL as psycopg2.connect takes it, with its password: never for messages."""
-    return _driver_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-def safe_url(url: str | URL) -> str:
-    """The URL without its password, for messages."""
-    return _driver_url(url).set(drivername="postgresql").render_as_string(hide_password=True)
-
-
 def first_line(error: Exception) -> str:
     """Return what PostgreSQL said first, without the statement that earned it."""
     text = str(error.orig if isinstance(error, DBAPIError) else error).strip()
@@ -259,16 +253,6 @@ def _try_rested(engine: sa.Engine, rested_s: float) -> None:
 
     sa.event.listen(engine, "checkin", keep_when)
     sa.event.listen(engine, "checkout", try_it)
-
-
-def _driver_url(url: str | URL) -> URL:
-    try:
-        return make_url(url).set(drivername="postgresql+psycopg2")
-    except (ArgumentError, ValueError) as error:
-        # The text is not repeated: it may hold a password.
-        raise DatabaseUrlError(
-            "KENCH_DATABASE_URL must look like postgresql://user:password@host:port/name"
-        ) from error
 
 
 def _known_revisions() -> list[str]:

@@ -21,8 +21,9 @@ from psycopg2.extensions import connection as PgConnection  # noqa: N812 - it is
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from kench.pool import primary
 from kench.pool.clock import Clock
-from kench.pool.database import Role, connect_arguments, libpq_url, open_engine
+from kench.pool.database import Role, connect_arguments, open_engine
 from kench.pool.errors import KenchError
 from kench.pool.register import State, WorkerRefusal, ensure_worker
 from kench.pool.tokens import token_digest
@@ -120,7 +121,7 @@ class RegisterFeed:
         workers_per_participant: int,
         role: Role | None = Role.STRATUM,
     ) -> None:
-        self._url = libpq_url(url)
+        self._url = url
         self._clock = clock
         self._on_change = on_change
         self._limit = workers_per_participant
@@ -219,7 +220,7 @@ class RegisterFeed:
 
     def _connect(self) -> PgConnection:
         arguments = connect_arguments(self._role, application_name="kench register feed")
-        connection: PgConnection = psycopg2.connect(self._url, **arguments)
+        connection = primary.connect(self._url, arguments)
         connection.autocommit = True
         with connection.cursor() as cursor:
             # First listen, then read: what is committed in between is heard of twice, not never.

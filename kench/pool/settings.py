@@ -222,8 +222,8 @@ class Settings(
     are booked as that venue's."""
 
     database_url: SecretStr | None = None
-    """`postgresql://user:password@host:port/name` of a PostgreSQL 15 or later. Unset: the
-    embedded one."""
+    """`postgresql://user:password@host:port/name` of a PostgreSQL 15 or later; a primary and its
+    replicas as `postgresql://user@a:5432,b:5432/name`. Unset: the embedded one."""
     lease_s: Annotated[float, Field(ge=2, le=120)] = 10.0
     """Of processes that stand by for one work (`settle`, `sell`, and what one cabinet or `tax`
     does for all), the next takes over from one that says nothing for so many seconds."""

@@ -10,7 +10,6 @@ from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from kench.pool.database import (
     DatabaseRefusedError,
     DatabaseUnavailableError,
-    DatabaseUrlError,
     MigrationFailedError,
     Role,
     SchemaMismatchError,
@@ -19,9 +18,9 @@ from kench.pool.database import (
     migrate,
     one_transaction,
     open_engine,
-    safe_url,
     upgrade,
 )
+from kench.pool.database_url import DatabaseUrlError, safe_url
 
 HASH = b"\x00" * 32
 

@@ -13,7 +13,7 @@ from kench.backup.errors import RestoreError
 from kench.backup.journals import journal_folders
 from kench.backup.standby.told import read_told
 from kench.pool.clock import Clock
-from kench.pool.database import libpq_url
+from kench.pool.database_url import libpq_url
 from kench.pool.postgres_cluster import Cluster
 
 SILENT_S = 10

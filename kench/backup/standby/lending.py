@@ -10,7 +10,7 @@ from urllib.parse import quote
 import psycopg2
 
 from kench.backup.errors import BackupError
-from kench.pool.database import libpq_url
+from kench.pool.database_url import libpq_url
 from kench.pool.postgres_account import account_for
 from kench.pool.postgres_cluster import SOCKET_PATH_MAX
 from kench.pool.settings import Settings

@@ -14,7 +14,7 @@ from kench.backup.standby.hearing import require_silence
 from kench.backup.standby.told import Told, read_told
 from kench.backup.totals import Totals, read_totals
 from kench.pool.clock import Clock
-from kench.pool.database import libpq_url
+from kench.pool.database_url import libpq_url
 from kench.pool.journal import JournalError, Mark
 from kench.pool.journal.completion import complete_if_free
 from kench.pool.journal.format import HEADER_SIZE, segment_paths

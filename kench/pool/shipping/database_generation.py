@@ -11,7 +11,7 @@ import structlog
 from psycopg2.extensions import cursor as Cursor  # noqa: N812 - it is a class
 from psycopg2.sql import SQL, Identifier, Literal
 
-from kench.pool.database import libpq_url
+from kench.pool import primary
 
 ASK_S = 2
 
@@ -32,7 +32,7 @@ def set_generation(cursor: Cursor, generation: int) -> None:
 def ask_generation(url: str) -> int | None:
     """Return the generation that the database names; None where it names none or is away."""
     try:
-        opened = psycopg2.connect(libpq_url(url), connect_timeout=ASK_S)
+        opened = primary.connect(url, {"connect_timeout": ASK_S})
         with contextlib.closing(opened), opened.cursor() as cursor:
             cursor.execute("SELECT current_setting('kench.generation', true)")
             (found,) = cursor.fetchone() or (None,)
