@@ -2,19 +2,23 @@
 
 Counts are kept for who asks, never for who is named: nobody can lock another person out. Where many
 share an address, a browser by which somebody has entered before has an allowance of its own, so
-that a neighbour cannot use it up.
+that a neighbour cannot use it up. The counts are PostgreSQL's: several cabinets have one.
 """
 
+import hashlib
 import ipaddress
-import threading
-from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from kench.cabinet.signing.requests import browser_digest
+import sqlalchemy as sa
 
-SUBJECTS_MAX = 65_536
-"""Browsers and addresses whose counts are kept; the one seen least recently is forgotten."""
+from kench.cabinet.signing.requests import browser_digest
+from kench.pool.moments import moment_of
+
+KEPT_US = 3600 * 1_000_000
+"""Every count has run down to nothing long before."""
+FORGET_AT_ONCE = 1000
 
 
 class Asked(StrEnum):
@@ -32,64 +36,74 @@ class Allowance:
     each_s: float
 
 
+_COUNT = sa.text("""
+    INSERT INTO allowances AS held (asked, subject_sha256, level, at)
+    VALUES (:asked, :subject, 1, :now)
+    ON CONFLICT (asked, subject_sha256) DO UPDATE
+    SET at = greatest(held.at, :now), level = 1 + greatest(0, held.level
+        - greatest(0, extract(epoch FROM :now - held.at)) / :each_s)
+    WHERE 1 + greatest(0, held.level
+        - greatest(0, extract(epoch FROM :now - held.at)) / :each_s) <= :at_once
+    RETURNING level
+""")
+_TAKE_BACK = sa.text("""
+    UPDATE allowances SET level = greatest(0, level - 1)
+    WHERE (asked, subject_sha256) = (:asked, :subject)
+""")
+_FORGET = sa.text("""
+    DELETE FROM allowances WHERE (asked, subject_sha256) IN (
+        SELECT asked, subject_sha256 FROM allowances WHERE at < :before
+        ORDER BY at LIMIT :at_most FOR UPDATE SKIP LOCKED)
+""")
 BROWSER = {Asked.ENTRY: Allowance(10, 30.0), Asked.WRONG: Allowance(8, 60.0)}
 ADDRESS = {Asked.ENTRY: Allowance(60, 2.0), Asked.WRONG: Allowance(30, 10.0)}
 
 
-class Guard:
-    """Allowances of all who ask, in memory; for any thread."""
+def admits(  # noqa: PLR0913 - who asks, for what
+    db: sa.Connection, asked: Asked, *, browser: bytes, address: str, known: bool, now_us: int
+) -> bool:
+    """Whether one more is allowed now; counts it if so, in the caller's transaction.
 
-    def __init__(self, subjects_max: int = SUBJECTS_MAX) -> None:
-        """Create it with nobody known."""
-        self._lock = threading.Lock()
-        self._subjects_max = subjects_max
-        self._used: OrderedDict[tuple[Asked, bytes], tuple[float, float]] = OrderedDict()
+    `known` is a browser by which somebody has entered before: its address does not matter.
+    """
+    counted: list[bytes] = []
+    for subject, allowance in _subjects(asked, browser, address, known=known):
+        values = {"asked": asked.value, "subject": subject, "now": moment_of(now_us)}
+        bounds = {"at_once": allowance.at_once, "each_s": allowance.each_s}
+        if db.execute(_COUNT, values | bounds).scalar_one_or_none() is None:
+            _take_back(db, asked, counted)
+            return False
+        counted.append(subject)
+    return True
 
-    def admits(
-        self, asked: Asked, *, browser: bytes, address: str, known: bool, now_s: float
-    ) -> bool:
-        """Whether one more is allowed now; counts it if so.
 
-        `known` is a browser by which somebody has entered before: its address does not matter.
-        `now_s` is monotonic.
-        """
-        subjects = self._subjects(asked, browser, address, known=known)
-        with self._lock:
-            levels = [
-                (key, allowance, self._level((asked, key), allowance, now_s))
-                for key, allowance in subjects
-            ]
-            if any(level + 1 > allowance.at_once for _, allowance, level in levels):
-                return False
-            for key, _, level in levels:
-                self._keep((asked, key), level + 1, now_s)
-        return True
+def give_back(
+    db: sa.Connection, asked: Asked, *, browser: bytes, address: str, known: bool
+) -> None:
+    """Take back what was counted last: it was not wrong."""
+    subjects = _subjects(asked, browser, address, known=known)
+    _take_back(db, asked, [subject for subject, _ in subjects])
 
-    def give_back(self, asked: Asked, *, browser: bytes, address: str, known: bool) -> None:
-        """Take back what was counted last: it was not wrong."""
-        with self._lock:
-            for key, _ in self._subjects(asked, browser, address, known=known):
-                level, at_s = self._used.get((asked, key), (0.0, 0.0))
-                self._used[asked, key] = (max(0.0, level - 1), at_s)
 
-    @staticmethod
-    def _subjects(
-        asked: Asked, browser: bytes, address: str, *, known: bool
-    ) -> list[tuple[bytes, Allowance]]:
-        subjects = [(browser_digest(browser), BROWSER[asked])]
-        if not known:
-            subjects.append((network_of(address).encode(), ADDRESS[asked]))
-        return subjects
+def forget_allowances(db: sa.Connection, now_us: int, at_most: int = FORGET_AT_ONCE) -> int:
+    """Delete counts that have run down since long; return how many."""
+    return db.execute(_FORGET, {"before": moment_of(now_us - KEPT_US), "at_most": at_most}).rowcount
 
-    def _level(self, key: tuple[Asked, bytes], allowance: Allowance, now_s: float) -> float:
-        level, at_s = self._used.get(key, (0.0, now_s))
-        return max(0.0, level - (now_s - at_s) / allowance.each_s)
 
-    def _keep(self, key: tuple[Asked, bytes], level: float, now_s: float) -> None:
-        self._used[key] = (level, now_s)
-        self._used.move_to_end(key)
-        while len(self._used) > self._subjects_max:
-            self._used.popitem(last=False)
+def _take_back(db: sa.Connection, asked: Asked, subjects: Sequence[bytes]) -> None:
+    for subject in subjects:
+        db.execute(_TAKE_BACK, {"asked": asked.value, "subject": subject})
+
+
+def _subjects(
+    asked: Asked, browser: bytes, address: str, *, known: bool
+) -> list[tuple[bytes, Allowance]]:
+    """Return who is counted: always the browser first, so that no two wait for each other."""
+    subjects = [(browser_digest(browser), BROWSER[asked])]
+    if not known:
+        digest = hashlib.sha256(b"address\0" + network_of(address).encode()).digest()
+        subjects.append((digest, ADDRESS[asked]))
+    return subjects
 
 
 def network_of(address: str) -> str:

@@ -4,6 +4,7 @@ import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from kench.cabinet.login.guard import forget_allowances
 from kench.cabinet.login.logins import forget_logins
 from kench.cabinet.sign_on.requests import forget_sign_ons
 from kench.cabinet.signing.requests import forget_requests
@@ -13,7 +14,7 @@ from kench.pool.looking import Looking
 PERIOD_S = 60.0
 ROUNDS_MAX = 20
 """Transactions in one look; what is left waits for the next."""
-FORGETTING = (forget_requests, forget_logins, forget_sign_ons)
+FORGETTING = (forget_requests, forget_logins, forget_sign_ons, forget_allowances)
 
 log = structlog.get_logger("cabinet")
 

@@ -21,7 +21,7 @@ from kench.pool.web.bodies import BoundBodies
 
 BESIDE = (officers.room, language.room, sign.room, account.room)
 SHARED = (
-    "metrics", "pages", "making", "guard", "signing_counts", "outcomes", "public", "country",
+    "metrics", "pages", "making", "signing_counts", "outcomes", "public", "country",
     "risks",
 )  # fmt: skip
 """What it has in common with the cabinet: counts and bounds are of the process."""

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from starlette.responses import RedirectResponse, Response
 
 from kench.cabinet.cabinet import Cabinet
-from kench.cabinet.login.guard import BROWSER, Asked, Guard
+from kench.cabinet.login.guard import BROWSER, Asked
 from kench.cabinet.sign_on.provider import KEYS_AGAIN_S
 from kench.cabinet.sign_on.refusals import Refusal
 from kench.cabinet.web.rooms.sign_on import ON_TRAIL, TEXTS, provider_of
@@ -97,7 +97,9 @@ def browser(app: FastAPI) -> Client:
 def client(app: FastAPI, cabinet: Cabinet, there: SignOn) -> Client:
     """A browser, at a cabinet that has not asked the sign-on yet."""
     assert there.url == cabinet.settings.oidc_issuer
-    app.state.sign_on, app.state.guard = provider_of(cabinet), Guard()
+    app.state.sign_on = provider_of(cabinet)
+    with cabinet.engine.begin() as db:
+        db.execute(sa.text("DELETE FROM allowances"))
     return browser(app)
 
 

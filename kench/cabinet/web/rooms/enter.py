@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from kench.cabinet.login.guard import Asked, Guard
+from kench.cabinet.login.guard import Asked, admits
 from kench.cabinet.login.logins import end_login, has_entered
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.cabinet.signing.requests import TooManyRequestsError, open_login
@@ -49,16 +49,16 @@ def ask_for_text(
     request: Request, cabinet: CabinetHere, visit: VisitHere, form: Posted
 ) -> Response:
     """Open a request to sign in this browser, and show it."""
-    guard: Guard = request.app.state.guard
     counts = counts_of(request)
     with cabinet.engine.begin() as db:
         known = has_entered(db, visit.browser)
-        if not guard.admits(
+        if not admits(
+            db,
             Asked.ENTRY,
             browser=visit.browser,
             address=visit.address,
             known=known,
-            now_s=cabinet.clock.monotonic(),
+            now_us=visit.now_us,
         ):
             counts.count_entry(LIMITED)
             raise HTTPException(429, headers={"Retry-After": "30"})

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from kench.cabinet.cabinet import Cabinet
 from kench.cabinet.door import CHAIN
-from kench.cabinet.login.guard import Asked, Guard
+from kench.cabinet.login.guard import Asked, admits, give_back
 from kench.cabinet.login.logins import Entry, Way, has_entered
 from kench.cabinet.login.persons import know_person
 from kench.cabinet.login.proofs import keep_proof
@@ -81,13 +81,13 @@ def show_way(request: Request, visit: VisitHere, next: str = "") -> Response:  #
 def enter(request: Request, cabinet: CabinetHere, visit: VisitHere, form: Posted) -> Response:
     """Let in the officer whose certificate the connection has."""
     next_path = next_of(text_of(form, "next"))
-    guard: Guard = request.app.state.guard
-    with cabinet.engine.connect() as db:
+    with cabinet.engine.begin() as db:
         known = has_entered(db, visit.browser)
-        now_s = cabinet.clock.monotonic()
-    if not guard.admits(
-        Asked.WRONG, browser=visit.browser, address=visit.address, known=known, now_s=now_s
-    ):
+        admitted = admits(
+            db, Asked.WRONG, browser=visit.browser, address=visit.address, known=known,
+            now_us=visit.now_us,
+        )  # fmt: skip
+    if not admitted:
         return _refuse(request, visit, next_path, Refusal.LIMITED)
     chain = chain_of(request)
     found, why = _check(request.app.state.checker, chain, visit.now_us)
@@ -95,11 +95,11 @@ def enter(request: Request, cabinet: CabinetHere, visit: VisitHere, form: Posted
         if isinstance(found, Signer) and in_service(db, found.pin) is None:
             found, why = Refusal.NOT_OFFICER, ""
         if isinstance(found, Signer):
-            guard.give_back(Asked.WRONG, browser=visit.browser, address=visit.address, known=known)
+            give_back(db, Asked.WRONG, browser=visit.browser, address=visit.address, known=known)
             return _begin(db, request, cabinet, visit, found, next_path)
         _keep_refused(db, visit, chain, found, why)
-    if found is Refusal.BUSY:
-        guard.give_back(Asked.WRONG, browser=visit.browser, address=visit.address, known=known)
+        if found is Refusal.BUSY:
+            give_back(db, Asked.WRONG, browser=visit.browser, address=visit.address, known=known)
     return _refuse(request, visit, next_path, found, why)
 
 

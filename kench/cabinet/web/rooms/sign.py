@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from kench.cabinet.cabinet import Cabinet
-from kench.cabinet.login.guard import Asked, Guard
+from kench.cabinet.login.guard import Asked, admits, give_back
 from kench.cabinet.login.logins import Entry, Way, has_entered
 from kench.cabinet.login.trail import DONE, TrailEntry, keep_trail
 from kench.cabinet.registration.refusals import ActRefusedError
@@ -96,8 +96,7 @@ def take_signature(
     )
     signature = signature_of(content)
     counts = counts_of(request)
-    guard: Guard = request.app.state.guard
-    closing = _Closing(request, cabinet, visit, guard, counts)
+    closing = _Closing(request, cabinet, visit, counts)
     if signature is None:
         with cabinet.engine.connect() as db:
             opened = read_request(db, request_id, visit.browser)
@@ -116,7 +115,6 @@ class _Closing:
     request: Request
     cabinet: Cabinet
     visit: Visit
-    guard: Guard
     counts: SigningCounts
 
     def close(self, request_id: str, signature: bytes) -> Response:
@@ -127,14 +125,15 @@ class _Closing:
             opened = self._take(db, request_id, known=known)
             if isinstance(opened, Refused):
                 if opened.refusal is not Refusal.LIMITED:
-                    self._give_back(known=known)
+                    self._give_back(db, known=known)
                 return self._refuse(db, request_id, opened, None)
         with self.counts.seconds.time():
             signer = check_signature(
                 opened, signature, login=visit.login, now_us=visit.now_us, verifier=cabinet.verifier
             )
         if not isinstance(signer, Refused) or signer.refusal not in WRONG:
-            self._give_back(known=known)
+            with cabinet.engine.begin() as db:
+                self._give_back(db, known=known)
         if isinstance(signer, Refused):
             with cabinet.engine.begin() as db:
                 return self._refuse(db, request_id, signer, opened)
@@ -157,12 +156,13 @@ class _Closing:
     def _take(self, db: sa.Connection, request_id: str, *, known: bool) -> SigningRequest | Refused:
         """Take the request; that a signature may be wrong is counted before it is looked at."""
         visit = self.visit
-        admitted = self.guard.admits(
+        admitted = admits(
+            db,
             Asked.WRONG,
             browser=visit.browser,
             address=visit.address,
             known=known,
-            now_s=self.cabinet.clock.monotonic(),
+            now_us=visit.now_us,
         )
         if not admitted:
             return Refused(Refusal.LIMITED)
@@ -170,10 +170,10 @@ class _Closing:
             db, request_id, browser=visit.browser, login=visit.login, now_us=visit.now_us
         )
 
-    def _give_back(self, *, known: bool) -> None:
+    def _give_back(self, db: sa.Connection, *, known: bool) -> None:
         """It was not wrong."""
         visit = self.visit
-        self.guard.give_back(Asked.WRONG, browser=visit.browser, address=visit.address, known=known)
+        give_back(db, Asked.WRONG, browser=visit.browser, address=visit.address, known=known)
 
     def _follow(self, db: sa.Connection, act: SignedAct) -> str:
         """Do what was signed; return the page to go on to."""

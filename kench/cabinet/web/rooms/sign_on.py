@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
 from kench.cabinet.cabinet import Cabinet
-from kench.cabinet.login.guard import Asked, Guard
+from kench.cabinet.login.guard import Asked, admits, give_back
 from kench.cabinet.login.logins import Entry, Way, has_entered
 from kench.cabinet.login.persons import Person, find_person, know_person
 from kench.cabinet.login.proofs import keep_proof
@@ -144,22 +144,25 @@ class _Entering:
 
     def admitted(self, asked: Asked) -> bool:
         """Whether this browser may ask once more."""
-        guard: Guard = self.request.app.state.guard
-        with self.cabinet.engine.connect() as db:
-            self.known = has_entered(db, self.visit.browser)
-        return guard.admits(
-            asked,
-            browser=self.visit.browser,
-            address=self.visit.address,
-            known=self.known,
-            now_s=self.cabinet.clock.monotonic(),
-        )
+        visit = self.visit
+        with self.cabinet.engine.begin() as db:
+            self.known = has_entered(db, visit.browser)
+            return admits(
+                db,
+                asked,
+                browser=visit.browser,
+                address=visit.address,
+                known=self.known,
+                now_us=visit.now_us,
+            )
 
     def give_back(self) -> None:
         """It was not wrong."""
-        guard: Guard = self.request.app.state.guard
         visit = self.visit
-        guard.give_back(Asked.WRONG, browser=visit.browser, address=visit.address, known=self.known)
+        with self.cabinet.engine.begin() as db:
+            give_back(
+                db, Asked.WRONG, browser=visit.browser, address=visit.address, known=self.known
+            )
 
     def enter(self) -> Response:
         """Check the answer and begin the login; raises SignOnError."""
