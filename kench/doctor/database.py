@@ -14,9 +14,9 @@ from kench.pool.database import (
     SchemaMismatchError,
     check_schema,
     first_line,
-    libpq_url,
     open_engine,
 )
+from kench.pool.database_url import libpq_url
 from kench.pool.errors import KenchError
 
 CONNECTIONS_MIN = 150
