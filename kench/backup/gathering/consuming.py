@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from nats.js import api
 from kench.backup.errors import BackupError
 from kench.pool.durable import write_durably
 from kench.pool.nats.cluster import Cluster
-from kench.pool.stream.layout import STREAM, SUBJECTS, read_last, read_numbers, subject_of
+from kench.pool.stream.layout import STREAM, SUBJECTS, subject_of
 
 PREFIX = "gather-"
 # One fetch, which is on disk and acknowledged before the next: 32 MiB at most.
@@ -126,18 +127,18 @@ def floor_of(info: api.ConsumerInfo) -> int:
     return info.ack_floor.stream_seq if info.ack_floor else 0
 
 
-async def purge(cluster: Cluster) -> int:
-    """Take away what every archive has, but the last message of each journal.
+async def purge(cluster: Cluster, marks: Mapping[int, int]) -> int:
+    """Take away what every archive has, before the message of each journal that `marks` names.
 
-    Returns up to which message that is.
+    Returns up to which message all have all. A journal whose mark is beyond that is left alone.
+    What stays of a journal begins with a message that every archive has: servers before 2.10 take
+    a purge of one subject for one of all, and move each archive to where that subject begins, past
+    messages of other journals.
     """
     floor = min(map(floor_of, await archives(cluster)), default=0)
-    if floor:
-        for number in await read_numbers(cluster):
-            last = await read_last(cluster, number)
-            if last is not None and last.sequence > 1:
-                behind = min(floor + 1, last.sequence)
-                await cluster.jetstream.purge_stream(STREAM, seq=behind, subject=subject_of(number))
+    for number, mark in marks.items():
+        if 0 < mark <= floor:
+            await cluster.jetstream.purge_stream(STREAM, seq=mark, subject=subject_of(number))
     return floor
 
 

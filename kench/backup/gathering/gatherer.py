@@ -47,6 +47,8 @@ class Gatherer:
         self._taken = 0
         """Sequence of the message that was taken last."""
         self._open: dict[int, GatheredJournal] = {}
+        self._marks: dict[int, int] = {}
+        """Of each journal, a message before which all is taken away once every archive has it."""
         self._tended_s = self._purged_s = clock.monotonic()
 
     @property
@@ -174,6 +176,14 @@ class Gatherer:
         write_durably(folder / f"{sequence:020d}.frames", message)
         log.error("shares of a journal that was declared lost are set aside", number=number)
 
+    def purge(self) -> None:
+        """Take away from the stream what every archive has."""
+        for number, journal in self._open.items():
+            self._marks.setdefault(number, journal.sequence)
+        floor = self._cluster.ask(purge(self._cluster, self._marks), ASK_S)
+        # Others may always be a little behind; a mark waits until they have passed it.
+        self._marks = {number: mark for number, mark in self._marks.items() if mark > floor}
+
     # -- each second ------------------------------------------------------------------------
 
     def _tend(self) -> None:
@@ -183,7 +193,7 @@ class Gatherer:
             self._pass_time()
         if now_s - self._purged_s >= PURGE_S:
             self._purged_s = now_s
-            self._cluster.ask(purge(self._cluster), ASK_S)
+            self.purge()
 
     def _pass_time(self) -> None:
         """Have time pass for journals that ended: nobody who began yet is before it.

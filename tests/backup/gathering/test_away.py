@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kench.backup.gathering.consuming import name_of, purge
+from kench.backup.gathering.consuming import name_of
 from kench.backup.gathering.gatherer import Gatherer
 from kench.native import RECORD_SIZE
 from kench.pool.clock import SystemClock
@@ -142,16 +142,34 @@ def test_a_full_stream_is_as_if_the_cluster_were_away_until_it_is_gathered(
     for _ in range(20):
         while gatherer.turn():
             continue
-        cluster.ask(purge(cluster), 5.0)
+        gatherer.purge()
         if state_of(front)["together"]:
             break
     front.await_together()
     front.write(3)
     assert_all_is_there(front, gatherer, there)
-    cluster.ask(purge(cluster), 5.0)
+    gatherer.purge()
     # The last message of each journal stays: it says where the journal goes on.
     info = cluster.ask(cluster.jetstream.stream_info(STREAM), 5.0)
     assert 1 <= info.state.messages <= 3
+
+
+def test_what_is_taken_away_of_one_journal_takes_nothing_of_others_from_any_archive(
+    start: Start, keep: Keep, tmp_path: Path
+) -> None:
+    fronts = [start(number) for number in range(2)]
+    gatherers = [keep(name) for name in ("centre", "elsewhere")]
+    for front in fronts:
+        front.write(1, front.next_sequence + 1)
+    for gatherer in gatherers:
+        while gatherer.turn():
+            continue
+    for front in (*reversed(fronts), *fronts):
+        front.write(1)
+        gatherers[0].purge()
+    for gatherer, name in zip(gatherers, ("centre", "elsewhere"), strict=True):
+        for front in fronts:
+            assert_all_is_there(front, gatherer, tmp_path / name / "journal" / str(front.number))
 
 
 @pytest.fixture(scope="module")
