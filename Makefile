@@ -39,14 +39,14 @@ test: dev  ## run the whole suite (ARGS="tests/pool -x", TEST_PROCESSES=0 for on
 	@deploy/test-tools
 	$(PYTEST) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-LONG := tests/sale/campaign tests/integration/test_durability.py tests/benchmarks
-long: dev  ## run the long forms of tests: 10,000 lots through faults, 20 kills, each benchmark (10 minutes)
+LONG := tests/sale/campaign tests/integration/test_durability.py tests/benchmarks tests/chaos
+long: dev  ## run the long forms of tests: 10,000 lots through faults, 20 kills, each benchmark, faults of machines (15 minutes)
 	KENCH_TEST_LONG=1 $(PYTEST) -n $(TEST_PROCESSES) --dist loadfile $(LONG) $(ARGS)
 
 MINUTES ?= 30
-chaos: dev  ## a pool on hosts of its own, under load, through one fault after the other (MINUTES=30 SEED=7; needs root)
+chaos: dev  ## a pool on hosts of its own, under load, through one fault after the other (MINUTES=30 SEED=7 STAND=one; needs root)
 	@deploy/test-tools
-	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(STAND),--stand $(STAND)) $(ARGS)
 
 bench: build  ## run the benchmarks and print their tables (ARGS="share_path ...")
 	@$(BIN)/python -m benchmarks $(ARGS)

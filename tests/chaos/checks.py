@@ -19,6 +19,7 @@ from kench.payouts.tables import journal_positions, totals
 from kench.payouts.totals import Records, Totals, totals_of
 from kench.pool.database import open_engine
 from kench.pool.journal import JournalReader
+from tests.chaos.hosts import Host
 from tests.chaos.miners import Miners
 from tests.support.load import ShareKey
 
@@ -38,6 +39,8 @@ class Place:
 
     journals: Path
     database_url: str
+    host: Host | None = None
+    """From which the database is reached; None: from anywhere."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,10 @@ class Checks:
 
     def look(self, miners: Miners) -> Held:
         """Check all. The miners must be paused, so that nothing is on its way."""
+        host = self.place.host
+        return self._look(miners) if host is None else host.within(lambda: self._look(miners))
+
+    def _look(self, miners: Miners) -> Held:
         said, silent, wrong = miners.take()
         fresh = {hash(key) for key in said}
         if len(fresh) != len(said):
@@ -89,10 +96,9 @@ class Checks:
         self.acknowledged |= fresh
         self.unanswered |= {hash(key) for key in silent}
         wrong += _twice(miners.living())
-        waited_s = self._wait_until_booked()
+        waited_s = self._wait_until_booked(wrong)
         if waited_s is None:
             wrong.append(f"not all is booked after {BOOKED_S:.0f} s")
-        wrong += self._read_on()
         lost = len(self.acknowledged - self._kept)
         if lost:
             wrong.append(f"{lost} acknowledged shares are in no journal")
@@ -118,15 +124,19 @@ class Checks:
         finally:
             engine.dispose()
 
-    def _wait_until_booked(self) -> float | None:
+    def _wait_until_booked(self, wrong: list[str]) -> float | None:
+        """Wait until all is in the journals here and booked; None where it takes too long."""
         began = time.monotonic()
         with self._connected() as connection:
             while (passed := time.monotonic() - began) < BOOKED_S:
                 rows = connection.execute(sa.select(journal_positions)).all()
                 connection.rollback()
                 booked = {row.instance: row.next_sequence for row in rows}
-                durable = {number: one.reader.durable() for number, one in self._all().items()}
-                if all(booked.get(number, 0) == count for number, count in durable.items()):
+                wrong += self._read_on()
+                read = {number: one.position for number, one in self._journals.items()}
+                if self.acknowledged <= self._kept and all(
+                    booked.get(number, 0) == position for number, position in read.items()
+                ):
                     return passed
                 time.sleep(LOOK_S)
         return None

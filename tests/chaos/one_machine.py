@@ -272,25 +272,36 @@ class OneMachine:
 
     # -- how it changes ---------------------------------------------------------------------------
 
+    def lose_power(self, machine: Machine) -> None:
+        """End all on a machine at one moment; it says nothing to anybody, not even goodbye."""
+        self.network.pull(machine.host.name)
+        machine.lose_power()
+
     def restart(self, machine: Machine) -> None:
         """Start all that ran on a machine which lost its power."""
+        self.network.plug(machine.host.name)
         if machine is self.leader:
             self.start_database(machine)
         for service in machine.services.values():
             service.start(wait=False)
 
     def promote(self, *words: str) -> None:
-        """Have the follower lead; who led keeps its folder and is the follower by name."""
-        new, old = self.follower, self.leader
-        run(new.host, kench("standby", "promote", *words), self._settings(new), COMMAND_S)
-        self.leader, self.follower = new, old
-        self.start_database(new)
-        self._lead(new)
+        """Give the follower the command to lead. Raises ServiceError where it refuses."""
+        follower = self.follower
+        command = kench("standby", "promote", *words)
+        run(follower.host, command, self._settings(follower), COMMAND_S)
+
+    def change_places(self) -> None:
+        """Have the machine that was promoted serve; the other is the follower by name."""
+        self.leader, self.follower = self.follower, self.leader
+        self.start_database(self.leader)
+        self._lead(self.leader)
 
     def make_anew(self) -> None:
         """Have the follower's machine begin again in an empty folder."""
         old = self.follower
         old.lose_power()
+        self.network.plug(old.host.name)
         old.database = None
         unmount_all(old.folder)
         self.follower = self._machine(old.host.name)

@@ -16,7 +16,8 @@ from tests.chaos.slow_line import slowed
 from tests.chaos.steps import Fault, Strike
 
 SLOW_S, LOSS = 0.04, 0.01
-CLOCK_STEPS_S = (-20.0, -2.0, 2.0, 90.0, 600.0)
+CLOCK_STEPS_S = (-300.0, -20.0, -2.0, 2.0, 20.0)
+"""What was written ahead of the clock is booked when it gets there, so not far ahead."""
 REPLACED_S = 60.0
 """A machine that was replaced leaves within this time of hearing of it."""
 HEARD_S = 10.0
@@ -25,6 +26,7 @@ HEARD_S = 10.0
 # Programs that start read 2 s of Python's modules each, on two cores that carry every machine.
 STARTS = "served within 60 s"
 AT_ONCE, SERVES = "served all along; no miner waits 5 s", "served within 10 s"
+CLOCK = AT_ONCE + "; what came ahead of the clock is booked when it gets there"
 
 
 def faults_of(stand: OneMachine) -> list[Fault]:
@@ -88,7 +90,7 @@ def _machines(stand: OneMachine) -> Iterator[Fault]:
         lambda _: full(leader.data / "journal"), (2.0, 5.0), served_meanwhile=False,
     )  # fmt: skip
     yield Fault(
-        "clock stepped, from 20 s back to 10 minutes on, and back again", AT_ONCE, 5,
+        "clock stepped, 5 minutes back to 20 s on, and back again", CLOCK, 5,
         lambda chance: leader.clock.stepped(chance.choice(CLOCK_STEPS_S)), (3.0, 6.0),
     )  # fmt: skip
     yield Fault(
@@ -171,7 +173,7 @@ def _pulled(stand: OneMachine, name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _without_power(stand: OneMachine, machine: Machine) -> Iterator[None]:
-    machine.lose_power()
+    stand.lose_power(machine)
     try:
         yield
     finally:
@@ -180,8 +182,9 @@ def _without_power(stand: OneMachine, machine: Machine) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _promoted(stand: OneMachine) -> Iterator[None]:
-    stand.leader.lose_power()
+    stand.lose_power(stand.leader)
     stand.promote("--main-is-off")
+    stand.change_places()
     try:
         yield
     finally:
@@ -193,6 +196,7 @@ def _replaced(stand: OneMachine) -> Iterator[None]:
     """The old machine lives on behind a line that is cut, and hears of it when that is whole."""
     old = stand.leader
     stand.network.pull(old.host.name)
+    began = time.monotonic()
     try:
         stand.promote()
     except ServiceError as refused:
@@ -201,7 +205,10 @@ def _replaced(stand: OneMachine) -> Iterator[None]:
         time.sleep(HEARD_S)
         stand.promote()
     else:
-        raise BrokenPromiseError("the standby was promoted while its main machine was heard")
+        # On a busy machine the command itself may begin when nothing was heard for so long.
+        if time.monotonic() - began < HEARD_S:
+            raise BrokenPromiseError("the standby was promoted while its main machine was heard")
+    stand.change_places()
     try:
         yield
     finally:

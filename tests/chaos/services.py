@@ -15,7 +15,9 @@ from tests.chaos.hosts import Host
 ROOT = Path(__file__).parents[2]
 RESTART_S = 1.0
 """What deploy's units say (RestartSec)."""
-READY_S, STOP_S = 60.0, 15.0
+READY_S, STOP_S = 240.0, 15.0
+STARTS_MAX = 8
+"""What ends so often before it serves never will."""
 
 
 class ServiceError(Exception):
@@ -72,8 +74,13 @@ class Service:
 
     def wait_until_ready(self) -> None:
         """Wait until it serves. Raises ServiceError."""
-        if not self._ready.wait(READY_S):
-            raise ServiceError(f"{self.name} on {self.host.name} does not serve:\n{self.words()}")
+        began, starts = time.monotonic(), self.starts
+        while not self._ready.wait(0.1):
+            tries = self.starts - starts
+            if time.monotonic() - began > READY_S or tries > STARTS_MAX:
+                raise ServiceError(
+                    f"{self.name} on {self.host.name} does not serve:\n{self.words()}"
+                )
 
     @property
     def serves(self) -> bool:
@@ -125,6 +132,8 @@ class Service:
                 for line in process.stdout:
                     if line.rstrip().endswith(self._said_when_ready):
                         self._ready.set()
+                    with self._log.open("a") as log:
+                        log.write(line)
             process.wait()
             self._ready.clear()
             self._stopped.wait(RESTART_S)

@@ -8,7 +8,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol, TextIO
 
 from tests.chaos.checks import BrokenPromiseError, Checks, Held, Place
@@ -17,12 +17,17 @@ from tests.chaos.miners import Miners
 STEADY_S = 30.0
 """Before a step all miners are served, within this time."""
 
+Noted = dict[str, float]
+"""Seconds that something else took, such as an election."""
 Strike = Callable[[random.Random], contextlib.AbstractContextManager[object]]
 
 
 @dataclass(frozen=True)
 class Fault:
-    """Something that befalls the pool. Entering `strike` does it, leaving it mends it."""
+    """Something that befalls the pool. Entering `strike` does it, leaving it mends it.
+
+    What entering gives may be `Noted`.
+    """
 
     name: str
     promise: str
@@ -54,6 +59,7 @@ class Step:
     acknowledged: int
     """Shares acknowledged from this step's begin to its check."""
     held: Held
+    noted: Noted = field(default_factory=dict)
 
     @property
     def broken(self) -> list[str]:
@@ -89,6 +95,7 @@ def run(
     again.
     """
     chance = random.Random(seed)
+    stand.settle_down()
     checks = Checks(stand.place())
     ends = time.monotonic() + seconds
     order: list[str] = []
@@ -115,7 +122,7 @@ def take(stand: Stand, fault: Fault, checks: Checks, number: int, chance: random
         raise BrokenPromiseError(f"before {fault.name}, not all miners are served")
     before = len(checks.acknowledged)
     miners.count_silence()
-    with fault.strike(chance):
+    with fault.strike(chance) as noted:
         time.sleep(chance.uniform(*fault.hold_s))
     mended = time.monotonic()
     served_s = miners.wait_until_served(mended, fault.limit_s)
@@ -130,9 +137,9 @@ def take(stand: Stand, fault: Fault, checks: Checks, number: int, chance: random
     miners.pause()
     held = checks.look(miners)
     miners.go_on()
-    return Step(
-        number, fault.name, fault.promise, served_s, silence_s, held.acknowledged - before, held
-    )
+    acknowledged = held.acknowledged - before
+    step = Step(number, fault.name, fault.promise, served_s, silence_s, acknowledged, held)
+    return replace(step, noted=noted) if isinstance(noted, dict) else step
 
 
 def table(steps: Sequence[Step]) -> str:
@@ -152,6 +159,9 @@ def table(steps: Sequence[Step]) -> str:
         late = len(taken) - len(served)
         seconds = f"{statistics.median(served):.1f}, {max(served):.1f}" if served else "-"
         seconds += f" ({late} too late)" if late else ""
+        for what in sorted({what for step in taken for what in step.noted}):
+            also = [step.noted[what] for step in taken if what in step.noted]
+            seconds += f"; {what}: {statistics.median(also):.1f}, {max(also):.1f}"
         silence_s = max(step.silence_s for step in taken)
         lines.append(
             f"| {name} | {promise} | {len(taken)} | {seconds} | {silence_s:.1f} "

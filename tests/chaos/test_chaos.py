@@ -3,37 +3,58 @@
 import contextlib
 import itertools
 import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.chaos import hosts
+from tests.chaos import hosts, nats_hosts, one_machine_faults, several_faults
 from tests.chaos.checks import Held
 from tests.chaos.one_machine import OneMachine
-from tests.chaos.one_machine_faults import faults_of
+from tests.chaos.several import Several
 from tests.chaos.steps import Fault, Step, run, table
+from tests.support.long import IS_LONG, ONLY_LONG, so_many
 
-STEPS = 4
+STEPS = so_many(3, 8)
+Faults = Callable[[Any], list[Fault]]
+
+
+def keep_promises(stand: Any, faults_of: Faults) -> None:
+    """Run some steps of a new seed; all must be well."""
+    seed = random.randrange(2**32)
+
+    def short() -> list[Fault]:
+        return [fault for fault in faults_of(stand) if IS_LONG or not fault.is_long]
+
+    steps = list(itertools.islice(run(stand, short, seed, 3600.0), STEPS))
+    assert not [(step.fault, step.broken) for step in steps if step.broken], f"SEED={seed}"
+    assert len({step.fault for step in steps}) == STEPS
+    # None of them is true of a pool that stood still.
+    assert all(step.acknowledged for step in steps)
+
+
+def require(reason: str | None) -> None:
+    if reason is not None:
+        pytest.skip(reason)
 
 
 def test_a_pool_and_its_standby_keep_every_promise_through_faults_by_chance(
     tmp_path: Path,
 ) -> None:
-    reason = hosts.why_not()
-    if reason is not None:
-        pytest.skip(reason)
-    seed = random.randrange(2**32)
+    require(hosts.why_not())
     with OneMachine(tmp_path) as stand:
+        keep_promises(stand, one_machine_faults.faults_of)
 
-        def short() -> list[Fault]:
-            return [fault for fault in faults_of(stand) if not fault.is_long]
 
-        steps = list(itertools.islice(run(stand, short, seed, 600.0), STEPS))
-    assert not [(step.fault, step.broken) for step in steps if step.broken], f"SEED={seed}"
-    assert len({step.fault for step in steps}) == STEPS
-    # None of them is true of a pool that stood still.
-    assert all(step.acknowledged for step in steps)
-    assert steps[-1].held.acknowledged > 500
+@ONLY_LONG
+def test_a_pool_of_several_machines_keeps_every_promise_through_faults_by_chance(
+    tmp_path: Path,
+) -> None:
+    require(hosts.why_not())
+    require(nats_hosts.why_not())
+    with Several(tmp_path) as stand:
+        keep_promises(stand, several_faults.faults_of)
 
 
 def step(number: int, fault: str, served_s: float | None, lost: int = 0) -> Step:
@@ -74,6 +95,8 @@ def test_a_seed_is_an_order_in_which_every_fault_comes_once_before_any_comes_aga
 
     class Nowhere:
         def place(self) -> None: ...
+
+        def settle_down(self) -> None: ...
 
     def of_seed(seed: int) -> list[tuple[int, str, float]]:
         return list(itertools.islice(run(Nowhere(), lambda: faults, seed, 60.0), 10))

@@ -86,9 +86,16 @@ def test_a_sound_pool_has_nothing_wrong(pool: Callable[..., Checks]) -> None:
     assert (held.wrong, held.acknowledged, held.lost, held.beyond) == ((), 2, 0, 1)
 
 
-def test_an_acknowledged_share_that_is_in_no_journal_is_lost(pool: Callable[..., Checks]) -> None:
+def test_an_acknowledged_share_that_comes_into_no_journal_is_lost(
+    pool: Callable[..., Checks], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checks, "BOOKED_S", 0.3)
     held = look(pool([1, 2]), [1, 2, 3], [])
-    assert (held.wrong, held.lost) == (("1 acknowledged shares are in no journal",), 1)
+    assert held.wrong == (
+        "not all is booked after 0 s",
+        "1 acknowledged shares are in no journal",
+    )
+    assert held.lost == 1
 
 
 def test_a_share_that_nobody_sent_or_that_is_there_twice_is_wrong(
