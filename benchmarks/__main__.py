@@ -30,6 +30,7 @@ BENCHMARKS = (
     "totals",
     "settling",
     "standby",
+    "journal_nats",
     "jetstream",
 )
 

@@ -12,6 +12,7 @@ from benchmarks import (
     first_share,
     found_block,
     jetstream,
+    journal_nats,
     native_check,
     proofs,
     revocation,
@@ -154,6 +155,17 @@ def test_standby_measures_what_it_costs_a_share(tmp_path: Path) -> None:
     costs = json.loads(figures.read_text())["costs"]
     assert [one["how"] for one in costs[::3]] == ["alone", "async", "sync"]
     assert all(0 < one["p50_ms"] <= one["p99_ms"] for one in costs)
+
+
+def test_journal_nats_measures_what_the_stream_costs_and_how_fast_it_catches_up(
+    tmp_path: Path,
+) -> None:
+    figures = tmp_path / "figures.json"
+    words = ["--batches", "20", "--behind", "5000", "--servers", "1", "--json", str(figures)]
+    assert journal_nats.main(words) == 0
+    found = json.loads(figures.read_text())
+    assert [one["servers"] for one in found["costs"]] == [0, 0, 0, 1, 1, 1]
+    assert all(one["gathered_per_s"] > 0 for one in found["caught"])
 
 
 def test_settling_books_each_record_twice(tmp_path: Path) -> None:
