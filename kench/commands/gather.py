@@ -66,7 +66,8 @@ def main() -> int:
                 "gathered journals go to no standby: unset KENCH_STANDBY_ADDRESS, and let that "
                 "machine gather itself"
             )
-        start_logging(ROLE)
+
+    start_logging(ROLE)
     cluster = Cluster(plan).start()
     try:
         if given.step == "run":

@@ -244,7 +244,7 @@ async def _bounded(asked: Awaitable[T], wait_s: float) -> T:
         return await asyncio.wait_for(asked, wait_s)
     except (TimeoutError, asyncio.CancelledError) as late:
         raise ClusterAwayError(f"NATS did not answer in {wait_s} s") from late
-    except nats.js.errors.ServiceUnavailableError as away:
+    except (nats.js.errors.ServiceUnavailableError, nats.js.errors.ServerError) as away:
         raise ClusterAwayError(f"NATS cannot keep it now: {away.description}") from away
     except (nats.js.errors.BadRequestError, nats.js.errors.NotFoundError) as refused:
         raise ClusterRefusedError(f"NATS refuses: {refused.description}") from refused
