@@ -48,6 +48,12 @@ chaos: dev  ## a pool on hosts of its own, under load, through one fault after t
 	@deploy/test-tools
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(STAND),--stand $(STAND)) $(ARGS)
 
+MINUTES ?= 60
+soak: dev  ## a whole site under load for MINUTES=60, a fault a minute; result in build/soak
+	@mkdir -p build/soak
+	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) --json build/soak/soak.json \
+	  --picture build/soak/soak.svg --keep build/soak/logs $(ARGS)
+
 bench: build  ## run the benchmarks and print their tables (ARGS="share_path ...")
 	@$(BIN)/python -m benchmarks $(ARGS)
 

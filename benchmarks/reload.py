@@ -53,6 +53,7 @@ class Miner(asyncio.Protocol):
     def __init__(self, crowd: "Crowd", number: int) -> None:
         self.crowd = crowd
         self.number = number
+        self.login = crowd.login_of(number)
         self.session: str | None = None
         self.extranonce1 = b""
         self.job: list[Any] = []
@@ -76,7 +77,7 @@ class Miner(asyncio.Protocol):
         self._transport, self._rest, self.job = transport, b"", []
         former = [self.session] if self.session else []
         self._send(1, "mining.subscribe", ["bench/1", *former])
-        self._send(2, "mining.authorize", [self.crowd.login.user, self.crowd.login.password])
+        self._send(2, "mining.authorize", [self.login.user, self.login.password])
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         self._transport, self.job = None, []
@@ -130,7 +131,7 @@ class Miner(asyncio.Protocol):
         self._asked += 1
         extranonce2 = self._asked.to_bytes(8, "big")
         share = int(self.job[0], 16), self.extranonce1, extranonce2
-        fields = [self.crowd.login.user, self.job[0], extranonce2.hex(), self.job[7], "00000001"]
+        fields = [self.login.user, self.job[0], extranonce2.hex(), self.job[7], "00000001"]
         self.owed[self._asked] = share, fields
         self._send(self._asked, "mining.submit", fields)
         return True
@@ -154,7 +155,7 @@ class Crowd:
         self.port = port
         self.login = login
         self.rate = rate
-        self.miners = [Miner(self, number) for number in range(count)]
+        self.miners = [self.miner(number) for number in range(count)]
         self.first_jobs = self.lost = self.resumed = self.sent_again = 0
         self.unserved: list[float] = []
         self.accepted: set[Share] = set()
@@ -163,6 +164,14 @@ class Crowd:
         self.is_over = False
         self._tasks: set[asyncio.Task[None]] = set()
         self._next = 0
+
+    def miner(self, number: int) -> Miner:
+        """Return one of its miners."""
+        return Miner(self, number)
+
+    def login_of(self, number: int) -> Login:  # noqa: ARG002 - here all have one
+        """Return what a miner logs in with."""
+        return self.login
 
     def keep(self, work: Any) -> None:
         """Run a coroutine beside."""

@@ -2,11 +2,12 @@
 
     python -m benchmarks.steady [--connections 5000] [--rates 0.05,0.2,0.5] [--json FILE]
 
-What `share_path` cannot say: what a share costs when few come at once, and what a connection costs
-that says nothing. The stratum server runs as in production on a node that answers from memory; the
-crowd's connections submit at each rate in turn, evenly, and once not at all. CPU seconds of front
-and job maker apart. The client looks who is due each 2 ms, so that shares come in small bunches.
-Exit status 1: a share was refused or left out, or the front took more CPU than it is held to.
+What `share_path` cannot say: what a share costs when few come at once, what a connection costs that
+says nothing, and a front that has none. The stratum server runs as in production on a node that
+answers from memory; the crowd's connections submit at each rate in turn, evenly, and once not at
+all. CPU seconds of front and job maker apart. The client looks who is due each 2 ms, so that shares
+come in small bunches. Exit status 1: a share was refused or left out, or the front took more CPU
+than it is held to.
 """
 
 import argparse
@@ -48,16 +49,23 @@ class Level:
 
 
 def measure(connections: int, rates: list[float], seconds: float, folder: Path) -> list[Level]:
-    """Look on at each rate, shares a second of each connection. Raises LoadError."""
+    """Look on without connections, without shares, and at each rate of each connection.
+
+    Raises LoadError.
+    """
     allow_most_files()
     with (
         RecordedNode(folder) as node,
         running_stratum(folder, node.address) as pool,
         running_crowd(pool.port, pool.fronts, connections, pool.login) as crowd,
     ):
-        crowd.login(connections, min(OPENING, connections))
         spare_collector()  # the node is in this process
-        return [_level(crowd, pool, connections, rate, seconds) for rate in (0.0, *rates)]
+        empty = _level(crowd, pool, 0, 0.0, seconds)
+        crowd.login(connections, min(OPENING, connections))
+        return [
+            empty,
+            *(_level(crowd, pool, connections, rate, seconds) for rate in (0.0, *rates)),
+        ]
 
 
 def _level(crowd: Crowd, pool: Pool, connections: int, rate: float, seconds: float) -> Level:
@@ -84,8 +92,8 @@ def faults(levels: list[Level]) -> list[str]:
     """Say what must not be."""
     found = [f"{one.refused} shares refused" for one in levels if one.refused]
     found += [f"{one.left_out} shares left out" for one in levels if one.left_out]
-    idle = levels[0].front_cpu
-    for one in levels[1:]:
+    idle = levels[1].front_cpu
+    for one in levels[2:]:
         share_us = (one.front_cpu - idle) / max(one.shares_per_s, 1.0) * 1e6
         if share_us > HELD_SHARE_US:
             found.append(f"{share_us:.0f} µs a share, not {HELD_SHARE_US:.0f}")
@@ -94,13 +102,21 @@ def faults(levels: list[Level]) -> list[str]:
 
 def table(levels: list[Level]) -> Table:
     """Lay it out for people."""
-    shown = Table(title=f"{levels[0].connections:,} connections, a share now and then")
-    for name in ("shares/s", "front's core", "µs a share", "job maker's core", "p50 ms", "p99 ms"):
+    shown = Table(title=f"{levels[1].connections:,} connections, a share now and then")
+    for name in (
+        "connections",
+        "shares/s",
+        "front's core",
+        "µs a share",
+        "job maker's core",
+        "p50 ms",
+        "p99 ms",
+    ):
         shown.add_column(name, justify="right")
     for one in levels:
-        share_us = (one.front_cpu - levels[0].front_cpu) / max(one.shares_per_s, 1.0) * 1e6
+        share_us = (one.front_cpu - levels[1].front_cpu) / max(one.shares_per_s, 1.0) * 1e6
         shown.add_row(
-            f"{one.shares_per_s:,.0f}", f"{one.front_cpu:.1%}",
+            f"{one.connections:,}", f"{one.shares_per_s:,.0f}", f"{one.front_cpu:.1%}",
             f"{share_us:.0f}" if one.shares_per_s else "", f"{one.maker_cpu:.1%}",
             f"{one.p50_ms:.2f}" if one.shares_per_s else "",
             f"{one.p99_ms:.2f}" if one.shares_per_s else "",

@@ -63,7 +63,7 @@ def _costs(figures: dict[str, Any]) -> Costs:
         login_cpu_s=median(one["cpu_us_per_login"] for one in storms) / 1e6,
         resume_s=killed["unserved_p99_s"] / killed["lost"],
         first_line_s=median(one["first_ms"] for one in fan_out["pool"]) / 1000,
-        maker_cpu=figures["steady"]["levels"][0]["maker_cpu"],
+        maker_cpu=figures["steady"]["levels"][1]["maker_cpu"],
         keeper_cpu_worker=_each_s(statistics, "keeper_s"),
         keeper_postgres_worker=_each_s(statistics, "postgres_s"),
         settle_cpu_s=settled["settle_cpu_s"] / settled["records"],
@@ -84,12 +84,13 @@ def _front(figures: dict[str, Any]) -> FrontCosts:
     """Return a front's costs; the busiest rate is that of a thousand miners at full speed."""
     alone = [one for one in figures["standby"]["costs"] if one["how"] == "alone"]
     fan_out = figures["fan_out"]
-    idle, *levels = figures["steady"]["levels"]
+    empty, idle, *levels = figures["steady"]["levels"]
     cpu = [(one["shares_per_s"], one["front_cpu"] - idle["front_cpu"]) for one in levels]
     busy = next(one for one in figures["share_path"]["cells"] if one["cell"] == BUSY)["pool"]
     cpu.append((busy["accepted_per_s"], busy["server_cpu_s"] / busy["seconds"]))
     return FrontCosts(
-        connection_cpu=idle["front_cpu"] / idle["connections"],
+        idle_cpu=empty["front_cpu"],
+        connection_cpu=max(idle["front_cpu"] - empty["front_cpu"], 0.0) / idle["connections"],
         cpu=tuple(sorted(cpu)),
         share_s=busy["cpu_s_per_million"] / 1e6,
         commit_s=_line([(one["size"], one["p50_ms"] / 1000) for one in alone]),

@@ -31,8 +31,10 @@ class Line:
 class FrontCosts:
     """What a front's day is made of."""
 
+    idle_cpu: float
+    """Part of a core for nothing at all."""
     connection_cpu: float
-    """Part of a core for a connection that says nothing."""
+    """And for a connection that says nothing."""
     cpu: tuple[tuple[float, float], ...]
     """Shares a second, and the part of a core that they take beside that, its threads together: a
     share costs the less the more of them come, as wake-ups and commits are shared."""

@@ -42,7 +42,9 @@ class Everyday:
     """A front under a steady load."""
 
     cpu: float
-    """Part of a core, its threads together; above 1 it cannot keep up."""
+    """Part of a core that it takes on an idle machine, its threads together."""
+    loop: float
+    """Part of its loop's time that it needs however busy it is; near 1 it cannot keep up."""
     commits_per_s: float
     shares_per_commit: float
     p50_ms: float
@@ -209,9 +211,10 @@ class Front:
         latencies = self._latencies_ms()
         commits = self._writer.commits
         took_s = max(self.clock.monotonic(), seconds)
-        idle_cpu = self._load.connections * self.costs.connection_cpu
+        idle_cpu = self.costs.idle_cpu + self._load.connections * self.costs.connection_cpu
         return Everyday(
             idle_cpu + self.costs.cpu_at(self._load.shares_per_s),
+            idle_cpu + self.costs.share_s * self._load.shares_per_s,
             commits / took_s,
             self._shares.total / max(commits, 1),
             float(np.percentile(latencies, 50)) if len(latencies) else 0.0,

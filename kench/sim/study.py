@@ -20,8 +20,8 @@ BLOCK_S = 600.0
 EXA = 1e18
 # A steady front is looked at for so long, or for so many shares.
 EVERYDAY_S, EVERYDAY_SHARES = 5.0, 100_000
-# Above this part of a core no storm is looked at: it would not end.
-CPU_MAX = 0.9
+# Above this part of a loop's time no storm is looked at: it would not end.
+LOOP_MAX = 0.9
 TELL_S = 600.0
 
 
@@ -140,7 +140,7 @@ def _pool(  # noqa: PLR0913, PLR0917 - what is known by now
     everyday = Front(costs.front, load, chance).everyday(seconds)
     by_nats = Front(replace(costs.front, commit_s=costs.ack_s), load, chance).everyday(seconds)
     block, last_ms, all_s, dies_s = None, None, None, None
-    if everyday.cpu < CPU_MAX:
+    if everyday.loop < LOOP_MAX:
         block = Front(costs.front, load, chance).new_block(make_job(ManualClock()))
         first_s = costs.first_line_s + costs.delivery_s(fronts)
         last_ms = first_s * 1000 + block.spread_ms

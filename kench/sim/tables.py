@@ -2,9 +2,10 @@
 
 from rich.table import Table
 
-from kench.sim.study import Pool, Study
+from kench.sim.study import LOOP_MAX, Pool, Study
 
 GIGA, MEGA = 1e9, 1e6
+OVER = "over"
 
 
 def tables_of(study: Study) -> list[Table]:
@@ -41,21 +42,24 @@ def _made(title: str, *columns: str) -> Table:
 
 
 def _or_over(value: float | None, form: str) -> str:
-    return "over" if value is None else format(value, form)
+    return OVER if value is None else format(value, form)
 
 
 def _fronts(study: Study) -> Table:
     table = _made(
-        "the busiest front", "connections", "shares/s", "core", "commits/s", "shares each",
+        "the busiest front", "connections", "shares/s", "core", "loop", "commits/s", "shares each",
         "answer ms: p50, p99", "by NATS ms: p50, p99", "memory MB",
     )  # fmt: skip
     for pool in study.pools:
         day, nats = pool.everyday, pool.by_nats
-        over = day.cpu > 1
+        carried = (
+            f"{day.commits_per_s:,.0f}", f"{day.shares_per_commit:.1f}",
+            *(f"{one.p50_ms:.2f}  {one.p99_ms:.2f}" for one in (day, nats)),
+        )  # fmt: skip
         table.add_row(
             str(pool.fronts), f"{pool.connections:,}", f"{pool.shares_per_s:,.0f}",
-            f"{day.cpu:.0%}", f"{day.commits_per_s:,.0f}", f"{day.shares_per_commit:.1f}",
-            *("over" if over else f"{one.p50_ms:.2f}  {one.p99_ms:.2f}" for one in (day, nats)),
+            f"{day.cpu:.0%}", f"{day.loop:.0%}",
+            *(carried if day.loop < LOOP_MAX else (OVER,) * len(carried)),
             f"{pool.memory_bytes / MEGA:,.0f}",
         )  # fmt: skip
     return table
@@ -86,11 +90,14 @@ def _volumes(study: Study) -> Table:
     )  # fmt: skip
     for pool in study.pools:
         one = pool.volumes
+        is_carried = pool.everyday.loop < LOOP_MAX
         table.add_row(
-            str(pool.fronts), *(f"{bits / MEGA:,.2f}" for bits in (
-                one.miners_in_bps, one.miners_out_bps, one.feed_in_bps, one.journal_out_bps)),
-            f"{one.journal_bytes_day / GIGA:,.1f}", f"{one.syncs_per_s:,.0f}",
-            f"{one.nats_bytes_day / GIGA:,.1f}",
+            str(pool.fronts), f"{one.miners_in_bps / MEGA:,.2f}",
+            f"{one.miners_out_bps / MEGA:,.2f}", f"{one.feed_in_bps / MEGA:,.2f}",
+            f"{one.journal_out_bps / MEGA:,.2f}" if is_carried else OVER,
+            f"{one.journal_bytes_day / GIGA:,.1f}",
+            f"{one.syncs_per_s:,.0f}" if is_carried else OVER,
+            f"{one.nats_bytes_day / GIGA:,.1f}" if is_carried else OVER,
         )  # fmt: skip
     return table
 
@@ -107,8 +114,9 @@ def _beside(study: Study) -> Table:
 
 def _centre(pool: Pool) -> tuple[str, ...]:
     one = pool.volumes
+    nats = f"{one.nats_cpu:.2f}" if pool.everyday.loop < LOOP_MAX else OVER
     return (
         f"{one.keeper_cpu:.2f}", f"{one.settle_cpu:.2f}", f"{one.postgres_cpu:.2f}",
-        f"{one.nats_cpu:.2f}", f"{one.rows_day:,.0f}", f"{one.row_bytes_day / GIGA:.2f}",
+        nats, f"{one.rows_day:,.0f}", f"{one.row_bytes_day / GIGA:.2f}",
         f"{one.blocks_day:.2f}",
     )  # fmt: skip

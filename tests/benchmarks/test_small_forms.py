@@ -182,7 +182,8 @@ def test_steady_measures_a_front_without_shares_and_with_few(tmp_path: Path) -> 
     words = ["--connections", "40", "--rates", "5", "--seconds", "1"]
     steady.main([*words, "--folder", str(tmp_path / "disk"), "--json", str(figures)])
     found = json.loads(figures.read_text())
-    assert [round(level["shares_per_s"], -2) for level in found["levels"]] == [0, 200]
+    assert [round(level["shares_per_s"], -2) for level in found["levels"]] == [0, 0, 200]
+    assert [level["connections"] for level in found["levels"]] == [0, 40, 40]
     assert not sum(level["refused"] for level in found["levels"])
 
 

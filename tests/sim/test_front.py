@@ -10,6 +10,7 @@ from kench.sim.loop import SimLoop
 from kench.sim.sizes import make_job
 
 COSTS = FrontCosts(
+    idle_cpu=0.01,
     connection_cpu=1e-6,
     cpu=((1000.0, 0.1), (10_000.0, 0.4)),
     share_s=10e-6,

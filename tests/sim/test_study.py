@@ -55,7 +55,7 @@ def test_a_front_that_cannot_carry_it_is_said_to_be_over() -> None:
     plan = Plan(**{**_fields(PLAN), "workers": 20_000, "fronts": (1,), "hours": 0.02,
                    "limits": DifficultyLimits(1000.0, 1e-9, 1000.0, 12.0)})  # fmt: skip
     (pool,) = study(plan, Costs.read(None), silent).pools
-    assert pool.everyday.cpu > 1
+    assert pool.everyday.loop > 1
     assert pool.new_block is None
     assert pool.last_job_ms is None
 
