@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+import structlog
 import uvloop
 from twisted.internet import asyncioreactor
 
@@ -19,7 +20,6 @@ from kench.pool.clock import Clock, SystemClock
 from kench.pool.collector import spare_collector
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.errors import KenchError
-from kench.pool.nats.cluster import Cluster, ClusterPlan
 from kench.pool.orders.verifying import verifier_of
 from kench.pool.orders.watch import OrderWatch
 from kench.pool.roots import EXIT_FAULT, announce, command, run_root, settings_of, start_logging
@@ -31,8 +31,7 @@ from kench.pool.shipping.left_behind import LeftBehind
 from kench.pool.stream.left_behind import LeftBehind as LeftUnpublished
 from kench.pool.stream.opening import connect_of
 from kench.pool.submission_journal import adopt_unsettled
-from kench.stratum.centre.machine import machine_id
-from kench.stratum.centre.place import Centre
+from kench.stratum.centre.place import Centre, first_number, keeping_of
 from kench.stratum.maker import handover
 from kench.stratum.maker.former import Former, Kept
 from kench.stratum.maker.fronts import Fronts, front_command, front_variables
@@ -100,11 +99,14 @@ def main() -> int:
     handed = handover.take(settings.run_directory)
     count = settings.stratum_processes or max(1, len(os.sched_getaffinity(0)) - 1)
     former = adopt(settings.run_directory, handed) if handed else None
-    generation = claim(settings.run_directory, settings.instance, count, beside=bool(handed))
-    ports = HeldPorts()
-    centre = _centre_of(settings, generation)
-    log.info("started", native=native.IMPLEMENTATION, processes=count, again=bool(handed))
     clock = SystemClock()
+    keeping = keeping_of(settings, clock)
+    served = former.numbers if former else range(0)
+    first = partial(first_number, settings.instance, keeping, count, served)
+    generation = claim(settings.run_directory, first, count, beside=bool(handed))
+    centre = Centre(keeping, generation.numbers.start) if keeping is not None else None
+    ports = HeldPorts()
+    log.info("started", native=native.IMPLEMENTATION, processes=count, again=bool(handed))
     lead = LeadWatch(settings, clock).start()
     try:
         blocks = settings.blocks_directory
@@ -124,7 +126,7 @@ def main() -> int:
         )
     finally:
         if centre is not None:
-            centre.cluster.close()
+            centre.close()
         ports.close()
         generation.close()
         engine.dispose()
@@ -142,15 +144,6 @@ def _database_of(settings: Settings) -> str:
     if settings.database_url is None:
         raise NoDatabaseConfiguredError("no database: set KENCH_DATABASE_URL, or run `kench up`")
     return settings.database_url.get_secret_value()
-
-
-def _centre_of(settings: Settings, generation: Generation) -> Centre | None:
-    """Return the way to the other machines of the pool, None where there are none."""
-    plan = ClusterPlan.of(settings, "kench stratum")
-    if plan is None:
-        return None
-    machine = machine_id(settings.data_dir)
-    return Centre(Cluster(plan).start(), machine, generation.numbers.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +205,7 @@ def _serve(start: Start) -> int:
             fatal.append(True)
             reactor.stop()
 
+    keep_numbers(start, partial(reactor.callFromThread, end))
     left_behind = _left_behind(start)
     teller = Teller(loop, settings.run_directory, handed.number if handed else 0)
     kept = Kept(start.generation, start.fronts(start.generation))
@@ -274,6 +268,17 @@ def _left_behind(start: Start) -> LeftBehind | LeftUnpublished | None:
         return None
     found.start()
     return found
+
+
+def keep_numbers(start: Start, end: Callable[[], object]) -> None:
+    """Say from now on that this machine's front numbers are in use; `end` where they are lost."""
+
+    def lost(why: KenchError) -> None:
+        structlog.get_logger(ROLE).critical("front numbers are lost; all stops", why=str(why))
+        end()
+
+    if start.centre is not None:
+        start.centre.keeping.start_renewing(lost)
 
 
 def reload_on_signal(start: Start, service: "MakerService", teller: Teller, reactor: Any) -> None:

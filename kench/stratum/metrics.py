@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 from twisted.web.resource import IResource, Resource
 from twisted.web.server import Request, Site
 
+from kench.stratum.centre_metrics import centre_metrics
 from kench.stratum.income_metrics import income_metrics
 from kench.stratum.stream_metrics import stream_metrics
 
@@ -71,6 +72,7 @@ class Numbers(Collector):
         yield from _of_settlement(state["settlement"])
         yield from _of_standby(fronts)
         yield from stream_metrics(fronts)
+        yield from centre_metrics(state.get("feed"), state.get("machine"))
         yield from _of_followers((state["settlement"] or {}).get("followers"))
         yield from income_metrics((state["settlement"] or {}).get("income"))
         yield from _of_doors(state["doors"], state["certificate"])
@@ -93,8 +95,6 @@ def _of_the_whole(state: Mapping[str, Any]) -> Iterator[Metric]:
         ("kench_hashrate", "hashes a second, all participants", sum(state["hashrate"].values())),
         ("kench_register_followed", "1 while changes of the register are heard",
          int(state["register_fault"] is None)),
-        ("kench_nodes_usable", "nodes that can be used",
-         sum(node["usable"] for node in state["nodes"])),
         ("kench_processes", "front processes", len(state["fronts"])),
         ("kench_statistics_kept", "1 while statistics of workers are kept here",
          int(state["statistics"]["running"] and state["statistics"]["fault"] is None)),
@@ -107,6 +107,11 @@ def _of_the_whole(state: Mapping[str, Any]) -> Iterator[Metric]:
          state["custody"]["order"] or 0),
     ):  # fmt: skip
         yield GaugeMetricFamily(name, text, value)
+    if state["nodes"]:  # a machine may have none, and jobs of another
+        yield GaugeMetricFamily(
+            "kench_nodes_usable", "nodes that can be used",
+            sum(node["usable"] for node in state["nodes"]),
+        )  # fmt: skip
     usable = GaugeMetricFamily("kench_node_usable", "1 while it can be used", labels=["node"])
     for node in state["nodes"]:
         usable.add_metric([node["name"]], int(node["usable"]))

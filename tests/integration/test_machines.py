@@ -1,6 +1,7 @@
 """Several machines serve one maker's jobs: it dies or stands still, the cluster goes and comes."""
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -189,3 +190,24 @@ def test_a_standby_takes_over_and_no_extranonce_is_given_twice(
     given = [value for load in loads[1:] for value in load.extranonces]
     assert len(set(given)) == len(given)
     assert not set(given) & set(loads[0].extranonces)
+
+
+@ONLY_LONG
+def test_a_copied_data_folder_is_refused_while_the_first_one_serves(
+    machines: Machines, login: tuple[str, str]
+) -> None:
+    first = machines.add("first")
+    first.start("stratum")
+    with StratumClient(first.stratum_port, WAIT_S) as miner:
+        assert miner.login(*login)
+        numbers = first.state()["machine"]["numbers"]
+        copy = machines.add("copy")
+        shutil.copy(first.folder / "machine.json", copy.folder / "machine.json")
+        process = copy.spawn("stratum")
+        assert process.wait(90) == 1
+        assert "the data folder was copied" in (copy.folder / "stratum.log").read_text()
+        # Who serves goes on, over a reload too.
+        first.processes["stratum"].send_signal(signal.SIGHUP)
+        wait_for(lambda: len(first.state()["fronts"]) == 2 or first.state()["machine"], 60)
+        assert first.state()["machine"]["numbers"] == numbers
+        miner.wait_for_job()

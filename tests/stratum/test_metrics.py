@@ -38,6 +38,11 @@ def promised() -> set[str]:
 
 def state(**changed: Any) -> dict[str, Any]:
     facts = {
+        "feed": {
+            "role": "follows", "epoch": 5, "heard_s": 1.5, "away": None,
+            "refused": {"custody": 1}, "blocks": {"told": 1, "waiting": 0},
+        },
+        "machine": {"renewed_s": 2.0},
         "height": 7, "nodes": [{"name": "a", "usable": True}, {"name": "b", "usable": False}],
         "front_restarts": 2, "maker_loop_lag_s": 0.1, "maker_loop_lag_max_s": 0.2,
         "refused_by_agent": [("stale", "x/1", 3)], "certificate": None,

@@ -41,7 +41,6 @@ class Machines:
             "KENCH_DATA": str(folder),
             "KENCH_STRATUM_PORT": str(stratum_port),
             "KENCH_METRICS_PORT": str(metrics_port),
-            "KENCH_INSTANCE": str(10 * len(self.each)),
             **settings,
         }
         if not node:

@@ -7,6 +7,7 @@ written in the file. The kernel drops the lock when the job maker dies, however 
 import fcntl
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from kench.pool.errors import KenchError
@@ -45,8 +46,16 @@ def adopt(run_directory: Path, handed: Handover) -> Generation:
     return Generation(run_directory, handed.slot, handed.lock, numbers, range(0))
 
 
-def claim(run_directory: Path, instance: int, count: int, *, beside: bool = False) -> Generation:
+def claim(
+    run_directory: Path,
+    instance: int | Callable[[], int],
+    count: int,
+    *,
+    beside: bool = False,
+) -> Generation:
     """Claim `count` front numbers, from `instance` on or behind those of the other generation.
+
+    Where `instance` is to be asked for, that is done when the folder is surely ours.
 
     With `beside` a generation that runs already is left to drain, as a reload wants it. Raises
     GenerationError.
@@ -73,6 +82,11 @@ def claim(run_directory: Path, instance: int, count: int, *, beside: bool = Fals
     slot, *spare = sorted(free)
     for other in spare:
         os.close(free[other])
+    try:
+        instance = instance if isinstance(instance, int) else instance()
+    except BaseException:
+        os.close(free[slot])
+        raise
     first = instance
     if taken and taken[0].start < instance + count and instance < taken[0].stop:
         first = taken[0].stop

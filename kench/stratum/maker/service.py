@@ -96,6 +96,7 @@ class MakerService:
             if centre is not None and settings.job_source == "nats"
             else Upstream(settings, clock, keys, book, self)
         )
+        self._keeping = None if centre is None else centre.keeping
         shared = centre if settings.job_source == "nats" else None
         accepted = self._upstream.block_accepted
         self._telling = None if shared is None else shared.telling(settings)
@@ -349,6 +350,7 @@ class MakerService:
             "nodes": self._upstream.status(),
             "custody": self._custody(),
             "feed": self._feed(),
+            "machine": self._keeping and self._keeping.state(),
             "front_restarts": self._fronts.restarts,
             "sessions_moved": self._lending.granted,
             "maker_loop_lag_s": self.lag_probe.last_s,
