@@ -6,7 +6,6 @@ import threading
 from pathlib import Path
 from typing import Any
 
-from kench.backup.errors import BackupError
 from kench.backup.gathering.consuming import ASK_S, PREFIX, archives, floor_of, name_of
 from kench.backup.gathering.declaring import declare_lost, forget_archive
 from kench.backup.gathering.gatherer import Gatherer
@@ -19,8 +18,6 @@ from kench.pool.moments import moment_text
 from kench.pool.nats.cluster import Cluster, ClusterPlan
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
-from kench.pool.shipping.lead_watch import LeadWatch
-from kench.pool.shipping.leading import require_lead
 from kench.pool.stream.layout import STREAM
 
 ROLE = "gather"
@@ -59,14 +56,6 @@ def main() -> int:
     plan = ClusterPlan.of(settings, f"kench gather {given.step}")
     if plan is None:
         raise NoClusterError("no NATS: set KENCH_NATS_URLS to the cluster's servers")
-    if given.step == "run":
-        require_lead(settings)
-        if settings.standby_address is not None:
-            raise BackupError(
-                "gathered journals go to no standby: unset KENCH_STANDBY_ADDRESS, and let that "
-                "machine gather itself"
-            )
-
     start_logging(ROLE)
     cluster = Cluster(plan).start()
     try:
@@ -86,11 +75,9 @@ def _run(settings: Settings, cluster: Cluster, clock: Clock) -> None:
         signal.signal(number, lambda *_: stop.set())
     data = settings.data_dir
     data.mkdir(parents=True, exist_ok=True)
-    lead = LeadWatch(settings, clock).start()
     gatherer = Gatherer(data, cluster, name_of(data), clock, settings.journal_stream_bytes)
     announce(ROLE, "ready")
     gatherer.run(stop)
-    lead.end()
 
 
 def _decide(

@@ -20,6 +20,7 @@ from kench.pool.journal.completion import complete_if_free
 from kench.pool.journal.format import HEADER_SIZE, segment_paths
 from kench.pool.journal.mark import DurableMark
 from kench.pool.journal.reader import last_time_us
+from kench.pool.journal.remote import is_remote
 from kench.pool.journal.segment import OpenSegment, digest_before
 from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.settings import Settings
@@ -143,7 +144,8 @@ def _take_over(data: Path, folder: Path, totals: Totals | None, clock: Clock) ->
     if mark is None:
         raise RestoreError(f"{folder} is written again: promote once more")
     settled = totals.positions.get(instance, 0) if totals else 0
-    lost = max(0, settled - mark.records)
+    # What is gathered comes from the stream, and no gap may stand in its way.
+    lost = 0 if is_remote(folder) else max(0, settled - mark.records)
     last_us = last_time_us(folder, mark.records)
     if lost:
         _leave_gap(folder, instance, mark, settled, clock)
