@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from tests.payouts.journals import JournalBuilder
-from tests.support.root_process import running_root
+from tests.support.settling import settling
 from tests.support.stopping import (
     Process,
     await_answer,
@@ -17,7 +17,7 @@ from tests.support.stopping import (
     standing_still,
 )
 
-LEASE_S = 2
+LEASE_S = "2"
 HOLDER = "SELECT split_part(holder, ' process ', 2)::int FROM leases WHERE name = 'settle'"
 ACCEPTED = "SELECT accepted FROM totals"
 WAITS = """
@@ -37,17 +37,6 @@ def journal(tmp_path: Path) -> Iterator[JournalBuilder]:
     builder = JournalBuilder(tmp_path / "journal" / "0")
     yield builder
     builder.close()
-
-
-@contextlib.contextmanager
-def settling(database: str, data: Path, name: str) -> Iterator[tuple[Process, Path]]:
-    variables = {
-        "KENCH_DATABASE_URL": database, "KENCH_DATA": str(data), "KENCH_LEASE_S": str(LEASE_S),
-        "KENCH_NODE_URLS": "http://user:word@127.0.0.1:1",
-    }  # fmt: skip
-    log = data / f"{name}.log"
-    with running_root("kench.payouts", log, variables) as process:
-        yield process, log
 
 
 def share(journal: JournalBuilder) -> None:
@@ -72,10 +61,10 @@ def stop_amid_a_transaction(
 def test_a_settlement_that_stood_still_commits_nothing_and_takes_over_again_in_its_turn(
     journal: JournalBuilder, engine: sa.Engine, database: str, tmp_path: Path, *, amid: bool
 ) -> None:
-    with settling(database, tmp_path, "stale") as (stale, stale_log):
+    with settling(database, tmp_path, "stale", KENCH_LEASE_S=LEASE_S) as (stale, stale_log):
         share(journal)
         await_answer(engine, ACCEPTED, 1)
-        with settling(database, tmp_path, "next") as (next_one, next_log):
+        with settling(database, tmp_path, "next", KENCH_LEASE_S=LEASE_S) as (next_one, next_log):
             await_event(next_log, "another is at work, standing by")
             with contextlib.ExitStack() as stack:
                 if amid:

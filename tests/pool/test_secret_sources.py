@@ -152,11 +152,13 @@ def test_addresses_without_a_password_may_stand_anywhere() -> None:
     for harmless in (
         "", "postgresql:///kench?host=/run/postgresql", "postgresql://kench@db/kench",
         "http://127.0.0.1:8332?cookie=/var/lib/bitcoin/.cookie", "https://h, http://i:1",
+        "postgresql://kench@a:5432,b:5433/kench", "postgresql://kench@/kench?host=/a,/b",
     ):  # fmt: skip
         assert not tells_secret(harmless), harmless
     for secret in (
         "word", "postgresql://u:p@h/d", "postgresql://h/d?password=p", "http://u:p@h:1",
         "http://token@h:1", "http://h:1 http://u:p@h:2", "http://[", "http://h/?sslpassword=x",
+        "postgresql://u:p@a,b/d", "postgresql://a,b/d?password=p",
     ):  # fmt: skip
         assert tells_secret(secret), secret
 

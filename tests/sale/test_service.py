@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
@@ -11,7 +12,7 @@ from kench.pool.backoff import Backoff
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, open_engine
 from kench.pool.holder import Holder
-from kench.pool.lease import Lease, Work
+from kench.pool.lease import Lease, LeaseLostError, Work
 from kench.sale.executor import Executor
 from kench.sale.licences import days_warned, warn_of_licences
 from kench.sale.service import RETRY_MAX_S, SaleService
@@ -74,6 +75,39 @@ def test_the_one_that_has_the_lease_sells_and_the_next_takes_over(
     with world.owner.connect() as connection:
         rows = connection.execute(sa.text("SELECT venue, differences FROM reconciliations")).all()
     assert sorted(row.venue for row in rows) == ["other", "paper"]
+
+
+def test_a_seller_that_may_have_lost_its_lease_sends_nothing_and_the_next_finds_the_intent(
+    world: World,
+) -> None:
+    def lost() -> None:
+        raise LeaseLostError("another sells")
+
+    orders = sa.text("SELECT client_id, state FROM venue_orders ORDER BY intended_at, slice")
+    world.block({1: 10**7}, weights={"paper": 10**7})
+    stale = Executor(
+        replace(world.desk(), require_lead=lost), settle(lambda: world.orders, world.clock)
+    )
+
+    def sell() -> None:
+        for _ in range(60):
+            stale.turn()
+            world.clock.advance(61)
+
+    with pytest.raises(LeaseLostError):
+        sell()
+    with world.owner.connect() as connection:
+        ((intended, state),) = connection.execute(orders).all()
+    venue = world.rigs["paper"].venue
+    assert (state, venue.look_up(intended)) == ("intended", None)
+    world.restart()
+    world.run()
+    with world.owner.connect() as connection:
+        found = {row.client_id: row.state for row in connection.execute(orders)}
+    assert found.pop(intended) == "not_placed"
+    assert set(found.values()) == {"filled"}
+    assert venue.look_up(intended) is None
+    assert [(lot.state.value, lot.sold_sat) for lot in world.lots()] == [("settled", 10**7)]
 
 
 def test_what_postgresql_refuses_lets_the_executor_end_before_the_wait(
