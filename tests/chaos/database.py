@@ -32,10 +32,8 @@ HBA = "".join(f"host {what} all {NETWORK}.0/24 trust\n" for what in ("all", "rep
 
 def url_of(hosts: Iterable[Host]) -> str:
     """Return the URL by which processes find whichever of them leads."""
-    addresses = [host.address for host in hosts]
-    ports = ",".join([str(PORT)] * len(addresses))
-    where = f"host={','.join(addresses)}&port={ports}"
-    return f"postgresql://{USER}@/{NAME}?{where}&target_session_attrs=read-write"
+    where = ",".join(f"{host.address}:{PORT}" for host in hosts)
+    return f"postgresql://{USER}@{where}/{NAME}"
 
 
 class DatabaseServer:

@@ -184,10 +184,6 @@ class Several:
             DatabaseServer(host, self._folder / host.name) for host in hosts
         )
         self.url = url_of(hosts)
-        # Several hosts in a row look like a secret in a variable.
-        self._url_file = self._folder / "database_url"
-        self._url_file.touch(mode=0o600)
-        self._url_file.write_text(self.url)
         self.database.make()
         self.replica.follow(self.database.host)
         self.services += [self.database.service, self.replica.service]
@@ -212,7 +208,7 @@ class Several:
             **EASY_SHARES,
             **self._line,
             "KENCH_DATA": str(data),
-            "KENCH_DATABASE_URL_FILE": str(self._url_file),
+            "KENCH_DATABASE_URL": self.url,
             "KENCH_SIGNATURE_ROOTS": str(self._pki.folder / ROOT_FILE),
             "KENCH_SIGNATURE_CRLS": str(self._pki.folder / CRL_FILE),
             "KENCH_NETWORK": "regtest",
