@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 import structlog
 import uvloop
-from twisted.internet import asyncioreactor
 
 from kench import native
 from kench.pool.clock import Clock, SystemClock
@@ -40,6 +39,7 @@ from kench.stratum.maker.handover import Handover
 from kench.stratum.maker.ports import HeldPorts, rehearse_ports
 from kench.stratum.maker.reloading import REHEARSE_FLAG, Reloader, Succession, Teller, rehearse
 from kench.stratum.place import Place
+from kench.stratum.reactor import install_reactor
 
 if TYPE_CHECKING:
     from kench.stratum.maker.service import MakerService
@@ -187,7 +187,7 @@ def _serve(start: Start) -> int:
     """Run Twisted on uvloop's loop until it is stopped; return the exit status."""
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    asyncioreactor.install(loop)
+    install_reactor(loop, start.clock)
     # Twisted's modules take the installed reactor when they are imported.
     from twisted.internet import defer, error, task, threads  # noqa: PLC0415
     from twisted.internet import reactor as installed  # noqa: PLC0415

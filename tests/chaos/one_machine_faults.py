@@ -51,9 +51,7 @@ def _kills(stand: OneMachine) -> Iterator[Fault]:
 
 def _restarts(stand: OneMachine) -> Iterator[Fault]:
     leader = stand.leader
-    yield Fault(
-        "restart: stratum", "served within 20 s", 20, _kill(leader, "stratum", orderly=True)
-    )
+    yield Fault("restart: stratum", STARTS, 60, _kill(leader, "stratum", orderly=True))
     yield Fault("restart: PostgreSQL", AT_ONCE, 5, lambda _: _restarted_database(stand))
 
 

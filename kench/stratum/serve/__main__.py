@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from twisted.internet import asyncioreactor
 
 from kench import native
 from kench.pool.clock import Clock, SystemClock
@@ -19,6 +18,7 @@ from kench.pool.roots import EXIT_FAULT, command, run_root, settings_of, start_l
 from kench.pool.settings import Settings
 from kench.pool.shipping.generation import refuse_if_replaced
 from kench.stratum.place import Place
+from kench.stratum.reactor import install_reactor
 
 ROLE = "stratum"
 # Threads that enter new workers into the register; found blocks have their own.
@@ -61,7 +61,7 @@ def _serve(settings: Settings, clock: Clock, place: Place) -> int:
     """Run Twisted on uvloop's loop until it is stopped; return the exit status."""
     loop = uvloop.new_event_loop()
     asyncio.set_event_loop(loop)
-    asyncioreactor.install(loop)
+    install_reactor(loop, clock)
     # Twisted's modules take the installed reactor when they are imported.
     from twisted.internet import reactor as installed  # noqa: PLC0415
     from twisted.internet import task, threads  # noqa: PLC0415
