@@ -47,6 +47,8 @@ class Gatherer:
         self._taken = 0
         """Sequence of the message that was taken last."""
         self._open: dict[int, GatheredJournal] = {}
+        self._own: dict[int, int] = {}
+        """Newest message of each journal that is written on this machine itself."""
         self._marks: dict[int, int] = {}
         """Of each journal, a message before which all is taken away once every archive has it."""
         self._tended_s = self._purged_s = clock.monotonic()
@@ -151,6 +153,7 @@ class Gatherer:
             folder = self._data / "journal"
             if (folder / str(number)).is_dir():
                 self._check_own(folder / str(number), number, message)
+                self._own[number] = sequence
                 return number
             journal = self._open[number] = GatheredJournal(folder, number)
             log.info("a journal is gathered", number=number)
@@ -178,8 +181,9 @@ class Gatherer:
 
     def purge(self) -> None:
         """Take away from the stream what every archive has."""
-        for number, journal in self._open.items():
-            self._marks.setdefault(number, journal.sequence)
+        newest = self._own | {number: one.sequence for number, one in self._open.items()}
+        for number, sequence in newest.items():
+            self._marks.setdefault(number, sequence)
         floor = self._cluster.ask(purge(self._cluster, self._marks), ASK_S)
         # Others may always be a little behind; a mark waits until they have passed it.
         self._marks = {number: mark for number, mark in self._marks.items() if mark > floor}

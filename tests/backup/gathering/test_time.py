@@ -18,6 +18,7 @@ from kench.pool.journal.mark import Mark, read_mark
 from kench.pool.journal.remote import LATE_NAME, RemoteState, read_remote
 from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterPlan
 from kench.pool.settings_file import read_settings
+from kench.pool.stream.layout import STREAM
 from kench.pool.stream.left_behind import LeftBehind
 from kench.pool.stream.sending import JournalBehindError
 from kench.pool.stream.told import Told, read_told
@@ -245,7 +246,7 @@ def test_what_comes_of_a_journal_that_was_declared_lost_is_set_aside(
 
 
 def test_a_front_of_the_centre_itself_is_read_where_it_is(
-    start: Start, keep: Keep, tmp_path: Path
+    start: Start, keep: Keep, cluster: Cluster
 ) -> None:
     front = start(0, "centre")
     front.await_together()
@@ -255,6 +256,12 @@ def test_a_front_of_the_centre_itself_is_read_where_it_is(
         continue
     assert read_remote(front.directory) is None
     assert gatherer.journals == {}
+    front.stop()
+    while gatherer.turn():
+        continue
+    # Nor does it fill the stream.
+    gatherer.purge()
+    assert cluster.ask(cluster.jetstream.stream_info(STREAM), 5.0).state.messages == 1
 
 
 def test_two_machines_of_one_number_are_told_apart_at_the_centre(
