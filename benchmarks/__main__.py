@@ -31,6 +31,7 @@ BENCHMARKS = (
     "settling",
     "standby",
     "journal_nats",
+    "job_feed",
     "jetstream",
 )
 

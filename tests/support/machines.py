@@ -57,6 +57,7 @@ def running_machines(
     *,
     servers: int = 1,
     block_difficulty: str = NO_BLOCKS,
+    lease_s: str = LEASE_S,
     **settings: str,
 ) -> Iterator[Machines]:
     """Run the cluster and a node, and whatever the test starts, until the block ends."""
@@ -72,7 +73,7 @@ def running_machines(
                 KENCH_NATS_URLS=" ".join(cluster.urls),
                 KENCH_NATS_REPLICAS=str(servers),
                 KENCH_JOB_SOURCE="nats",
-                KENCH_JOB_LEASE_S=LEASE_S,
+                KENCH_JOB_LEASE_S=lease_s,
                 **settings,
             )
         )
