@@ -36,6 +36,8 @@ from kench.sale.venues.web import Web, WebAnswer
 
 PAGES_MAX = 10_000
 RETRY_S_MAX = 3600.0
+REPLAYED = "nonce_used"
+"""What the venue says to a request that it had before."""
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -272,6 +274,9 @@ class PaperVenue:
             raise VenueBusyError(f"venue {self.name} is busy ({words})", _retry_s(answer))
         if answer.status == 409:
             raise VenueDuplicateError(f"venue {self.name} knows this order already: look it up")
+        if fault.error == REPLAYED:
+            # The same bytes came twice: what became of the first of them is not told here.
+            raise VenueUncertainError(f"venue {self.name} had this request before: look it up")
         if answer.status in (400, 401, 403, 413):
             raise VenueRefusedError(f"venue {self.name} refused ({words})")
         raise self._unreadable(f"status {answer.status} ({words})")

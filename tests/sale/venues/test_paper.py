@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -15,6 +16,7 @@ from kench.sale.venues.port import (
     VenueUncertainError,
     VenueUnreadableError,
 )
+from kench.sale.venues.web import Web
 from tests.sale.venues.conformance import BITCOIN, PRICE, VenueConformance
 from tests.support.paper_venue import KEY, WINDOW_S, PaperRig, put_paper_rig
 from tests.support.web_servers import Switch, switching
@@ -40,6 +42,24 @@ def stocked(rig: PaperRig) -> PaperRig:
     rig.deposit(BITCOIN)
     rig.quote(("8000000", BITCOIN))
     return rig
+
+
+def test_an_order_whose_request_arrived_twice_is_uncertain_and_not_refused(
+    stocked: PaperRig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = Web.ask
+
+    def twice(*asked: Any) -> Any:
+        ask(*asked)
+        return ask(*asked)
+
+    monkeypatch.setattr(Web, "ask", twice)
+    with pytest.raises(VenueUncertainError, match="look it up"):
+        stocked.venue.place_limit_ioc("a", 10_000_000, PRICE)
+    monkeypatch.undo()
+    view = stocked.venue.look_up("a")
+    assert view is not None
+    assert view.state is OrderState.FILLED
 
 
 @pytest.mark.parametrize(
