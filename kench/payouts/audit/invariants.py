@@ -1,5 +1,6 @@
-"""What must hold in the books from coinbase to bank: one list, for tests, audits and campaigns.
+"""What must hold in the books from share to bank: one list, for tests, audits and campaigns.
 
+    settled shares >= totals;  rewards of blocks = credits = lines of the ledger
     coinbase outputs of mature blocks = lots
     lots = fills + what is on offer + what is left over + what is not sold yet
     fills = lines of the ledger;  settlements = their lines = lines of the ledger
@@ -59,6 +60,40 @@ _LEDGER = {
         SELECT 'account ' || code || ' has ' || posted || ' and ' || leaving || ' leave it'
         FROM account_balances JOIN account_classes USING (class)
         WHERE posted < leaving AND NOT may_overdraw""",
+}
+_BLOCKS = {
+    "totals = settled shares": """
+        SELECT 'totals have ' || counted || ' shares, and ' || settled || ' were settled'
+        FROM (SELECT coalesce(sum(accepted), 0) AS counted FROM totals) AS totals,
+            (SELECT coalesce(sum(next_sequence - repeats), 0) AS settled
+             FROM journal_positions) AS positions
+        WHERE counted > settled""",
+    "credits of blocks = rewards": """
+        WITH credited AS (
+            SELECT block_hash AS hash, sum(reward_sat) AS sat, count(*) AS credits
+            FROM block_credits GROUP BY 1
+        )
+        SELECT 'block ' || hash || ' pays ' || coalesce(reward_sat, 0)
+            || ' sat, and its credits are ' || coalesce(sat, 0)
+        FROM blocks FULL JOIN credited USING (hash)
+        WHERE coalesce(credited.credits, 0) <> coalesce(blocks.credits, 0)
+            OR sat <> reward_sat OR (sat IS NULL AND attempts > 0)""",
+    "rewards of blocks = lines": """
+        WITH booked AS (
+            SELECT block_hash AS hash, sum(amount) FILTER (WHERE kind = 'pend') AS pended,
+                sum(amount) FILTER (WHERE kind = 'post') AS posted,
+                sum(amount) FILTER (WHERE kind = 'void') AS voided
+            FROM transfers WHERE subject = 'block' GROUP BY 1
+        )
+        SELECT 'block ' || hash || ' is ' || coalesce(state, 'not there') || ' at attempt '
+            || coalesce(attempts, 0) || ', and its lines in the ledger are of another'
+        FROM blocks FULL JOIN booked USING (hash)
+        WHERE state IS NULL
+            OR (coalesce(pended, 0), coalesce(posted, 0), coalesce(voided, 0)) <> (
+                attempts * reward_sat,
+                CASE WHEN state = 'mature' THEN reward_sat ELSE 0 END,
+                CASE WHEN state = 'orphaned' THEN attempts ELSE greatest(attempts - 1, 0) END
+                    * reward_sat)""",
 }
 _LOTS = {
     "outputs of mature blocks = lots": """
@@ -301,7 +336,7 @@ _BALANCES = {
         FROM due LEFT JOIN account_balances USING (code)
         WHERE coalesce(amount, 0) <> coalesce(posted, 0)""",
 }
-INVARIANTS: dict[str, str] = {**_LEDGER, **_LOTS, **_LINES, **_SETTLED, **_BALANCES}
+INVARIANTS: dict[str, str] = {**_LEDGER, **_BLOCKS, **_LOTS, **_LINES, **_SETTLED, **_BALANCES}
 """Questions by the rule that they ask about."""
 
 

@@ -73,6 +73,10 @@ BROKEN = {
     "WHERE code = 'fee:pool'",
     "no account below zero": "ALTER TABLE accounts DROP CONSTRAINT never_below_zero; "
     "UPDATE accounts SET debits_posted = 999999 WHERE code = 'fee:pool'",
+    "totals = settled shares": "INSERT INTO totals VALUES (1, 1, 1, 1)",
+    "credits of blocks = rewards": "UPDATE block_credits SET reward_sat = reward_sat + 1 "
+    "WHERE participant_id = 1",
+    "rewards of blocks = lines": "UPDATE blocks SET state = 'orphaned', attempts = 2",
     "outputs of mature blocks = lots": "UPDATE block_outputs SET amount_sat = amount_sat + 1",
     "shares of lots = credits": "UPDATE lot_shares SET participant_id = 9 WHERE participant_id = 2",
     "lots = fills + offers + remainders": "UPDATE lots SET sold_sat = sold_sat - 1",
