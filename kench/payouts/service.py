@@ -85,13 +85,17 @@ class Lookout:
             raise found
         return found
 
+    def answer(self) -> None:
+        """Wait for a batch and look at the chain for it."""
+        blocks = self._asked.get()
+        try:
+            self._found.put(self._watch.look(blocks))
+        except Exception as error:  # noqa: BLE001 - take raises it
+            self._found.put(error)
+
     def _run(self) -> None:
         while True:
-            blocks = self._asked.get()
-            try:
-                self._found.put(self._watch.look(blocks))
-            except Exception as error:  # noqa: BLE001 - take raises it
-                self._found.put(error)
+            self.answer()
 
 
 class SettlementService:
@@ -107,6 +111,7 @@ class SettlementService:
         orders_on: OrdersOn = no_orders,
         chunk_records: int = CHUNK_RECORDS,
         lease_s: float = LEASE_S,
+        lookout: Callable[[ChainWatch], Lookout] = Lookout,
     ) -> None:
         """Prepare it; `engine` needs two connections, the lease's and that of the books."""
         self._holder = Holder(engine, Work.SETTLE, clock, Backoff(clock), lease_s=lease_s)
@@ -118,7 +123,7 @@ class SettlementService:
         self._journals_backoff = Backoff(clock)
         self._waits_for: str | None = None
         self._waits_for_known = False
-        self._lookout = Lookout(watch)
+        self._lookout = lookout(watch)
         self._chain_backoff = Backoff(clock)
         self._looked_s = float("-inf")
 

@@ -54,6 +54,7 @@ class HttpScreening:
         *,
         timeout_s: float = 10.0,
         network: str = "bitcoin",
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
         """Create it; nothing is sent yet."""
         self._provider = provider
@@ -62,7 +63,11 @@ class HttpScreening:
         self._clock, self._timeout_s, self._network = clock, timeout_s, network
         # The environment's proxies and .netrc are not ours to follow.
         self._client = httpx.Client(
-            base_url=url, timeout=timeout_s, trust_env=False, follow_redirects=False
+            base_url=url,
+            timeout=timeout_s,
+            trust_env=False,
+            follow_redirects=False,
+            transport=transport,
         )
 
     @property

@@ -29,10 +29,12 @@ class WebAnswer(NamedTuple):
 class Web:
     """Asks one venue, one question at a time."""
 
-    def __init__(self, name: str, clock: Clock, timeout_s: float) -> None:
+    def __init__(
+        self, name: str, clock: Clock, timeout_s: float, backend: DeadlineBackend | None = None
+    ) -> None:
         self._name = name
         self._timeout_s = timeout_s
-        self._backend = DeadlineBackend(clock)
+        self._backend = backend or DeadlineBackend(clock)
         self._pool = httpcore.ConnectionPool(
             max_keepalive_connections=0, network_backend=self._backend
         )
