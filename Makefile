@@ -21,7 +21,7 @@ NATIVE_SOURCES := $(filter-out kench/native/_%.c,$(NATIVE_SOURCES))
 ASSETS := kench/cabinet/web/static/manifest.json
 ASSET_SOURCES := $(shell find kench/cabinet/assets -name node_modules -prune -o -type f -print)
 
-.PHONY: help build dev run test long chaos bench lint format sanitize fuzz pictures lock clean
+.PHONY: help build dev run test long simulate chaos soak bench lint format sanitize fuzz pictures lock clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +39,7 @@ test: dev  ## run the whole suite (ARGS="tests/pool -x", TEST_PROCESSES=0 for on
 	@deploy/test-tools
 	$(PYTEST) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-LONG := tests/sale/campaign tests/integration/test_durability.py tests/benchmarks tests/chaos
+LONG := tests/sale/campaign tests/simulation tests/integration/test_durability.py tests/benchmarks tests/chaos
 long: dev  ## run the long forms of tests: 10,000 lots through faults, 20 kills, each benchmark, faults of machines (15 minutes)
 	KENCH_TEST_LONG=1 $(PYTEST) -n $(TEST_PROCESSES) --dist loadfile $(LONG) $(ARGS)
 
@@ -53,6 +53,10 @@ soak: dev  ## a whole site under load for MINUTES=60, a fault a minute; result i
 	@mkdir -p build/soak
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) --json build/soak/soak.json \
 	  --picture build/soak/soak.svg --keep build/soak/logs $(ARGS)
+
+SECONDS ?= 180
+simulate: dev  ## tell stories of settlement through faults (SECONDS=180, or SEED=17: that one with its trace)
+	@PYTHONWARNINGS=ignore $(BIN)/python -m tests.simulation --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 bench: build  ## run the benchmarks and print their tables (ARGS="share_path ...")
 	@$(BIN)/python -m benchmarks $(ARGS)
