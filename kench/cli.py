@@ -74,6 +74,7 @@ ROOTS = {
     "gather": Root(
         "kench.commands.gather", "take the journals of fronts elsewhere from the stream"
     ),
+    "install": Root("kench.install", "lay units, accounts and settings out on a machine"),
     "doctor": Root("kench.doctor", "check this machine and its services, say what to change"),
     "verify": Root("kench.commands.verify", "recompute everything from journal and chain"),
 }

@@ -38,6 +38,7 @@ ARROWS = {
     "backup": {"native", "pool"},
     "sim": {"native", "pool", "stratum"},
     "doctor": {"native", "pool"},
+    "install": {"native", "pool", "payouts"},
     "commands": {"native", "pool", "payouts", "sale", "backup"},
     "up": {"native", "pool", "commands", "pki"},
 }

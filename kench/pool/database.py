@@ -138,13 +138,13 @@ def migrate(url: str) -> None:
         with engine.begin() as connection:
             _check_server(connection)
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
-            found = _revision(connection)
+            found = found_revision(connection)
             if found == head_revision():
                 return
             _refuse_unknown(found)
             upgrade(connection)
     except OperationalError as error:
-        raise _unavailable(url, error) from error
+        raise unavailable(url, error) from error
     except DBAPIError as error:
         raise MigrationFailedError(
             f"the schema of {safe_url(url)} could not be migrated: {first_line(error)}; the "
@@ -168,7 +168,7 @@ def one_transaction(
         with engine.begin() as connection:
             yield connection
     except OperationalError as error:
-        raise _unavailable(url, error) from error
+        raise unavailable(url, error) from error
     except DBAPIError as error:
         owner = getattr(error.orig, "pgcode", None) == PERMISSION_DENIED
         advice = (
@@ -191,9 +191,9 @@ def check_schema(engine: sa.Engine) -> None:
     try:
         with engine.connect() as connection:
             _check_server(connection)
-            found = _revision(connection)
+            found = found_revision(connection)
     except OperationalError as error:
-        raise _unavailable(engine.url, error) from error
+        raise unavailable(engine.url, error) from error
     except DBAPIError as error:
         raise DatabaseUnavailableError(
             f"the user of {safe_url(engine.url)} may not work there: {first_line(error)}; grant "
@@ -212,18 +212,33 @@ def upgrade(connection: sa.Connection, revision: str = "head") -> None:
     """Run the migrations up to a revision, in the transaction and under the lock of the caller."""
     # Every process checks the schema, and hardly any changes it: the others start sooner so.
     from alembic import command  # noqa: PLC0415
+
+    command.upgrade(_alembic(connection), revision)
+
+
+def downgrade(connection: sa.Connection, revision: str) -> None:
+    """Run the migrations back to a revision, in the transaction and under the lock of the caller.
+
+    What has no place there is lost: `schema_steps.migrate_back` looks first.
+    """
+    from alembic import command  # noqa: PLC0415
+
+    command.downgrade(_alembic(connection), revision)
+
+
+def _alembic(connection: sa.Connection) -> Any:
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, revision)
+    return config
 
 
 def head_revision() -> str:
     """Newest schema revision that this version knows."""
-    known = _known_revisions()
+    known = known_revisions()
     if not known:
         raise SchemaMismatchError(
             f"no migrations in {MIGRATIONS}: install Kench again with `make build`"
@@ -255,12 +270,13 @@ def _try_rested(engine: sa.Engine, rested_s: float) -> None:
     sa.event.listen(engine, "checkout", try_it)
 
 
-def _known_revisions() -> list[str]:
-    """Return all of them, oldest first: each file is named by its own, which follow each other."""
+def known_revisions() -> list[str]:
+    """Return all revisions that this version knows, oldest first; each names its file."""
     return sorted(path.name[:4] for path in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-def _revision(connection: sa.Connection) -> str | None:
+def found_revision(connection: sa.Connection) -> str | None:
+    """Return the revision of the schema that is there, None for a database without one."""
     table = connection.scalar(sa.select(sa.func.to_regclass("alembic_version")))
     if table is None:
         return None
@@ -269,7 +285,7 @@ def _revision(connection: sa.Connection) -> str | None:
 
 
 def _refuse_unknown(found: str | None) -> None:
-    if found is not None and found not in _known_revisions():
+    if found is not None and found not in known_revisions():
         raise SchemaMismatchError(
             f"the database has schema {found}, made by a newer Kench (this one knows up to "
             f"{head_revision()}): install the newer version"
@@ -285,7 +301,8 @@ def _check_server(connection: sa.Connection) -> None:
         )
 
 
-def _unavailable(url: str | URL, error: DBAPIError) -> DatabaseUnavailableError:
+def unavailable(url: str | URL, error: DBAPIError) -> DatabaseUnavailableError:
+    """Return what to raise where PostgreSQL does not serve."""
     return DatabaseUnavailableError(
         f"PostgreSQL does not serve {safe_url(url)}: {first_line(error)}; start it or correct "
         "KENCH_DATABASE_URL"

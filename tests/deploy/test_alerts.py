@@ -17,7 +17,7 @@ from kench.cabinet.web.app import make_app
 from kench.cli import ROOTS
 from kench.stratum.metrics import Numbers
 from kench.tax.metrics import Metrics as TaxMetrics
-from tests.stratum.test_metrics import FOLLOWED, SHIPPED, state
+from tests.stratum.test_metrics import FOLLOWED, PUBLISHED, SHIPPED, state
 from tests.support.cabinet import cabinet_of
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +49,7 @@ def names_of(registry: CollectorRegistry) -> set[str]:
 @pytest.fixture(scope="module")
 def exposed(module_database: str) -> set[str]:
     """What the registries of all processes have, as the processes make them."""
-    told = state(standby=SHIPPED)
+    told = state(standby=SHIPPED, stream=PUBLISHED)
     told["settlement"] |= {"followers": FOLLOWED}
     maker = CollectorRegistry()
     maker.register(Numbers(lambda: told))
