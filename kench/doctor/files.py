@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from kench.doctor.finding import Finding, bad, by_bounds, ok
 from kench.pool.clock import Clock
+from kench.pool.secret_files import SecretFileError, check_private
+from kench.pool.secret_sources import key_names
 from kench.pool.settings import Settings
 
 DAY_S = 86_400
@@ -107,27 +109,30 @@ def _days_left(name: str, end: datetime, now: datetime, what: str) -> Finding:
 
 
 def check_secrets(settings: Settings, folder: Path = CREDENTIALS) -> Iterator[Finding]:
-    """See that nobody but their owner reads files with secrets in them."""
+    """See that nobody but their owner reads files with secrets in them, as processes ask it."""
     paths = [path for path in _secret_paths(settings) if path.exists()]
     if folder.is_dir():
-        paths.append(folder)
         paths += _inside(folder)
-    open_ones = [path for path in paths if path.stat().st_mode & OTHERS]
-    for path in open_ones:
-        mode = "700" if path.is_dir() else "600"
-        yield bad("secrets", f"others may read {path}: what is in it is no secret any more",
-                  f"`chmod {mode} {path}`, and a fresh one")  # fmt: skip
-    if not open_ones:
-        yield ok("secrets", f"{len(paths)} files with secrets are for their owners alone")
+        if folder.stat().st_mode & OTHERS:
+            yield bad("secrets", f"others may look into {folder}", f"`chmod 700 {folder}`")
+    sound = 0
+    for path in paths:
+        try:
+            check_private(path)
+        except SecretFileError as fault:
+            yield bad("secrets", str(fault), f"`chmod 600 {path}`, and a fresh one")
+        else:
+            sound += 1
+    if sound == len(paths):
+        yield ok("secrets", f"{sound} files with secrets are for their owners alone")
 
 
 def _secret_paths(settings: Settings) -> list[Path]:
     """Return the files with secrets that settings name, and those of the data folder."""
-    named = [getattr(settings, pair.key) for pair in PAIRS if pair.key]
-    named += [settings.evidence_key or settings.own_evidence_key, settings.venue_key_path]
-    named += [settings.alerts_smtp_file, settings.alerts_bot_file]
+    named = [getattr(settings, name) for name in key_names(type(settings))]
+    named += [settings.own_evidence_key, settings.venue_key_path]
     named += [venue.key_file for venue in settings.venues]
-    return [path for path in named if path is not None]
+    return sorted({path for path in named if path is not None})
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -97,7 +97,7 @@ def test_units_run_what_installs_them_where_services_can_see_it(tmp_path: Path) 
     assert not [text for text in units if "/opt/kench" in text]
     assert "ExecStart=/srv/pool/bin/kench settle" in (tmp_path / UNIT).read_text()
     with pytest.raises(InstallError, match="cannot see"):
-        laid(tmp_path, Path("/root/kench/.venv/bin/kench"))
+        laid(tmp_path, Path("/home/pool/kench"))
 
 
 def test_the_command_says_first_what_it_would_do_then_what_remains(tmp_path: Path) -> None:
