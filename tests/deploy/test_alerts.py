@@ -27,6 +27,11 @@ RUNBOOK = (ROOT / "docs/runbook.md").read_text()
 ALERTS: list[dict[str, Any]] = [
     rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]
 ]
+# As a machine among several tells of itself.
+FEED = {
+    "role": "leads", "epoch": 3, "heard_s": 0.5, "away": None, "refused": {},
+    "blocks": {"waiting": 0},
+}  # fmt: skip
 # Of Debian's prometheus-node-exporter, by its own documentation.
 OF_NODE = {
     "node_filesystem_avail_bytes", "node_filesystem_size_bytes", "node_memory_MemAvailable_bytes",
@@ -51,6 +56,7 @@ def exposed(module_database: str) -> set[str]:
     """What the registries of all processes have, as the processes make them."""
     told = state(standby=SHIPPED, stream=PUBLISHED)
     told["settlement"] |= {"followers": FOLLOWED}
+    told |= {"feed": FEED, "machine": {"renewed_s": 1.0}}
     maker = CollectorRegistry()
     maker.register(Numbers(lambda: told))
     names = names_of(maker) | names_of(TaxMetrics().registry)

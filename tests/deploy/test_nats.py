@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from benchmarks.load.ports import free_ports
 from kench.pool.clock import SystemClock
 from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterPlan, ClusterRefusedError
-from kench.pool.nats.lease import Lease
+from kench.pool.nats.lease import Lease, bucket
 from kench.pool.stream.layout import STREAM, ensure_stream, read_numbers
 from tests.support.nats import program
 from tests.support.site import await_that
@@ -148,7 +148,13 @@ def test_each_kind_of_machine_does_its_work(machines: dict[str, Cluster]) -> Non
     assert gather.ask(read_numbers(gather), WAIT_S) == [3]
     lease = Lease(centre, "job-maker", "centre-1", 5.0, SystemClock())
     assert lease.turn()
-    assert Lease(front, "place-7", "front-1", 5.0, SystemClock()).turn()
+    numbers = centre.ask(bucket(centre, "kench-numbers"), WAIT_S)
+    assert numbers is not None
+
+    async def number() -> int:
+        return await (await bucket(front, "kench-numbers")).put("7", b"front-1")
+
+    assert front.ask(number(), WAIT_S) > 0
     heard: list[bytes] = []
 
     async def hear() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kench.install.laying import RECORD, Outcome, lay, steps
-from kench.install.plan import InstallError, items, shipped_files
+from kench.install.plan import HIDDEN, InstallError, items, shipped_files
 
 PROGRAM = Path("/opt/kench/.venv/bin/kench")
 UNIT = "usr/lib/systemd/system/kench-settle.service"
@@ -97,7 +97,7 @@ def test_units_run_what_installs_them_where_services_can_see_it(tmp_path: Path) 
     assert not [text for text in units if "/opt/kench" in text]
     assert "ExecStart=/srv/pool/bin/kench settle" in (tmp_path / UNIT).read_text()
     with pytest.raises(InstallError, match="cannot see"):
-        laid(tmp_path, Path("/home/pool/kench"))
+        laid(tmp_path, Path(HIDDEN[0], "pool", "kench"))
 
 
 def test_the_command_says_first_what_it_would_do_then_what_remains(tmp_path: Path) -> None:
