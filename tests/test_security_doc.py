@@ -55,3 +55,32 @@ def test_what_holds_an_answer_is_there(threat: str, held: str) -> None:
     versions = ROOT / "kench/pool/migrations/versions"
     assert not [one for one in re.findall(r"schema (\d{4})", held)
                 if not list(versions.glob(f"{one}_*.py"))]  # fmt: skip
+
+
+def boundaries() -> list[list[str]]:
+    """The rows of the table of boundaries."""
+    (table,) = (one for one in tables() if one[0][0] == "boundary")
+    return table[1:]
+
+
+def test_every_boundary_has_assets_attackers_and_a_test_that_holds_it() -> None:
+    known = (
+        "miner", "browser", "officers' door", "venue", "screening provider", "file of the bank",
+        "X-Road and tax", "node", "sign-on of the state", "mail, bots, webhooks",
+        "feed between maker and fronts", "NATS cluster", "line of the standby",
+        "roles of PostgreSQL", "backup file", "operator's shell", "supply chain",
+    )  # fmt: skip
+    assert tuple(row[0] for row in boundaries()) == known
+    for boundary, *cells in boundaries():
+        assert all(cells), boundary
+
+
+@pytest.mark.parametrize("table", ["boundary", "trick"])
+def test_each_row_names_a_module_of_tests_that_has_tests(table: str) -> None:
+    """A file that is named and tests nothing would hold nothing."""
+    (found,) = (one for one in tables() if one[0][0] == table)
+    for row in found[1:]:
+        named: list[str] = re.findall(r"`(tests/[^`]+)`", row[-1])
+        assert named, row[0]
+        for name in named:
+            assert "def test_" in (ROOT / name).read_text(), name

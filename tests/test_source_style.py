@@ -232,9 +232,10 @@ def test_each_test_module_mirrors_a_module() -> None:
     for path in TESTS:
         parts = path.relative_to(ROOT / "tests").parts
         if path.name.startswith("test_") and len(parts) > 1:
-            beside = parts[0] in {"benchmarks", "deploy", "fuzz"}
+            beside = parts[0] in {"benchmarks", "deploy", "fuzz", "supply"}
             package = ROOT / (parts[0] if beside else f"kench/{parts[0]}")
-            if not package.is_dir() and parts[0] not in {"integration", "chaos", "simulation"}:
+            elsewhere = {"integration", "chaos", "simulation", "red_team"}
+            if not package.is_dir() and parts[0] not in elsewhere:
                 strays.append(_name(path))
     assert not strays
 

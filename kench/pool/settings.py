@@ -8,7 +8,6 @@ A composition root reads the settings and hands each component its own values, n
 """
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -22,6 +21,7 @@ from pydantic_settings import (
 )
 
 from kench.pool.backup_settings import BackupSettings
+from kench.pool.bank_settings import BankSettings
 from kench.pool.cabinet_settings import CabinetSettings
 from kench.pool.door_settings import (
     DIFFICULTY_MAX,
@@ -54,6 +54,7 @@ from kench.pool.venue_settings import (
     check_venues,
     fault_shares,
 )
+from kench.pool.wire_settings import WireSettings, check_wires
 
 CONFIG_NAME = "kench.toml"
 """The TOML file looked for in the data folder."""
@@ -75,6 +76,7 @@ class Settings(
     CabinetSettings,
     SignatureSettings,
     BackupSettings,
+    BankSettings,
     StandbySettings,
     NatsSettings,
     FeedSettings,
@@ -82,6 +84,7 @@ class Settings(
     TaxSettings,
     IncomeSettings,
     StatisticsSettings,
+    WireSettings,
     BaseSettings,
 ):
     """The settings of one data folder. Attribute `x` is `KENCH_X`; `data_dir` is `KENCH_DATA`."""
@@ -209,18 +212,6 @@ class Settings(
     screening_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10.0
     """A request to it is given up after this many seconds."""
 
-    bank_holder: str | None = None
-    """Name on the clients' account at the bank, from which participants are paid."""
-    bank_account: str | None = None
-    """Number of the clients' account; the operator's own money is on another."""
-    bank_code: str | None = None
-    """Its bank: BIC, or the six digits of the Republic's clearing."""
-    bank_account_pattern: str = "[0-9]{16}"
-    """What numbers of accounts look like, a regular expression."""
-    bank_venue_accounts: Annotated[tuple[str, ...], NoDecode] = ()
-    """Number of the account that each venue pays proceeds from, `venue=number`: credits from there
-    are booked as that venue's."""
-
     database_url: SecretStr | None = None
     """`postgresql://user:password@host:port/name` of a PostgreSQL 15 or later; a primary and its
     replicas as `postgresql://user@a:5432,b:5432/name`. Unset: the embedded one."""
@@ -279,7 +270,6 @@ class Settings(
 
     @field_validator(
         *("node_urls", "node_zmq", "proxy_from", "cost_exempt", "venue_faults"),
-        "bank_venue_accounts",
         mode="before",
     )
     @classmethod
@@ -355,23 +345,6 @@ class Settings(
     def _resolve_path(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()
 
-    @field_validator("bank_account_pattern")
-    @classmethod
-    def _check_pattern(cls, value: str) -> str:
-        try:
-            re.compile(value)
-        except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from error
-        return value
-
-    @field_validator("bank_venue_accounts")
-    @classmethod
-    def _check_venue_accounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        numbers = [entry.partition("=")[2] for entry in value]
-        if not all(numbers) or len(set(numbers)) < len(numbers):
-            raise ValueError("each must look like venue=number, and no number stands twice")
-        return value
-
     @model_validator(mode="after")
     def _check_relations(self) -> Self:
         if not self.min_difficulty <= self.start_difficulty <= self.max_difficulty:
@@ -403,6 +376,7 @@ class Settings(
             )
         if len(self.node_zmq) > max(1, len(self.node_urls)):
             raise ValueError("node_zmq has more entries than node_urls")
+        check_wires(self)
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from kench.pool.backup_settings import BackupSettings
+from kench.pool.bank_settings import BankSettings
 from kench.pool.cabinet_settings import CabinetSettings
 from kench.pool.door_settings import DoorSettings
 from kench.pool.feed_settings import FeedSettings
@@ -25,6 +26,7 @@ from kench.pool.standby_settings import StandbySettings
 from kench.pool.statistics_settings import StatisticsSettings
 from kench.pool.tax_settings import TaxClient, TaxSettings
 from kench.pool.venue_settings import VenueSettings
+from kench.pool.wire_settings import WireSettings
 
 HEAD = """\
 # Settings
@@ -85,12 +87,14 @@ MIXED_IN = {
         CabinetSettings,
         SignatureSettings,
         BackupSettings,
+        BankSettings,
         StandbySettings,
         NatsSettings,
         FeedSettings,
         JournalSettings,
         TaxSettings,
         StatisticsSettings,
+        WireSettings,
     )
     for name in part.model_fields
 }

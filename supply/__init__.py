@@ -1,0 +1,1 @@
+"""What Kench is made of that others made: read from the locks, listed, looked up in advisories."""
