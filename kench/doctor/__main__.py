@@ -17,6 +17,7 @@ from kench.doctor.machine import (
     check_queue,
     check_zone,
 )
+from kench.doctor.operating import acting_as_operator, given_nodes
 from kench.doctor.services import check_nats, check_nodes
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.postgres import EmbeddedPostgres
@@ -75,14 +76,16 @@ def _look(arguments: argparse.Namespace) -> Iterator[Finding]:
     yield from check_certificates(settings, clock)
     yield from check_secrets(settings)
     yield from _database(settings, clock)
-    yield from check_nodes(node_urls_of(settings), settings.network)
+    yield from check_nodes(node_urls_of(settings) or given_nodes(), settings.network)
     yield from check_nats(settings)
 
 
 def _database(settings: Settings, clock: Clock) -> Iterator[Finding]:
     """Look at the one of the settings, else at the embedded one where it runs."""
     if settings.database_url is not None:
-        yield from check_database(settings.database_url.get_secret_value(), clock)
+        with acting_as_operator():
+            found = list(check_database(settings.database_url.get_secret_value(), clock))
+        yield from found
         return
     server = EmbeddedPostgres(settings.data_dir)
     if not (server.exists and server.runs):
