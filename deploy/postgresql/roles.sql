@@ -33,4 +33,4 @@ REVOKE ALL ON DATABASE kench FROM PUBLIC;
 GRANT CONNECT ON DATABASE kench TO "kench-stratum", "kench-settle", "kench-sell", "kench-cabinet", "kench-tax",
     "kench-archive";
 -- Statistics of workers are written through a table of the session.
-GRANT TEMPORARY ON DATABASE kench TO "kench-stratum";
+GRANT TEMPORARY ON DATABASE kench TO kench_stratum;
