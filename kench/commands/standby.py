@@ -183,7 +183,8 @@ def _serve(settings: Settings, clock: Clock) -> None:
     data = settings.data_dir
     if not data.is_dir():
         raise RestoreError(f"{data} is not there: make it with `kench standby init`")
-    if not follows_if_new(data):
+    leads = not follows_if_new(data)
+    if leads:
         # It led, or leads: it only says so to machines that do not know.
         sys.stderr.write("kench standby: this folder leads; fronts of others are turned away\n")
     stop = _stopped_by_signal()
@@ -192,7 +193,7 @@ def _serve(settings: Settings, clock: Clock) -> None:
     with contextlib.ExitStack() as line:
         if address is not None:
             line.enter_context(reached(data / "postgres", address, tls_of(settings)))
-        _follow(settings, clock, server, stop)
+        _follow(settings, clock, server, stop, leads=leads)
 
 
 def _lend(settings: Settings) -> None:
@@ -217,13 +218,18 @@ def _stopped_by_signal() -> threading.Event:
 
 
 def _follow(
-    settings: Settings, clock: Clock, server: EmbeddedPostgres, stop: threading.Event
+    settings: Settings,
+    clock: Clock,
+    server: EmbeddedPostgres,
+    stop: threading.Event,
+    *,
+    leads: bool,
 ) -> None:
     held = server.exists
     if held:
         server.start()
     data = settings.data_dir
-    receiver = Receiver(data, settings.standby_listen, tls_of(settings), clock)
+    receiver = Receiver(data, settings.standby_listen, tls_of(settings), clock, leads=leads)
     receiver.start()
     announce(ROLE, f"journals at {receiver.address[0]}:{receiver.address[1]}")
     announce(ROLE, "ready")

@@ -15,7 +15,9 @@ from kench.pool.journal import Batch, JournalWriter
 from kench.pool.journal.mark import read_mark
 from kench.pool.settings import Settings
 from kench.pool.shipping import Policy, Shipper
-from kench.pool.shipping.link import TlsFiles
+from kench.pool.shipping.frames import SHIPPING_VERSION, Kind, words_frame
+from kench.pool.shipping.generation import heard_generation, read_generation, write_generation
+from kench.pool.shipping.link import TlsFiles, connect
 from kench.pool.shipping.relay import SOCKET_NAME
 from kench.pool.shipping.shipper import Mode, WhenAway
 from tests.support import certificates
@@ -120,3 +122,21 @@ def speak(port: int, tls: TlsFiles, words: bytes) -> None:
 def connected(port: int, tls: TlsFiles) -> ssl.SSLSocket:
     opened = socket.create_connection(("127.0.0.1", port), timeout=5)
     return tls.context(server=False).wrap_socket(opened, server_hostname="localhost")
+
+
+def test_a_machine_that_leads_notes_who_replaced_it_and_keeps_its_own_generation(
+    tmp_path: Path,
+) -> None:
+    write_generation(tmp_path, 3)
+    receiver = Receiver(tmp_path, "127.0.0.1:0", None, SystemClock(), leads=True)
+    receiver.start()
+    try:
+        link = connect(f"127.0.0.1:{receiver.address[1]}", None, 5.0)
+        hello = {"version": SHIPPING_VERSION, "generation": 4, "instance": 0, "mode": "sync"}
+        link.send(words_frame(Kind.HELLO, hello))
+        assert link.receive()[0] is Kind.REFUSED
+        link.close()
+    finally:
+        receiver.stop()
+    assert read_generation(tmp_path) == 3
+    assert heard_generation(tmp_path) == 4

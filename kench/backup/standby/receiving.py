@@ -23,7 +23,7 @@ from kench.pool.shipping.frames import (
     read_words,
     words_frame,
 )
-from kench.pool.shipping.generation import read_generation, write_generation
+from kench.pool.shipping.generation import note_replaced, read_generation, write_generation
 from kench.pool.shipping.link import Link, TlsFiles, split_address
 
 if TYPE_CHECKING:
@@ -42,13 +42,16 @@ log = structlog.get_logger("standby")
 class Receiver:
     """Listens for fronts and keeps copies of their journals, until this machine leads itself."""
 
-    def __init__(self, data: Path, address: str, tls: TlsFiles | None, clock: Clock) -> None:
+    def __init__(
+        self, data: Path, address: str, tls: TlsFiles | None, clock: Clock, *, leads: bool = False
+    ) -> None:
+        """Listen at once; a folder that `leads` already follows nobody."""
         self._data, self._clock = data, clock
         self._tls: ssl.SSLContext | None = tls.context(server=True) if tls else None
         family = socket.AF_INET6 if ":" in split_address(address)[0] else socket.AF_INET
         self._listener = socket.create_server(split_address(address), family=family, backlog=64)
         self.address: tuple[str, int] = self._listener.getsockname()[:2]
-        self._following = read_generation(data)
+        self._following: int | None = None if leads else read_generation(data)
         """The generation that is followed; this folder's own is higher once it leads."""
         self._promoted_at: float | None = None
         self._lock = threading.Lock()
@@ -143,6 +146,9 @@ class Receiver:
             link.send(words_frame(Kind.REPLACED, {"generation": own}))
             return
         if own != self._following:
+            if theirs > own:
+                # A generation that is only heard of must not become this folder's own.
+                raise ShippingError(str(note_replaced(self._data, theirs)))
             raise ShippingError("this machine leads itself: it follows nobody")
         if theirs > own:
             self._following = theirs
