@@ -70,6 +70,7 @@ def running_machines(
                 home,
                 database_url,
                 block_difficulty=block_difficulty,
+                orders=True,
                 KENCH_NATS_URLS=" ".join(cluster.urls),
                 KENCH_NATS_REPLICAS=str(servers),
                 KENCH_JOB_SOURCE="nats",
