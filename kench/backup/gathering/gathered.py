@@ -1,5 +1,6 @@
 """One journal as it is gathered: the same files as its front's, made of the stream's messages."""
 
+import json
 from pathlib import Path
 
 from kench.native import RECORD_SIZE
@@ -37,6 +38,8 @@ class GatheredJournal:
         self.state = found.state if found else RemoteState.WRITTEN
         self.sequence = found.sequence if found else 0
         """Of the newest message that was taken, in the stream."""
+        self.followed = 0
+        """Of the newest message that brought anything, since this was made."""
         if found is None:
             self.directory.mkdir(parents=True)
             write_remote(self.directory, RemoteMark(self.state, 0), durably=True)
@@ -60,15 +63,26 @@ class GatheredJournal:
             # One from before that word may come again.
             is_old, self.sequence = sequence <= self.sequence, max(sequence, self.sequence)
             return is_old
+        known = self._known()
         for kind, body in frames:
             self._take_frame(kind, *read_place(body))
         self._check(stand)
         self.sequence = sequence
+        if stand.watermark_us > self._watermark_us or self._known() != known:
+            self.followed = sequence
         self._watermark_us = max(self._watermark_us, stand.watermark_us)
         self.state = {Word.ENDED: RemoteState.ENDED, Word.LOST: RemoteState.LOST}.get(
             stand.word, RemoteState.WRITTEN
         )
         return True
+
+    def _known(self) -> tuple[int, int, bool] | None:
+        """Return how far jobs and shares go, and whether their segment is closed."""
+        one = self._segment
+        if one is None:
+            return None
+        jobs_size = one.jobs_size + len(self._jobs)
+        return jobs_size, self.records, digest_path(one.path).exists()
 
     def commit(self) -> None:
         """Have all that was taken on disk, then tell readers."""
@@ -144,6 +158,8 @@ class GatheredJournal:
     def _seal(self, one: OpenSegment, text: bytes) -> None:
         self._write()
         first = one.first_sequence
+        if self.records < first + _records_in(text):
+            raise GapError(f"journal {self.number}: segment {first} ends later than what is here")
         digest = one.seal(digest_before(one.path) if first else NO_DIGEST)
         if digest.text().encode() != text:
             digest_path(one.path).unlink()
@@ -176,3 +192,11 @@ class GatheredJournal:
             one.append(bytes(self._jobs), shares)
         self._jobs.clear()
         self._shares.clear()
+
+
+def _records_in(digest: bytes) -> int:
+    """Return how many records a segment has by the text of its digest; raises DivergedError."""
+    try:
+        return int(json.loads(digest)["records"])
+    except (ValueError, KeyError, TypeError, RecursionError) as broken:
+        raise DivergedError("a segment ends with a digest that cannot be read") from broken

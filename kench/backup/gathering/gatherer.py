@@ -12,6 +12,7 @@ import structlog
 
 from kench.backup.gathering.consuming import ASK_S, Archive, Begin, purge
 from kench.backup.gathering.gathered import GapError, GatheredJournal
+from kench.backup.gathering.leader import Leader
 from kench.native import RECORD_SIZE
 from kench.pool.clock import Clock
 from kench.pool.durable import write_durably
@@ -26,6 +27,8 @@ CLOCKS_US = 2_000_000
 """Clocks of a pool's machines differ by less: so far behind ours is the time of what ended."""
 TEND_S, PURGE_S = 1.0, 20.0
 AGAIN_S, IDLE_S = 0.2, 0.05
+LATE_MAX = 4096
+"""Messages of a gap that the stream's leader is asked for in one turn; past it they come later."""
 
 log = structlog.get_logger("gather")
 
@@ -43,6 +46,7 @@ class Gatherer:
         self._data, self._cluster, self._clock = data, cluster, clock
         self._bytes_max = bytes_max
         self._archive = Archive(cluster, name)
+        self._leader = Leader(cluster)
         self._begin: Begin | None = None
         self._taken = 0
         """Sequence of the message that was taken last."""
@@ -112,8 +116,11 @@ class Gatherer:
         taken, touched, gap = 0, set[int](), None
         for sequence, subject, message in fetched:
             try:
-                if self._is_next(sequence, self._begin.sparse):
-                    touched.add(self._take(number_of(subject), sequence, message))
+                touched |= self._take_missing(sequence, self._begin.sparse)
+                if sequence > self._taken:
+                    number = number_of(subject)
+                    touched.add(number)
+                    self._take_right(number, sequence, message)
                     self._taken = sequence
             except GapError as missing:
                 gap = missing
@@ -128,14 +135,45 @@ class Gatherer:
             raise gap
         return taken
 
-    def _is_next(self, sequence: int, sparse: int) -> bool:
-        """Whether a message is new; raises GapError where one before it has not come.
+    def _take_missing(self, sequence: int, sparse: int) -> set[int]:
+        """Take from the leader what the consumer did not bring before a message; of which journals.
 
         The order is kept over all journals: before one's time passes, all that began are here.
+        Raises GapError where the leader has not all of it.
         """
-        if sequence > max(self._taken, sparse) + 1:
+        touched: set[int] = set()
+        missing = range(max(self._taken, sparse) + 1, sequence)
+        for at in missing[:LATE_MAX]:
+            found = self._leader.at(at)
+            if found is None:
+                break
+            touched.add(found.number)
+            self._take_right(found.number, at, found.content)
+            self._taken = at
+        if missing and self._taken < missing[-1]:
             raise GapError(f"message {self._taken + 1} of the stream comes later: it is waited for")
-        return sequence > self._taken
+        return touched
+
+    def _take_right(self, number: int, sequence: int, message: bytes) -> None:
+        """Take a message; where it does not follow, what the leader has of its journal up to it.
+
+        Raises GapError where that does not follow either.
+        """
+        try:
+            self._take(number, sequence, message)
+        except GapError:
+            at = self._open[number].followed
+            for _ in range(LATE_MAX):
+                found = self._leader.next_of(number, at + 1)
+                if found is None or found.sequence > sequence:
+                    raise
+                at = found.sequence
+                self._take(number, at, found.content)
+                if at == sequence:
+                    words = "a NATS server has another message than the leader, whose was taken"
+                    log.critical(words, number=number, message=sequence)
+                    return
+            raise
 
     def _open_all(self) -> None:
         """Hold every journal that is gathered, so that its time can pass."""
@@ -147,19 +185,18 @@ class Gatherer:
                 if number not in self._open:
                     self._open[number] = GatheredJournal(folder, number)
 
-    def _take(self, number: int, sequence: int, message: bytes) -> int:
+    def _take(self, number: int, sequence: int, message: bytes) -> None:
         journal = self._open.get(number)
         if journal is None:
             folder = self._data / "journal"
             if (folder / str(number)).is_dir():
                 self._check_own(folder / str(number), number, message)
                 self._own[number] = sequence
-                return number
+                return
             journal = self._open[number] = GatheredJournal(folder, number)
             log.info("a journal is gathered", number=number)
         if not journal.take(sequence, message):
             self._set_aside(number, sequence, message)
-        return number
 
     def _check_own(self, directory: Path, number: int, message: bytes) -> None:
         """A front of this machine: its files are here, and nobody else may have its number."""
