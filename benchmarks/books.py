@@ -95,6 +95,7 @@ class Books:
     def __init__(self, url: str) -> None:
         self.settle = open_engine(url, Role.SETTLE, application_name="benchmark", pool_size=1)
         self.sell = open_engine(url, Role.SELL, application_name="benchmark", pool_size=1)
+        self.owner = open_engine(url, application_name="benchmark", pool_size=1)
         self.orders = OrderBook.of([read_document(canonical(ORDER))])
         self.costs: dict[str, list[float]] = {}
         self._server = ServerCpu(self.settle)
@@ -151,6 +152,7 @@ class Books:
         """Let go of the database."""
         self.settle.dispose()
         self.sell.dispose()
+        self.owner.dispose()
 
 
 def _sell(connection: sa.Connection, key: LotKey) -> None:
@@ -197,7 +199,7 @@ def main(words: list[str] | None = None) -> int:
             books.costs.clear()
             for _ in range(given.rounds):
                 books.take(given.participants)
-            with books.sell.connect() as connection:
+            with books.owner.connect() as connection:
                 faults = list(differences(connection))
                 sizes = table_sizes(connection)
             books.close()

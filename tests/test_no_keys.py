@@ -37,6 +37,7 @@ ALLOWED = {
     "kench/cabinet/assets/signing/": "signs with a person's own key, in that person's browser",
     "kench/pki/": "people of the demo sign on regtest; the demo's coins are worth nothing",
     "kench/payouts/proofs/evidence.py": "signs manifests of blocks, with a key of the operator's",
+    "kench/doctor/files.py": "sees whether a key of TLS is that of its certificate",
     "kench/backup/": "opens a backup with its owner's key, and refuses public files with keys",
     "benchmarks/proofs.py": "signs manifests with a key made for the measurement",
 }

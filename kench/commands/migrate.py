@@ -17,7 +17,7 @@ def main() -> None:
         "migrate",
         "Bring the database's schema to this version's shape (`kench up` does so by itself), or\n"
         "back to an older one's: all in one transaction, and not where anything would be lost.",
-        example="sudo -u kench kench migrate\n  sudo -u kench kench migrate --to 0053",
+        example="kench migrate\n  kench migrate --to 0053",
     )
     ways = parser.add_mutually_exclusive_group()
     ways.add_argument("--to", metavar="NNNN", help="go back to this schema (deploy/README.md)")

@@ -1,5 +1,6 @@
 """A backup of a pool at work, restored: the same books, the same journals, and to a moment."""
 
+import contextlib
 import fcntl
 import os
 import subprocess
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from kench.backup.archiving import prepare_archive
+from kench.backup.archiving import Receiving, prepare_archive
 from kench.backup.checking import VerdictError, check_backup
 from kench.backup.dumping import Source
 from kench.backup.errors import BackupDamagedError, BackupError, RestoreError
@@ -82,6 +83,7 @@ def pool(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pool]:
     (data / "blocks/0").mkdir(parents=True)
     (data / "blocks/0/00000001-ab.json").write_text("{}")
     (data / "kench.toml").write_text(CONFIG)
+    (data / "kench.toml").chmod(0o600)
     signer = EvidenceKey.make(data / "evidence.pem")
     key, certificate = folder / "authority.key", folder / "authority.pem"
     subprocess.run(
@@ -148,7 +150,7 @@ def test_books_that_do_not_hold_are_told(pool: Pool, tmp_path: Path) -> None:
         change(-1)
         engine.dispose()
     # The audit ran on what was restored, and found this and nothing else.
-    with pytest.raises(VerdictError, match=r"kench audit.*: 4 differences \("):
+    with pytest.raises(VerdictError, match=r"kench audit.*: 5 differences \("):
         check_backup(pool.order(path, pool.data), None, None, quiet)
 
 
@@ -228,12 +230,22 @@ def rows(url: str, statement: str) -> list[str]:
         engine.dispose()
 
 
+@contextlib.contextmanager
+def killed_at_the_end(receiving: Receiving) -> Iterator["subprocess.Popen[bytes]"]:
+    """Archive, until killed; whatever else goes wrong it does not stay."""
+    with subprocess.Popen(receiving.argv, env=receiving.environment) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_a_moment_between_two_backups_is_restored_from_the_wal_archive(
     pool: Pool, tmp_path: Path
 ) -> None:
     archive = tmp_path / "wal"
     receiving = prepare_archive(pool.url, archive, None, SystemClock())
-    with subprocess.Popen(receiving.argv, env=receiving.environment) as process:
+    with killed_at_the_end(receiving) as process:
         path = pool.back_up(tmp_path / "base.backup")
         rows(pool.url, "CREATE TABLE moments (name text)")
         rows(pool.url, "INSERT INTO moments VALUES ('before')")

@@ -111,7 +111,8 @@ def test_what_settlement_does_not_book_is_wrong(
     pool: Callable[..., Checks], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(checks, "BOOKED_S", 0.3)
-    assert look(pool([1, 2], booked=1), [1, 2], []).wrong == ("not all is booked after 0 s",)
+    wrong = look(pool([1, 2], booked=1), [1, 2], []).wrong
+    assert wrong == ("not all is booked after 0 s", "totals have 2 shares, and 1 were settled")
 
 
 def test_totals_and_books_that_are_not_what_they_are_made_of_are_wrong(

@@ -52,7 +52,7 @@ def given_up(world: World) -> list[tuple[object, ...]]:
 
 
 def unsound(world: World) -> list[str]:
-    with world.engine.connect() as connection:
+    with world.owner.connect() as connection:
         money = client_money(read_accounts(connection))
         return [*differences(connection), *(str(one) for one in money if one.difference)]
 

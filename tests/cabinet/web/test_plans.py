@@ -56,6 +56,7 @@ BOOKS = {
 SMALL = {
     "account_classes", "alembic_version", "application_queue", "countersignatures",
     "desk_templates", "front_ends", "income_closings", "income_forming", "income_periods",
+    "leases",
     "ledger_flows", "open_suspensions", "order_drafts", "report_forms",
     "lot_ways", "notice_queue", "officer_roles", "officers", "order_acceptances", "orders",
     "pool_live", "report_queue", "report_runs", "settlement", "statistics_rollups",

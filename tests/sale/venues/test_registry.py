@@ -30,5 +30,5 @@ def test_a_venue_without_its_key_file_is_not_opened(tmp_path: Path) -> None:
     entry = VenueSettings(
         name="paper", kind=VenueKind.PAPER, url="http://127.0.0.1:1", key_file=tmp_path / "none"
     )
-    with pytest.raises(ApiKeyError, match="cannot read"):
+    with pytest.raises(ApiKeyError, match="cannot be read"):
         open_venues([entry], ManualClock())
