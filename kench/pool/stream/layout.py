@@ -6,6 +6,7 @@ from typing import NamedTuple
 import nats.js.errors
 from nats.js import api
 
+from kench.pool.nats import streams
 from kench.pool.nats.cluster import Cluster
 from kench.pool.stream.message import Stand, StreamMessageError, read_message
 
@@ -40,20 +41,16 @@ class Last(NamedTuple):
 
 async def ensure_stream(cluster: Cluster, bytes_max: int) -> None:
     """Make the stream where there is none."""
-    try:
-        await cluster.jetstream.stream_info(STREAM)
-    except nats.js.errors.NotFoundError:
-        await cluster.jetstream.add_stream(
-            name=STREAM,
-            subjects=[SUBJECTS],
-            storage=api.StorageType.FILE,
-            retention=api.RetentionPolicy.LIMITS,
-            # Full, it refuses what is new: what was taken is never thrown away.
-            discard=api.DiscardPolicy.NEW,
-            max_bytes=bytes_max,
-            duplicate_window=DUPLICATE_S,
-            num_replicas=cluster.plan.replicas,
-        )
+    wanted = api.StreamConfig(
+        name=STREAM,
+        subjects=[SUBJECTS],
+        retention=api.RetentionPolicy.LIMITS,
+        # Full, it refuses what is new: what was taken is never thrown away.
+        discard=api.DiscardPolicy.NEW,
+        max_bytes=bytes_max,
+        duplicate_window=DUPLICATE_S,
+    )
+    await streams.ensure_stream(cluster, wanted)
 
 
 async def read_last(cluster: Cluster, number: int) -> Last | None:

@@ -9,10 +9,11 @@ import json
 from dataclasses import dataclass
 
 import nats.js.errors
-from nats.js.api import Header, StorageType, StreamConfig
+from nats.js.api import Header, StreamConfig
 
 from kench.pool.nats.cluster import Cluster
 from kench.pool.nats.lease import BUCKET, Seen
+from kench.pool.nats.streams import ensure_stream
 from kench.stratum.centre.message import HEAD, MESSAGE_BYTES_MAX
 
 STREAM = "KENCH_JOBS"
@@ -49,19 +50,10 @@ class Board:
 
     async def open(self) -> None:
         """Make the stream where there is none; for machines that may lead."""
-        try:
-            await self._cluster.jetstream.stream_info(STREAM)
-        except nats.js.errors.NotFoundError:
-            await self._cluster.jetstream.add_stream(
-                StreamConfig(
-                    name=STREAM,
-                    subjects=[SUBJECT],
-                    max_msgs_per_subject=1,
-                    max_msg_size=MESSAGE_BYTES_MAX,
-                    storage=StorageType.FILE,
-                    num_replicas=self._cluster.plan.replicas,
-                )
-            )
+        wanted = StreamConfig(
+            name=STREAM, subjects=[SUBJECT], max_msgs_per_subject=1, max_msg_size=MESSAGE_BYTES_MAX
+        )
+        await ensure_stream(self._cluster, wanted)
 
     async def last(self) -> Posted | None:
         """Return the last message, None where there never was one."""

@@ -7,9 +7,10 @@ block on any of the jobs, should the machine that made it be gone.
 import struct
 
 import nats.js.errors
-from nats.js.api import StorageType, StreamConfig
+from nats.js.api import StreamConfig
 
 from kench.pool.nats.cluster import Cluster
+from kench.pool.nats.streams import ensure_stream
 
 STREAM = "KENCH_BODIES"
 SUBJECTS = "kench.bodies.>"
@@ -27,21 +28,15 @@ _HEAD = struct.Struct("<HH")
 
 async def open_stream(cluster: Cluster) -> None:
     """Make the stream where there is none; for machines that may lead."""
-    try:
-        await cluster.jetstream.stream_info(STREAM)
-    except nats.js.errors.NotFoundError:
-        await cluster.jetstream.add_stream(
-            StreamConfig(
-                name=STREAM,
-                subjects=[SUBJECTS],
-                max_msgs_per_subject=1,
-                max_age=KEPT_S,
-                max_bytes=STREAM_BYTES_MAX,
-                max_msg_size=PIECE_BYTES + HEADERS_BYTES,
-                storage=StorageType.FILE,
-                num_replicas=cluster.plan.replicas,
-            )
-        )
+    wanted = StreamConfig(
+        name=STREAM,
+        subjects=[SUBJECTS],
+        max_msgs_per_subject=1,
+        max_age=KEPT_S,
+        max_bytes=STREAM_BYTES_MAX,
+        max_msg_size=PIECE_BYTES + HEADERS_BYTES,
+    )
+    await ensure_stream(cluster, wanted)
 
 
 async def share(cluster: Cluster, key: int, body_hex: bytes) -> None:

@@ -11,13 +11,13 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
-import nats.js.errors
 import structlog
-from nats.js.api import Header, StorageType, StreamConfig
+from nats.js.api import Header, StreamConfig
 
 from kench.pool.durable import sync_file, write_whole
 from kench.pool.looking import Looking
 from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterRefusedError
+from kench.pool.nats.streams import ensure_stream
 from kench.stratum.centre.found import MESSAGE_BYTES_MAX, FoundStart
 
 STREAM = "KENCH_BLOCKS"
@@ -49,21 +49,15 @@ def waiting(blocks: Path) -> Iterator[Path]:
 
 async def open_stream(cluster: Cluster) -> None:
     """Make the stream where there is none; for machines that may lead."""
-    try:
-        await cluster.jetstream.stream_info(STREAM)
-    except nats.js.errors.NotFoundError:
-        await cluster.jetstream.add_stream(
-            StreamConfig(
-                name=STREAM,
-                subjects=[SUBJECT],
-                max_age=KEPT_S,
-                max_bytes=STREAM_BYTES_MAX,
-                max_msg_size=MESSAGE_BYTES_MAX,
-                duplicate_window=TWICE_S,
-                storage=StorageType.FILE,
-                num_replicas=cluster.plan.replicas,
-            )
-        )
+    wanted = StreamConfig(
+        name=STREAM,
+        subjects=[SUBJECT],
+        max_age=KEPT_S,
+        max_bytes=STREAM_BYTES_MAX,
+        max_msg_size=MESSAGE_BYTES_MAX,
+        duplicate_window=TWICE_S,
+    )
+    await ensure_stream(cluster, wanted)
 
 
 class Telling(Looking):
