@@ -114,14 +114,15 @@ def facts(result: Result) -> list[str]:
 def table(result: Result) -> Table:
     """Lay the slopes out for people."""
     shown = Table(title="growth in an hour, last two thirds, faults' half minutes left out")
-    for name in ("figure", "median", "growth", "95 % from", "to", "allowed", ""):
+    for name in ("figure", "median", "growth", "95 % from", "to", "rise", "allowed", ""):
         shown.add_column(name, justify="left" if name == "figure" else "right")
     for one in result.verdicts:
-        if one.is_flat and not one.name.startswith(SHOWN):
+        if one.least <= one.bound and not one.name.startswith(SHOWN):
             continue
         shown.add_row(
             one.name, f"{one.middle:,.1f}", f"{one.growth:+,.1f}", f"{one.least:+,.1f}",
-            f"{one.most:+,.1f}", f"{one.bound:,.1f}", "" if one.is_flat else "GROWS",
+            f"{one.most:+,.1f}", f"{one.rise:+,.1f}", f"{one.bound:,.1f}",
+            "" if one.is_flat else "GROWS",
         )  # fmt: skip
     return shown
 

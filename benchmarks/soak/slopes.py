@@ -15,6 +15,8 @@ SAMPLES_MIN = 8
 SURE = 1.96
 # What comes first is not looked at: caches fill.
 LEFT_OUT = 1 / 3
+# The end is compared with the highest of so many parts of what was looked at before it.
+PARTS = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,18 @@ class Verdict:
     growth: float
     least: float
     most: float
+    rise: float
+    """What the end is above the highest level of the first half, for an hour of such growth."""
     bound: float
 
     @property
     def is_flat(self) -> bool:
-        """Whether it is not certain that it grows by more than it may."""
-        return self.least <= self.bound
+        """Whether it is not certain that it grows by more than it may.
+
+        What fills again after a fault, as the pools of a database that was killed, rises to a level
+        that it had: a leak passes all that was before.
+        """
+        return self.least <= self.bound or self.rise <= self.bound
 
 
 def theil_sen(times_s: Floats, values: Floats) -> tuple[float, float, float]:
@@ -65,6 +73,19 @@ def theil_sen(times_s: Floats, values: Floats) -> tuple[float, float, float]:
     return float(np.median(slopes)), float(slopes[low]), float(slopes[high])
 
 
+def rise_of(times_s: Floats, values: Floats) -> float:
+    """Return how far the last quarter is above the highest eighth of the first half, a second.
+
+    By their medians, over the time between their middles.
+    """
+    parts = np.array_split(np.arange(len(values)), PARTS)
+    levels = [(float(np.median(values[one])), one) for one in parts[: PARTS // 2]]
+    highest, where = max(levels, key=lambda level: level[0])
+    end = np.concatenate(parts[-PARTS // 4 :])
+    apart = float(np.median(times_s[end]) - np.median(times_s[where]))
+    return (float(np.median(values[end])) - highest) / apart
+
+
 def outside(times_s: Floats, faults_s: Sequence[float], window_s: float) -> npt.NDArray[np.bool_]:
     """Say which moments lie neither in the first third nor within `window_s` after a fault."""
     begun, over = times_s[0], times_s[-1]
@@ -82,4 +103,5 @@ def judge(name: str, times_s: Floats, values: Floats, bound: Bound) -> Verdict |
         return None
     middle = float(np.median(values))
     slope, least, most = (one * HOUR_S for one in theil_sen(times_s, values))
-    return Verdict(name, len(times_s), middle, slope, least, most, bound.of(middle))
+    rise = rise_of(times_s, values) * HOUR_S
+    return Verdict(name, len(times_s), middle, slope, least, most, rise, bound.of(middle))

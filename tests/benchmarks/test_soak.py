@@ -13,7 +13,7 @@ from benchmarks.soak import __main__ as soak
 from benchmarks.soak.faults import FAULTS, order_of
 from benchmarks.soak.miners import number_of, numbers_of
 from benchmarks.soak.picture import picture
-from benchmarks.soak.slopes import Bound, judge, outside, theil_sen
+from benchmarks.soak.slopes import HOUR_S, Bound, judge, outside, theil_sen
 from kench.pool.journal import SHARE
 from tests.support.long import ONLY_LONG
 
@@ -51,6 +51,26 @@ def test_what_is_steady_is_flat_and_what_leaks_is_not() -> None:
     assert not leak.is_flat
     assert leak.growth == pytest.approx(90, rel=0.1)
     assert leak.bound == pytest.approx(0.2 * leak.middle)
+
+
+def test_what_fills_again_after_a_fault_to_where_it_was_is_flat() -> None:
+    times_s = np.arange(0.0, 2400.0, 6.0)
+    # Killed at its beginning and in its middle, and full again just before the end.
+    filled = 27 + np.minimum(times_s % 1200.0 / 150.0, 6.0)
+    filled[times_s >= 1200] = 27 + np.minimum((times_s[times_s >= 1200] - 1200) / 200.0, 6.0)
+    verdict = judge("processes", times_s[60:], filled[60:], Bound(2.0, 0.1))
+    assert verdict is not None
+    assert verdict.is_flat
+
+
+@pytest.mark.parametrize("growth", [30.0, 60.0, 200.0])
+def test_a_leak_passes_all_that_was_before(growth: float) -> None:
+    times_s = np.arange(0.0, 2400.0, 6.0)
+    values = 100 + growth / HOUR_S * times_s + 3 * np.sin(times_s / 60)
+    verdict = judge("memory", times_s, values, Bound(24.0))
+    assert verdict is not None
+    assert verdict.rise == pytest.approx(growth, rel=0.2)
+    assert not verdict.is_flat
 
 
 def test_a_growth_that_is_within_what_is_uncertain_is_not_called_one() -> None:
