@@ -30,6 +30,7 @@ MAKERS = {
     "kench/tax/app.py": "tax", "kench/xroad/server.py": "security server",
     "kench/screening/server.py": "screening", "kench/venue/app.py": "venue",
     "kench/pki/server.py": "pki", "kench/consumer/receiving.py": "consumer",
+    "kench/pool/web/watching.py": "metrics beside",
     # These two are no applications of ASGI: other tests ask them.
     "kench/node/server.py": "tests/node/test_http.py",
     "kench/stratum/metrics.py": "tests/stratum/test_metrics.py",
@@ -116,7 +117,7 @@ def doors(
 
 
 NAMES = ("cabinet", "officers", "tax", "tax metrics", "venue", "screening", "security server",
-         "pki", "consumer")  # fmt: skip
+         "pki", "consumer", "metrics beside")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

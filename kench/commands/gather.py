@@ -9,6 +9,7 @@ from typing import Any
 from kench.backup.gathering.consuming import ASK_S, PREFIX, archives, floor_of, name_of
 from kench.backup.gathering.declaring import declare_lost, forget_archive
 from kench.backup.gathering.gatherer import Gatherer
+from kench.backup.gathering.metrics import GatherMetrics
 from kench.backup.journals import journal_folders
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.errors import KenchError
@@ -19,6 +20,7 @@ from kench.pool.nats.cluster import Cluster, ClusterPlan
 from kench.pool.roots import announce, command, run_root, settings_of, start_logging
 from kench.pool.settings import Settings
 from kench.pool.stream.layout import STREAM
+from kench.pool.web.watching import watched
 
 ROLE = "gather"
 CONNECT_S = 10.0
@@ -76,8 +78,11 @@ def _run(settings: Settings, cluster: Cluster, clock: Clock) -> None:
     data = settings.data_dir
     data.mkdir(parents=True, exist_ok=True)
     gatherer = Gatherer(data, cluster, name_of(data), clock, settings.journal_stream_bytes)
-    announce(ROLE, "ready")
-    gatherer.run(stop)
+    progress = gatherer.progress
+    host, port = settings.metrics_host, settings.gather_metrics_port
+    with watched(ROLE, host, port, GatherMetrics(progress), lambda: progress.why):
+        announce(ROLE, "ready")
+        gatherer.run(stop)
 
 
 def _decide(

@@ -8,6 +8,7 @@ import structlog
 from kench.native import require_compiled
 from kench.payouts.follow import ChainWatch
 from kench.payouts.income.service import IncomeMaker
+from kench.payouts.metrics import SettleMetrics
 from kench.payouts.orders import OrdersInForce
 from kench.payouts.proofs.evidence import EvidenceKey
 from kench.payouts.proofs.service import ManifestMaker
@@ -24,6 +25,7 @@ from kench.pool.running import node_urls_of
 from kench.pool.settings import Settings
 from kench.pool.shipping.lead_watch import LeadWatch
 from kench.pool.shipping.leading import require_lead
+from kench.pool.web.watching import watched
 
 ROLE = "settle"
 MANIFESTS_STOP_S = 1.0
@@ -65,17 +67,27 @@ def main() -> None:
             orders_on=orders.on,
             lease_s=settings.lease_s,
         )
-        manifests = _start_manifests(settings, url, clock, stop)
-        income = _start_income(url, clock, stop)
-        announce(ROLE, "ready")
-        try:
-            service.run(stop)
-        finally:
-            stop.set()
-            manifests.join(MANIFESTS_STOP_S)
-            income.join(MANIFESTS_STOP_S)
+        host, port = settings.metrics_host, settings.settle_metrics_port
+        metrics = SettleMetrics(service.progress, lambda: service.is_at_work)
+        with watched(ROLE, host, port, metrics, lambda: service.why):
+            _settle(settings, url, clock, service, stop)
         engine.dispose()
     lead.end()
+
+
+def _settle(
+    settings: Settings, url: str, clock: Clock, service: SettlementService, stop: threading.Event
+) -> None:
+    """Settle until `stop`, with what else is made of the books in threads beside."""
+    manifests = _start_manifests(settings, url, clock, stop)
+    income = _start_income(url, clock, stop)
+    announce(ROLE, "ready")
+    try:
+        service.run(stop)
+    finally:
+        stop.set()
+        manifests.join(MANIFESTS_STOP_S)
+        income.join(MANIFESTS_STOP_S)
 
 
 def _start_manifests(

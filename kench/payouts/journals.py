@@ -7,6 +7,7 @@ import numpy as np
 
 from kench.payouts.merge import Lane, Merged, merge
 from kench.payouts.positions import Position
+from kench.payouts.progress import Stand
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 from kench.pool.journal.archive import ArchivedJob
@@ -102,6 +103,16 @@ class Journals:
     def starts(self) -> dict[int, int]:
         """Return the sequence of each journal's first record that is not booked."""
         return {number: lane.next_sequence for number, lane in self._lanes.items()}
+
+    def behind(self) -> dict[int, Stand]:
+        """Return how far each journal that is placed is ahead of the books."""
+        return {
+            number: Stand(
+                max(0, self._marks[number].records - lane.next_sequence),
+                int(lane.times[0]) if len(lane.times) else None,
+            )
+            for number, lane in self._lanes.items()
+        }
 
     def drop(self, counts: Mapping[int, int]) -> None:
         """Let go of records that were booked."""

@@ -26,8 +26,9 @@ from kench.payouts.follow import (
 )
 from kench.payouts.journals import CHUNK_RECORDS, JournalSwappedError
 from kench.payouts.positions import SettledElsewhereError
+from kench.payouts.progress import Progress, Trouble
 from kench.payouts.rounds import FoundBlock
-from kench.payouts.settle import OrdersOn, Settlement, no_orders
+from kench.payouts.settle import OrdersOn, Settled, Settlement, no_orders
 from kench.payouts.waiting import write_waits_for
 from kench.pool.backoff import Backoff
 from kench.pool.clock import Clock
@@ -126,6 +127,17 @@ class SettlementService:
         self._lookout = lookout(watch)
         self._chain_backoff = Backoff(clock)
         self._looked_s = float("-inf")
+        self.progress = Progress(clock)
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether this is the one settlement of the database; for any thread."""
+        return self._holder.is_held
+
+    @property
+    def why(self) -> str | None:
+        """What keeps this process from its work, None where nothing does; for any thread."""
+        return "PostgreSQL does not answer" if self._holder.is_away else self.progress.why
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; lost connections are made again.
@@ -138,6 +150,7 @@ class SettlementService:
     def _work(self, stop: threading.Event) -> None:
         """Settle for as long as this is the one settlement of the database."""
         log.info("settling", journals=str(self._journal_root))
+        self.progress.began()
         try:
             with self._holder.engine.connect() as connection:
                 while not stop.is_set():
@@ -159,14 +172,17 @@ class SettlementService:
         try:
             settled = self._settlement.settle_chunk(connection)
         except (JournalError, JournalSwappedError, SettledElsewhereError) as trouble:
+            self.progress.failed(Trouble.JOURNALS, str(trouble))
             self._not_settled(connection, trouble, log.error)
             return False
         except OrderUnsoundError as unsound:
             # Nothing is lost by waiting, and a block split by another order's rules is wrong.
+            self.progress.failed(Trouble.ORDERS, str(unsound))
             self._not_settled(connection, unsound, log.critical)
             return False
         if self._journals_backoff.succeed():
             log.info("journals settled again")
+        self._note(settled)
         self._tell_waits_for(connection, self._settlement.waits_for)
         for block in settled.blocks:
             _log_block(block)
@@ -175,6 +191,13 @@ class SettlementService:
         if settled.repeats:
             log.warning("shares that another journal had before: not credited", n=settled.repeats)
         return not settled.is_nothing
+
+    def _note(self, settled: Settled) -> None:
+        progress = self.progress
+        progress.records += settled.records
+        progress.blocks += len(settled.blocks)
+        progress.repeats += settled.repeats
+        progress.turned(self._settlement.behind, self._settlement.waits_for)
 
     def _not_settled(
         self, connection: sa.Connection, trouble: KenchError, tell: Callable[..., object]
@@ -200,9 +223,11 @@ class SettlementService:
         try:
             findings = self._lookout.take()
         except KenchError as trouble:
+            self.progress.troubles[Trouble.CHAIN] += 1
             log.warning("chain not seen", why=str(trouble), retry_s=self._chain_backoff.fail())
             return
         if findings is not None:
+            self.progress.saw_chain()
             if self._chain_backoff.succeed():
                 log.info("chain seen again")
             act(connection, findings)

@@ -29,6 +29,7 @@ from kench.payouts.merge import Merged
 from kench.payouts.methods.period import end_us
 from kench.payouts.open_work import OpenWork, by_day
 from kench.payouts.positions import lock_positions, move_position
+from kench.payouts.progress import Stand
 from kench.payouts.resumed import WATCHED_MAX, Repeats, sequences_at, uncredit
 from kench.payouts.rounds import FoundBlock, Sources, fold
 from kench.payouts.totals import work_by_participant
@@ -113,6 +114,11 @@ class Settlement:
     def waits_for(self) -> str | None:
         """What keeps records from being settled, in words that name the journal."""
         return self._journals.waits_for
+
+    @property
+    def behind(self) -> dict[int, Stand]:
+        """How far each journal is ahead of the books, as the last chunk left them."""
+        return self._journals.behind()
 
     def settle_chunk(self, connection: sa.Connection) -> Settled:
         """Book what is due next in a transaction of its own; nothing where nothing is.

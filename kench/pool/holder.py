@@ -49,10 +49,17 @@ class Holder:
         self._name = name or this_process()
         self._runs = False
         self._stands_by = False
+        self.is_away = False
+        """Whether PostgreSQL did not answer when it was asked last; for any thread to read."""
         self._lease = self._new_lease()
         # The same connections, and events of its own.
         self.engine = engine.execution_options()
         sa.event.listen(self.engine, "begin", self._fence)
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this process is the one at work, by its own clock; for any thread."""
+        return self._lease.is_held
 
     def require(self) -> None:
         """See that nobody else can do the work at this moment; raises LeaseLostError.
@@ -88,6 +95,7 @@ class Holder:
             log.error("lease lost, standing by", work=self._work.name, why=str(lost))
             return self._lease_s / RENEWALS
         except AWAY as away:
+            self.is_away = True
             wait_s = self._backoff.fail()
             log.warning("database away", why=first_line(away), retry_s=wait_s)
             return wait_s
@@ -99,6 +107,7 @@ class Holder:
         except AWAY:
             self._lease.close()
             raise
+        self.is_away = False
         if not held:
             self._stand_by()
             return self._lease_s / RENEWALS

@@ -41,6 +41,7 @@ from kench.pool.door_settings import (
 from kench.pool.feed_settings import FeedSettings
 from kench.pool.income_settings import IncomeSettings
 from kench.pool.journal_settings import JournalSettings
+from kench.pool.metrics_settings import MetricsSettings
 from kench.pool.nats_settings import NatsSettings
 from kench.pool.secret_sources import PrivateFile, Source, sources_of
 from kench.pool.signature_settings import SignatureSettings
@@ -85,6 +86,7 @@ class Settings(
     IncomeSettings,
     StatisticsSettings,
     WireSettings,
+    MetricsSettings,
     BaseSettings,
 ):
     """The settings of one data folder. Attribute `x` is `KENCH_X`; `data_dir` is `KENCH_DATA`."""

@@ -18,6 +18,7 @@ from kench.pool.cabinet_settings import CabinetSettings
 from kench.pool.door_settings import DoorSettings
 from kench.pool.feed_settings import FeedSettings
 from kench.pool.journal_settings import JournalSettings
+from kench.pool.metrics_settings import MetricsSettings
 from kench.pool.nats_settings import NatsSettings
 from kench.pool.secret_sources import key_names, secret_names, variable_of
 from kench.pool.settings import Settings
@@ -95,6 +96,7 @@ MIXED_IN = {
         TaxSettings,
         StatisticsSettings,
         WireSettings,
+        MetricsSettings,
     )
     for name in part.model_fields
 }

@@ -19,13 +19,16 @@ from kench.pool.roots import announce, command, run_root, settings_of, start_log
 from kench.pool.running import venues_of
 from kench.pool.shipping.lead_watch import LeadWatch
 from kench.pool.shipping.leading import require_lead
+from kench.pool.web.watching import watched
 from kench.sale.desk import Desk
 from kench.sale.executor import Executor
 from kench.sale.lanes import VENUES_AT_ONCE
+from kench.sale.metrics import SellMetrics
 from kench.sale.screened import SCREENINGS_AT_ONCE
 from kench.sale.screening.registry import open_screenings
 from kench.sale.service import RETRY_MAX_S, SaleService
 from kench.sale.settling import settle
+from kench.sale.venues.counted import CountedVenue
 from kench.sale.venues.registry import open_venues
 from kench.sale.wishes import Wishes
 
@@ -55,7 +58,8 @@ def main() -> None:
         signal.signal(number, lambda *_: stop.set())
     clock = SystemClock()
     lead = LeadWatch(settings, clock).start()
-    venues = open_venues(venues_of(settings), clock)
+    opened = open_venues(venues_of(settings), clock)
+    venues = {name: CountedVenue(venue, clock) for name, venue in opened.items()}
     if not venues:
         raise NoVenueError("no venue is known: set KENCH_VENUES, or start `kench up` first")
     verifier = verifier_of(settings)
@@ -90,8 +94,12 @@ def main() -> None:
             def executor() -> Executor:
                 return Executor(desk, settle(orders, clock), lanes, checks)
 
-            announce(ROLE, "ready")
-            SaleService(holder, desk, executor, Wishes(desk, officers)).run(stop)
+            service = SaleService(holder, desk, executor, Wishes(desk, officers))
+            metrics = SellMetrics(service, venues, clock)
+            host, port = settings.metrics_host, settings.sell_metrics_port
+            with watched(ROLE, host, port, metrics, lambda: service.why):
+                announce(ROLE, "ready")
+                service.run(stop)
             checks.shutdown(wait=False, cancel_futures=True)
         watch.stop()
         engine.dispose()

@@ -27,6 +27,8 @@ class Daily:
         self._warned_s = float("-inf")
         self._tried_s: dict[str, float] = {}
         self._reconciled_us: dict[str, int] = {}
+        self.differences: dict[str, int] = {}
+        """How many the last reconciliation of each venue found; written by the venues' lanes."""
 
     def look(self, executor: Executor) -> None:
         """Do what is due."""
@@ -50,3 +52,4 @@ class Daily:
             return
         write_reconciliation(self._desk, venue, found)
         self._reconciled_us[venue] = today_us
+        self.differences[venue] = len(found.differences)

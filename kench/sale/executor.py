@@ -89,6 +89,8 @@ class Executor:
         self._lanes: dict[str, Lane] = {}
         self._skipped: set[str] = set()
         self._closing = threading.Event()
+        self.unfinished: Sequence[Unfinished] | None = None
+        """Lots that are not at an end, as the last turn read them; None before the first."""
 
     def turn(self) -> None:
         """Walk along every lane that is free, looking at the lots that are due."""
@@ -97,6 +99,7 @@ class Executor:
         busy = {lane.venue for lane in self._lanes.values() if not lane.is_free()}
         with self._desk.read() as connection:
             unfinished = read_unfinished(connection)
+        self.unfinished = unfinished
         found: dict[str, list[Unfinished]] = {venue: [] for venue in self._lanes}
         for one in unfinished:
             found.setdefault(one.lot.venue, []).append(one)

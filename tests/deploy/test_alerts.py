@@ -5,20 +5,36 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
+from prometheus_client.registry import Collector
 
+from kench.backup.gathering.metrics import GatherMetrics
+from kench.backup.gathering.progress import Progress as GatherProgress
 from kench.cabinet.alerts.figures import AlertFigures
 from kench.cabinet.desk.sealing import Sealer
 from kench.cabinet.web.app import make_app
 from kench.cli import ROOTS
+from kench.payouts.metrics import SettleMetrics
+from kench.payouts.progress import Progress
+from kench.pool.backoff import Backoff
+from kench.pool.clock import ManualClock
+from kench.pool.database import Role, open_engine
+from kench.pool.holder import Holder
+from kench.pool.lease import Work
+from kench.sale.desk import Desk
+from kench.sale.executor import Executor
+from kench.sale.metrics import SellMetrics
+from kench.sale.service import SaleService
+from kench.sale.venues.counted import CountedVenue, Outcome
 from kench.stratum.metrics import Numbers
 from kench.tax.metrics import Metrics as TaxMetrics
 from tests.stratum.test_metrics import FOLLOWED, PUBLISHED, SHIPPED, state
 from tests.support.cabinet import cabinet_of
+from tests.support.orders import book_of
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "deploy/prometheus/kench.rules.yml"
@@ -51,6 +67,37 @@ def names_of(registry: CollectorRegistry) -> set[str]:
     return names
 
 
+class NoVenue:
+    """A venue that was asked nothing yet."""
+
+    failing_s = 0.0
+    outcomes: ClassVar = {Outcome.ANSWERED: 0}
+
+
+def names_beside(database: str) -> set[str]:
+    """What settlement, sale and gathering tell."""
+    clock = ManualClock()
+    engine = open_engine(database, Role.SELL, application_name="sell", pool_size=1)
+    holder = Holder(engine, Work.SELL, clock, Backoff(clock))
+    desk = Desk(engine.begin, clock, book_of, {}, {})
+    sale = SaleService(holder, desk, lambda: Executor(desk, lambda *_: None))
+    venues = {"first": cast("CountedVenue", NoVenue())}
+    try:
+        return (
+            names_told(SettleMetrics(Progress(clock), lambda: True))
+            | names_told(SellMetrics(sale, venues, clock))
+            | names_told(GatherMetrics(GatherProgress(clock)))
+        )
+    finally:
+        engine.dispose()
+
+
+def names_told(metrics: Collector) -> set[str]:
+    registry = CollectorRegistry()
+    registry.register(metrics)
+    return names_of(registry)
+
+
 @pytest.fixture(scope="module")
 def exposed(module_database: str) -> set[str]:
     """What the registries of all processes have, as the processes make them."""
@@ -59,7 +106,7 @@ def exposed(module_database: str) -> set[str]:
     told |= {"feed": FEED, "machine": {"renewed_s": 1.0}}
     maker = CollectorRegistry()
     maker.register(Numbers(lambda: told))
-    names = names_of(maker) | names_of(TaxMetrics().registry)
+    names = names_of(maker) | names_of(TaxMetrics().registry) | names_beside(module_database)
     with cabinet_of(module_database) as cabinet:
         registry = make_app(cabinet).state.metrics.registry
         AlertFigures(registry)

@@ -11,12 +11,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
+import httpx
 import psycopg2
 import pytest
 import sqlalchemy as sa
 
 from kench.payouts import ledger, tables
 from kench.payouts.follow import ChainWatch, Finding, Followed
+from kench.payouts.progress import Trouble
 from kench.payouts.service import BooksRefusedError, Lookout, SettlementService
 from kench.pool.clock import SystemClock
 from kench.pool.database import Role, open_engine
@@ -173,12 +175,16 @@ def test_a_journal_in_trouble_holds_all_up_and_is_named_until_it_is_restored(
     journal.share(journal.job(2, 1), participant=2)
     journal.close()
     waits = "SELECT waits_for LIKE '%journal/7/%restore it' FROM settlement"
-    with Running(settle_engine, tmp_path / "journal", ScriptedChain()):
+    with Running(settle_engine, tmp_path / "journal", ScriptedChain()) as running:
         wait_until(engine, waits, True)
         wait_until(engine, "SELECT count(*) FROM totals", 0)
+        assert "restore it" in str(running.service.why)
         segment.write_bytes(whole)
         wait_until(engine, "SELECT sum(accepted) FROM totals", 6)
         wait_until(engine, "SELECT waits_for IS NULL FROM settlement", True)
+        progress = running.service.progress
+        assert (running.service.why, progress.records, progress.behind_s) == (None, 6, 0.0)
+        assert progress.troubles[Trouble.JOURNALS] > 0
 
 
 def test_books_that_postgresql_refuses_end_the_process(
@@ -246,9 +252,17 @@ def test_killed_again_and_again_it_ends_at_the_same_numbers(
 def test_sigterm_ends_it_in_order_and_its_log_keeps_the_password(
     tmp_path: Path, database: str
 ) -> None:
-    with settling(database, tmp_path) as process:
+    with settling(database, tmp_path, KENCH_SETTLE_METRICS_PORT="0") as process:
+        assert process.stdout is not None
+        told = process.stdout.readline().split()[-1]
         await_ready(process)
-        time.sleep(0.5)
+        deadline = time.monotonic() + DEADLINE_S
+        with httpx.Client(base_url=told, trust_env=False, timeout=DEADLINE_S) as client:
+            while 'troubles_total{trouble="chain"} 0.0' in client.get("/metrics").text:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert "kench_settle_lease_held 1.0" in client.get("/metrics").text
+            assert client.get("/healthz").json() == {"works": True}
         process.send_signal(signal.SIGTERM)
         process.wait(DEADLINE_S)
     errors = (tmp_path / "settle.log").read_text()

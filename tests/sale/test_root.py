@@ -7,6 +7,7 @@ import time
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+import httpx
 import sqlalchemy as sa
 
 from tests.support.registers import accept_orders, trust_settings, unguarded
@@ -27,6 +28,7 @@ def selling(database: str, folder: Path) -> AbstractContextManager[subprocess.Po
         "KENCH_DATA": str(folder),
         "KENCH_DATABASE_URL": database,
         "KENCH_VENUES": json.dumps([venue]),
+        "KENCH_SELL_METRICS_PORT": "0",
     }
     return running_root("kench.sale", folder / "sell.log", variables)
 
@@ -37,6 +39,7 @@ def test_an_order_taken_away_is_an_alarm_and_the_sale_goes_on(
     accept_orders(engine)
     with selling(database, tmp_path) as process:
         assert process.stdout is not None
+        told = process.stdout.readline().split()[-1]
         assert process.stdout.readline() == "kench sell: ready\n"
         with unguarded(engine) as connection:
             connection.execute(sa.text("DELETE FROM order_acceptances"))
@@ -45,6 +48,13 @@ def test_an_order_taken_away_is_an_alarm_and_the_sale_goes_on(
             assert time.monotonic() < deadline, log
             time.sleep(0.1)
         assert "other orders than the 1 that were accepted" in log
+        unreached = 'kench_sell_venue_questions_total{outcome="busy",venue="paper"}'
+        with httpx.Client(base_url=told, trust_env=False, timeout=20) as client:
+            while f"{unreached} 0.0" in (numbers := client.get("/metrics").text):
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            assert unreached in numbers
+            assert client.get("/healthz").json() == {"works": True}
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
         assert process.wait(LIMIT_S) == 0

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy.exc import IntegrityError
 
 from kench.pool.backoff import Backoff
@@ -15,6 +16,7 @@ from kench.pool.holder import Holder
 from kench.pool.lease import Lease, LeaseLostError, Work
 from kench.sale.executor import Executor
 from kench.sale.licences import days_warned, warn_of_licences
+from kench.sale.metrics import SellMetrics
 from kench.sale.service import RETRY_MAX_S, SaleService
 from kench.sale.settling import settle
 from tests.sale.world import World, quick_engine
@@ -52,6 +54,12 @@ def wait_for(world: World, states: list[str]) -> None:
     pytest.fail(f"lots are {[lot.state for lot in world.lots()]}")
 
 
+def numbers_of(service: SaleService, world: World) -> set[str]:
+    registry = CollectorRegistry()
+    registry.register(SellMetrics(service, {}, world.clock))
+    return set(generate_latest(registry).decode().splitlines())
+
+
 def test_the_one_that_has_the_lease_sells_and_the_next_takes_over(
     world: World, holder: Holder, seller: sa.Engine
 ) -> None:
@@ -68,10 +76,22 @@ def test_the_one_that_has_the_lease_sells_and_the_next_takes_over(
         assert first.release()
         first.close()
         wait_for(world, ["settled"])
+        world.block({1: 10**7}, credit=False, weights={"paper": 10**7})
+        wait_for(world, ["settled", "awaiting_deposit"])
+        told = numbers_of(service, world)
+        assert {
+            "kench_sell_lease_held 1.0", 'kench_sell_lots{state="awaiting_deposit"} 1.0',
+            'kench_sell_lots{state="selling"} 0.0', "kench_sell_lots_stuck 0.0",
+            'kench_sell_differences{venue="paper"} 0.0',
+        } <= told  # fmt: skip
+        assert not any("settled" in line for line in told)
     finally:
         stop.set()
         thread.join(LIMIT_S)
     assert not thread.is_alive()
+    stands_by = numbers_of(service, world)
+    assert "kench_sell_lease_held 0.0" in stands_by
+    assert not [line for line in stands_by if line.startswith("kench_sell_lots{")]
     with world.owner.connect() as connection:
         rows = connection.execute(sa.text("SELECT venue, differences FROM reconciliations")).all()
     assert sorted(row.venue for row in rows) == ["other", "paper"]

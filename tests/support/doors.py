@@ -18,11 +18,14 @@ from kench.cabinet.door import CHAIN
 from kench.cabinet.web.app import make_app
 from kench.cabinet.web.officers import make_officers_app
 from kench.consumer.receiving import Receiver
+from kench.payouts.metrics import SettleMetrics
+from kench.payouts.progress import Progress
 from kench.pki.authority import make_authority
 from kench.pki.server import PkiServer
 from kench.pool.api_key import ApiKey
 from kench.pool.clock import ManualClock, SystemClock
 from kench.pool.pace import Pace
+from kench.pool.web.watching import make_watch_app as make_beside_app
 from kench.screening.provider import LocalProvider
 from kench.screening.server import ScreeningServer
 from kench.tax.app import make_app as make_tax_app
@@ -134,7 +137,8 @@ def tax_doors(provider: Provider) -> dict[str, Door]:
 
 @contextlib.contextmanager
 def twins(folder: Path) -> Iterator[dict[str, Door]]:
-    """What stands in for others in trials: venue, screening, security server, authority, consumer.
+    """What stands in for others in trials: venue, screening, security server, authority, consumer;
+    and metrics of a process that serves nobody else.
 
     Each request of the first two is signed as their clients sign.
     """
@@ -178,5 +182,8 @@ def twins(folder: Path) -> Iterator[dict[str, Door]]:
             "consumer": Door(
                 Receiver().app,
                 (Visitor(signs=lambda *_: [(b"x-road-id", new_id().encode())]),),
+            ),
+            "metrics beside": Door(
+                make_beside_app(SettleMetrics(Progress(clock), lambda: True), lambda: None)
             ),
         }  # fmt: skip

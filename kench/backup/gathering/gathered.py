@@ -56,6 +56,11 @@ class GatheredJournal:
         one = self._segment
         return one.next_sequence + len(self._shares) // RECORD_SIZE if one else 0
 
+    @property
+    def watermark_us(self) -> int:
+        """Before this time no record comes any more."""
+        return self._watermark_us
+
     def take(self, sequence: int, message: bytes) -> bool:
         """Take a message; False where its journal was declared lost before."""
         frames, stand = read_message(message)

@@ -13,6 +13,7 @@ import structlog
 from kench.backup.gathering.consuming import ASK_S, Archive, Begin, purge
 from kench.backup.gathering.gathered import GapError, GatheredJournal
 from kench.backup.gathering.leader import Leader
+from kench.backup.gathering.progress import JournalStand, Progress
 from kench.native import RECORD_SIZE
 from kench.pool.clock import Clock
 from kench.pool.durable import write_durably
@@ -56,6 +57,7 @@ class Gatherer:
         self._marks: dict[int, int] = {}
         """Of each journal, a message before which all is taken away once every archive has it."""
         self._tended_s = self._purged_s = clock.monotonic()
+        self.progress = Progress(clock)
 
     @property
     def journals(self) -> dict[int, int]:
@@ -69,18 +71,26 @@ class Gatherer:
             try:
                 taken = self.turn()
             except (KenchError, OSError) as error:
+                self.progress.failed(error)
                 said = str(error) or type(error).__name__
                 if said != fault:
                     log.error("journals are not gathered", why=said)
                 fault = said
                 stop.wait(AGAIN_S)
             else:
+                self.progress.turned(taken, self._stands())
                 if not taken:
                     stop.wait(IDLE_S)
                 if fault is not None:
                     log.info("journals are gathered again")
                 fault = None
         self.close()
+
+    def _stands(self) -> list[JournalStand]:
+        return [
+            JournalStand(number, one.state, one.records, one.watermark_us)
+            for number, one in sorted(self._open.items())
+        ]
 
     def turn(self) -> int:
         """Fetch, take, and acknowledge; return how many messages were taken.
@@ -214,6 +224,7 @@ class Gatherer:
         folder = self._data / LATE_NAME / str(number)
         folder.mkdir(parents=True, exist_ok=True)
         write_durably(folder / f"{sequence:020d}.frames", message)
+        self.progress.set_aside += 1
         log.error("shares of a journal that was declared lost are set aside", number=number)
 
     def purge(self) -> None:
