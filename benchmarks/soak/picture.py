@@ -17,7 +17,7 @@ CHARTS = (
     ("shares acknowledged a second", ("acknowledged/s",)),
     ("answer, ms (p50, p99)", ("answer p50 ms", "answer p99 ms")),
     ("shares refused and unserved a second", ("refused/s", "unserved/s")),
-    ("records that settlement is behind", ("settlement behind",)),
+    ("seconds that settlement is behind", ("settlement behind s",)),
     ("blocks, fills", ("blocks", "fills")),
     ("pages and questions failed a second", ("pages failed", "questions failed")),
     ("memory, MB", ("memory MB ",)),

@@ -28,7 +28,7 @@ BOUNDS = (
     ("memory MB", Bound(24.0, 0.20)),
     ("descriptors", Bound(6.0, 0.10)),
     ("threads", Bound(2.0, 0.10)),
-    ("settlement behind", Bound(500.0)),
+    ("settlement behind s", Bound(0.5)),
     ("disk lag ms", Bound(50.0)),
     ("answer p99 ms", Bound(100.0, 0.50)),
     ("refused/s", Bound(1.0)),
@@ -141,7 +141,7 @@ class Sampler:
         with contextlib.suppress(sa.exc.SQLAlchemyError), self._engine.connect() as connection:
             ask = _asker(connection)
             durable = sum(read_durable(one) for one in journals_of(self._site.data))
-            values["settlement behind"] = durable - ask(SETTLED)
+            values["settlement behind s"] = (durable - ask(SETTLED)) / self._crowd.rate
             values["blocks"] = ask(BLOCKS)
             values["fills"] = ask(SOLD)
             values["database MB"] = ask(SIZE) / MEGA
