@@ -169,6 +169,29 @@ def test_each_kind_of_machine_does_its_work(machines: dict[str, Cluster]) -> Non
     await_that(lambda: heard == [b"job"], WAIT_S)
 
 
+def test_an_archive_alone_says_what_it_lacks_and_machines_hear_it(
+    machines: dict[str, Cluster],
+) -> None:
+    heard: dict[str, list[bytes]] = {"front": [], "centre": []}
+
+    async def hear(role: str) -> None:
+        async def keep(message: object) -> None:
+            heard[role].append(getattr(message, "data", b""))
+
+        await machines[role].client.subscribe("kench.lacks.*", cb=keep)
+        await machines[role].client.flush()
+
+    async def say(role: str) -> None:
+        await machines[role].client.publish("kench.lacks.7", role.encode())
+        await machines[role].client.flush()
+
+    for role in heard:
+        machines[role].ask(hear(role), WAIT_S)
+    for role in ("front", "centre", "gather"):
+        machines[role].ask(say(role), WAIT_S)
+    await_that(lambda: heard == {"front": [b"gather"], "centre": [b"gather"]}, WAIT_S)
+
+
 def test_a_machine_that_serves_miners_makes_no_jobs_hears_no_journal_and_takes_nothing_away(
     machines: dict[str, Cluster],
 ) -> None:

@@ -32,7 +32,7 @@ def declare_lost(cluster: Cluster, number: int, clock: Clock) -> Stand:
             f"its front, wait {SILENT_S:.0f} s, then this again"
         )
     stand = last.stand._replace(life=0, word=Word.LOST)
-    name = message_id(number, last.stand.place, stand)
+    name = message_id(number, last.sequence, last.stand.place, stand)
     said = publish(cluster, number, message_of([], stand), name, last.sequence)
     if cluster.ask(said, ASK_S) is None:
         raise RestoreError(f"journal {number} was heard this moment: nothing was changed")

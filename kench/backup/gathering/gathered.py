@@ -61,6 +61,12 @@ class GatheredJournal:
         """Before this time no record comes any more."""
         return self._watermark_us
 
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """How far it is on disk: segment, bytes of jobs and of shares; zeros where nothing is."""
+        one = self._segment
+        return (one.first_sequence, one.jobs_size, one.size) if one else (0, 0, 0)
+
     def take(self, sequence: int, message: bytes) -> bool:
         """Take a message; False where its journal was declared lost before."""
         frames, stand = read_message(message)
@@ -100,6 +106,16 @@ class GatheredJournal:
         self._lock.set(Mark(records, self._watermark_us))
         self._write_remote(durably=is_new)
         self._state_before = self.state
+
+    def declare_lost(self, sequence: int) -> None:
+        """Take an officer's word that no more comes, although something is missing."""
+        self.state, self.sequence = RemoteState.LOST, sequence
+
+    def wait_for_front(self) -> None:
+        """What it lacks comes from its front alone: its time is what was told, until then."""
+        if self.state is RemoteState.ENDED:
+            self.state = self._state_before = RemoteState.WRITTEN
+            self._write_remote(durably=True)
 
     def pass_time(self, watermark_us: int) -> None:
         """Say that no record before this comes, of a journal that ended."""
@@ -182,10 +198,20 @@ class GatheredJournal:
                 f"journal {self.number}: {self.records} shares are here and {stand.records} should "
                 "be"
             )
+        if self._lacks_jobs(stand):
+            raise GapError(f"journal {self.number}: jobs before byte {stand.jobs} are not here")
         if self._shares and self.records == stand.records:
             last = int.from_bytes(self._shares[_RECORD_CRC], "little")
             if last != stand.last_crc32:
                 raise DivergedError(f"journal {self.number}: share {stand.records - 1} differs")
+
+    def _lacks_jobs(self, stand: Stand) -> bool:
+        """Whether the segment that a message is in has fewer jobs here; older ones are whole."""
+        one = self._segment
+        if one is None or one.first_sequence < stand.first:
+            return stand.jobs > 0
+        is_same = one.first_sequence == stand.first
+        return is_same and one.jobs_size + len(self._jobs) < stand.jobs
 
     def _write(self) -> None:
         one, shares = self._segment, bytes(self._shares)

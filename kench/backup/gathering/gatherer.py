@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from kench.backup.gathering.consuming import ASK_S, Archive, Begin, purge
+from kench.backup.gathering.gaps import Gaps
 from kench.backup.gathering.gathered import GapError, GatheredJournal
 from kench.backup.gathering.leader import Leader
 from kench.backup.gathering.progress import JournalStand, Progress
@@ -22,7 +23,7 @@ from kench.pool.journal.format import HEADER_SIZE, first_sequence_of, segment_pa
 from kench.pool.journal.remote import LATE_NAME, RemoteState, is_remote
 from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterRefusedError
 from kench.pool.stream.layout import ensure_stream, number_of, read_last, read_numbers
-from kench.pool.stream.message import read_message
+from kench.pool.stream.message import Word, read_message
 
 CLOCKS_US = 2_000_000
 """Clocks of a pool's machines differ by less: so far behind ours is the time of what ended."""
@@ -48,6 +49,7 @@ class Gatherer:
         self._bytes_max = bytes_max
         self._archive = Archive(cluster, name)
         self._leader = Leader(cluster)
+        self._gaps = Gaps(cluster, clock)
         self._begin: Begin | None = None
         self._taken = 0
         """Sequence of the message that was taken last."""
@@ -63,6 +65,11 @@ class Gatherer:
     def journals(self) -> dict[int, int]:
         """Records of each journal that is gathered."""
         return {number: one.records for number, one in sorted(self._open.items())}
+
+    @property
+    def lacking(self) -> frozenset[int]:
+        """Journals that lack what the stream lost: their fronts are asked."""
+        return frozenset(self._gaps.lacking)
 
     def run(self, stop: threading.Event) -> None:
         """Gather until told to stop; what stands in the way is logged once, and tried again."""
@@ -130,8 +137,7 @@ class Gatherer:
                 if sequence > self._taken:
                     number = number_of(subject)
                     touched.add(number)
-                    self._take_right(number, sequence, message)
-                    self._taken = sequence
+                    self._take_or_pass(number, sequence, message)
             except GapError as missing:
                 gap = missing
                 break
@@ -155,14 +161,39 @@ class Gatherer:
         missing = range(max(self._taken, sparse) + 1, sequence)
         for at in missing[:LATE_MAX]:
             found = self._leader.at(at)
-            if found is None:
+            if found is not None:
+                touched.add(found.number)
+                self._take_or_pass(found.number, at, found.content)
+            elif self._gaps.may_come(at):
                 break
-            touched.add(found.number)
-            self._take_right(found.number, at, found.content)
-            self._taken = at
+            else:
+                self._gaps.pass_over(at)
+                self._taken = at
         if missing and self._taken < missing[-1]:
             raise GapError(f"message {self._taken + 1} of the stream comes later: it is waited for")
         return touched
+
+    def _take_or_pass(self, number: int, sequence: int, message: bytes) -> None:
+        """Take a message; one that does not follow is waited for, then its front is asked.
+
+        Until it is there what comes of that journal is passed over, and others go on. Raises
+        GapError.
+        """
+        try:
+            self._take_right(number, sequence, message)
+        except GapError as missing:
+            if number not in self._gaps.lacking and self._gaps.may_come(sequence):
+                raise
+            journal = self._open[number]
+            self._gaps.lacks(number, str(missing))
+            if read_message(message)[1].word is Word.LOST:
+                self._gaps.has(number)
+                journal.declare_lost(sequence)
+            else:
+                journal.wait_for_front()
+        else:
+            self._gaps.has(number)
+        self._taken = sequence
 
     def _take_right(self, number: int, sequence: int, message: bytes) -> None:
         """Take a message; where it does not follow, what the leader has of its journal up to it.
@@ -242,6 +273,8 @@ class Gatherer:
         now_s = self._clock.monotonic()
         if now_s - self._tended_s >= TEND_S:
             self._tended_s = now_s
+            for number in self._gaps.lacking:
+                self._gaps.tell(number, self._open[number].place)
             self._pass_time()
         if now_s - self._purged_s >= PURGE_S:
             self._purged_s = now_s

@@ -1,6 +1,7 @@
 """Journals that nobody writes any more are published to their end: of fronts that died, or were.
 
-Until the stream has heard of the end of a journal, settlement elsewhere waits for it.
+Until the stream has heard of the end of a journal, settlement elsewhere waits for it. What the
+stream lost of one after that is published again.
 """
 
 import threading
@@ -14,14 +15,21 @@ from kench.pool.errors import KenchError
 from kench.pool.journal.completion import complete_if_free
 from kench.pool.journal.format import HEADER_SIZE, JournalError, first_sequence_of, jobs_path
 from kench.pool.journal.mark import DurableMark, Mark
+from kench.pool.journal.remote import is_remote
 from kench.pool.journal.replica import Reached
 from kench.pool.journal.segment import last_segment
 from kench.pool.nats.cluster import Cluster
 from kench.pool.settings import Settings
+from kench.pool.stream.lacks import Lacks
+from kench.pool.stream.layout import read_last
+from kench.pool.stream.message import Word
 from kench.pool.stream.opening import publisher_of
 from kench.pool.stream.told import Told, read_told
 
 LOOK_S = 5.0
+CHECK_S = 60.0
+"""So often the stream is asked whether it still knows that a journal ended."""
+ASK_S = 5.0
 
 log = structlog.get_logger("stream")
 
@@ -32,7 +40,9 @@ class LeftBehind:
     def __init__(self, settings: Settings, cluster: Cluster, clock: Clock) -> None:
         self._settings, self._cluster, self._clock = settings, cluster, clock
         self._fault: str | None = None
-        self._stopping = threading.Event()
+        self._stopping, self._heard = threading.Event(), threading.Event()
+        self._lacks = Lacks(cluster, clock, self._heard)
+        self._checked_s = clock.monotonic()
         self._thread = threading.Thread(target=self._run, name="left behind", daemon=True)
 
     def start(self) -> None:
@@ -48,11 +58,26 @@ class LeftBehind:
 
     def look(self) -> None:
         """Publish the rest of each, and that it ended. Raises what a publisher does."""
-        for folder in sorted((self._settings.data_dir / "journal").glob("[0-9]*")):
+        root = self._settings.data_dir / "journal"
+        own = [one for one in sorted(root.glob("[0-9]*")) if not is_remote(one)]
+        is_there = self._cluster.why_away is None
+        if is_there:
+            self._lacks.listen(*(int(one.name) for one in own))
+        is_check = is_there and self._clock.monotonic() - self._checked_s >= CHECK_S
+        if is_check:
+            self._checked_s = self._clock.monotonic()
+        for folder in own:
             if self._stopping.is_set():
                 return
-            if read_told(folder) is not Told.NOTHING:
+            is_lacking = self._lacks.of(int(folder.name)) is not None
+            is_told = read_told(folder) is Told.NOTHING
+            if not is_told or is_lacking or (is_check and self._is_unheard(int(folder.name))):
                 self._end(folder)
+
+    def _is_unheard(self, number: int) -> bool:
+        """Whether the stream does not know any more that a journal ended, though it was told."""
+        last = self._cluster.ask(read_last(self._cluster, number), ASK_S)
+        return last is not None and last.stand.word in {Word.GOES_ON, Word.BEGAN}
 
     def _end(self, folder: Path) -> None:
         mark = complete_if_free(folder, self._clock)
@@ -67,7 +92,7 @@ class LeftBehind:
             if lock.found != mark or (reached := _reached(folder, mark)) is None:
                 return
             publisher = publisher_of(self._settings, self._cluster, folder, self._clock, log_taken)
-            publisher.end_once(reached)
+            publisher.end_once(reached, self._lacks.take(int(folder.name)))
         finally:
             lock.close()
         log.info("a journal that was left behind is ended", number=int(folder.name))

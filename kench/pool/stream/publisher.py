@@ -20,6 +20,7 @@ from kench.pool.journal.replica import Reached
 from kench.pool.nats.cluster import ClusterAwayError, ClusterRefusedError
 from kench.pool.shipping.catching_up import Cursor
 from kench.pool.stream.floor import floor_of_stream
+from kench.pool.stream.lacks import Lack, Lacks
 from kench.pool.stream.message import Word
 from kench.pool.stream.sending import OvertakenError, Sending, StreamLine, StreamTakenError
 from kench.pool.stream.told import Told, read_told, write_told
@@ -78,6 +79,7 @@ class Publisher:
         """Nothing is acknowledged any more, whatever the policy says."""
         self._stopping = threading.Event()
         self._dropped = threading.Event()
+        self._lacks = Lacks(sending.cluster, clock, self._dropped)
         self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
 
     def open(self, reached: Reached, *, knows_time: bool) -> int:
@@ -117,12 +119,13 @@ class Publisher:
             if not self._thread.is_alive() and not self._is_taken:
                 self._end_in_order()
 
-    def end_once(self, reached: Reached) -> None:
+    def end_once(self, reached: Reached, lack: Lack | None = None) -> None:
         """Publish all of a journal that nobody writes, and that it ended, in the caller's thread.
 
-        Raises ClusterAwayError, ClusterRefusedError, OvertakenError, StreamTakenError.
+        Where an archive lacks of it, from there. Raises ClusterAwayError, ClusterRefusedError,
+        OvertakenError, StreamTakenError.
         """
-        cursor = self._begin(reached)
+        cursor = self._begin(reached, lack)
         self._line.send(cursor, reached, CATCH_UP_S)
         self._end = reached
         self._say_ended(cursor, CATCH_UP_S)
@@ -190,7 +193,7 @@ class Publisher:
             try:
                 self._catch_up()
                 backoff.succeed()
-                self._dropped.wait()
+                self._await_work()
                 continue
             except StreamTakenError as taken:
                 self._is_taken = True
@@ -201,10 +204,22 @@ class Publisher:
                 self._note_away(str(error) or type(error).__name__)
             self._stopping.wait(backoff.fail())
 
+    def _await_work(self) -> None:
+        """Wait until the journal's thread gave up, an archive lacks something, or it is the end."""
+        while True:
+            self._dropped.wait()
+            with self._lock:
+                if self._lacks.of(self._to.number) is not None:
+                    self._cursor = None
+                if self._cursor is None or self._stopping.is_set():
+                    return
+                self._dropped.clear()
+
     def _catch_up(self) -> None:
-        """Publish what the stream lacks, then hand over to the journal's thread."""
+        """Publish what the stream or an archive lacks, then hand over to the journal's thread."""
         end = self._reached
-        cursor = self._begin(end)
+        self._lacks.listen(self._to.number)
+        cursor = self._begin(end, self._lacks.take(self._to.number))
         while self._line.send(cursor, end, CATCH_UP_S) > NEAR_BYTES:
             self._kept_at = self._clock.monotonic()
             if self._stopping.is_set():
@@ -226,9 +241,9 @@ class Publisher:
             raise AssertionError("it was opened with a journal")
         return self._end
 
-    def _begin(self, end: Reached) -> Cursor:
+    def _begin(self, end: Reached, lack: Lack | None = None) -> Cursor:
         """Agree from where it goes on, and have the stream know that we write."""
-        cursor = self._line.agree(end, CATCH_UP_S)
+        cursor = self._line.agree(end, CATCH_UP_S, lack)
         stand = self._line.stand
         if self._line.is_lost:
             # What was acknowledged on this disk alone is shipped all the same, and set aside there.

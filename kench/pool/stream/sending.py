@@ -3,15 +3,27 @@
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
+from kench.native import RECORD_SIZE
 from kench.pool.errors import KenchError
-from kench.pool.journal.format import first_sequence_of, jobs_path, segment_path, segment_paths
+from kench.pool.journal.format import (
+    HEADER_SIZE,
+    first_sequence_of,
+    jobs_path,
+    segment_path,
+    segment_paths,
+)
 from kench.pool.journal.reader import JournalReader
 from kench.pool.journal.replica import Reached
 from kench.pool.nats.cluster import Cluster
 from kench.pool.shipping.catching_up import Cursor
+from kench.pool.stream.lacks import Lack
 from kench.pool.stream.layout import Last, ensure_stream, publish, read_last
 from kench.pool.stream.message import Stand, Word, message_id, message_of
 from kench.pool.stream.pieces import messages, records_at
+
+log = structlog.get_logger("stream")
 
 
 class OvertakenError(KenchError):
@@ -55,10 +67,11 @@ class StreamLine:
         """Whether the journal was declared lost."""
         return self.stand is not None and self.stand.word is Word.LOST
 
-    def agree(self, end: Reached, wait_s: float) -> Cursor:
+    def agree(self, end: Reached, wait_s: float, lack: Lack | None = None) -> Cursor:
         """Ask how far the stream is, and return from where it goes on.
 
-        Raises StreamTakenError where another writes since we began, JournalBehindError.
+        That is earlier where an archive lacks what the stream had. Raises StreamTakenError where
+        another writes since we began, JournalBehindError.
         """
         to = self._to
         to.cluster.ask(ensure_stream(to.cluster, to.bytes_max), wait_s)
@@ -70,6 +83,8 @@ class StreamLine:
         self._refuse_if_taken(last)
         self._check_prefix(last.stand, end)
         self._sequence, self.stand = last.sequence, last.stand
+        if lack is not None and lack < last.stand.place:
+            return self._again_from(lack)
         return Cursor(*last.stand.place)
 
     def say(self, word: Word, cursor: Cursor, watermark_us: int, wait_s: float) -> None:
@@ -106,13 +121,34 @@ class StreamLine:
             to.life, after.first, after.jobs, after.shares, records,
             watermark_us, self._crc32_at(records), word,
         )  # fmt: skip
-        name = message_id(to.number, (before.first, before.jobs, before.shares), stand)
+        place = before.first, before.jobs, before.shares
+        name = message_id(to.number, self._sequence, place, stand)
         message = message_of(frames, stand)
         said = publish(to.cluster, to.number, message, name, self._sequence)
         sequence = to.cluster.ask(said, wait_s)
         if sequence is None:
             raise OvertakenError("another message of this journal came first: it is asked again")
         self._sequence, self.stand = sequence, stand
+
+    def _again_from(self, lack: Lack) -> Cursor:
+        """Return where an archive stands, or where its segment begins if that is not as ours."""
+        log.error(
+            "an archive lacks what the stream had: it is published again", number=self._to.number
+        )
+        if lack == (0, 0, 0):
+            return Cursor(_first_of(self._to.directory), 0, 0)
+        path = segment_path(self._to.directory, lack.first)
+        if not path.exists():
+            raise JournalBehindError(
+                f"an archive stands in segment {lack.first} of journal {self._to.number}, which is "
+                f"not here: restore {self._to.directory} from a backup"
+            )
+        is_ours = (
+            lack.jobs <= jobs_path(path).stat().st_size
+            and HEADER_SIZE <= lack.shares <= path.stat().st_size
+            and (lack.shares - HEADER_SIZE) % RECORD_SIZE == 0
+        )
+        return Cursor(*lack) if is_ours else Cursor(lack.first, 0, 0)
 
     def _refuse_if_taken(self, last: Last) -> None:
         """Raise where another came behind what was acknowledged to us."""

@@ -46,9 +46,10 @@ def test_a_changed_or_cut_message_is_refused(
 
 @given(stand=STANDS, before=st.tuples(NUMBER, NUMBER, NUMBER))
 def test_a_name_is_that_of_one_content(stand: Stand, before: tuple[int, int, int]) -> None:
-    name = message_id(7, before, stand)
-    assert name == message_id(7, before, stand)
-    assert name != message_id(8, before, stand)
-    assert name != message_id(7, before, stand._replace(life=stand.life ^ 1))
-    assert name != message_id(7, before, stand._replace(watermark_us=stand.watermark_us ^ 1))
-    assert name != message_id(7, before, stand._replace(shares=stand.shares ^ 1))
+    name = message_id(7, 3, before, stand)
+    assert name == message_id(7, 3, before, stand)
+    assert name != message_id(8, 3, before, stand)
+    assert name != message_id(7, 3, before, stand._replace(life=stand.life ^ 1))
+    assert name != message_id(7, 3, before, stand._replace(watermark_us=stand.watermark_us ^ 1))
+    assert name != message_id(7, 3, before, stand._replace(shares=stand.shares ^ 1))
+    assert name != message_id(7, 4, before, stand)
