@@ -85,7 +85,7 @@ class Gatherer:
                 fault = said
                 stop.wait(AGAIN_S)
             else:
-                self.progress.turned(taken, self._stands())
+                self.progress.turned(taken, self._stands(), self.lacking)
                 if not taken:
                     stop.wait(IDLE_S)
                 if fault is not None:

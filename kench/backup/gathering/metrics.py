@@ -31,6 +31,11 @@ class GatherMetrics(Collector):
         records = GaugeMetricFamily(
             "kench_gather_records", "records of a journal that are here", labels=["journal"]
         )
+        yield GaugeMetricFamily(
+            "kench_gather_lacking",
+            "journals whose fronts are asked again for what the stream lost",
+            len(progress.lacking),
+        )
         still = GaugeMetricFamily(
             "kench_gather_still_seconds", "for how long a journal's time stands still",
             labels=["journal", "state"],

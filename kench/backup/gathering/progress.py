@@ -55,6 +55,8 @@ class Progress:
         self._clock = clock
         self.journals: Sequence[JournalStand] = ()
         """As of the last turn that ended well."""
+        self.lacking: frozenset[int] = frozenset()
+        """Journals whose fronts are asked for what the stream lost."""
         self.messages = self.set_aside = 0
         """Taken since the start; of journals that were declared lost."""
         self.troubles: Counter[Reason] = Counter(dict.fromkeys(Reason, 0))
@@ -72,10 +74,10 @@ class Progress:
         """Return for how long a journal's time stands still."""
         return max(0.0, (self._clock.now_us() - journal.complete_us) / 1_000_000)
 
-    def turned(self, taken: int, journals: Sequence[JournalStand]) -> None:
+    def turned(self, taken: int, journals: Sequence[JournalStand], lacking: frozenset[int]) -> None:
         """A turn ended well."""
         self.messages += taken
-        self.journals = journals
+        self.journals, self.lacking = journals, lacking
         self.reason = self.why = None
         self._turned_s = self._clock.monotonic()
 

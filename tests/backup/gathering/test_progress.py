@@ -63,7 +63,8 @@ def test_what_is_in_the_way_is_told_until_a_turn_ends_well() -> None:
             'kench_gather_troubles_total{reason="gap"} 1.0',
             "kench_gather_turn_age_seconds 5.0"} <= told  # fmt: skip
     assert progress.why == "message 7 comes later"
-    progress.turned(1, [])
+    progress.turned(1, [], frozenset({3}))
+    assert "kench_gather_lacking 1.0" in lines_of(progress)
     assert 'kench_gather_stands{reason="gap"} 0.0' in lines_of(progress)
     assert progress.why is None
 
