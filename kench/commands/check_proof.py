@@ -10,7 +10,7 @@ from kench.payouts.proofs.errors import ProofRefusedError
 from kench.payouts.proofs.evidence import read_public_key
 from kench.payouts.proofs.own_shares import Checked, check_file
 from kench.pool.errors import KenchError
-from kench.pool.roots import command, run_root
+from kench.pool.roots import command, one_line, run_root
 
 ROLE = "check-proof"
 
@@ -42,7 +42,7 @@ def main() -> int:
         if pinned is not None and key != pinned:
             raise ProofRefusedError(f"it is signed by key {key.hex()}, not by the one you gave")
     except ProofRefusedError as refused:
-        print(f"kench check-proof: REFUSED: {refused}")
+        print(f"kench check-proof: REFUSED: {one_line(str(refused))}")
         return 1
     except OSError as error:
         raise ProofFileError(f"{given.file} cannot be read: {error.strerror}") from error
@@ -62,22 +62,17 @@ def words(checked: Checked, *, pinned: bool) -> list[str]:
     )
     key = "as you gave it" if pinned else "from the file itself: compare it, or give it by --key"
     return [
-        f"participant  {proof.participant_id} {_plain(proof.name)}",
+        f"participant  {proof.participant_id} {one_line(proof.name)}",
         f"has          {proof.reward_sat} of {root.reward_sat} sat",
         f"for          {proof.work_hashes} of {root.work_hashes} hashes of work",
         f"in block     {manifest.block.hash} at height {manifest.block.height}",
         f"coinbase     {manifest.block.coinbase_txid}",
-        f"by           method {_plain(manifest.reward.method)} of order {manifest.reward.order}",
+        f"by           method {one_line(manifest.reward.method)} of order {manifest.reward.order}",
         f"among        {root.participants} participants",
         f"shares       {shares}",
         f"signed by    {manifest.key.hex()} ({key})",
         "kench check-proof: it holds",
     ]
-
-
-def _plain(text: str) -> str:
-    """Return text without what would move a terminal's cursor."""
-    return "".join(character if character.isprintable() else "?" for character in text)
 
 
 def _check(path: Path) -> Checked:

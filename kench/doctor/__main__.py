@@ -22,7 +22,7 @@ from kench.doctor.services import check_nats, check_nodes
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.postgres_account import PostgresError
-from kench.pool.roots import EXIT_FAULT, command, run_root, settings_of, start_logging
+from kench.pool.roots import EXIT_FAULT, command, one_line, run_root, settings_of, start_logging
 from kench.pool.running import node_urls_of
 from kench.pool.settings import Settings
 from kench.pool.settings_file import SettingsError
@@ -106,7 +106,7 @@ def _line(finding: Finding) -> str:
     level = f"{finding.level.name.lower():<4}"
     if sys.stdout.isatty():
         level = f"\x1b[{colours[finding.level]}m{level}\x1b[0m"
-    says = " ".join(finding.says.split())
+    says = one_line(finding.says)
     mend = f"  [{finding.mend}]" if finding.level is not Level.OK else ""
     return f"{level}  {finding.check:<{CHECK_WIDTH}}{says}{mend}"
 

@@ -134,6 +134,15 @@ def announce(role: str, words: str) -> None:
     sys.stdout.flush()
 
 
+def one_line(text: str) -> str:
+    """Return text as one line without what would move a terminal's cursor: others may have said it.
+
+    What cannot be printed is `?`.
+    """
+    line = " ".join(text.split())
+    return "".join(letter if letter.isprintable() else "?" for letter in line)
+
+
 def end_tidily() -> None:
     """Have SIGTERM end a short command as Ctrl-C does: what is half made is taken away."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(EXIT_TERMINATED))
@@ -145,7 +154,7 @@ def run_root(role: str, main: Callable[[], int | None]) -> NoReturn:
         status = main() or 0
         sys.stdout.flush()
     except (KenchError, NativeMissingError) as error:
-        sys.stderr.write(f"kench {role}: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"kench {role}: {one_line(str(error))}\n")
         sys.exit(EXIT_FAULT)
     except KeyboardInterrupt:
         sys.exit(EXIT_INTERRUPTED)

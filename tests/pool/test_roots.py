@@ -28,12 +28,12 @@ def test_a_fault_is_one_line_and_status_1(
     fault: type[Exception], capsys: pytest.CaptureFixture[str]
 ) -> None:
     def main() -> None:
-        raise fault("the port is\n  taken")
+        raise fault("the port is\n  \x1b[2J\x9btaken")
 
     with pytest.raises(SystemExit) as ended:
         run_root("stratum", main)
     assert ended.value.code == 1
-    assert capsys.readouterr().err == "kench stratum: the port is taken\n"
+    assert capsys.readouterr().err == "kench stratum: the port is ?[2J?taken\n"
 
 
 def test_a_command_that_is_told_to_end_takes_away_what_is_half_made(tmp_path: Path) -> None:

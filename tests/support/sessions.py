@@ -175,9 +175,9 @@ class Work(NamedTuple):
         """The header without its nonce, built as a miner does."""
         _, prevhash, coinb1, coinb2, branches, version, nbits, notified, *_ = self.params
         coinbase = bytes.fromhex(coinb1) + self.extranonce1 + extranonce2 + bytes.fromhex(coinb2)
-        root = _sha256d(coinbase)
+        root = sha256d(coinbase)
         for branch in branches:
-            root = _sha256d(root + bytes.fromhex(branch))
+            root = sha256d(root + bytes.fromhex(branch))
         words = bytes.fromhex(prevhash)
         previous = b"".join(words[at : at + 4][::-1] for at in range(0, 32, 4))
         seconds = int(notified, 16) if ntime is None else ntime
@@ -290,7 +290,7 @@ def mine(head: bytes, easier: float, harder: float | None = None) -> int:
     """A nonce whose hash meets difficulty `easier` but not `harder`."""
     most, least = target_of(easier), target_of(harder) if harder else -1
     for nonce in range(SEARCH_MAX):
-        value = int.from_bytes(_sha256d(head + nonce.to_bytes(4, "little")), "little")
+        value = int.from_bytes(sha256d(head + nonce.to_bytes(4, "little")), "little")
         if least < value <= most:
             return nonce
     raise AssertionError("that share is too hard for a test")
@@ -326,5 +326,6 @@ def pieces(data: bytes, size: int = 1) -> Iterator[bytes]:
     return (data[at : at + size] for at in range(0, len(data), size))
 
 
-def _sha256d(data: bytes) -> bytes:
+def sha256d(data: bytes) -> bytes:
+    """Bitcoin's digest."""
     return hashlib.sha256(hashlib.sha256(data).digest()).digest()

@@ -108,7 +108,7 @@ class GatheredJournal:
         self._state_before = self.state
 
     def declare_lost(self, sequence: int) -> None:
-        """Take an officer's word that no more comes, although something is missing."""
+        """Take an officer's word that no more comes, whatever is missing or comes behind it."""
         self.state, self.sequence = RemoteState.LOST, sequence
 
     def wait_for_front(self) -> None:
@@ -143,7 +143,9 @@ class GatheredJournal:
         elif kind is Kind.JOBS:
             self._add(self._jobs, self._segment.jobs_size, offset, content)
         elif kind is Kind.SHARES:
+            before = len(self._shares)
             self._add(self._shares, self._segment.size, offset, content)
+            self._check_whole(self._segment, before)
         elif kind is Kind.SEAL:
             self._seal(self._segment, content)
         else:
@@ -155,6 +157,13 @@ class GatheredJournal:
         if known < 0:
             raise GapError(f"journal {self.number}: {-known} bytes before {offset} are not here")
         waiting += content[known:]
+
+    def _check_whole(self, one: OpenSegment, before: int) -> None:
+        """Raise unless what came behind so many waiting bytes is whole records, in their order."""
+        came = bytes(self._shares[before:])
+        first = one.next_sequence + before // RECORD_SIZE
+        if count_whole_records(came, first) * RECORD_SIZE != len(came):
+            raise DivergedError(f"journal {self.number}: records came that are not whole")
 
     def _open(self, first: int, header: bytes) -> None:
         old = self._segment
@@ -214,13 +223,8 @@ class GatheredJournal:
         return is_same and one.jobs_size + len(self._jobs) < stand.jobs
 
     def _write(self) -> None:
-        one, shares = self._segment, bytes(self._shares)
-        if one is None:
-            return
-        if count_whole_records(shares, one.next_sequence) * RECORD_SIZE != len(shares):
-            raise DivergedError(f"journal {self.number}: records came that are not whole")
-        if self._jobs or shares:
-            one.append(bytes(self._jobs), shares)
+        if self._segment is not None and (self._jobs or self._shares):
+            self._segment.append(bytes(self._jobs), bytes(self._shares))
         self._jobs.clear()
         self._shares.clear()
 

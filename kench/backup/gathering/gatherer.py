@@ -12,16 +12,16 @@ import structlog
 
 from kench.backup.gathering.consuming import ASK_S, Archive, Begin, purge
 from kench.backup.gathering.gaps import Gaps
-from kench.backup.gathering.gathered import GapError, GatheredJournal
+from kench.backup.gathering.gathered import DivergedError, GapError, GatheredJournal
 from kench.backup.gathering.leader import Leader
+from kench.backup.gathering.own import check_own
 from kench.backup.gathering.progress import JournalStand, Progress
-from kench.native import RECORD_SIZE
 from kench.pool.clock import Clock
 from kench.pool.durable import write_durably
 from kench.pool.errors import KenchError
-from kench.pool.journal.format import HEADER_SIZE, first_sequence_of, segment_paths
 from kench.pool.journal.remote import LATE_NAME, RemoteState, is_remote
 from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterRefusedError
+from kench.pool.shipping.frames import ShippingError
 from kench.pool.stream.layout import ensure_stream, number_of, read_last, read_numbers
 from kench.pool.stream.message import Word, read_message
 
@@ -33,10 +33,6 @@ LATE_MAX = 4096
 """Messages of a gap that the stream's leader is asked for in one turn; past it they come later."""
 
 log = structlog.get_logger("gather")
-
-
-class NumberTwiceError(KenchError):
-    """A journal of this machine is not the one that the stream has under its number."""
 
 
 class Gatherer:
@@ -56,6 +52,8 @@ class Gatherer:
         self._open: dict[int, GatheredJournal] = {}
         self._own: dict[int, int] = {}
         """Newest message of each journal that is written on this machine itself."""
+        self._ends: dict[int, int] = {}
+        """First message of a journal that is none of its front's, and that was declared lost."""
         self._marks: dict[int, int] = {}
         """Of each journal, a message before which all is taken away once every archive has it."""
         self._tended_s = self._purged_s = clock.monotonic()
@@ -135,9 +133,7 @@ class Gatherer:
             try:
                 touched |= self._take_missing(sequence, self._begin.sparse)
                 if sequence > self._taken:
-                    number = number_of(subject)
-                    touched.add(number)
-                    self._take_or_pass(number, sequence, message)
+                    touched |= self._take_next(sequence, number_of(subject), message)
             except GapError as missing:
                 gap = missing
                 break
@@ -162,8 +158,7 @@ class Gatherer:
         for at in missing[:LATE_MAX]:
             found = self._leader.at(at)
             if found is not None:
-                touched.add(found.number)
-                self._take_or_pass(found.number, at, found.content)
+                touched |= self._take_next(at, found.number, found.content)
             elif self._gaps.may_come(at):
                 break
             else:
@@ -172,6 +167,35 @@ class Gatherer:
         if missing and self._taken < missing[-1]:
             raise GapError(f"message {self._taken + 1} of the stream comes later: it is waited for")
         return touched
+
+    def _take_next(self, sequence: int, number: int | None, message: bytes) -> set[int]:
+        """Take the next message of the stream; return the journal that it is of.
+
+        Raises GapError, DivergedError.
+        """
+        if number is None:
+            log.critical("a message of the stream is of no journal", message=sequence)
+            self._taken = sequence
+            return set()
+        try:
+            self._take_or_pass(number, sequence, message)
+        except (DivergedError, ShippingError) as fault:
+            raise self._diverged(number, sequence, fault) from fault
+        return {number}
+
+    def _diverged(self, number: int, sequence: int, fault: KenchError) -> DivergedError:
+        """Return what is raised for a message that no front wrote: somebody has to look.
+
+        Where its journal was declared lost, it ends there, and from the next turn on all goes on.
+        """
+        words = f"message {sequence} of the stream does not go on journal {number} ({fault})"
+        last = self._cluster.ask(read_last(self._cluster, number), ASK_S)
+        if last is not None and last.is_lost:
+            self._ends[number] = sequence
+            return DivergedError(f"{words}: it ends there, as it was declared lost")
+        return DivergedError(
+            f"{words}: take its machine's certificate away, then `kench gather lost {number}`"
+        )
 
     def _take_or_pass(self, number: int, sequence: int, message: bytes) -> None:
         """Take a message; one that does not follow is waited for, then its front is asked.
@@ -231,24 +255,16 @@ class Gatherer:
         if journal is None:
             folder = self._data / "journal"
             if (folder / str(number)).is_dir():
-                self._check_own(folder / str(number), number, message)
+                check_own(folder / str(number), number, message)
                 self._own[number] = sequence
                 return
             journal = self._open[number] = GatheredJournal(folder, number)
             log.info("a journal is gathered", number=number)
-        if not journal.take(sequence, message):
+        if sequence >= self._ends.get(number, sequence + 1):
+            journal.declare_lost(sequence)
             self._set_aside(number, sequence, message)
-
-    def _check_own(self, directory: Path, number: int, message: bytes) -> None:
-        """A front of this machine: its files are here, and nobody else may have its number."""
-        stand = read_message(message)[1]
-        newest = segment_paths(directory)[-1:]
-        size = newest[0].stat().st_size - HEADER_SIZE if newest else 0
-        if newest and stand.records > first_sequence_of(newest[0]) + max(0, size) // RECORD_SIZE:
-            raise NumberTwiceError(
-                f"journal {number} is written here and elsewhere too: give one machine another "
-                "KENCH_INSTANCE"
-            )
+        elif not journal.take(sequence, message):
+            self._set_aside(number, sequence, message)
 
     def _set_aside(self, number: int, sequence: int, message: bytes) -> None:
         """Keep what comes of a journal that was declared lost: a message is a file."""

@@ -19,8 +19,8 @@ class Found(NamedTuple):
     """A message as the leader has it."""
 
     sequence: int
-    number: int
-    """Of its journal."""
+    number: int | None
+    """Of its journal; None where its subject is no journal's."""
     content: bytes
 
 

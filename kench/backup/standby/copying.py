@@ -21,7 +21,7 @@ from kench.pool.journal.mark import DurableMark, Mark
 from kench.pool.journal.reader import count_whole_records
 from kench.pool.journal.segment import OpenSegment, digest_before, last_segment
 from kench.pool.shipping.catching_up import sha256_of
-from kench.pool.shipping.frames import Commit, Kept, ShippingError
+from kench.pool.shipping.frames import Commit, Kept, ShippingError, number_in
 
 WAITING_BYTES_MAX = 64 * 1024 * 1024
 
@@ -61,7 +61,7 @@ class JournalCopy:
 
     def start(self, wanted: dict[str, Any]) -> None:
         """Go on from where the main machine says; what it does not have any more is put aside."""
-        first, jobs, shares = (int(wanted[name]) for name in ("first", "jobs", "shares"))
+        first, jobs, shares = (number_in(wanted, name) for name in ("first", "jobs", "shares"))
         path = segment_path(self._directory, first)
         if not path.exists():
             if self._segment is None and shares == HEADER_SIZE and not jobs:

@@ -18,6 +18,7 @@ from kench.pool.shipping.frames import (
     Kind,
     ShippingError,
     kept_frame,
+    number_in,
     read_commit,
     read_place,
     read_words,
@@ -141,7 +142,7 @@ class Receiver:
         hello = read_words(body)
         if kind is not Kind.HELLO or hello.get("version") != SHIPPING_VERSION:
             raise ShippingError("another version of Kench ships: let both machines have the same")
-        own, theirs = read_generation(self._data), int(hello["generation"])
+        own, theirs = read_generation(self._data), number_in(hello, "generation")
         if theirs < own:
             link.send(words_frame(Kind.REPLACED, {"generation": own}))
             return
@@ -159,8 +160,8 @@ class Receiver:
         self._follow(link, hello, theirs)
 
     def _follow(self, link: Link, hello: dict[str, Any], generation: int) -> None:
-        instance = int(hello["instance"])
-        if not 0 <= instance <= FRONT_NUMBER_MAX:
+        instance = number_in(hello, "instance")
+        if instance > FRONT_NUMBER_MAX:
             raise ShippingError(f"{instance} is no front's number")
         with self._lock:
             # The front that comes again is the one that is there; its old line may hang.

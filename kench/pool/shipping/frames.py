@@ -96,13 +96,21 @@ def read_words(body: bytes) -> dict[str, Any]:
     """Return what a frame of words says; raises ShippingError."""
     try:
         content = json.loads(body)
-    except ValueError as broken:
+    except (ValueError, RecursionError) as broken:
         raise ShippingError(
             "the other end of the standby's line speaks another language"
         ) from broken
     if not isinstance(content, dict):
         raise ShippingError("the other end of the standby's line speaks another language")
     return content
+
+
+def number_in(words: dict[str, Any], name: str) -> int:
+    """Return a number of a frame of words, of 63 bits; raises ShippingError."""
+    number = words.get(name)
+    if type(number) is not int or not 0 <= number < 1 << 63:
+        raise ShippingError(f"the other end of the standby's line has no number as its {name}")
+    return number
 
 
 def read_place(body: bytes) -> tuple[int, int, bytes]:

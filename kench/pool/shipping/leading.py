@@ -9,6 +9,7 @@ from kench.pool.shipping.frames import (
     SHIPPING_VERSION,
     Kind,
     ShippingError,
+    number_in,
     read_words,
     words_frame,
 )
@@ -97,7 +98,7 @@ def _ask_standby(settings: Settings) -> None:
         link.send(words_frame(Kind.HELLO, hello))
         kind, body = link.receive()
         if kind is Kind.REPLACED:
-            raise note_replaced(settings.data_dir, int(read_words(body)["generation"]))
+            raise note_replaced(settings.data_dir, number_in(read_words(body), "generation"))
     except (OSError, ShippingError, KeyError, ValueError):
         # Whoever answers so is no standby of ours that leads.
         return

@@ -27,6 +27,7 @@ from kench.pool.shipping.frames import (
     Kind,
     ShippingError,
     commit_frame,
+    number_in,
     placed_frame,
     read_kept,
     read_words,
@@ -324,7 +325,7 @@ class Shipper:
         """Raise what the standby says in place of what it was to say."""
         if kind is Kind.REPLACED:
             self._is_replaced = True
-            raise note_replaced(self._data, int(read_words(body)["generation"]))
+            raise note_replaced(self._data, number_in(read_words(body), "generation"))
         if kind is Kind.REFUSED:
             raise ShippingError(f"the standby refuses: {read_words(body).get('why')}")
         if kind is not wanted:

@@ -8,7 +8,8 @@ from nats.js import api
 
 from kench.pool.nats import streams
 from kench.pool.nats.cluster import Cluster
-from kench.pool.stream.message import Stand, StreamMessageError, read_message
+from kench.pool.settings import FRONT_NUMBER_MAX
+from kench.pool.stream.message import Stand, StreamMessageError, Word, read_message
 
 STREAM = "KENCH_JOURNAL"
 SUBJECTS = "kench.journal.*"
@@ -22,21 +23,38 @@ def subject_of(number: int) -> str:
     return f"kench.journal.{number}"
 
 
-def number_of(subject: str) -> int:
-    """Return the front's number of a subject; raises StreamMessageError."""
+def number_of(subject: str) -> int | None:
+    """Return the front's number of a subject, None where it is no journal's.
+
+    One spelling is a number's: by another, who writes a journal would not hear of a second writer.
+    """
     word = subject.rpartition(".")[2]
-    if not (word.isascii() and word.isdecimal()):
-        raise StreamMessageError(f"{subject} is no journal's subject")
-    return int(word)
+    if not (word.isascii() and word.isdecimal() and len(word) <= len(str(FRONT_NUMBER_MAX))):
+        return None
+    number = int(word)
+    return number if subject == subject_of(number) and number <= FRONT_NUMBER_MAX else None
 
 
 class Last(NamedTuple):
-    """The newest message of a journal."""
+    """The newest message of a journal, whoever wrote it."""
 
     sequence: int
-    stand: Stand
+    content: bytes
     at: dt.datetime
     """When the cluster took it, by its clock."""
+
+    @property
+    def stand(self) -> Stand:
+        """Where it says that its journal is; raises StreamMessageError."""
+        return read_message(self.content)[1]
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether it is an officer's word that the journal's machine does not come back."""
+        try:
+            return self.stand.word is Word.LOST
+        except StreamMessageError:
+            return False
 
 
 async def ensure_stream(cluster: Cluster, bytes_max: int) -> None:
@@ -61,15 +79,16 @@ async def read_last(cluster: Cluster, number: int) -> Last | None:
         if none.err_code == _NO_MESSAGE:
             return None
         raise
-    if found.data is None or found.seq is None or found.time is None:
-        raise StreamMessageError(f"the newest message of journal {number} is empty")
-    return Last(found.seq, read_message(found.data)[1], found.time)
+    if found.seq is None or found.time is None:
+        raise StreamMessageError(f"the newest message of journal {number} has no place or time")
+    return Last(found.seq, found.data or b"", found.time)
 
 
 async def read_numbers(cluster: Cluster) -> list[int]:
     """Return the numbers of all journals that the stream has messages of."""
     info = await cluster.jetstream.stream_info(STREAM, subjects_filter=SUBJECTS)
-    return sorted(number_of(subject) for subject in info.state.subjects or {})
+    numbers = (number_of(subject) for subject in info.state.subjects or {})
+    return sorted(number for number in numbers if number is not None)
 
 
 async def publish(

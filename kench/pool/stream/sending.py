@@ -19,7 +19,7 @@ from kench.pool.journal.replica import Reached
 from kench.pool.nats.cluster import Cluster
 from kench.pool.shipping.catching_up import Cursor
 from kench.pool.stream.lacks import Lack
-from kench.pool.stream.layout import Last, ensure_stream, publish, read_last
+from kench.pool.stream.layout import ensure_stream, publish, read_last
 from kench.pool.stream.message import Stand, Word, message_id, message_of
 from kench.pool.stream.pieces import messages, records_at
 
@@ -80,12 +80,13 @@ class StreamLine:
             # The first message of a journal, or of a stream that was made anew.
             self._sequence, self.stand = 0, None
             return Cursor(_first_of(to.directory), 0, 0)
-        self._refuse_if_taken(last)
-        self._check_prefix(last.stand, end)
-        self._sequence, self.stand = last.sequence, last.stand
-        if lack is not None and lack < last.stand.place:
+        stand = last.stand
+        self._refuse_if_taken(last.sequence, stand)
+        self._check_prefix(stand, end)
+        self._sequence, self.stand = last.sequence, stand
+        if lack is not None and lack < stand.place:
             return self._again_from(lack)
-        return Cursor(*last.stand.place)
+        return Cursor(*stand.place)
 
     def say(self, word: Word, cursor: Cursor, watermark_us: int, wait_s: float) -> None:
         """Publish a word alone."""
@@ -150,10 +151,10 @@ class StreamLine:
         )
         return Cursor(*lack) if is_ours else Cursor(lack.first, 0, 0)
 
-    def _refuse_if_taken(self, last: Last) -> None:
+    def _refuse_if_taken(self, sequence: int, stand: Stand) -> None:
         """Raise where another came behind what was acknowledged to us."""
-        is_ours = last.stand.life == self._to.life or last.stand.word is Word.LOST
-        if self._sequence and not is_ours and last.sequence > self._sequence:
+        is_ours = stand.life == self._to.life or stand.word is Word.LOST
+        if self._sequence and not is_ours and sequence > self._sequence:
             raise StreamTakenError(
                 f"another process writes journal {self._to.number} into the stream since: stop "
                 "one of the two, or give it another KENCH_INSTANCE"

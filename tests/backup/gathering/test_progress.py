@@ -9,8 +9,9 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from kench.backup.gathering.gathered import DivergedError, GapError
-from kench.backup.gathering.gatherer import Gatherer, NumberTwiceError
+from kench.backup.gathering.gatherer import Gatherer
 from kench.backup.gathering.metrics import GatherMetrics
+from kench.backup.gathering.own import NumberTwiceError
 from kench.backup.gathering.progress import Progress, Reason, reason_of
 from kench.pool.clock import ManualClock
 from kench.pool.nats.cluster import ClusterAwayError, ClusterRefusedError

@@ -8,7 +8,8 @@ from kench.backup.archive import ArchiveWriter
 from kench.backup.errors import RestoreError
 from kench.backup.gathering import declaring
 from kench.backup.gathering.declaring import declare_lost
-from kench.backup.gathering.gatherer import CLOCKS_US, TEND_S, NumberTwiceError
+from kench.backup.gathering.gatherer import CLOCKS_US, TEND_S
+from kench.backup.gathering.own import NumberTwiceError
 from kench.backup.journals import add_journals
 from kench.payouts.journals import Journals
 from kench.payouts.positions import Position
