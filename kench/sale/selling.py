@@ -5,7 +5,7 @@
 
 A new slice needs a certain end of the one before: filled, cancelled, rejected, or certainly not
 placed, which it is when the venue knows no such id after every request of ours must have arrived
-or died (`request_window_s`) and a grace on top.
+or died (`request_window_s`, from the intent on, as of which it is signed) and a grace on top.
 """
 
 from collections.abc import Sequence
@@ -128,11 +128,16 @@ class Seller:
         """Send an order whose intent is committed, for the first and only time.
 
         Raises LeaseLostError, and sends nothing, where the sale may be another's: that one finds
-        the intent and sees what became of it.
+        the intent and sees what became of it. Where we stand still from here on, the venue refuses
+        what we send later: it is signed as of the intent, and the other waits for longer than the
+        venue takes that.
         """
         self._desk.require_lead()
+        intended_us = us_of(order.intended_at)
         try:
-            view = venue.place_limit_ioc(order.client_id, order.amount_sat, order.limit_price)
+            view = venue.place_limit_ioc(
+                order.client_id, order.amount_sat, order.limit_price, intended_us
+            )
         except VenueRefusedError as refusal:
             self._end_unsold(lot, order, IntentState.REJECTED, str(refusal))
             return Look(LOOK_UP_S, Why.SLICE_REFUSED, str(refusal))

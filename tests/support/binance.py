@@ -17,7 +17,6 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from kench.pool.api_key import ApiKey
-from kench.pool.clock import SystemClock
 from kench.venue.exchange import FINE_PER_TYIYN, Order, Refusal, State, Trade
 from tests.support.venues import ExchangeRig, fine_kgs
 
@@ -91,7 +90,8 @@ class BinanceServer:
             query = body if method == "POST" else request.url.query
             try:
                 if signed:
-                    _check_signature(query, request.headers.get("x-mbx-apikey", ""))
+                    key = request.headers.get("x-mbx-apikey", "")
+                    _check_signature(query, key, self.rig.clock.now_us())
                 said = self.change(f"{method} {path}", answer(dict(parse_qsl(query))))
             except RefusedError as error:
                 said = self.change(
@@ -191,7 +191,7 @@ class BinanceServer:
         return [{"symbol": SYMBOL, "makerCommission": share, "takerCommission": share}]
 
 
-def _check_signature(query: str, key: str) -> None:
+def _check_signature(query: str, key: str, now_us: int) -> None:
     signed, _, signature = query.rpartition("&signature=")
     if key != KEY.key:
         raise RefusedError(-2015, "Invalid API-key, IP, or permissions for action.", 401)
@@ -199,7 +199,7 @@ def _check_signature(query: str, key: str) -> None:
     if not hmac.compare_digest(right, signature):
         raise RefusedError(-1022, "Signature for this request is not valid.")
     parameters = dict(parse_qsl(signed))
-    now_ms = SystemClock().now_us() // 1000
+    now_ms = now_us // 1000
     window_ms = int(parameters.get("recvWindow", RECEIVE_WINDOW_MS))
     if not now_ms - window_ms <= int(parameters["timestamp"]) < now_ms + 1000:
         raise RefusedError(-1021, "Timestamp for this request is outside of the recvWindow.")

@@ -3,7 +3,7 @@
 rig = direct_rig()
 rig.deposit(100_000_000)
 rig.quote(("8000000", 50_000_000))
-rig.venue.place_limit_ioc("a", 20_000_000, Decimal("7990000"))
+rig.place("a", 20_000_000, Decimal("7990000"))
 """
 
 import itertools
@@ -32,6 +32,7 @@ from kench.venue.market import Quote, SetMarket
 
 TYIYN = Decimal("0.01")
 FEE_PPM = 1_500
+WINDOW_S = 10
 T = TypeVar("T")
 _serial = itertools.count(1)
 
@@ -63,7 +64,7 @@ class DirectVenue:
         step = terms.price_step_tyiyn * TYIYN
         return port.Capabilities(terms.minimum_sat, terms.step_sat, step, client_ids=True,
                                  immediate_or_cancel=True, deposits=True,
-                                 request_window_s=10)  # fmt: skip
+                                 request_window_s=WINDOW_S)  # fmt: skip
 
     def deposits(self, since_us: int) -> Sequence[port.Deposit]:
         return [self._deposit(one) for one in self.exchange.deposits_since(since_us)]
@@ -95,8 +96,10 @@ class DirectVenue:
         return port.Fees(self.exchange.terms.fee_ppm, _raw(self.exchange.terms.fee_ppm))
 
     def place_limit_ioc(
-        self, client_id: str, amount_sat: int, limit_price: Decimal
+        self, client_id: str, amount_sat: int, limit_price: Decimal, intended_us: int
     ) -> port.OrderView:
+        if self.clock.now_us() - intended_us > WINDOW_S * 1_000_000:
+            raise port.VenueRefusedError("paper refused the order: outside its window")
         tyiyn = int(limit_price * 100)
         if tyiyn != limit_price * 100:
             raise port.VenueRefusedError("paper refused the order: bad_price")
@@ -202,10 +205,11 @@ class FaultyVenue:
         return self._through(self.inner.fees)
 
     def place_limit_ioc(
-        self, client_id: str, amount_sat: int, limit_price: Decimal
+        self, client_id: str, amount_sat: int, limit_price: Decimal, intended_us: int
     ) -> port.OrderView:
         return self._through(
-            lambda: self.inner.place_limit_ioc(client_id, amount_sat, limit_price), refusable=True
+            lambda: self.inner.place_limit_ioc(client_id, amount_sat, limit_price, intended_us),
+            refusable=True,
         )
 
     def look_up(self, client_id: str) -> port.OrderView | None:
@@ -234,6 +238,10 @@ class Rig(Protocol):
     def whim(self, whim: Whim) -> None: ...
 
     def advance(self, seconds: float) -> None: ...
+
+    def place(
+        self, client_id: str, amount_sat: int, limit_price: Decimal, *, after_s: float = 0.0
+    ) -> port.OrderView: ...
 
 
 @dataclass
@@ -268,6 +276,13 @@ class ExchangeRig:
 
     def advance(self, seconds: float) -> None:
         self.clock.advance(seconds)
+
+    def place(
+        self, client_id: str, amount_sat: int, limit_price: Decimal, *, after_s: float = 0.0
+    ) -> port.OrderView:
+        """Send an order that was intended so long ago."""
+        intended_us = self.clock.now_us() - round(after_s * 1_000_000)
+        return self.venue.place_limit_ioc(client_id, amount_sat, limit_price, intended_us)
 
 
 def exchange_rig(terms: Terms | None = None) -> ExchangeRig:

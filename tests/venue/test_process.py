@@ -110,7 +110,7 @@ def test_a_coinbase_is_credited_after_a_hundred_blocks_and_sold_and_no_restart_f
     assert client.balance().free_sat == credited.amount_sat == 50 * 100_000_000
 
     price = client.book().bids[2].price
-    sold = client.place_limit_ioc("order-1", 10_000_000, price)
+    sold = client.place_limit_ioc("order-1", 10_000_000, price, SystemClock().now_us())
     assert sold.filled_sat == 10_000_000
     fills, balance = client.fills("order-1"), client.balance()
     assert venue.end(kill=True) < 0

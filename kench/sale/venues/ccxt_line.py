@@ -4,15 +4,17 @@ The library signs requests and knows each venue's addresses and answers. It retr
 reads no number through a float, and can reach no other host than the one that settings name.
 """
 
+import contextlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any, TypeVar
 
 import ccxt
 
 from kench.pool.api_key import ApiKey
+from kench.pool.clock import Clock
 from kench.sale.venues.port import (
     VenueBusyError,
     VenueDuplicateError,
@@ -65,7 +67,30 @@ class UnknownExchangeError(VenueRefusedError):
     """The library knows no exchange of this name."""
 
 
-def open_exchange(exchange_id: str, url: str | None, key: ApiKey, web: Web) -> Any:
+class RequestClock:
+    """The moment at which requests say they were made: now, or an earlier one for a while."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._set_us: int | None = None
+
+    def now_us(self) -> int:
+        """Return Unix microseconds."""
+        return self._clock.now_us() if self._set_us is None else self._set_us
+
+    @contextlib.contextmanager
+    def standing_at(self, moment_us: int) -> Iterator[None]:
+        """Have what is asked meanwhile say that it was made then."""
+        self._set_us = moment_us
+        try:
+            yield
+        finally:
+            self._set_us = None
+
+
+def open_exchange(
+    exchange_id: str, url: str | None, key: ApiKey, web: Web, clock: RequestClock
+) -> Any:
     """Return the library's exchange with its HTTP replaced; raises UnknownExchangeError."""
     if exchange_id not in ccxt.exchanges:
         raise UnknownExchangeError(
@@ -90,6 +115,20 @@ def open_exchange(exchange_id: str, url: str | None, key: ApiKey, web: Web) -> A
             place = _HOST.sub(base, url) if base else url
             answer = web.ask(method, place, sent_headers, (body or "").encode())
             return _decode(self, answer, (url, method, sent_headers, body))
+
+        # All that requests are signed with, be it called a moment or a nonce, is one of these.
+
+        def microseconds(self) -> int:
+            """Return the moment of requests."""
+            return clock.now_us()
+
+        def milliseconds(self) -> int:
+            """Return the moment of requests."""
+            return clock.now_us() // 1_000
+
+        def seconds(self) -> int:
+            """Return the moment of requests."""
+            return clock.now_us() // 1_000_000
 
         def parse_order_book_bid_ask(
             self,

@@ -15,7 +15,7 @@ from kench.pool.api_key import ApiKey
 from kench.pool.clock import Clock
 from kench.pool.venue_settings import VenueSettings
 from kench.sale.venues import ccxt_reading as reading
-from kench.sale.venues.ccxt_line import open_exchange, said_by
+from kench.sale.venues.ccxt_line import RequestClock, open_exchange, said_by
 from kench.sale.venues.port import (
     RAW_CHARACTERS_MAX,
     SATOSHI_PER_BITCOIN,
@@ -55,7 +55,8 @@ class CcxtVenue:
         self._arrival_s = settings.arrival_s
         self._clock = clock
         self._exchange_id = settings.exchange or ""
-        self._exchange = open_exchange(self._exchange_id, settings.url, key, web)
+        self._moment = RequestClock(clock)
+        self._exchange = open_exchange(self._exchange_id, settings.url, key, web, self._moment)
         self._loaded_s: float | None = None
         self._client_ids: dict[str, str] = {}
 
@@ -132,8 +133,10 @@ class CcxtVenue:
             since_ms = max(reading.moment_us(row) for row in page) // 1000
         raise reading.unreadable("its pages have no end")
 
-    def place_limit_ioc(self, client_id: str, amount_sat: int, limit_price: Decimal) -> OrderView:
-        """Sell at once what buyers take at this price or more."""
+    def place_limit_ioc(
+        self, client_id: str, amount_sat: int, limit_price: Decimal, intended_us: int
+    ) -> OrderView:
+        """Sell at once what buyers take at this price or more; signed as of `intended_us`."""
         step_sat, price_step = self._steps(self._load_market())
         if amount_sat % step_sat or limit_price % price_step:
             # The library would round them without a word.
@@ -143,8 +146,9 @@ class CcxtVenue:
         amount = str(Decimal(amount_sat) / SATOSHI_PER_BITCOIN)
         terms = {"timeInForce": "IOC", "clientOrderId": client_id}
         try:
-            placed = self._ask(lambda: self._exchange.create_order(
-                self._market, "limit", "sell", amount, f"{limit_price:f}", terms))  # fmt: skip
+            with self._moment.standing_at(intended_us):
+                placed = self._ask(lambda: self._exchange.create_order(
+                    self._market, "limit", "sell", amount, f"{limit_price:f}", terms))  # fmt: skip
         except (VenueRefusedError, ccxt.OrderNotFound) as error:
             raise self._believe(client_id, error) from error
         if placed.get("status") is None or placed.get("amount") is None:

@@ -100,10 +100,12 @@ class CountedVenue:
         """Return what it takes."""
         return self._counted(self._venue.fees)
 
-    def place_limit_ioc(self, client_id: str, amount_sat: int, limit_price: Decimal) -> OrderView:
-        """Sell at once what buyers take at `limit_price` or more; the rest is cancelled."""
+    def place_limit_ioc(
+        self, client_id: str, amount_sat: int, limit_price: Decimal, intended_us: int
+    ) -> OrderView:
+        """Sell at once what buyers take at `limit_price` or more; signed as of `intended_us`."""
         return self._counted(
-            lambda: self._venue.place_limit_ioc(client_id, amount_sat, limit_price)
+            lambda: self._venue.place_limit_ioc(client_id, amount_sat, limit_price, intended_us)
         )
 
     def look_up(self, client_id: str) -> OrderView | None:

@@ -129,7 +129,7 @@ class PaperVenue:
 
     def capabilities(self) -> Capabilities:
         """Return what its market can do."""
-        answer = self._ask("GET", "/v1/market", signed=False)
+        answer = self._ask_openly("/v1/market")
         market = self._read(answer, _Market)
         return Capabilities(
             market.minimum_sat,
@@ -143,12 +143,12 @@ class PaperVenue:
 
     def fees(self) -> Fees:
         """Return what it takes."""
-        answer = self._ask("GET", "/v1/market", signed=False)
+        answer = self._ask_openly("/v1/market")
         return Fees(self._read(answer, _Market).taker_fee_ppm, _raw(answer.body))
 
     def book(self) -> Book:
         """Return the order book of now."""
-        answer = self._ask("GET", "/v1/book", signed=False)
+        answer = self._ask_openly("/v1/book")
         book = self._read(answer, _Book)
         bids, asks = (tuple(Level(*level) for level in side) for side in (book.bids, book.asks))
         return Book(bids, asks, book.at_us, _raw(answer.body))
@@ -173,8 +173,10 @@ class PaperVenue:
             raise self._unreadable("one deposit comes twice")
         return found
 
-    def place_limit_ioc(self, client_id: str, amount_sat: int, limit_price: Decimal) -> OrderView:
-        """Sell at once what buyers take at this price or more."""
+    def place_limit_ioc(
+        self, client_id: str, amount_sat: int, limit_price: Decimal, intended_us: int
+    ) -> OrderView:
+        """Sell at once what buyers take at this price or more; signed as of `intended_us`."""
         order = {
             "client_id": client_id,
             "side": "sell",
@@ -183,7 +185,7 @@ class PaperVenue:
             "amount_sat": amount_sat,
             "price": f"{limit_price:f}",
         }
-        answer = self._ask("POST", "/v1/orders", json.dumps(order).encode())
+        answer = self._ask("POST", "/v1/orders", json.dumps(order).encode(), made_us=intended_us)
         view = self._view(answer, client_id)
         if view.amount_sat != amount_sat:
             raise self._unreadable("the order has another amount than was sent")
@@ -256,14 +258,26 @@ class PaperVenue:
         target: str,
         body: bytes = b"",
         *,
-        signed: bool = True,
         may_be_unknown: bool = False,
+        made_us: int | None = None,
     ) -> WebAnswer:
-        """Return an answer of status 200, or the 404 of an unknown order; raises VenueError."""
-        headers = {"Content-Type": "application/json"} if body else {}
-        if signed:
-            headers |= self._signed(method, target, body)
+        """Return an answer of status 200, or the 404 of an unknown order; raises VenueError.
+
+        It is signed as of `made_us`, or of now.
+        """
+        moment_us = self._clock.now_us() if made_us is None else made_us
+        headers = self._signed(method, target, body, moment_us)
+        if body:
+            headers["Content-Type"] = "application/json"
         answer = self._web.ask(method, self._url + target, headers, body)
+        return self._accept(answer, may_be_unknown=may_be_unknown)
+
+    def _ask_openly(self, target: str) -> WebAnswer:
+        """Return an answer that needs no signature; raises VenueError."""
+        return self._accept(self._web.ask("GET", self._url + target, {}))
+
+    def _accept(self, answer: WebAnswer, *, may_be_unknown: bool = False) -> WebAnswer:
+        """Return an answer as it came, or raise what it means."""
         if answer.status == 200:
             return answer
         fault = self._fault(answer)
@@ -292,8 +306,8 @@ class PaperVenue:
                 f"status {answer.status} did not come from venue {self.name}: see its url"
             ) from error
 
-    def _signed(self, method: str, target: str, body: bytes) -> dict[str, str]:
-        moment, nonce = str(self._clock.now_us()), secrets.token_hex(16)
+    def _signed(self, method: str, target: str, body: bytes, moment_us: int) -> dict[str, str]:
+        moment, nonce = str(moment_us), secrets.token_hex(16)
         said = "\n".join((method, target, moment, nonce, hashlib.sha256(body).hexdigest()))
         digest = hmac.new(self._key.secret.encode(), said.encode(), hashlib.sha256)
         return {

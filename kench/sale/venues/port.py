@@ -97,8 +97,8 @@ class Capabilities:
     deposits: bool
     """The venue tells of deposits."""
     request_window_s: int
-    """An order without an answer can still arrive for so long; only after it `look_up`'s None
-    means that there was none and will be none."""
+    """An order without an answer can still arrive for so long after the moment that it says it was
+    made at; only after it `look_up`'s None means that there was none and will be none."""
 
     def __post_init__(self) -> None:
         _require(0 < self.step_sat <= SATOSHI_MAX, "the market's amount step is no amount")
@@ -262,10 +262,13 @@ class Venue(Protocol):
         """Return what it takes."""
         ...
 
-    def place_limit_ioc(self, client_id: str, amount_sat: int, limit_price: Decimal) -> OrderView:
+    def place_limit_ioc(
+        self, client_id: str, amount_sat: int, limit_price: Decimal, intended_us: int
+    ) -> OrderView:
         """Sell at once as much as buyers pay `limit_price` or more for; the rest is cancelled.
 
-        An order that the venue rejected is VenueRefusedError, never a view.
+        The request says that it was made at `intended_us`, however late it is sent: the venue takes
+        none of before its window. An order that it rejected is VenueRefusedError, never a view.
         """
         ...
 

@@ -69,7 +69,7 @@ class VenueConformance:
     def test_an_order_takes_the_best_prices_first_and_pays_the_fee(self, rig: Rig) -> None:
         rig.deposit(BITCOIN)
         rig.quote(("8000000", 10_000_000), ("7900000", 50_000_000))
-        view = rig.venue.place_limit_ioc("order-1", 30_000_000, Decimal(7900000))
+        view = rig.place("order-1", 30_000_000, Decimal(7900000))
         assert (view.state, view.filled_sat) == (OrderState.FILLED, 30_000_000)
         fills = rig.venue.fills("order-1")
         assert [(fill.price, fill.amount_sat, fill.cost) for fill in fills] == [
@@ -88,7 +88,7 @@ class VenueConformance:
     def test_the_rest_of_an_order_is_cancelled_at_once(self, rig: Rig) -> None:
         rig.deposit(BITCOIN)
         rig.quote(("8000000", 10_000_000), ("7900000", 50_000_000))
-        view = rig.venue.place_limit_ioc("order-2", 30_000_000, PRICE)
+        view = rig.place("order-2", 30_000_000, PRICE)
         assert (view.state, view.filled_sat) == (OrderState.CANCELLED, 10_000_000)
         assert rig.venue.look_up("order-2") is not None
         assert rig.venue.balance().free_sat == 90_000_000
@@ -96,14 +96,14 @@ class VenueConformance:
     def test_an_order_above_all_bids_sells_nothing(self, rig: Rig) -> None:
         rig.deposit(BITCOIN)
         rig.quote(("8000000", 10_000_000))
-        view = rig.venue.place_limit_ioc("order-3", 10_000_000, Decimal("8000000.01"))
+        view = rig.place("order-3", 10_000_000, Decimal("8000000.01"))
         assert (view.state, view.filled_sat) == (OrderState.CANCELLED, 0)
         assert list(rig.venue.fills("order-3")) == []
 
     def test_an_order_is_found_by_our_id_and_a_strange_id_is_none(self, rig: Rig) -> None:
         rig.deposit(BITCOIN)
         rig.quote(("8000000", 10_000_000))
-        placed = rig.venue.place_limit_ioc("order-4", 10_000_000, PRICE)
+        placed = rig.place("order-4", 10_000_000, PRICE)
         found = rig.venue.look_up("order-4")
         assert found is not None
         assert (found.client_id, found.venue_order_id) == ("order-4", placed.venue_order_id)
@@ -115,10 +115,22 @@ class VenueConformance:
     def test_an_id_is_never_carried_out_twice(self, rig: Rig) -> None:
         rig.deposit(BITCOIN)
         rig.quote(("8000000", 90_000_000))
-        rig.venue.place_limit_ioc("order-6", 10_000_000, PRICE)
+        rig.place("order-6", 10_000_000, PRICE)
         with pytest.raises(VenueDuplicateError):
-            rig.venue.place_limit_ioc("order-6", 10_000_000, PRICE)
+            rig.place("order-6", 10_000_000, PRICE)
         assert rig.venue.balance().free_sat == 90_000_000
+
+    def test_an_order_that_is_sent_long_after_it_was_intended_is_never_carried_out(
+        self, rig: Rig
+    ) -> None:
+        rig.deposit(BITCOIN)
+        rig.quote(("8000000", 90_000_000))
+        rig.advance(1000)
+        late_s = rig.venue.capabilities().request_window_s + 0.001
+        with pytest.raises(VenueRefusedError):
+            rig.place("order-15", 10_000_000, PRICE, after_s=late_s)
+        assert rig.venue.look_up("order-15") is None
+        assert rig.place("order-15", 10_000_000, PRICE, after_s=5).filled_sat == 10_000_000
 
     @pytest.mark.parametrize(
         ("amount_sat", "price"),
@@ -131,7 +143,7 @@ class VenueConformance:
         rig.deposit(BITCOIN)
         rig.quote(("8000000", BITCOIN))
         with pytest.raises(VenueRefusedError):
-            rig.venue.place_limit_ioc("order-7", amount_sat, Decimal(price))
+            rig.place("order-7", amount_sat, Decimal(price))
         assert rig.venue.look_up("order-7") is None
         assert rig.venue.balance().free_sat == BITCOIN
 
@@ -140,7 +152,7 @@ class VenueConformance:
         rig.quote(("8000000", BITCOIN))
         rig.whim(Whim(reject="the market is closed"))
         with pytest.raises(VenueRefusedError):
-            rig.venue.place_limit_ioc("order-8", 10_000_000, PRICE)
+            rig.place("order-8", 10_000_000, PRICE)
         found = rig.venue.look_up("order-8")
         assert found is None or (found.state, found.filled_sat) == (OrderState.REJECTED, 0)
         assert rig.venue.balance().free_sat == BITCOIN
@@ -149,7 +161,7 @@ class VenueConformance:
         rig.deposit(BITCOIN)
         rig.quote(("8000000", BITCOIN))
         rig.whim(Whim(defer_us=60_000_000))
-        view = rig.venue.place_limit_ioc("order-9", 10_000_000, PRICE)
+        view = rig.place("order-9", 10_000_000, PRICE)
         assert (view.state, view.filled_sat) == (OrderState.OPEN, 0)
         assert rig.venue.balance().held_sat == 10_000_000
         cancelled = rig.venue.cancel("order-9")
@@ -160,7 +172,7 @@ class VenueConformance:
     def test_what_ended_cannot_be_cancelled_and_shows_how_it_ended(self, rig: Rig) -> None:
         rig.deposit(BITCOIN)
         rig.quote(("8000000", BITCOIN))
-        rig.venue.place_limit_ioc("order-10", 10_000_000, PRICE)
+        rig.place("order-10", 10_000_000, PRICE)
         view = rig.venue.cancel("order-10")
         assert view is not None
         assert (view.state, view.filled_sat) == (OrderState.FILLED, 10_000_000)
@@ -168,9 +180,9 @@ class VenueConformance:
     def test_fills_since_a_moment_are_those_of_all_orders_from_then_on(self, rig: Rig) -> None:
         rig.deposit(BITCOIN)
         rig.quote(("8000000", BITCOIN))
-        rig.venue.place_limit_ioc("order-11", 10_000_000, PRICE)
+        rig.place("order-11", 10_000_000, PRICE)
         rig.advance(100)
-        rig.venue.place_limit_ioc("order-12", 20_000_000, PRICE)
+        rig.place("order-12", 20_000_000, PRICE)
         assert [fill.client_id for fill in rig.venue.fills_since(0)] == ["order-11", "order-12"]
         late_us = rig.venue.fills_since(0)[-1].at_us
         assert [fill.client_id for fill in rig.venue.fills_since(late_us)] == ["order-12"]
@@ -178,7 +190,7 @@ class VenueConformance:
     def test_many_fills_come_whole(self, rig: Rig) -> None:
         rig.deposit(BITCOIN)
         rig.quote(*((str(8_000_000 - step), 20_000) for step in range(1_100)))
-        view = rig.venue.place_limit_ioc("order-13", 22_000_000, Decimal(1))
+        view = rig.place("order-13", 22_000_000, Decimal(1))
         assert view.state is OrderState.FILLED
         assert len(rig.venue.fills("order-13")) == 1_100
         assert sum(fill.amount_sat for fill in rig.venue.fills_since(0)) == 22_000_000
@@ -186,7 +198,7 @@ class VenueConformance:
     def test_odd_amounts_and_prices_are_exact(self, rig: Rig) -> None:
         rig.deposit(BITCOIN)
         rig.quote(("8123456.78", 12_345_679))
-        rig.venue.place_limit_ioc("order-14", 12_345_679, Decimal("8123456.78"))
+        rig.place("order-14", 12_345_679, Decimal("8123456.78"))
         (fill,) = rig.venue.fills("order-14")
         assert Fraction(fill.cost) == Fraction(812345678 * 12345679, 10**10)
 

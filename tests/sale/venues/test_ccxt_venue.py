@@ -93,7 +93,7 @@ def test_an_order_whose_answer_says_nothing_may_have_been_done(
 ) -> None:
     _answers(stocked, ORDER, answer)
     with pytest.raises(port.VenueError) as caught:
-        stocked.venue.place_limit_ioc("a", 10_000_000, PRICE)
+        stocked.place("a", 10_000_000, PRICE)
     assert isinstance(caught.value, (error, port.VenueUnreadableError))
     assert not isinstance(caught.value, (port.VenueRefusedError, port.VenueBusyError))
     stocked.server.change = lambda _path, honest: honest
@@ -107,7 +107,7 @@ def test_an_order_whose_answer_has_no_state_is_looked_up_at_once(
     stocked: CcxtRig, answer: Response
 ) -> None:
     _answers(stocked, ORDER, answer)
-    view = stocked.venue.place_limit_ioc("a", 10_000_000, PRICE)
+    view = stocked.place("a", 10_000_000, PRICE)
     assert view.state is port.OrderState.FILLED
     assert stocked.server.asked[-1] == "GET /api/v3/order"
 
@@ -135,7 +135,7 @@ def test_an_order_that_contradicts_itself_is_not_believed(
 ) -> None:
     _answers(stocked, ORDER, lambda honest: {**honest, **lie})
     with pytest.raises(port.VenueUnreadableError):
-        stocked.venue.place_limit_ioc("a", 10_000_000, PRICE)
+        stocked.place("a", 10_000_000, PRICE)
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_an_order_that_contradicts_itself_is_not_believed(
 def test_a_trade_that_contradicts_itself_is_not_believed(
     stocked: CcxtRig, lie: dict[str, Any]
 ) -> None:
-    stocked.venue.place_limit_ioc("a", 10_000_000, PRICE)
+    stocked.place("a", 10_000_000, PRICE)
     _answers(stocked, "GET /api/v3/myTrades", lambda honest: [{**honest[0], **lie}])
     with pytest.raises(port.VenueUnreadableError):
         stocked.venue.fills("a")
@@ -170,7 +170,7 @@ def test_a_trade_that_contradicts_itself_is_not_believed(
 def test_one_trade_told_twice_is_one_and_told_twice_differently_is_not_believed(
     stocked: CcxtRig,
 ) -> None:
-    stocked.venue.place_limit_ioc("a", 10_000_000, PRICE)
+    stocked.place("a", 10_000_000, PRICE)
     _answers(stocked, "GET /api/v3/myTrades", lambda honest: honest * 2)
     assert len(stocked.venue.fills("a")) == 1
     _answers(
@@ -224,7 +224,7 @@ def test_a_refusal_is_believed_only_when_there_is_no_such_order(stocked: CcxtRig
     refusal = JSONResponse({"code": -2010, "msg": "This order is not allowed"}, 400)
     _answers(stocked, ORDER, refusal)
     with pytest.raises(port.VenueDuplicateError):
-        stocked.venue.place_limit_ioc("a", 10_000_000, PRICE)
+        stocked.place("a", 10_000_000, PRICE)
     assert stocked.server.asked[-1] == "GET /api/v3/order"
 
 
@@ -236,7 +236,7 @@ def test_a_refusal_that_cannot_be_looked_into_is_uncertain(stocked: CcxtRig) -> 
 
     stocked.server.change = change
     with pytest.raises(port.VenueUncertainError):
-        stocked.venue.place_limit_ioc("a", 10_000_000, PRICE)
+        stocked.place("a", 10_000_000, PRICE)
 
 
 @pytest.mark.parametrize("status", [429, 418])
@@ -269,7 +269,7 @@ def test_amounts_that_the_library_would_round_are_not_even_sent(stocked: CcxtRig
     stocked.server.asked.clear()
     for amount_sat, price in [(150_000, PRICE), (200_000, PRICE + Decimal("0.5"))]:
         with pytest.raises(port.VenueRefusedError, match="multiples"):
-            stocked.venue.place_limit_ioc("a", amount_sat, price)
+            stocked.place("a", amount_sat, price)
     assert ORDER not in stocked.server.asked
 
 

@@ -44,6 +44,11 @@ def stocked(rig: PaperRig) -> PaperRig:
     return rig
 
 
+def signed_request(rig: PaperRig, method: str, target: str, body: bytes) -> dict[str, str]:
+    """Headers of a request that is made now."""
+    return rig.client()._signed(method, target, body, rig.clock.now_us())
+
+
 def test_an_order_whose_request_arrived_twice_is_uncertain_and_not_refused(
     stocked: PaperRig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,7 +60,7 @@ def test_an_order_whose_request_arrived_twice_is_uncertain_and_not_refused(
 
     monkeypatch.setattr(Web, "ask", twice)
     with pytest.raises(VenueUncertainError, match="look it up"):
-        stocked.venue.place_limit_ioc("a", 10_000_000, PRICE)
+        stocked.place("a", 10_000_000, PRICE)
     monkeypatch.undo()
     view = stocked.venue.look_up("a")
     assert view is not None
@@ -77,7 +82,7 @@ def test_each_fault_of_the_line_has_its_error_and_the_order_its_truth(
 ) -> None:
     stocked.faults.told = [fault]
     with pytest.raises(error):
-        stocked.venue.place_limit_ioc("a", 10_000_000, PRICE)
+        stocked.place("a", 10_000_000, PRICE)
     view = stocked.venue.look_up("a")
     sold = view is not None and view.filled_sat > 0
     assert sold is is_done
@@ -88,7 +93,9 @@ def test_an_answer_that_comes_too_late_is_uncertain_and_the_order_was_done(
 ) -> None:
     stocked.faults.told = [VenueFault.LATE_ANSWER]
     with pytest.raises(VenueUncertainError, match=r"0\.2 s"):
-        stocked.client(timeout_s=0.2).place_limit_ioc("a", 10_000_000, PRICE)
+        stocked.client(timeout_s=0.2).place_limit_ioc(
+            "a", 10_000_000, PRICE, stocked.clock.now_us()
+        )
     view = stocked.venue.look_up("a")
     assert view is not None
     assert view.state is OrderState.FILLED
@@ -97,15 +104,14 @@ def test_an_answer_that_comes_too_late_is_uncertain_and_the_order_was_done(
 def test_an_order_that_arrives_after_the_window_is_never_carried_out(stocked: PaperRig) -> None:
     window_s = stocked.venue.capabilities().request_window_s
     assert window_s >= WINDOW_S
-    slow = stocked.client()
-    signed = slow._signed("POST", "/v1/orders", b"{}")
+    signed = signed_request(stocked, "POST", "/v1/orders", b"{}")
     stocked.advance(window_s)
     answer = httpx.post(f"{stocked.url}/v1/orders", content=b"{}", headers=signed)
     assert (answer.status_code, answer.json()["error"]) == (401, "outside_window")
 
 
 def test_a_request_sent_again_as_it_was_is_refused(stocked: PaperRig) -> None:
-    signed = stocked.client()._signed("GET", "/v1/balance", b"")
+    signed = signed_request(stocked, "GET", "/v1/balance", b"")
     statuses = [httpx.get(f"{stocked.url}/v1/balance", headers=signed) for _ in range(2)]
     assert [answer.status_code for answer in statuses] == [200, 401]
     assert statuses[1].json()["error"] == "nonce_used"
@@ -124,7 +130,7 @@ def test_a_request_sent_again_as_it_was_is_refused(stocked: PaperRig) -> None:
     ],
 )
 def test_a_request_changed_on_its_way_is_refused(stocked: PaperRig, what: str, error: str) -> None:
-    signed = stocked.client()._signed("GET", "/v1/balance", b"")
+    signed = signed_request(stocked, "GET", "/v1/balance", b"")
     method, target, body = "GET", "/v1/balance", b""
     if what == "nothing":
         signed = {}
@@ -150,9 +156,8 @@ def test_a_wrong_secret_is_refused_and_not_told(stocked: PaperRig) -> None:
 
 
 def test_a_clock_far_off_is_refused_by_name(stocked: PaperRig) -> None:
-    slow = stocked.client()
     stocked.clock.step(-1000)
-    signed = slow._signed("GET", "/v1/balance", b"")
+    signed = signed_request(stocked, "GET", "/v1/balance", b"")
     stocked.clock.step(1000)
     answer = httpx.get(f"{stocked.url}/v1/balance", headers=signed)
     assert answer.json()["error"] == "outside_window"
@@ -208,7 +213,7 @@ ORDER = {
 def test_a_body_that_is_no_order_is_refused_and_changes_nothing(
     stocked: PaperRig, body: bytes
 ) -> None:
-    signed = stocked.client()._signed("POST", "/v1/orders", body)
+    signed = signed_request(stocked, "POST", "/v1/orders", body)
     before = len(stocked.events)
     answer = httpx.post(f"{stocked.url}/v1/orders", content=body, headers=signed)
     assert answer.status_code == 400
@@ -217,7 +222,7 @@ def test_a_body_that_is_no_order_is_refused_and_changes_nothing(
 
 def test_a_body_without_end_is_cut_off(stocked: PaperRig) -> None:
     body = b" " * 100_000
-    signed = stocked.client()._signed("POST", "/v1/orders", body)
+    signed = signed_request(stocked, "POST", "/v1/orders", body)
     answer = httpx.post(f"{stocked.url}/v1/orders", content=body, headers=signed)
     assert answer.status_code == 413
 
@@ -227,5 +232,5 @@ def test_a_body_without_end_is_cut_off(stocked: PaperRig) -> None:
 )
 def test_a_query_that_is_no_number_is_refused(stocked: PaperRig, query: str) -> None:
     target = f"/v1/trades?{query}"
-    signed = stocked.client()._signed("GET", target, b"")
+    signed = signed_request(stocked, "GET", target, b"")
     assert httpx.get(stocked.url + target, headers=signed).status_code == 400

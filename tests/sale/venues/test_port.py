@@ -79,11 +79,11 @@ def test_a_bad_line_fails_as_it_is_told_and_tells_the_truth_of_it() -> None:
     rig.quote(("8000000", BITCOIN))
     line = FaultyVenue(rig.venue, random.Random(1), {Fault.LOST_ANSWER: 1.0})
     with pytest.raises(port.VenueUncertainError):
-        line.place_limit_ioc("a", 10_000_000, PRICE)
+        line.place_limit_ioc("a", 10_000_000, PRICE, rig.clock.now_us())
     assert rig.venue.look_up("a") is not None
     line = FaultyVenue(rig.venue, random.Random(1), {Fault.LOST_QUESTION: 1.0})
     with pytest.raises(port.VenueUncertainError):
-        line.place_limit_ioc("b", 10_000_000, PRICE)
+        line.place_limit_ioc("b", 10_000_000, PRICE, rig.clock.now_us())
     assert rig.venue.look_up("b") is None
 
 
@@ -92,7 +92,7 @@ def test_a_deferred_order_is_matched_when_its_time_comes() -> None:
     rig.deposit(BITCOIN)
     rig.quote(("8000000", BITCOIN))
     rig.whim(Whim(defer_us=2_000_000, take_ppm=500_000))
-    rig.venue.place_limit_ioc("a", 10_000_000, PRICE)
+    rig.place("a", 10_000_000, PRICE)
     rig.advance(3)
     view = rig.venue.look_up("a")
     assert view is not None

@@ -172,7 +172,7 @@ BODIES: dict[str, bytes] = {
 def test_an_answer_that_can_be_an_order_is_one() -> None:
     with answering(_after_reading(http_answer(_said()))) as url:
         venue = PaperVenue("test", url, KEY, _web(10.0), SystemClock())
-        assert venue.place_limit_ioc("a", 9, Decimal(1)).amount_sat == 9
+        assert venue.place_limit_ioc("a", 9, Decimal(1), 0).amount_sat == 9
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
@@ -180,7 +180,7 @@ def test_an_answer_that_cannot_be_an_order_is_unreadable(body: bytes) -> None:
     with answering(_after_reading(http_answer(body))) as url:
         venue = PaperVenue("test", url, KEY, _web(10.0), SystemClock())
         with pytest.raises(VenueUnreadableError):
-            venue.place_limit_ioc("a", 9, Decimal(1))
+            venue.place_limit_ioc("a", 9, Decimal(1), 0)
 
 
 @pytest.mark.parametrize(
@@ -196,7 +196,7 @@ def test_a_status_that_somebody_else_may_have_said_leaves_the_order_open(
     with answering(_after_reading(http_answer(body, status))) as url:
         venue = PaperVenue("test", url, KEY, _web(10.0), SystemClock())
         with pytest.raises((VenueUncertainError, VenueUnreadableError)):
-            venue.place_limit_ioc("a", 9, Decimal(1))
+            venue.place_limit_ioc("a", 9, Decimal(1), 0)
         with pytest.raises((VenueUncertainError, VenueUnreadableError)):
             venue.look_up("a")
 
