@@ -1,100 +1,136 @@
-"""Two cabinets on one database behind one nginx: no request depends on which of them answers."""
+"""Two `kench cabinet`, processes of one database: no request depends on which of them answers.
 
-import re
+Where a test needs to know which one answers, it asks each at its own port, as nginx does.
+"""
+
 import ssl
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
-from fastapi import APIRouter
+import sqlalchemy as sa
+from playwright.sync_api import Browser, expect
 
-from kench.cabinet.cabinet import Cabinet
+from kench.cabinet.login.people import PeopleRole, add_person
 from kench.pki.authority import make_authority
 from kench.pool.clock import SystemClock
-from tests.support.cabinet import served_cabinet
-from tests.support.nginx import NAME, Nginx, running_nginx
-from tests.support.signing import enter
+from kench.pool.database import open_engine
+from kench.pool.register import add_participant
+from tests.support.browser import aside, visiting
+from tests.support.cabinets import Cabinets, Visitor
+from tests.support.mined import mined
+from tests.support.nginx import running_nginx
+from tests.support.pki import PIN
+from tests.support.registers import officers
+from tests.support.stopping import await_that
 
-ORIGIN = f"https://{NAME}"
+# No port in it: nginx, whose port is any free one here, hands the name on without.
+ORIGIN = "https://127.0.0.1"
 TRIES = 6
 
 
 @dataclass
-class Pair:
-    """nginx, the two behind it, and what ends the first of them."""
+class Site:
+    """Two cabinets, and what they write to."""
 
-    nginx: Nginx
-    cabinet: Cabinet
-    root: Path
-    first: ExitStack
+    cabinets: Cabinets
+    engine: sa.Engine
 
-    def browser(self) -> httpx.Client:
-        """One that comes over TLS, as people's do."""
-        context = ssl.create_default_context(cafile=str(self.root))
-        return httpx.Client(
-            verify=context,
-            base_url=f"https://127.0.0.1:{self.nginx.tls}",
-            headers={"Host": NAME},
-            timeout=20,
-        )
+    @property
+    def each(self) -> list[str]:
+        """Their own addresses."""
+        return [f"http://127.0.0.1:{port}" for port in self.cabinets.ports]
 
 
-def _telling(name: str) -> APIRouter:
-    room = APIRouter()
-
-    @room.get("/which")
-    def which() -> str:
-        return name
-
-    return room
+@pytest.fixture(scope="module")
+def whole(module_database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    engine = open_engine(module_database, application_name="test")
+    with engine.begin() as db:
+        participant = add_participant(db, "Нарын")[0]
+        add_person(db, participant, PIN, PeopleRole.OWNER, added_by=None, now_us=1)
+        mined(db, participant, workers=10, now_us=SystemClock().now_us())
+    folder = tmp_path_factory.mktemp("cabinets")
+    with closing(Cabinets(folder, module_database, ORIGIN)) as cabinets:
+        yield Site(cabinets, engine)
+    engine.dispose()
 
 
 @pytest.fixture
-def pair(database: str, tmp_path: Path) -> Iterator[Pair]:
+def site(whole: Site) -> Site:
+    """Both serve."""
+    whole.cabinets.both()
+    return whole
+
+
+@dataclass
+class Front:
+    """nginx before both, and what trusts it."""
+
+    url: str
+    tls: ssl.SSLContext
+
+
+@pytest.fixture
+def front(site: Site, tmp_path: Path) -> Iterator[Front]:
     authority = make_authority(tmp_path / "pki", SystemClock())
-    settings = {"cabinet_url": ORIGIN, "cabinet_proxy_from": "127.0.0.1/32"}
-    with ExitStack() as first, ExitStack() as rest:
-        cabinets = [
-            stack.enter_context(
-                served_cabinet(database, _telling(name), clock=SystemClock(), **settings)
-            )
-            for stack, name in ((first, "first"), (rest, "second"))
-        ]
-        ports = [one.settings.cabinet_port for one in cabinets]
-        nginx = rest.enter_context(running_nginx(tmp_path, ports, *authority.certify_door()))
-        yield Pair(nginx, cabinets[1], authority.folder / "root.pem", first)
+    context = ssl.create_default_context(cafile=str(authority.folder / "root.pem"))
+    with running_nginx(tmp_path, site.cabinets.ports, *authority.certify_door()) as nginx:
+        yield Front(f"https://127.0.0.1:{nginx.tls}", context)
 
 
-def test_a_person_enters_at_one_goes_on_at_the_other_and_leaves_at_either(pair: Pair) -> None:
-    # They take turns, so with one more request between them the form goes to the one that made it.
-    for between in range(2):
-        with pair.cabinet.engine.begin() as db:
-            _, secret = enter(db, now_us=pair.cabinet.clock.now_us())
-        with pair.browser() as browser:
-            browser.cookies.set("__Host-kench", secret.hex())
-            assert {browser.get("/which").json() for _ in range(TRIES)} == {"first", "second"}
-            pages = [browser.get("/account") for _ in range(TRIES)]
-            assert [page.status_code for page in pages] == [200] * TRIES
-            for name, value in pages[0].cookies.items():
-                browser.cookies.set(name, value)
-            found = re.search(r'name="csrf" value="([^"]+)"', browser.get("/account").text)
-            assert found
-            for _ in range(between):
-                browser.get("/which")
-            left = browser.post("/leave", data={"csrf": found[1]}, headers={"Origin": ORIGIN})
-            assert left.status_code == 303
-            assert all(browser.get("/account").status_code != 200 for _ in range(TRIES))
+def enter(visitor: Visitor, one: str, other: str) -> None:
+    """Enter by a signature, each step at another cabinet than the one before."""
+    asked = visitor.post(other, "/enter", visitor.get(one, "/enter"))
+    assert asked.status_code == 303, asked.text
+    path = asked.headers["location"]
+    content = visitor.get(one, f"{path}/content").content
+    page = visitor.get(other, path)
+    signature = aside(lambda: officers()[0].sign(content))
+    handed = visitor.post(one, path, page, files={"signature": ("text.p7s", signature)})
+    assert (handed.status_code, visitor.get(other, "/account").status_code) == (303, 200)
 
 
-def test_people_notice_nothing_while_one_of_them_is_down(pair: Pair) -> None:
-    with pair.cabinet.engine.begin() as db:
-        _, secret = enter(db, now_us=pair.cabinet.clock.now_us())
-    with pair.browser() as browser:
-        browser.cookies.set("__Host-kench", secret.hex())
-        assert {browser.get("/which").json() for _ in range(TRIES)} == {"first", "second"}
-        pair.first.close()
-        assert [browser.get("/account").status_code for _ in range(TRIES)] == [200] * TRIES
-        assert {browser.get("/which").json() for _ in range(TRIES)} == {"second"}
+def test_a_person_enters_at_both_goes_on_at_the_other_and_leaves_at_either(site: Site) -> None:
+    with closing(Visitor(ORIGIN)) as visitor:
+        for one, other in (site.each, site.each[::-1]):
+            enter(visitor, one, other)
+            pages = [visitor.get(base, "/account") for base in (one, other)]
+            assert [page.status_code for page in pages] == [200, 200]
+            assert visitor.post(one, "/leave", pages[1]).status_code == 303
+            assert all(visitor.get(base, "/account").status_code != 200 for base in site.each)
+
+
+def cookies_of(visitor: Visitor, url: str) -> list[Any]:
+    """Return what it has for a browser with scripts."""
+    return [{"name": name, "value": value, "url": url} for name, value in visitor.cookies.items()]
+
+
+def test_people_notice_nothing_when_one_is_killed_and_a_page_that_moves_goes_on_at_the_other(
+    site: Site, front: Front, chromium: Browser
+) -> None:
+    with closing(Visitor(ORIGIN, front.tls)) as visitor:
+        enter(visitor, *site.each)
+        lost = ("net::ERR_",)
+        with visiting(chromium, front.url, faults=lost, ignore_https_errors=True) as page:
+            page.context.add_cookies(cookies_of(visitor, front.url))
+            page.goto("/p/1/")
+            number = page.locator('[data-live="hashrate_1m"]')
+            expect(number).to_have_text("800 TH/s")
+            await_that(lambda: 1 in site.cabinets.viewers().values())
+            (serving,) = [port for port, count in site.cabinets.viewers().items() if count]
+
+            form = visitor.get(f"http://127.0.0.1:{serving}", "/account")
+            site.cabinets.kill(serving)
+            pages = [visitor.get(front.url, "/account") for _ in range(TRIES)]
+            assert [one.status_code for one in pages] == [200] * TRIES
+            with site.engine.begin() as db:
+                db.execute(sa.text("UPDATE worker_live SET hashrate_1m = hashrate_1m * 2"))
+                db.execute(sa.text("UPDATE pool_live SET written_at = written_at + interval '1 s'"))
+            expect(number).to_have_text("1.6 PH/s")
+            assert list(site.cabinets.viewers().values()) == [1]
+        # The form was begun at the one that is gone.
+        assert visitor.post(front.url, "/leave", form).status_code == 303
+        assert visitor.get(front.url, "/account").status_code != 200
