@@ -81,12 +81,12 @@ def measure(machines: Machines, login: tuple[str, str], rounds: int) -> dict[str
         started_s = time.monotonic()
         node.call("generatetoaddress", 1, PAY)
         tip = node.call("getbestblockhash")
-        times["tip"].append(until(lambda: tip_at(region) == tip, started_s))  # noqa: B023
+        times["tip"].append(until(lambda: tip_at(region) == tip, started_s))  # noqa: B023 - called at once
         times["block"].append(find(region, login, lambda: int(node.call("getblockcount"))))
         leader, standby = pools if leads(pools[0]) else pools[::-1]
         started_s = time.monotonic()
         leader.kill_stratum()
-        times["takeover"].append(until(lambda: leads(standby), started_s))  # noqa: B023
+        times["takeover"].append(until(lambda: leads(standby), started_s))  # noqa: B023 - called at once
         leader.start("stratum")
     return times
 

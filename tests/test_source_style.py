@@ -15,6 +15,7 @@ from kench import __version__
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "kench").rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
+CODE = ("kench", "tests", "benchmarks", "supply", "fuzz")
 MODULE_LINES_MAX, TEST_LINES_MAX, FUNCTION_LINES_MAX = 500, 800, 70
 
 # Whom each package may import besides itself. `up` and `commands` are roots: nobody imports them,
@@ -224,6 +225,18 @@ def _is_path(node: ast.expr) -> bool:
     """Whether `node / name` joins a path: what is left of it is named so."""
     name = getattr(node, "attr", getattr(node, "id", ""))
     return name.lower().endswith(("path", "directory", "dir", "folder"))
+
+
+def test_each_rule_that_is_left_out_has_its_reason() -> None:
+    """On its own line: `# noqa: S603 - our own command`."""
+    reasoned = re.compile(r"noqa: [A-Z]+[0-9]+(, ?[A-Z]+[0-9]+)* +(-|#) \w")
+    code = [*ROOT.glob("*.py"), *(one for name in CODE for one in (ROOT / name).rglob("*.py"))]
+    assert not [
+        f"{_name(path)}:{number}"
+        for path in code
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if "# noq" + "a" in line and not reasoned.search(line)
+    ]
 
 
 def test_each_test_module_mirrors_a_module() -> None:

@@ -46,7 +46,7 @@ class ArchiveWriter:
     """Writes parts one after the other; at most PART_BYTES of a stream are in memory."""
 
     def __init__(self, target: BinaryIO) -> None:
-        self._tar = tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        self._tar = tarfile.open(fileobj=target, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115 - closed by `close`
         self.parts: list[Part] = []
         self.written = 0
         """Bytes of all parts so far."""

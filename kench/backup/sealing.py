@@ -75,7 +75,7 @@ class Sealer(io.RawIOBase):
             str(openssl), "cms", "-encrypt", "-binary", "-aes-256-gcm", "-outform", "DER",
             *recipients,
         ]  # fmt: skip
-        self._tar = tarfile.open(fileobj=target, mode="w|")  # noqa: SIM115
+        self._tar = tarfile.open(fileobj=target, mode="w|")  # noqa: SIM115 - closed by `close`
         self._waiting = bytearray()
         self._number = 0
 

@@ -122,7 +122,7 @@ def state_of(fronts: dict[int, dict[str, Any]]) -> dict[str, Any] | None:
 
 def fetch_state(host: str, port: int) -> dict[str, Any] | None:
     """Ask the job maker on this machine; None where nobody answers."""
-    asked = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104
+    asked = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared with, not bound to
     if not port:
         return None
     line = http.client.HTTPConnection(asked, port, timeout=ANSWER_S)

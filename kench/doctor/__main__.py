@@ -18,7 +18,7 @@ from kench.doctor.machine import (
     check_zone,
 )
 from kench.doctor.operating import acting_as_operator, given_nodes
-from kench.doctor.services import check_nats, check_nodes
+from kench.doctor.services import check_nats, check_nodes, check_wires
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.postgres_account import PostgresError
@@ -77,6 +77,7 @@ def _look(arguments: argparse.Namespace) -> Iterator[Finding]:
     yield from check_secrets(settings)
     yield from _database(settings, clock)
     yield from check_nodes(node_urls_of(settings) or given_nodes(), settings.network)
+    yield from check_wires(settings)
     yield from check_nats(settings)
 
 

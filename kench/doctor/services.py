@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 from kench.doctor.finding import Finding, bad, ok, warn
 from kench.pool.errors import KenchError
-from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterPlan, NatsFilesError
+from kench.pool.line_tls import TlsFilesError
+from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterPlan
 from kench.pool.rpc import Node, NodeFaultError
 from kench.pool.settings import Settings
+from kench.pool.wire_settings import MAIN, unsaid_wires
 
 NODE_S = 10.0
 NODE_VERSION_MIN = 280_000
@@ -53,6 +55,18 @@ def _check_node(url: str, network: str | None) -> Iterator[Finding]:
         yield ok(name, f"{chain['chain']}, block {chain['blocks']}, {net['connections']} peers")
 
 
+def check_wires(settings: Settings) -> Iterator[Finding]:
+    """Look where a wire leaves this machine without TLS; where `network` is main it is refused."""
+    if settings.network not in {None, MAIN}:
+        return
+    found = list(unsaid_wires(settings))
+    for wire in found:
+        yield bad(f"wire of {wire.name}", f"`network` is unset, so it is not refused: {wire.words}",
+                  "`network`; `plain_to` for your tunnel")  # fmt: skip
+    if not found:
+        yield ok("wires", "none leaves this machine without TLS but as plain_to says")
+
+
 def check_nats(settings: Settings) -> Iterator[Finding]:
     """Connect as a process of the pool does, and look at what keeps messages there."""
     try:
@@ -60,7 +74,7 @@ def check_nats(settings: Settings) -> Iterator[Finding]:
         if plan is None:
             return
         cluster = Cluster(plan).start()
-    except NatsFilesError as fault:
+    except TlsFilesError as fault:
         yield bad("nats", str(fault), "nats_certificate, nats_key and nats_authority")
         return
     with contextlib.closing(cluster):

@@ -56,7 +56,7 @@ class Holder:
     def sign(self, content: bytes) -> bytes:
         """Return a detached CAdES signature of exactly these bytes, in DER."""
         # Needed once in the life of a folder, and slow to load.
-        from pyhanko.sign.signers import SimpleSigner  # noqa: PLC0415
+        from pyhanko.sign.signers import SimpleSigner  # noqa: PLC0415 - as above
 
         signer: Any = SimpleSigner.load(  # type: ignore[no-untyped-call]  # theirs
             str(self.key_path), str(self.certificate_path)

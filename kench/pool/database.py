@@ -211,7 +211,7 @@ def check_schema(engine: sa.Engine) -> None:
 def upgrade(connection: sa.Connection, revision: str = "head") -> None:
     """Run the migrations up to a revision, in the transaction and under the lock of the caller."""
     # Every process checks the schema, and hardly any changes it: the others start sooner so.
-    from alembic import command  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415 - only who migrates needs it
 
     command.upgrade(_alembic(connection), revision)
 
@@ -221,13 +221,13 @@ def downgrade(connection: sa.Connection, revision: str) -> None:
 
     What has no place there is lost: `schema_steps.migrate_back` looks first.
     """
-    from alembic import command  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415 - only who migrates needs it
 
     command.downgrade(_alembic(connection), revision)
 
 
 def _alembic(connection: sa.Connection) -> Any:
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415 - only who migrates needs it
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))

@@ -50,12 +50,12 @@ class _DeadlineStream(httpcore.NetworkStream):
         self._stream = stream
         self._backend = backend
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the signature that httpcore calls
         if self._backend.over:
             raise httpcore.ReadTimeout
         return self._stream.read(max_bytes, self._backend.left_s())
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the signature that httpcore calls
         if self._backend.over:
             raise httpcore.WriteTimeout
         self._stream.write(buffer, self._backend.left_s())
@@ -67,7 +67,7 @@ class _DeadlineStream(httpcore.NetworkStream):
         self,
         ssl_context: object,
         server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ARG002
+        timeout: float | None = None,  # noqa: ARG002 - the signature that httpcore calls
     ) -> httpcore.NetworkStream:
         left_s = self._backend.left_s()
         secured = self._stream.start_tls(ssl_context, server_hostname, left_s)  # type: ignore[arg-type]

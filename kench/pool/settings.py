@@ -55,7 +55,7 @@ from kench.pool.venue_settings import (
     check_venues,
     fault_shares,
 )
-from kench.pool.wire_settings import WireSettings, check_wires
+from kench.pool.wire_settings import NETWORKS, WireSettings, check_wires
 
 CONFIG_NAME = "kench.toml"
 """The TOML file looked for in the data folder."""
@@ -66,7 +66,6 @@ PROCESSES_MAX = 256
 COINBASE_TAG_BYTES_MAX = 32
 """scriptSig may have 100 bytes in all (A7.10): height, extranonces and this tag share them."""
 
-NETWORKS = ("main", "test", "testnet4", "signet", "regtest")
 """Networks by the names that getblockchaininfo uses."""
 
 

@@ -4,8 +4,9 @@ Bitcoin Core speaks neither TLS over RPC nor over ZMQ, and metrics are plain HTT
 the machine, a tunnel or a network of our own has to keep them, and the operator says which.
 """
 
+from collections.abc import Iterator
 from ipaddress import ip_address, ip_network
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
 CHECKED_MODES = frozenset({"verify-ca", "verify-full"})
 """Of sslmode: those that know the server by its certificate."""
-NETWORKS_MAX = 64
+PLAIN_TO_MAX = 64
+MAIN = "main"
+NETWORKS = (MAIN, "test", "testnet4", "signet", "regtest")
+"""Of coins, as nodes name them; those of MAIN are worth something."""
 
 
 class WireSettings(BaseModel):
@@ -27,10 +31,10 @@ class WireSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, defer_build=True)
 
-    plain_to: Annotated[tuple[str, ...], NoDecode, Field(max_length=NETWORKS_MAX)] = ()
+    plain_to: Annotated[tuple[str, ...], NoDecode, Field(max_length=PLAIN_TO_MAX)] = ()
     """Names, addresses and networks (CIDR) that nodes, ZMQ and PostgreSQL may be spoken to, and
     metrics served, without TLS: a tunnel, or a cable of our own. Where `network` is main, all
-    others are refused."""
+    others are refused; where it is unset, nodes of main are, while there are others."""
 
     @field_validator("plain_to", mode="before")
     @classmethod
@@ -43,8 +47,23 @@ def check_wires(settings: "Settings") -> None:
 
     On networks of coins that are worth nothing everything is let be.
     """
-    if settings.network != "main":
+    if settings.network != MAIN:
         return
+    for wire in unsaid_wires(settings):
+        raise ValueError(wire.words)
+
+
+class PlainWire(NamedTuple):
+    """A wire without TLS to another machine, that `plain_to` does not name."""
+
+    name: str
+    """Of its setting."""
+    words: str
+    """What is wrong, and what mends it."""
+
+
+def unsaid_wires(settings: "Settings") -> Iterator[PlainWire]:
+    """Yield each wire that would leave the machine without TLS, and nobody said it may."""
     plain = [("node_urls", _plain_http(url.get_secret_value())) for url in settings.node_urls]
     plain += [("node_zmq", urlsplit(url).hostname) for url in settings.node_zmq]
     if settings.database_url is not None:
@@ -54,10 +73,19 @@ def check_wires(settings: "Settings") -> None:
     for name, host in plain:
         if host and not is_loopback(host) and not _is_among(host, settings.plain_to):
             mend = ", or sslmode=verify-full in it" if name == "database_url" else ""
-            raise ValueError(
+            yield PlainWire(
+                name,
                 f"{name}: {host} is not this machine, and the wire there has no TLS: lead it "
-                f"through a tunnel and name that in plain_to (KENCH_PLAIN_TO){mend}"
+                f"through a tunnel and name that in plain_to (KENCH_PLAIN_TO){mend}",
             )
+
+
+def networks_to_take(settings: "Settings") -> frozenset[str]:
+    """Return the networks that nodes may name where `network` is unset.
+
+    Coins of main are worth something: an unset word must not be what lets wires be plain.
+    """
+    return frozenset(NETWORKS) - ({MAIN} if any(unsaid_wires(settings)) else set())
 
 
 def plain_database_hosts(url: str) -> list[str]:

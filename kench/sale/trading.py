@@ -106,7 +106,7 @@ _TAKE_TURN = sa.text("SELECT pg_advisory_xact_lock(:key)")
 _LAST_SLICE = sa.text(f"""
     SELECT (SELECT coalesce(max(slice), 0) FROM venue_orders
             WHERE block_hash = :hash AND vout = :vout) AS slice, {_TODAY} AS today_sat
-""")  # noqa: S608
+""")  # noqa: S608 - a part from above
 _INTEND = sa.insert(tables.venue_orders)
 _CHANGE = sa.update(tables.venue_orders).where(
     tables.venue_orders.c.client_id == sa.bindparam("key_id")

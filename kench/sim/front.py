@@ -163,7 +163,7 @@ class _Broadcast(Broadcast):
         super().__init__(front.loop.as_asyncio, front.clock)
         self._front = front
 
-    def _send(self, run: Any, some: Iterable[Connection], now: float) -> int:  # type: ignore[override]  # noqa: ARG002
+    def _send(self, run: Any, some: Iterable[Connection], now: float) -> int:  # type: ignore[override]  # noqa: ARG002 - the signature of what it stands in for
         count = len(tuple(some))
         self._front.clock.advance(count * self._front.costs.send_s)
         return count

@@ -189,11 +189,11 @@ def _serve(start: Start) -> int:
     asyncio.set_event_loop(loop)
     install_reactor(loop, start.clock)
     # Twisted's modules take the installed reactor when they are imported.
-    from twisted.internet import defer, error, task, threads  # noqa: PLC0415
-    from twisted.internet import reactor as installed  # noqa: PLC0415
+    from twisted.internet import defer, error, task, threads  # noqa: PLC0415 - after the reactor is chosen
+    from twisted.internet import reactor as installed  # noqa: PLC0415 - after the reactor is chosen
 
-    from kench.stratum.maker.service import MakerService  # noqa: PLC0415
-    from kench.stratum.metrics import site_of  # noqa: PLC0415
+    from kench.stratum.maker.service import MakerService  # noqa: PLC0415 - after the reactor is chosen
+    from kench.stratum.metrics import site_of  # noqa: PLC0415 - after the reactor is chosen
 
     # Its stub names a module, not the object that the module is replaced by.
     reactor: Any = installed
@@ -283,7 +283,7 @@ def keep_numbers(start: Start, end: Callable[[], object]) -> None:
 
 def reload_on_signal(start: Start, service: "MakerService", teller: Teller, reactor: Any) -> None:
     """Have SIGHUP reload."""
-    from twisted.internet import threads  # noqa: PLC0415
+    from twisted.internet import threads  # noqa: PLC0415 - after the reactor is chosen
 
     def in_thread(work: Callable[[], Any], done: Callable[[Any], None]) -> None:
         threads.deferToThread(work).addCallback(done)

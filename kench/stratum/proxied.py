@@ -127,7 +127,7 @@ def _table() -> tuple[int, ...]:
     rows = []
     for byte in range(256):
         for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)  # noqa: PLW2901
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)  # noqa: PLW2901 - the usual way to write a CRC
         rows.append(byte)
     return tuple(rows)
 

@@ -15,7 +15,7 @@ def install_reactor(loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
     """
     asyncioreactor.install(loop)
     # Twisted's modules take the installed reactor when they are imported.
-    from twisted.internet import reactor  # noqa: PLC0415
+    from twisted.internet import reactor  # noqa: PLC0415 - after it is installed
 
     # All its timers ask this attribute: there is no other way to say so.
     setattr(reactor, "seconds", clock.monotonic)  # noqa: B010 - its stub knows no such name

@@ -285,5 +285,5 @@ class Site:
 
 def _reachable(host: str) -> str:
     """Return where a server that listens on `host` is reached from this machine."""
-    here = {"0.0.0.0": LOOPBACK, "::": "::1", "": LOOPBACK}.get(host, host)  # noqa: S104
+    here = {"0.0.0.0": LOOPBACK, "::": "::1", "": LOOPBACK}.get(host, host)  # noqa: S104 - compared with, not bound to
     return f"[{here}]" if ":" in here else here

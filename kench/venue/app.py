@@ -50,7 +50,7 @@ class Counter:
 class CutResponse(Response):
     """An answer that begins and never ends: the connection is closed in its midst."""
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - the signature of ASGI
         """Send a head that promises more than comes."""
         headers = [(b"content-type", b"application/json"), (b"content-length", b"4096")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})

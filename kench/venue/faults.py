@@ -15,7 +15,7 @@ class FaultPlan:
     def __init__(self, shares: Mapping[VenueFault, float], seed: str) -> None:
         self._shares = dict(shares)
         # What is drawn is no secret: the same seed must do the same wrongs.
-        self._draw = random.Random(seed)  # noqa: S311
+        self._draw = random.Random(seed)  # noqa: S311 - a trial's faults, no secret
 
     def next(self) -> VenueFault | None:
         """Return the fault of the next request, mostly none."""

@@ -13,11 +13,12 @@ from kench.backup.standby.receiving import Receiver
 from kench.pool.clock import SystemClock
 from kench.pool.journal import Batch, JournalWriter
 from kench.pool.journal.mark import read_mark
+from kench.pool.line_tls import TlsFiles
 from kench.pool.settings import Settings
 from kench.pool.shipping import Policy, Shipper
 from kench.pool.shipping.frames import SHIPPING_VERSION, Kind, words_frame
 from kench.pool.shipping.generation import heard_generation, read_generation, write_generation
-from kench.pool.shipping.link import TlsFiles, connect
+from kench.pool.shipping.link import connect
 from kench.pool.shipping.relay import SOCKET_NAME
 from kench.pool.shipping.shipper import Mode, WhenAway
 from tests.support import certificates
@@ -36,7 +37,7 @@ def line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Line]:
         for name in ("own", "stranger"):
             folder = tmp_path_factory.mktemp(name)
             authority = certificates.authority(folder)
-            found[name] = TlsFiles(*authority.issue(), folder / "ca.pem")
+            found[name] = TlsFiles(*authority.issue(), folder / "ca.pem", "standby")
         yield found
 
 

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from kench.doctor.database import check_database
 from kench.doctor.finding import Finding, Level
-from kench.doctor.services import check_nats, check_nodes
+from kench.doctor.services import check_nats, check_nodes, check_wires
 from kench.pool.clock import SystemClock
 from kench.pool.settings import Settings
 from tests.conftest import execute
@@ -98,3 +98,16 @@ def test_a_cluster_that_keeps_fewer_copies_than_it_should_and_one_that_is_away(
         list(check_nats(Settings(data_dir=tmp_path, database_url=SecretStr("postgresql://x"))))
         == []
     )
+
+
+def test_a_plain_wire_to_another_machine_is_bad_where_the_network_is_unset() -> None:
+    urls = ("http://127.0.0.1:8332?cookie=/c", "https://10.0.0.2:8332?cookie=/c")
+    plain: Any = {"node_urls": tuple(map(SecretStr, urls)),
+                  "node_zmq": ("tcp://127.0.0.1:1", "tcp://10.0.0.2:28332")}  # fmt: skip
+    (found,) = check_wires(Settings(**plain))
+    assert found.level is Level.BAD
+    assert "10.0.0.2" in found.says
+    assert "`network`" in found.mend
+    for told in (Settings(**plain, plain_to=("10.0.0.0/8",)), Settings()):
+        assert [one.level for one in check_wires(told)] == [Level.OK]
+    assert not list(check_wires(Settings(**plain, network="regtest")))

@@ -95,7 +95,7 @@ def test_a_front_that_is_killed_loses_nothing_and_its_miners_come_back(
             pids = wait_until_serving(pool)
             old = [value for value in load.live.copy() if front_of(value) == killed]
             os.kill(pids[killed], signal.SIGKILL)
-            wait_for(lambda: not load.live & set(old) and len(load.live) == MINERS, load.faults)  # noqa: B023
+            wait_for(lambda: not load.live & set(old) and len(load.live) == MINERS, load.faults)  # noqa: B023 - called at once
             load.more(500)
             load.wait()
         after = wait_until_serving(pool)

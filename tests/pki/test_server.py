@@ -55,7 +55,7 @@ def test_openssl_is_told_who_is_good_revoked_and_unknown(
 
 def question(authority: Authority, issuer: Authority) -> bytes:
     certificate = x509.load_pem_x509_certificate((authority.folder / "good.pem").read_bytes())
-    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives import hashes, serialization  # noqa: PLC0415 - only this needs it
 
     builder = ocsp.OCSPRequestBuilder().add_certificate(
         certificate, issuer.certificate, hashes.SHA256()

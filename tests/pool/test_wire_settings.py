@@ -3,7 +3,7 @@
 import pytest
 
 from kench.pool.settings_file import SettingsError, read_settings
-from kench.pool.wire_settings import plain_database_hosts
+from kench.pool.wire_settings import MAIN, NETWORKS, networks_to_take, plain_database_hosts
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,10 @@ def test_this_machine_and_tls_need_no_word() -> None:
         database_url="postgresql://u:p@db/kench?sslmode=verify-full",
     )
     assert settings.plain_to == ()
+
+
+def test_an_unset_network_is_no_main_where_a_plain_wire_is_unsaid() -> None:
+    plain = {"node_zmq": "tcp://10.0.0.2:28332"}
+    assert networks_to_take(read_settings(**plain)) == set(NETWORKS) - {MAIN}
+    assert networks_to_take(read_settings(plain_to="10.0.0.2", **plain)) == set(NETWORKS)
+    assert networks_to_take(read_settings()) == set(NETWORKS)

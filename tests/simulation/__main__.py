@@ -50,8 +50,8 @@ def main() -> int:
 
 def _tell_one(seed: int, mutation: str) -> int:
     # Pages of Kench are not needed for the help of this command.
-    from tests.simulation.campaign import Plan, told_stories  # noqa: PLC0415
-    from tests.simulation.running import be_quiet, database_of, server  # noqa: PLC0415
+    from tests.simulation.campaign import Plan, told_stories  # noqa: PLC0415 - only this needs it
+    from tests.simulation.running import be_quiet, database_of, server  # noqa: PLC0415 - only this needs it
 
     be_quiet()
     with server() as (url, folder):

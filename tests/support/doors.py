@@ -117,7 +117,7 @@ class _Nobody:
     """Knows no certificate."""
 
     def verify(self, *_: object) -> Any:
-        from kench.pool.signature.verifier import SignatureRefusedError  # noqa: PLC0415
+        from kench.pool.signature.verifier import SignatureRefusedError  # noqa: PLC0415 - only this needs it
 
         raise SignatureRefusedError("nobody's certificate")
 

@@ -263,6 +263,6 @@ def _sign(db: sa.Connection, pin: str, purpose: str, line: bytes, now_us: int) -
 
 
 def _der(certificate: Any) -> bytes:
-    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415
+    from cryptography.hazmat.primitives.serialization import Encoding  # noqa: PLC0415 - only this needs it
 
     return bytes(certificate.public_bytes(Encoding.DER))

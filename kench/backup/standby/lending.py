@@ -11,11 +11,12 @@ import psycopg2
 
 from kench.backup.errors import BackupError
 from kench.pool.database_url import libpq_url
+from kench.pool.line_tls import TlsFiles
 from kench.pool.postgres_account import account_for
 from kench.pool.postgres_cluster import SOCKET_PATH_MAX
 from kench.pool.settings import Settings
 from kench.pool.shipping.leading import tls_of
-from kench.pool.shipping.link import TlsFiles, split_address
+from kench.pool.shipping.link import split_address
 from kench.pool.shipping.relay import REPLICA_ROLE, SOCKET_NAME, Ends, Relay, listen_privately
 
 

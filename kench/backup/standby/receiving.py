@@ -11,6 +11,7 @@ import structlog
 from kench.backup.standby.copying import JournalCopy
 from kench.pool.clock import Clock
 from kench.pool.journal import JournalError
+from kench.pool.line_tls import TlsFiles
 from kench.pool.settings import FRONT_NUMBER_MAX
 from kench.pool.shipping.frames import (
     SHIPPING_VERSION,
@@ -25,7 +26,7 @@ from kench.pool.shipping.frames import (
     words_frame,
 )
 from kench.pool.shipping.generation import note_replaced, read_generation, write_generation
-from kench.pool.shipping.link import Link, TlsFiles, split_address
+from kench.pool.shipping.link import Link, split_address
 
 if TYPE_CHECKING:
     import ssl

@@ -181,7 +181,7 @@ _DAYS_BOOKED = sa.text(f"""
     ) AS lines
     WHERE created_at >= :begins AND created_at < :ends
     GROUP BY 1
-""")  # noqa: S608
+""")  # noqa: S608 - constants, from above
 _BLOCKS = """
     SELECT hash, height, found_at, state, method, order_number, blocks.reward_sat,
         credit.work_hashes, credit.reward_sat AS credit_sat

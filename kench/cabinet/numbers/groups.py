@@ -54,7 +54,7 @@ _NUMBERS = sa.text(f"""
     JOIN worker_group_members AS members ON members.group_id = groups.id
     LEFT JOIN ({PER_WORKER}) AS live ON live.worker_id = members.worker_id
     WHERE groups.participant_id = :participant GROUP BY groups.id ORDER BY groups.name
-""")  # noqa: S608
+""")  # noqa: S608 - a constant, from above
 _ADD_GROUP = sa.text("""
     INSERT INTO worker_groups (participant_id, name) VALUES (:participant, :name)
     ON CONFLICT (participant_id, name) DO UPDATE SET name = excluded.name RETURNING id
@@ -64,8 +64,8 @@ _JOIN = sa.text(f"""
     INSERT INTO worker_group_members (worker_id, participant_id, group_id)
     SELECT id, :participant, :group FROM ({_OWN}) AS own ORDER BY id
     ON CONFLICT (worker_id) DO UPDATE SET group_id = excluded.group_id
-""")  # noqa: S608
-_LEAVE = sa.text(f"DELETE FROM worker_group_members WHERE worker_id IN ({_OWN})")  # noqa: S608
+""")  # noqa: S608 - a constant, from above
+_LEAVE = sa.text(f"DELETE FROM worker_group_members WHERE worker_id IN ({_OWN})")  # noqa: S608 - a constant, from above
 _FORGET = sa.text("""
     DELETE FROM worker_groups AS groups WHERE participant_id = :participant
         AND NOT EXISTS (SELECT FROM worker_group_members WHERE group_id = groups.id)

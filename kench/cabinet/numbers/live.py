@@ -110,7 +110,7 @@ def sums_of(columns: Collection[str], which: str = "TRUE") -> str:
 
 def per_worker(which: str = "TRUE") -> str:
     """Return what has a row for each such worker: all live columns, and its state."""
-    return f"SELECT sums.*, {STATE} AS state FROM ({sums_of(_SUMS, which)}) AS sums"  # noqa: S608
+    return f"SELECT sums.*, {STATE} AS state FROM ({sums_of(_SUMS, which)}) AS sums"  # noqa: S608 - constants, from above
 
 
 PER_WORKER = per_worker()
@@ -131,7 +131,7 @@ _LIVE = sa.text(f"""
             max(last_share_at) AS last_share_at, {_COUNTED}
         FROM ({PER_WORKER}) AS workers GROUP BY participant_id
     ) AS sums ON whose = asked.id
-""")  # noqa: S608
+""")  # noqa: S608 - constants, from above
 _WRITTEN = sa.text("SELECT max(written_at) FROM pool_live")
 _INTEGERS = ("accepted", "stale", "low_difficulty", "duplicate", "other", "sessions")
 

@@ -37,7 +37,7 @@ def pdf_of(html: str, enclosed: Iterable[Enclosed] = (), made_at: datetime | Non
     """
     try:
         # Here, for it loads Pango at import, which all other pages do without.
-        import weasyprint  # noqa: PLC0415
+        import weasyprint  # noqa: PLC0415 - as above
     except OSError as error:
         raise PaperMissingError(
             "a PDF needs Pango: apt-get install libpango-1.0-0 libpangoft2-1.0-0 fonts-dejavu-core"

@@ -19,7 +19,7 @@ def pdf_of(statement: Statement, language: Language) -> bytes:
     """Return the PDF. Raises PdfMissingError where Pango is missing."""
     try:
         # Here, for it loads Pango at import, which other commands do without.
-        import weasyprint  # noqa: PLC0415
+        import weasyprint  # noqa: PLC0415 - as above
     except OSError as error:
         raise PdfMissingError(
             "a PDF needs Pango: apt-get install libpango-1.0-0 libpangoft2-1.0-0 fonts-dejavu-core"

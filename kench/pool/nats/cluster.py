@@ -21,6 +21,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from kench.pool.errors import KenchError
+from kench.pool.line_tls import TlsFiles
 from kench.pool.settings import Settings
 
 CONNECT_S = 2.0
@@ -42,10 +43,6 @@ class ClusterAwayError(KenchError):
 
 class ClusterRefusedError(KenchError):
     """The cluster answers that it will not; asking again will not help."""
-
-
-class NatsFilesError(KenchError):
-    """The certificates of the cluster's line cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,19 +71,10 @@ class ClusterPlan:
         )
 
     def tls(self) -> ssl.SSLContext | None:
-        """Return what connections are made with, None without certificates."""
-        if self.certificate is None or self.key is None:
+        """Return what connections are made with, None without files; raises TlsFilesError."""
+        if self.certificate is None or self.key is None or self.authority is None:
             return None
-        try:
-            context = ssl.create_default_context(cafile=str(self.authority))
-            context.load_cert_chain(self.certificate, self.key)
-        except (OSError, ssl.SSLError) as error:
-            raise NatsFilesError(
-                f"the certificates for NATS cannot be used ({error}): look at "
-                "KENCH_NATS_CERTIFICATE, _KEY and _AUTHORITY"
-            ) from error
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        return context
+        return TlsFiles(self.certificate, self.key, self.authority, "nats").context()
 
 
 def _pass_by(_is_connected: bool) -> None:

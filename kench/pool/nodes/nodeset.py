@@ -8,7 +8,7 @@ node is asked as well when the first does not answer within HEDGE_S.
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -27,8 +27,8 @@ from kench.pool.nodes.hashblock import HashblockFeed
 from kench.pool.nodes.longpoll import run_longpoll
 from kench.pool.nodes.watch import ANY_TIP, FAULT_PAUSE_S, NodeWatch
 from kench.pool.rpc import Node, NodeAddressError
+from kench.pool.wire_settings import NETWORKS
 
-NETWORKS = frozenset({"main", "test", "testnet4", "signet", "regtest"})
 # A node that owes an answer for longer is asked no more if another can be, and the other is asked
 # as well: well under the second in which a failover must be done.
 HEDGE_S = 0.4
@@ -67,7 +67,8 @@ class NodeSet:
 
     `zmq_endpoints` go with the nodes by place; "" or a shorter list where a node publishes none.
     `on_template(received)` and `on_status(usable, why)` are called from threads of the set, each
-    one call at a time; they must not block. `network` None means the one the first node names.
+    one call at a time; they must not block. `network` None means the one the first node names, of
+    those `to_take`.
     """
 
     def __init__(  # noqa: PLR0913 - a composition point: each is one collaborator or bound
@@ -79,6 +80,7 @@ class NodeSet:
         on_status: Callable[[bool, str | None], None],
         *,
         network: str | None = None,
+        to_take: Container[str] = NETWORKS,
         poll_s: float = 1.0,
         refresh_s: float = 25.0,
     ) -> None:
@@ -92,6 +94,7 @@ class NodeSet:
         self._on_template = on_template
         self._on_status = on_status
         self._network = network
+        self._to_take = to_take
         self._refresh_s = refresh_s
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -199,8 +202,10 @@ class NodeSet:
 
     def _claim_network(self, chain: str) -> str:
         with self._lock:
-            if self._network is None and chain in NETWORKS:
+            if self._network is None and chain in self._to_take:
                 self._network = chain
+            if self._network is None and chain in NETWORKS:
+                return "one that we take unset: set `network`, and plain_to for wires without TLS"
             return self._network or "a known one"
 
     def _views(self) -> list[NodeView]:

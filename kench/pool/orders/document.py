@@ -39,7 +39,7 @@ from kench.pool.orders.rules import (
     ScreeningRule,
     Section,
 )
-from kench.pool.settings import NETWORKS
+from kench.pool.wire_settings import NETWORKS
 
 DOCUMENT_BYTES_MAX = 65_536
 NUMBER_MAX = 1_000_000

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kench.pool.errors import KenchError
+from kench.pool.line_tls import TlsFiles, TlsFilesError
 from kench.pool.settings import Settings
 from kench.pool.shipping.database_generation import ask_generation
 from kench.pool.shipping.frames import (
@@ -14,7 +15,7 @@ from kench.pool.shipping.frames import (
     words_frame,
 )
 from kench.pool.shipping.generation import note_replaced, read_generation, refuse_if_replaced
-from kench.pool.shipping.link import TlsFiles, TlsFilesError, connect
+from kench.pool.shipping.link import connect
 from kench.pool.shipping.shipper import Mode, Policy, WhenAway
 
 ASK_S = 2.0
@@ -32,7 +33,9 @@ def tls_of(settings: Settings) -> TlsFiles | None:
         return None
     if settings.standby_key is None or settings.standby_authority is None:
         raise AssertionError("the settings see that they go together")
-    return TlsFiles(settings.standby_certificate, settings.standby_key, settings.standby_authority)
+    return TlsFiles(
+        settings.standby_certificate, settings.standby_key, settings.standby_authority, "standby"
+    )
 
 
 def policy_of(settings: Settings) -> Policy | None:

@@ -21,9 +21,9 @@ from kench.pool.journal.format import (
 from kench.pool.journal.mark import DurableMark, read_mark
 from kench.pool.journal.remote import is_remote
 from kench.pool.journal.replica import Reached
+from kench.pool.line_tls import TlsFilesError
 from kench.pool.shipping.frames import ShippingError
 from kench.pool.shipping.generation import ReplacedError
-from kench.pool.shipping.link import TlsFilesError
 from kench.pool.shipping.shipper import Policy, Shipper
 
 LOOK_S = 5.0

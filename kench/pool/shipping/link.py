@@ -2,13 +2,9 @@
 
 import contextlib
 import socket
-import ssl
-from pathlib import Path
-from typing import NamedTuple
 
 from kench.native import crc32
-from kench.pool.errors import KenchError
-from kench.pool.secret_files import SecretFileError, check_private
+from kench.pool.line_tls import TlsFiles
 from kench.pool.shipping.frames import (
     BODY_BYTES_MAX,
     HEAD,
@@ -19,34 +15,6 @@ from kench.pool.shipping.frames import (
 )
 
 READ_BYTES = 256 * 1024
-
-
-class TlsFilesError(KenchError):
-    """The certificates of the standby's line cannot be used."""
-
-
-class TlsFiles(NamedTuple):
-    """Whom each end shows itself by, and whom it trusts: an authority for this line alone."""
-
-    certificate: Path
-    key: Path
-    authority: Path
-
-    def context(self, *, server: bool) -> ssl.SSLContext:
-        """Return what connections are made with; both ends show a certificate."""
-        purpose = ssl.Purpose.CLIENT_AUTH if server else ssl.Purpose.SERVER_AUTH
-        try:
-            context = ssl.create_default_context(purpose, cafile=str(self.authority))
-            check_private(self.key)
-            context.load_cert_chain(self.certificate, self.key)
-        except (OSError, ssl.SSLError, SecretFileError) as error:
-            raise TlsFilesError(
-                f"the certificates of the standby's line cannot be used ({error}): look at "
-                "KENCH_STANDBY_CERTIFICATE, _KEY and _AUTHORITY"
-            ) from error
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.verify_mode = ssl.CERT_REQUIRED
-        return context
 
 
 def split_address(address: str) -> tuple[str, int]:
@@ -62,7 +30,7 @@ def connect(address: str, tls: TlsFiles | None, timeout_s: float) -> "Link":
     try:
         opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
-            opened = tls.context(server=False).wrap_socket(opened, server_hostname=host)
+            opened = tls.context().wrap_socket(opened, server_hostname=host)
     except BaseException:
         opened.close()
         raise

@@ -21,6 +21,7 @@ from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 from kench.pool.journal.format import HEADER_SIZE, digest_path, segment_path
 from kench.pool.journal.replica import Reached
+from kench.pool.line_tls import TlsFiles
 from kench.pool.shipping.catching_up import Cursor, agree, catch_up
 from kench.pool.shipping.frames import (
     Commit,
@@ -33,7 +34,7 @@ from kench.pool.shipping.frames import (
     read_words,
 )
 from kench.pool.shipping.generation import ReplacedError, note_replaced
-from kench.pool.shipping.link import Link, TlsFiles, connect
+from kench.pool.shipping.link import Link, connect
 
 POLL_S = 0.2
 CONNECT_S = 5.0

@@ -103,7 +103,7 @@ class Responders:
                 x509.load_der_x509_certificate(certificate.dump()),
                 x509.load_der_x509_certificate(issuer.dump()),
                 # It only names the issuer, and is the one that every responder knows.
-                hashes.SHA1(),  # noqa: S303
+                hashes.SHA1(),  # noqa: S303 - a name, not a signature
             )
             .add_extension(x509.OCSPNonce(nonce), critical=False)
             .build()

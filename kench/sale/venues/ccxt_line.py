@@ -134,8 +134,8 @@ def open_exchange(
             self,
             bidask: Any,
             priceKey: Any = 0,  # noqa: N803 - the library's names
-            amountKey: Any = 1,  # noqa: N803
-            countOrIdKey: Any = 2,  # noqa: N803, ARG002
+            amountKey: Any = 1,  # noqa: N803 - the signature of the library
+            countOrIdKey: Any = 2,  # noqa: N803, ARG002 - the signature of the library
         ) -> list[Any]:
             """Read a level of the book; the library's own way goes through a float."""
             return [self.safe_number(bidask, priceKey), self.safe_number(bidask, amountKey)]

@@ -120,13 +120,13 @@ class CcxtVenue:
         since_ms = since_us // 1000
         for _ in range(PAGES_MAX):
             start_ms = since_ms
-            page = self._ask(lambda: self._exchange.fetch_deposits(base, start_ms, PAGE))  # noqa: B023
+            page = self._ask(lambda: self._exchange.fetch_deposits(base, start_ms, PAGE))  # noqa: B023 - called at once
             fresh = {str(row.get("id") or row.get("txid")): row for row in page}
             news = fresh.keys() - found.keys()
             found |= fresh
             if len(page) < PAGE:
                 rows = sorted(found.values(), key=lambda row: row.get("timestamp") or 0)
-                read = [self._ask(lambda: reading.deposit(row)) for row in rows]  # noqa: B023
+                read = [self._ask(lambda: reading.deposit(row)) for row in rows]  # noqa: B023 - called at once
                 return [one for one in read if one is not None]
             if not news:
                 break
@@ -192,14 +192,14 @@ class CcxtVenue:
         rows = self._trades(None, {"orderId": view.venue_order_id})
         if any(row.get("order") != view.venue_order_id for row in rows):
             raise reading.unreadable("trades of another order were told")
-        return [self._ask(lambda: reading.fill(row, client_id)) for row in rows]  # noqa: B023
+        return [self._ask(lambda: reading.fill(row, client_id)) for row in rows]  # noqa: B023 - called at once
 
     def fills_since(self, since_us: int) -> Sequence[Fill]:
         """Return all our trades at or after this moment, oldest first."""
         self._load_market()
         rows = self._trades(since_us // 1000, {})
         found = [
-            self._ask(lambda: reading.fill(row, self._client_id_of(reading.text(row, "order"))))  # noqa: B023
+            self._ask(lambda: reading.fill(row, self._client_id_of(reading.text(row, "order"))))  # noqa: B023 - called at once
             for row in rows
         ]
         return [fill for fill in found if fill.at_us >= since_us // 1000 * 1000]

@@ -19,7 +19,7 @@ def open_venue(settings: VenueSettings, clock: Clock) -> Venue:
             raise AssertionError("settings see to the url of a paper venue")
         return PaperVenue(settings.name, settings.url, key, web, clock)
     # Half a second and many megabytes, which a pool without such a venue need not have.
-    from kench.sale.venues.ccxt_venue import CcxtVenue  # noqa: PLC0415
+    from kench.sale.venues.ccxt_venue import CcxtVenue  # noqa: PLC0415 - as above
 
     return CcxtVenue(settings, key, web, clock)
 

@@ -16,6 +16,7 @@ from kench.pool.orders.book import OrderBook
 from kench.pool.rpc import Node
 from kench.pool.settings import Settings
 from kench.pool.template import Template
+from kench.pool.wire_settings import networks_to_take
 from kench.stratum.jobs import JobFactory
 from kench.stratum.maker.custody import Custody
 
@@ -103,6 +104,7 @@ class Upstream:
             self._template_received,
             self._nodes_changed,
             network=settings.network,
+            to_take=networks_to_take(settings),
             poll_s=settings.node_poll_s,
             refresh_s=settings.job_refresh_s,
         )

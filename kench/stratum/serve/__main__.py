@@ -63,11 +63,11 @@ def _serve(settings: Settings, clock: Clock, place: Place) -> int:
     asyncio.set_event_loop(loop)
     install_reactor(loop, clock)
     # Twisted's modules take the installed reactor when they are imported.
-    from twisted.internet import reactor as installed  # noqa: PLC0415
-    from twisted.internet import task, threads  # noqa: PLC0415
+    from twisted.internet import reactor as installed  # noqa: PLC0415 - after the reactor is chosen
+    from twisted.internet import task, threads  # noqa: PLC0415 - after the reactor is chosen
 
-    from kench.stratum.service import StratumService  # noqa: PLC0415
-    from kench.stratum.sweep import SWEEP_S  # noqa: PLC0415
+    from kench.stratum.service import StratumService  # noqa: PLC0415 - after the reactor is chosen
+    from kench.stratum.sweep import SWEEP_S  # noqa: PLC0415 - after the reactor is chosen
 
     # Its stub names a module, not the object that the module is replaced by.
     reactor: Any = installed

@@ -55,7 +55,7 @@ _ADD_REFUSED = sa.text(
         AS added (participant_id, worker_id, stale, low_difficulty, duplicate, other)
     ORDER BY participant_id, worker_id
     ON CONFLICT (participant_id, worker_id, bucket_at) DO UPDATE SET {_ADDED}
-    """  # noqa: S608
+    """  # noqa: S608 - names of columns, from above
 )
 _MOVE = sa.text(
     """
@@ -80,7 +80,7 @@ _ROLL_UP = f"""
     WHERE bucket_at >= to_timestamp(:start_s) AND bucket_at < to_timestamp(:end_s)
     GROUP BY {{key}} ORDER BY {{key}}
     ON CONFLICT ({{key}}, bucket_at) DO UPDATE SET {_REPLACED}, up = excluded.up
-"""  # noqa: S608
+"""  # noqa: S608 - names of columns, from above
 
 
 class PositionMovedError(KenchError):

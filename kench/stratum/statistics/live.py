@@ -38,11 +38,11 @@ _UPDATE = f"""
 _INSERT = f"""
     INSERT INTO worker_live SELECT * FROM worker_stage AS staged
     WHERE NOT EXISTS (SELECT FROM worker_live AS live WHERE {_SAME})
-"""  # noqa: S608
+"""  # noqa: S608 - names of columns, from above
 _DELETE = f"""
     DELETE FROM worker_live AS live WHERE source = %s
         AND NOT EXISTS (SELECT FROM worker_stage AS staged WHERE {_SAME})
-"""  # noqa: S608
+"""  # noqa: S608 - names of columns, from above
 _POOL = sa.text(
     """
     INSERT INTO pool_live VALUES (:source, to_timestamp(:written_s), :workers, :sessions,

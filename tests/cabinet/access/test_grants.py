@@ -109,7 +109,7 @@ def test_use_is_kept_to_the_minute(db: sa.Connection, two: Two) -> None:
         ("wall", [Scope.HASHRATE], 0, GrantRefusal.DAYS),
     ],
 )
-def test_what_cannot_be_granted_says_why(  # noqa: PLR0917
+def test_what_cannot_be_granted_says_why(  # noqa: PLR0917 - fixtures
     db: sa.Connection, two: Two, name: str, scopes: list[str], days: int, why: GrantRefusal
 ) -> None:
     made = make_grant(db, two.first, Kind.LINK, name, scopes, days, made_by=1, now_us=NOW_US,

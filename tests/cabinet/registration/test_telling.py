@@ -185,7 +185,7 @@ def test_an_application_asks_for_its_address_and_a_confirmed_one_is_not_asked_ag
 
 def applied(cabinet: Cabinet) -> Client:
     """Somebody who has applied through the pages."""
-    from tests.cabinet.web.test_registration_rooms import TYPED, attach  # noqa: PLC0415
+    from tests.cabinet.web.test_registration_rooms import TYPED, attach  # noqa: PLC0415 - only this needs it
 
     person = client_in(cabinet)
     attach(person, "/apply", "ownership", TYPED)

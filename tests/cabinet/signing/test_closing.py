@@ -67,7 +67,7 @@ def notice(db: sa.Connection, login: Login | None, now_us: int = NOW_US) -> Sign
     )  # fmt: skip
 
 
-def close(  # noqa: PLR0917
+def close(  # noqa: PLR0917 - fixtures
     db: sa.Connection,
     request: SigningRequest,
     verifier: CmsVerifier,

@@ -10,7 +10,6 @@ from kench.pool.nats.cluster import (
     ClusterAwayError,
     ClusterPlan,
     ClusterRefusedError,
-    NatsFilesError,
 )
 from tests.support.nats import connected, running_servers
 
@@ -53,14 +52,3 @@ def test_what_it_refuses_is_another_error_than_its_being_away(tmp_path: Path) ->
         pytest.raises(ClusterRefusedError),
     ):
         cluster.ask(cluster.jetstream.stream_info("nobody-made-it"), 5)
-
-
-def test_certificates_that_cannot_be_used_are_said_at_start(tmp_path: Path) -> None:
-    broken = tmp_path / "broken.pem"
-    broken.write_text("no certificate")
-    with pytest.raises(NatsFilesError, match="KENCH_NATS_CERTIFICATE"):
-        Cluster(
-            ClusterPlan(
-                ("tls://127.0.0.1:9",), "tests", certificate=broken, key=broken, authority=broken
-            )
-        )

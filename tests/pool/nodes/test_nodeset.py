@@ -236,3 +236,11 @@ def test_the_same_node_twice_is_refused() -> None:
 def test_no_node_at_all_is_refused() -> None:
     with pytest.raises(NodeAddressError, match="KENCH_NODE_URLS"), running([]):
         pass
+
+
+def test_a_network_that_is_not_to_be_taken_from_a_node_has_to_be_set(nodes: list[Node]) -> None:
+    with running(nodes, to_take={"main"}) as (node_set, told):
+        told.unusable_because("set `network`")
+        assert node_set.network is None
+    with running(nodes, to_take={"main"}, network="regtest") as (node_set, told):
+        told.usable(True)

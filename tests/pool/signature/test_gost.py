@@ -241,7 +241,7 @@ def test_a_forged_one_that_changes_nothing_is_good(root: GostAuthority, person: 
 def test_a_signature_by_another_key_or_of_another_length_is_refused(
     root: GostAuthority, person: GostPerson, good: bytes
 ) -> None:
-    keep: Callable[[dict[str, Any], Any], None] = lambda _attributes, _signer: None  # noqa: E731
+    keep: Callable[[dict[str, Any], Any], None] = lambda _attributes, _signer: None  # noqa: E731 - it stands in for a function
     refused(root, forged(person, keep, key=gost_key("thief")), "does not fit")
     for wrong in (b"", bytes(64), bytes(128)):
         info = cms.ContentInfo.load(good)

@@ -63,7 +63,7 @@ def verifier(root: Authority, folder: Path, lists: FreshLists) -> CmsVerifier:
     return CmsVerifier(trusted(root, folder), read_patterns(PATTERNS), lists=lists.current)
 
 
-def test_a_list_is_fetched_when_somebody_signs_and_renewed_in_its_turn(  # noqa: PLR0917
+def test_a_list_is_fetched_when_somebody_signs_and_renewed_in_its_turn(  # noqa: PLR0917 - fixtures
     root: Authority, served: Place, tmp_path: Path, clock: ManualClock, person: Person,
     signature: bytes,
 ) -> None:  # fmt: skip
@@ -99,7 +99,7 @@ def bad_answers(root: Authority) -> dict[str, Response | bytes]:
     "status 404", "status 307", "cannot be read", "no PEM", "stale", "time to come",
     "not signed by its authority", "another authority", "older", "more than",
 ])  # fmt: skip
-def test_what_is_no_sound_list_leaves_the_last_one_until_that_is_stale(  # noqa: PLR0917
+def test_what_is_no_sound_list_leaves_the_last_one_until_that_is_stale(  # noqa: PLR0917 - fixtures
     said: str, root: Authority, served: Place, tmp_path: Path, clock: ManualClock,
     signature: bytes, monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
@@ -128,7 +128,7 @@ def test_a_place_that_drips_is_given_up(
     root: Authority, served: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def drops():  # type: ignore[no-untyped-def]
-        import anyio  # noqa: PLC0415
+        import anyio  # noqa: PLC0415 - only this needs it
 
         while True:
             yield b"\x30"

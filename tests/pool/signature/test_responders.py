@@ -123,7 +123,7 @@ def endless() -> Response:
 
 
 def unsuccessful(_question: bytes) -> bytes:
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - only this needs it
 
     answer = ocsp.OCSPResponseBuilder.build_unsuccessful(ocsp.OCSPResponseStatus.TRY_LATER)
     return answer.public_bytes(serialization.Encoding.DER)

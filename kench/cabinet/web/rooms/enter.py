@@ -31,7 +31,7 @@ room = APIRouter()
 
 
 @room.get("/enter")
-def show_ways(request: Request, visit: VisitHere, next: str = "") -> Response:  # noqa: A002
+def show_ways(request: Request, visit: VisitHere, next: str = "") -> Response:  # noqa: A002 - its name in the address
     """Show what is needed to enter."""
     if visit.login is not None:
         return go(own_path(next, home_of(visit.login.officer)), "entered_before")

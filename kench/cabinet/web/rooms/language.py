@@ -17,7 +17,7 @@ def choose_language(
     code: str,
     cabinet: CabinetHere,
     visit: VisitHere,
-    next: str = "/",  # noqa: A002
+    next: str = "/",  # noqa: A002 - its name in the address
 ) -> Response:
     """Keep the language in a cookie, and go back to where the link was."""
     language = language_of(code)

@@ -70,7 +70,7 @@ def show_front() -> Response:
 
 
 @room.get("/enter")
-def show_way(request: Request, visit: VisitHere, next: str = "") -> Response:  # noqa: A002
+def show_way(request: Request, visit: VisitHere, next: str = "") -> Response:  # noqa: A002 - its name in the address
     """Show the button by which one enters."""
     if visit.login is not None:
         return go(own_path(next, DESK), "entered_before")
