@@ -40,7 +40,7 @@ CONNECTIONS, RATE, DRAIN_S = 5000, 1000.0, 60.0
 # What is held: no miner unserved for longer at a reload, and at the death of a front.
 UNSERVED_S, BACK_S = 2.0, 5.0
 RATE_BACK_S, RATE_HELD = 10.0, 0.95
-STEADY_S, STEP_S, AGAIN_S, LOGINS_AT_ONCE = 5.0, 0.02, 0.05, 200
+STEADY_S, STEP_S, AGAIN_S, REFUSED_S, LOGINS_AT_ONCE = 5.0, 0.02, 0.05, 1.0, 200
 WIDTH = 110
 
 # Job key, extranonce1, extranonce2.
@@ -77,6 +77,9 @@ class Miner(asyncio.Protocol):
         self._transport, self._rest, self.job = transport, b"", []
         former = [self.session] if self.session else []
         self._send(1, "mining.subscribe", ["bench/1", *former])
+        self._authorize()
+
+    def _authorize(self) -> None:
         self._send(2, "mining.authorize", [self.login.user, self.login.password])
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
@@ -97,6 +100,9 @@ class Miner(asyncio.Protocol):
             self._take_job(message["params"])
         elif message.get("id") == 1:
             self._subscribed(message["result"])
+        elif message.get("id") == 2 and message["error"] is not None:
+            # Entered a moment ago, and not known to this front yet: as a machine does, try again.
+            self.crowd.loop.call_later(REFUSED_S, self._authorize)
         elif message.get("id") in self.owed:
             share, _ = self.owed.pop(message["id"])
             error = message["error"]
