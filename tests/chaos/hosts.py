@@ -216,6 +216,15 @@ class Network:
         """Put the cable back."""
         self.at_switch("link", "set", self[name].port, "up")
 
+    @contextlib.contextmanager
+    def pulled(self, name: str) -> Iterator[None]:
+        """Pull a cable for as long as the block lasts."""
+        self.pull(name)
+        try:
+            yield
+        finally:
+            self.plug(name)
+
     def cut(self, one: str, other: str) -> None:
         """Lose whatever these two send to each other, in silence; both reach all others."""
         for here, there in ((one, other), (other, one)):

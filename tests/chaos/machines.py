@@ -4,10 +4,11 @@ import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from tests.chaos.hosts import COMMAND_S, Host, HostsError
+from tests.chaos.hosts import COMMAND_S, Host, HostsError, Network
+from tests.chaos.services import Service
 
 CLOCK = Path(__file__).with_name("stepped_clock.c")
 FILLER = "filler"
@@ -32,6 +33,15 @@ def unmount_all(folder: Path) -> None:
         if place.is_relative_to(folder):
             words = ["umount", "-l", str(place)]
             subprocess.run(words, check=False, timeout=COMMAND_S)
+
+
+def take_down(network: Network, services: Iterable[Service], folder: Path) -> None:
+    """End everything on all hosts at once: nothing of it is kept."""
+    for service in services:
+        service.leave()
+    for host in network.hosts.values():
+        power_off(host)
+    unmount_all(folder)
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from kench.pool.settings_file import read_settings
 from kench.up.pki import CRL_FILE, ROOT_FILE, demo_pki
 from tests.chaos.checks import BrokenPromiseError, Place
 from tests.chaos.hosts import Host, Network
-from tests.chaos.machines import Clock, mount_small_disk, power_off, unmount_all
+from tests.chaos.machines import Clock, mount_small_disk, power_off, take_down, unmount_all
 from tests.chaos.miners import Address, Miners
 from tests.chaos.services import Service, kench, run
 from tests.support.certificates import authority
@@ -103,14 +103,12 @@ class OneMachine:
         """End everything at once: nothing of it is kept."""
         if hasattr(self, "miners"):
             self.miners.stop()
-        if hasattr(self, "node"):
-            self.node.leave()
-        for machine in (self.leader, self.follower):
-            machine.leave()
-        for host in self.network.hosts.values():
-            power_off(host)
-        for machine in (self.leader, self.follower):
-            unmount_all(machine.folder)
+        services = [
+            *([self.node] if hasattr(self, "node") else []),
+            *self.leader.services.values(),
+            *self.follower.services.values(),
+        ]
+        take_down(self.network, services, self._folder)
 
     # -- what steps ask for -------------------------------------------------------------------
 

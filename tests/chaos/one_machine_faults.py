@@ -70,9 +70,11 @@ def _lines(stand: OneMachine) -> Iterator[Fault]:
         )  # fmt: skip
     yield Fault(
         "cable pulled: main machine", "served within 10 s of its being back", 10,
-        lambda _: _pulled(stand, leader), (2.0, 6.0), served_meanwhile=False,
+        lambda _: stand.network.pulled(leader), (2.0, 6.0), served_meanwhile=False,
     )  # fmt: skip
-    yield Fault("cable pulled: standby", SERVES, 10, lambda _: _pulled(stand, follower), (2.0, 6.0))
+    yield Fault(
+        "cable pulled: standby", SERVES, 10, lambda _: stand.network.pulled(follower), (2.0, 6.0)
+    )
     for name, whose in ((leader, "main machine"), (follower, "standby"), ("node", "node")):
         yield Fault(
             f"slow line, 80 ms there and back, 1 in 100 lost: {whose}", SERVES, 10,
@@ -158,15 +160,6 @@ def _restarted_database(stand: OneMachine) -> Iterator[None]:
         yield
     finally:
         stand.start_database(stand.leader)
-
-
-@contextlib.contextmanager
-def _pulled(stand: OneMachine, name: str) -> Iterator[None]:
-    stand.network.pull(name)
-    try:
-        yield
-    finally:
-        stand.network.plug(name)
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from tests.chaos import nats_hosts
 from tests.chaos.checks import BrokenPromiseError, Place
 from tests.chaos.database import DatabaseServer, url_of
 from tests.chaos.hosts import Host, Network
-from tests.chaos.machines import Clock, mount_small_disk, power_off, unmount_all
+from tests.chaos.machines import Clock, mount_small_disk, take_down
 from tests.chaos.miners import Address, Miners
 from tests.chaos.services import Service, kench
 from tests.support.certificates import authority
@@ -86,11 +86,7 @@ class Several:
         """End everything at once: nothing of it is kept."""
         if hasattr(self, "miners"):
             self.miners.stop()
-        for service in self.services:
-            service.leave()
-        for host in self.network.hosts.values():
-            power_off(host)
-        unmount_all(self._folder)
+        take_down(self.network, self.services, self._folder)
 
     # -- what steps ask for -------------------------------------------------------------------
 

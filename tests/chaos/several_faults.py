@@ -79,7 +79,7 @@ def _lines(stand: Several) -> Iterator[Fault]:
     yield Fault("cable pulled: a NATS server", SERVES, 10, _pull_one_of(stand, NATS), (3.0, 6.0))
     yield Fault(
         "cable pulled: the job maker", ELECTS, 5,
-        lambda _: _without_maker(stand, lambda name: _pulled(stand, name)), (3.0, 6.0),
+        lambda _: _without_maker(stand, stand.network.pulled), (3.0, 6.0),
     )  # fmt: skip
     for what, name in (("the books", "books"), ("PostgreSQL", database), ("the node", "node")):
         yield Fault(f"cable pulled: {what}", AT_ONCE, 5, _pull_one_of(stand, [name]), (3.0, 6.0))
@@ -190,16 +190,7 @@ def _cut(stand: Several, name: str, others: Sequence[str]) -> Iterator[None]:
 
 
 def _pull_one_of(stand: Several, names: Sequence[str]) -> Strike:
-    return lambda chance: _pulled(stand, chance.choice(names))
-
-
-@contextlib.contextmanager
-def _pulled(stand: Several, name: str) -> Iterator[None]:
-    stand.network.pull(name)
-    try:
-        yield
-    finally:
-        stand.network.plug(name)
+    return lambda chance: stand.network.pulled(chance.choice(names))
 
 
 @contextlib.contextmanager

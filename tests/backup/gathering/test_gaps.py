@@ -16,7 +16,6 @@ from kench.pool.stream.left_behind import LeftBehind
 from kench.pool.stream.message import Word
 from kench.pool.stream.told import Told, write_told
 from tests.backup.gathering.conftest import Keep, Start
-from tests.support.nats import Servers
 from tests.support.stream_pool import STREAM_BYTES, files_of, gather_until, gathered_as
 
 WAIT_S = 5.0
@@ -101,7 +100,7 @@ def test_an_archive_that_starts_again_still_asks_for_what_was_lost(
 
 
 def test_a_journal_that_ended_is_published_again_by_its_machine(
-    start: Start, keep: Keep, cluster: Cluster, tmp_path: Path, servers: Servers
+    start: Start, keep: Keep, cluster: Cluster, tmp_path: Path
 ) -> None:
     front = start()
     front.await_together()
