@@ -72,6 +72,7 @@ class Checks:
     place: Place
     acknowledged: set[int] = field(default_factory=set)
     unanswered: set[int] = field(default_factory=set)
+    refused: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.move(self.place)
@@ -89,12 +90,14 @@ class Checks:
         return self._look(miners) if host is None else host.within(lambda: self._look(miners))
 
     def _look(self, miners: Miners) -> Held:
-        said, silent, wrong = miners.take()
-        fresh = {hash(key) for key in said}
-        if len(fresh) != len(said):
+        heard = miners.take()
+        wrong = heard.faults
+        fresh = {hash(key) for key in heard.acknowledged}
+        if len(fresh) != len(heard.acknowledged):
             wrong.append("a share was acknowledged twice")
         self.acknowledged |= fresh
-        self.unanswered |= {hash(key) for key in silent}
+        self.unanswered |= {hash(key) for key in heard.unanswered}
+        self.refused |= {hash(key) for key in heard.refused}
         wrong += _twice(miners.living())
         waited_s = self._wait_until_booked(wrong)
         if waited_s is None:
@@ -102,7 +105,10 @@ class Checks:
         lost = len(self.acknowledged - self._kept)
         if lost:
             wrong.append(f"{lost} acknowledged shares are in no journal")
-        unknown = len(self._kept - self.acknowledged - self.unanswered)
+        paid = len(self._kept & self.refused)
+        if paid:
+            wrong.append(f"{paid} refused shares are in the journals")
+        unknown = len(self._kept - self.acknowledged - self.unanswered - self.refused)
         if unknown:
             wrong.append(f"{unknown} shares in the journals were sent by nobody")
         with self._connected() as connection:

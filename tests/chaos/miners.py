@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.chaos.hosts import Host
 from tests.support.load import ShareKey
@@ -24,6 +24,17 @@ IN_FLIGHT_MAX = 64
 LOOK_S = 0.02
 
 Address = tuple[str, int]
+
+
+class Heard(NamedTuple):
+    """What became of shares since it was last asked."""
+
+    acknowledged: list[ShareKey]
+    unanswered: list[ShareKey]
+    """Sent and not answered: the line was cut, or the answer is still to come."""
+    refused: list[ShareKey]
+    faults: list[str]
+    """What must not be."""
 
 
 @dataclass
@@ -58,9 +69,9 @@ class Miners:
         self._lock = threading.Lock()
         self._acknowledged: list[ShareKey] = []
         self._unanswered: list[ShareKey] = []
+        self._refused: list[ShareKey] = []
         self._sessions: dict[tuple[int, bytes], int] = {}
         self._faults: list[str] = []
-        self.refused: dict[str, int] = {}
         self._session, self._share = itertools.count(1), itertools.count(1)
         self._mining, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -79,6 +90,7 @@ class Miners:
         """Send no more; return when all that was sent is answered, or given up."""
         self._mining.clear()
         deadline = time.monotonic() + 2 * PATIENCE_S
+        time.sleep(LOOK_S)  # whoever was about to send has sent
         while any(one.asked for one in self.miners) and time.monotonic() < deadline:
             time.sleep(LOOK_S)
 
@@ -113,12 +125,16 @@ class Miners:
             time.sleep(LOOK_S)
         return time.monotonic() - since
 
-    def take(self) -> tuple[list[ShareKey], list[ShareKey], list[str]]:
-        """Return shares acknowledged, shares never answered, and what must not be; since last."""
+    def take(self) -> Heard:
+        """Return what became of shares since this was last asked."""
         with self._lock:
-            taken = self._acknowledged, self._unanswered, self._faults
-            self._acknowledged, self._unanswered, self._faults = [], [], []
-        return taken
+            waiting = [key for one in self.miners for key, _ in tuple(one.asked.values())]
+            heard = Heard(
+                self._acknowledged, self._unanswered + waiting, self._refused, self._faults
+            )
+            self._acknowledged, self._unanswered = [], []
+            self._refused, self._faults = [], []
+        return heard
 
     def living(self) -> list[bytes]:
         """Return the extranonce1 of every session that stands."""
@@ -193,6 +209,11 @@ class Miners:
             if ready and len(miner.asked) < IN_FLIGHT_MAX:
                 session.submit(writer, next(self._share), self._user)
 
+    def refuse(self, key: ShareKey) -> None:
+        """Keep a share that was refused: nobody is paid for it."""
+        with self._lock:
+            self._refused.append(key)
+
     def acknowledge(self, key: ShareKey, session: int) -> None:
         """Keep a share that was acknowledged, and see whose search space it is of."""
         with self._lock:
@@ -244,8 +265,7 @@ class _Session:
 
     def _answered(self, key: ShareKey, sent: float, error: list[Any] | None) -> None:
         if error is not None:
-            refused = self._miners.refused
-            refused[str(error[1])] = refused.get(str(error[1]), 0) + 1
+            self._miners.refuse(key)
             return
         now = time.monotonic()
         self.miner.silence_s = max(self.miner.silence_s, now - self.miner.answered)

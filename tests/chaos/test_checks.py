@@ -16,19 +16,25 @@ from kench.pool.journal.mark import DurableMark, Mark
 from kench.pool.journal.segment import OpenSegment
 from tests.chaos import checks
 from tests.chaos.checks import Checks, Held, Place
+from tests.chaos.miners import Heard
 from tests.support.load import ShareKey
 
 
 class Told:
     """Miners that were told what the test says."""
 
-    def __init__(self, acknowledged: list[ShareKey], unanswered: list[ShareKey]) -> None:
-        self.said = acknowledged, unanswered
+    def __init__(
+        self,
+        acknowledged: list[ShareKey],
+        unanswered: list[ShareKey],
+        refused: list[ShareKey] | None = None,
+    ) -> None:
+        self.said = Heard(acknowledged, unanswered, refused or [], [])
         self.standing = [b"\1\0\0\0", b"\2\0\0\0"]
 
-    def take(self) -> tuple[list[ShareKey], list[ShareKey], list[str]]:
-        said, self.said = self.said, ([], [])
-        return (*said, [])
+    def take(self) -> Heard:
+        said, self.said = self.said, Heard([], [], [], [])
+        return said
 
     def living(self) -> list[bytes]:
         return self.standing
@@ -105,6 +111,11 @@ def test_a_share_that_nobody_sent_or_that_is_there_twice_is_wrong(
         "1 shares of journal 0 are in the journals twice",
         "1 shares in the journals were sent by nobody",
     )
+
+
+def test_a_share_that_was_refused_and_is_paid_is_wrong(pool: Callable[..., Checks]) -> None:
+    told = Told([key(1)], [], [key(2), key(3)])
+    assert pool([1, 2]).look(told).wrong == ("1 refused shares are in the journals",)
 
 
 def test_what_settlement_does_not_book_is_wrong(
