@@ -29,6 +29,7 @@ BENCHMARKS = (
     "proofs",
     "totals",
     "settling",
+    "fence",
     "standby",
     "journal_nats",
     "job_feed",

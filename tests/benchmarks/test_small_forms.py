@@ -4,11 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from benchmarks import __main__ as everything
 from benchmarks import (
     books,
     cabinet,
+    fence,
     first_share,
     found_block,
     jetstream,
@@ -24,6 +26,7 @@ from benchmarks import (
     template_to_job,
     totals,
 )
+from kench.pool.database import Role, open_engine
 from tests.support.long import ONLY_LONG
 from tests.support.nats import program
 
@@ -175,6 +178,20 @@ def test_settling_books_each_record_twice(tmp_path: Path) -> None:
     found = json.loads(figures.read_text())
     assert [turn["records"] for turn in found["turns"]] == [3000, 3000]
     assert found["tables"]["totals"]["rows"] == 200
+
+
+def test_fence_measures_each_form_and_leaves_the_trigger_on(tmp_path: Path, database: str) -> None:
+    figures = tmp_path / "figures.json"
+    words = ["--transactions", "20", "--rounds", "2", "--url", database]
+    fence.main([*words, "--json", str(figures)])
+    found = json.loads(figures.read_text())
+    assert {name: len(costs) for name, costs in found["costs"].items()} == {
+        "neither": 2, "question": 2, "question and trigger": 2,
+    }  # fmt: skip
+    engine = open_engine(database, Role.SETTLE, application_name="test")
+    with pytest.raises(DBAPIError, match="not held by this transaction"), engine.begin() as db:
+        db.execute(fence.NOTHING)
+    engine.dispose()
 
 
 def test_steady_measures_a_front_without_shares_and_with_few(tmp_path: Path) -> None:
