@@ -100,9 +100,10 @@ class Shield:
         headers = Headers(scope=scope)
         safe = scope["method"] in SAFE_METHODS
         if headers.get("host") != self._host and scope["path"] not in OPEN_PATHS:
-            if safe and scope["path"].startswith("/") and not scope["path"].startswith("//"):
+            path = scope.get("raw_path", b"/").decode("ascii", "replace")
+            # As it was sent, too: `%2F@other` behind our name would be a name of another machine.
+            if safe and path.startswith("/") and not scope["path"].startswith("//"):
                 query = scope["query_string"].decode("ascii", "replace")
-                path = scope.get("raw_path", b"/").decode("ascii", "replace")
                 return RedirectResponse(self._origin + path + (f"?{query}" if query else ""), 307)
             return PlainTextResponse(f"The cabinet is at {self._origin}\n", 421)
         refusal = _refuse_method(scope["method"], scope["path"])
