@@ -11,7 +11,7 @@ from kench.payouts.progress import Stand
 from kench.pool.clock import Clock
 from kench.pool.errors import KenchError
 from kench.pool.journal.archive import ArchivedJob
-from kench.pool.journal.completion import complete_if_free
+from kench.pool.journal.completion import NotOursError, complete_if_free
 from kench.pool.journal.format import Flag
 from kench.pool.journal.mark import Mark
 from kench.pool.journal.reader import JournalReader, ShareArray
@@ -184,10 +184,18 @@ class Journals:
         """Move on the journals that hold others up and have no writer to do so."""
         for number, lane in self._lanes.items():
             if lane.is_drained and lane.watermark_us <= newest_us:
-                mark = complete_if_free(self._folder / str(number), self._clock)
+                mark = self._completed(number)
                 if mark is not None:
                     self._marks[number] = mark
                     self._fill_lane(lane, mark, self._chunk_records)
+
+    def _completed(self, number: int) -> Mark | None:
+        """Mark a journal complete up to now; None where it has a writer, or only another may."""
+        try:
+            return complete_if_free(self._folder / str(number), self._clock)
+        except NotOursError:
+            # The job maker of its fronts says it each second; until then it is waited for.
+            return None
 
     def _who_is_waited_for(self, newest_us: int) -> str | None:
         """Name what holds others up for longer than a front that works can."""
@@ -209,8 +217,7 @@ class Journals:
             return
         if self._marks[number].records < position.next_sequence:
             # A mark can be lost with the machine; the records cannot.
-            completed = complete_if_free(self._folder / str(number), self._clock)
-            self._marks[number] = completed or self._marks[number]
+            self._marks[number] = self._completed(number) or self._marks[number]
         last = position.next_sequence - 1
         records = min(self._marks[number].records, position.next_sequence)
         before = self._readers[number].read_within(last, 1, records)
@@ -230,5 +237,6 @@ def _silent_words(number: int, directory: Path) -> str:
             f"`kench gather lost {number}`)"
         )
     return (
-        f"journal {number} (its stratum process runs and says nothing: look at its log, restart it)"
+        f"journal {number} (its stratum process says nothing, or is stopped and settlement may not "
+        "write there: start `kench stratum`, or look at its log and restart it)"
     )

@@ -19,6 +19,7 @@ from kench.pool.clock import Clock, SystemClock
 from kench.pool.collector import spare_collector
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.errors import KenchError
+from kench.pool.journal.passing import Passing
 from kench.pool.orders.verifying import verifier_of
 from kench.pool.orders.watch import OrderWatch
 from kench.pool.roots import EXIT_FAULT, announce, command, run_root, settings_of, start_logging
@@ -245,8 +246,8 @@ def _serve(start: Start) -> int:
         while not service.fronts_ended:
             yield task.deferLater(reactor, TICK_S)
         reports.stop()
-        if left_behind is not None:
-            left_behind.stop()
+        for one in left_behind:
+            one.stop()
         yield threads.deferToThread(service.stop_threads)
         service.close()
 
@@ -255,18 +256,17 @@ def _serve(start: Start) -> int:
     return EXIT_FAULT if fatal else 0
 
 
-def _left_behind(start: Start) -> LeftBehind | LeftUnpublished | None:
-    """Return what ships or publishes journals that no front writes, started, where one does."""
+def _left_behind(start: Start) -> list[Passing | LeftBehind | LeftUnpublished]:
+    """Return what sees to journals that no front writes, started: marks, ships, publishes them."""
     settings, policy = start.settings, policy_of(start.settings)
     data, cluster = settings.data_dir, connect_of(settings)
-    found: LeftBehind | LeftUnpublished
+    found: list[Passing | LeftBehind | LeftUnpublished] = [Passing(data / "journal", start.clock)]
     if cluster is not None:
-        found = LeftUnpublished(settings, cluster, start.clock)
+        found.append(LeftUnpublished(settings, cluster, start.clock))
     elif policy is not None:
-        found = LeftBehind(data, policy, read_generation(data), start.clock)
-    else:
-        return None
-    found.start()
+        found.append(LeftBehind(data, policy, read_generation(data), start.clock))
+    for one in found:
+        one.start()
     return found
 
 

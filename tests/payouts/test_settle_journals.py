@@ -21,9 +21,11 @@ from kench.pool.clock import ManualClock
 from kench.pool.coinbase import EXTRANONCE1_COUNTER_BITS
 from kench.pool.database import Role, open_engine
 from kench.pool.journal.mark import DurableMark, Mark, read_mark
+from kench.pool.journal.passing import Passing
 from tests.payouts.books import everything
 from tests.payouts.folding import Folding
 from tests.payouts.journals import START_US, JournalBuilder
+from tests.support.reading import may_not_write
 
 SHARES = 60
 
@@ -204,6 +206,34 @@ def test_a_block_pays_the_work_of_all_journals_since_the_block_before(
         shares.setdefault(str(block_hash), set()).add(participant)
     assert sorted(map(sorted, shares.values())) == [[1, 2, 3], [2, 4]]
     assert {row[0] for row in books["open_round"]} == {5}
+
+
+def test_a_settlement_that_only_reads_settles_what_ended_when_its_writers_say_so(
+    settle_engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the units run it: journals belong to another account."""
+    busy, ended = (JournalBuilder(tmp_path / str(number), number) for number in (0, 7))
+    clock = ManualClock(START_US)
+    job = busy.job(1, 101)
+    for step in range(10):
+        busy.share(job, time_us=START_US + step)
+    busy.flush()
+    ended.close()
+    left = DurableMark(ended.directory)
+    left.set(Mark(0, START_US + 4))
+    left.close()
+    settlement = Settlement(tmp_path, clock)
+    with monkeypatch.context() as reads:
+        may_not_write(reads)
+        clock.advance(SILENT_US / 1e6 + 1)
+        assert sum(chunk.records for chunk in settle_all(settle_engine, settlement)) == 4
+        assert "start `kench stratum`" in str(settlement.waits_for)
+    Passing(tmp_path, clock).look()
+    with monkeypatch.context() as reads:
+        may_not_write(reads)
+        assert sum(chunk.records for chunk in settle_all(settle_engine, settlement)) == 6
+    assert settlement.waits_for is None
+    busy.close()
 
 
 def test_a_running_front_that_says_nothing_holds_the_others_up_and_is_named(

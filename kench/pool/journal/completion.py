@@ -6,6 +6,7 @@ starts afterwards reads that mark and begins after it, whatever its clock shows.
 is written on another machine nobody here can say it: its time comes with it.
 """
 
+import errno
 import os
 from pathlib import Path
 
@@ -17,20 +18,26 @@ from kench.pool.journal.reader import count_whole_records, last_time_us
 from kench.pool.journal.remote import is_remote
 
 _CHUNK_BYTES = 65_536 * RECORD_SIZE
+_NOT_ALLOWED = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
+
+
+class NotOursError(JournalError):
+    """This process may not write the mark; who writes the journal, or its job maker, may."""
 
 
 def complete_if_free(directory: Path, clock: Clock) -> Mark | None:
     """Mark a journal complete up to now and return the mark; None where it has a writer.
 
     One that is written elsewhere keeps its time, and what its files have is counted.
-    Raises JournalError where this process may not write the mark.
+    Raises NotOursError where this process may not write the mark, JournalError where it cannot.
     """
     try:
         mark = DurableMark(directory, tries=1)
     except OSError as error:
-        raise JournalError(
-            f"{directory} cannot be marked complete ({error.strerror}): let `kench settle` write "
-            "there, as the user of `kench stratum` does"
+        kind = NotOursError if error.errno in _NOT_ALLOWED else JournalError
+        raise kind(
+            f"{directory} cannot be marked complete ({error.strerror}): `kench stratum` of this "
+            "folder does so while it runs"
         ) from error
     except JournalError:
         return None

@@ -6,10 +6,13 @@ import pytest
 
 from kench.pool.clock import ManualClock
 from kench.pool.journal import JournalError, JournalReader, JournalWriter
-from kench.pool.journal.completion import complete_if_free
+from kench.pool.journal.completion import NotOursError, complete_if_free
 from kench.pool.journal.format import segment_paths
 from kench.pool.journal.mark import DurableMark, Mark, read_mark
+from kench.pool.journal.passing import Passing
+from kench.pool.journal.remote import RemoteMark, RemoteState, write_remote
 from kench.pool.journal.segment import OpenSegment
+from tests.support.reading import may_not_write
 from tests.support.records import raw_records
 
 NOW = ManualClock()
@@ -75,5 +78,31 @@ def test_an_empty_folder_is_a_complete_journal(tmp_path: Path) -> None:
 
 def test_a_journal_of_another_user_is_named(tmp_path: Path) -> None:
     (tmp_path / "durable").mkdir()
-    with pytest.raises(JournalError, match="kench settle"):
+    with pytest.raises(JournalError, match="kench stratum"):
         complete_if_free(tmp_path, NOW)
+
+
+def test_one_that_this_process_may_not_write_is_another_s_to_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal_of(tmp_path, 3, Mark(3, 5))
+    may_not_write(monkeypatch)
+    with pytest.raises(NotOursError, match="kench stratum"):
+        complete_if_free(tmp_path, NOW)
+    assert read_mark(tmp_path) == Mark(3, 5)
+
+
+def test_time_passes_for_those_that_ended_here_and_for_no_others(
+    tmp_path: Path,
+) -> None:
+    for name in ("0", "1", "2", "aside"):
+        (tmp_path / name).mkdir()
+        journal_of(tmp_path / name, 3, Mark(3, 5))
+    write_remote(tmp_path / "2", RemoteMark(RemoteState.WRITTEN, 1), durably=False)
+    (tmp_path / "3").mkdir()
+    held = DurableMark(tmp_path / "1")
+    Passing(tmp_path, NOW).look()
+    held.close()
+    assert read_mark(tmp_path / "0").watermark_us >= NOW.now_us()
+    assert [read_mark(tmp_path / name) for name in ("1", "2", "aside")] == [Mark(3, 5)] * 3
+    assert list((tmp_path / "3").iterdir()) == []
