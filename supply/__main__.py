@@ -7,6 +7,7 @@ from pathlib import Path
 
 from supply.advisories import AdvisoriesError, findings_of, read_advisories
 from supply.bom import bill_of
+from supply.inside import WheelError, crates_of
 from supply.licences import unlicensed
 from supply.locks import LockError, read_all
 
@@ -27,7 +28,8 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument(
         "path",
         type=Path,
-        help="the file to write; or OSV advisories: JSON, ZIP (all.zip of PyPI and npm), a folder",
+        help="the file to write; or OSV advisories: JSON, ZIP (all.zip of PyPI, npm, crates.io), "
+        "a folder",
     )
     given = parser.parse_args(words)
     try:
@@ -37,16 +39,17 @@ def main(words: list[str] | None = None) -> int:
             given.path.write_text(json.dumps(bill_of(packages, ROOT), indent=1) + "\n")
             sys.stdout.write(f"{given.path}: {len(packages)} packages\n")
             return 0
-        found, count = findings_of(packages, read_advisories(given.path))
-    except (LockError, AdvisoriesError, OSError) as error:
+        crates = crates_of(packages)
+        found, count = findings_of([*packages, *crates], read_advisories(given.path))
+    except (LockError, WheelError, AdvisoriesError, OSError) as error:
         sys.stderr.write(f"supply: {error}\n")
         return 2
     odd = unlicensed(packages)
     for line in [*map(str, found), *odd]:
         sys.stdout.write(line + "\n")
     sys.stdout.write(
-        f"{len(packages)} packages, {count} advisories: {len(found)} found; "
-        f"{len(odd)} licences to be looked at\n"
+        f"{len(packages)} packages, {len(crates)} crates inside, {count} advisories: "
+        f"{len(found)} found; {len(odd)} licences to be looked at\n"
     )
     if not count:
         sys.stderr.write(f"supply: {given.path} holds no advisory: nothing was compared\n")

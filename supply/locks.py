@@ -18,6 +18,8 @@ LOCKS = {
     "requirements-assets.lock": "excluded",
 }
 """Each lock, and CycloneDX's word for what it is to a running pool."""
+KINDS = {"PyPI": "pypi", "npm": "npm", "crates.io": "cargo"}
+"""What package URLs call the places that packages come from."""
 NPM_LOCK = "kench/cabinet/assets/package-lock.json"
 _PIN = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)==([A-Za-z0-9][A-Za-z0-9.!+_-]*)( ; .+)?")
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
@@ -32,7 +34,7 @@ class Package:
     """One package at one version."""
 
     ecosystem: str
-    """`PyPI` or `npm`, as advisories call them."""
+    """`PyPI`, `npm` or `crates.io`, as advisories call them."""
     name: str
     version: str
     digests: tuple[tuple[str, str], ...]
@@ -44,7 +46,7 @@ class Package:
     @property
     def purl(self) -> str:
         """Its package URL."""
-        kind = "pypi" if self.ecosystem == "PyPI" else "npm"
+        kind = KINDS[self.ecosystem]
         return f"pkg:{kind}/{self.name.replace('@', '%40')}@{self.version}"
 
 
