@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import sqlalchemy as sa
+from sqlalchemy.exc import OperationalError
 
 from kench.payouts.audit.invariants import differences
 from kench.payouts.tables import journal_positions, totals
@@ -26,7 +27,7 @@ from tests.support.load import ShareKey
 CHUNK = 50_000
 BOOKED_S = 45.0
 """Settlement has booked all that there is within this time: it waits for each journal's mark."""
-LOOK_S = 0.1
+LOOK_S, REACHED_S = 0.1, 10.0
 
 
 class BrokenPromiseError(Exception):
@@ -125,7 +126,7 @@ class Checks:
     def _connected(self) -> Iterator[sa.Connection]:
         engine = open_engine(self.place.database_url, application_name="chaos", pool_size=1)
         try:
-            with engine.connect() as connection:
+            with _reached(engine) as connection:
                 yield connection
         finally:
             engine.dispose()
@@ -177,6 +178,18 @@ class Checks:
             ours = tuple(self._totals.get(key, (0, 0)))
             if booked.get(key, (0, 0)) != ours:
                 yield f"the totals of {key} are {booked.get(key)}, the journals make them {ours}"
+
+
+def _reached(engine: sa.Engine) -> sa.Connection:
+    """Connect; a host that was away a moment ago is asked for its address by three calls first."""
+    deadline = time.monotonic() + REACHED_S
+    while True:
+        try:
+            return engine.connect()
+        except OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(LOOK_S)
 
 
 def _twice(extranonces: Iterable[bytes]) -> Iterator[str]:
