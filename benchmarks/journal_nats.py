@@ -11,24 +11,23 @@ told durable and is not gathered ends it.
 
 import argparse
 import os
-import statistics
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ending import end
-from benchmarks.standby import SIZES, records
+from benchmarks.load.writing import WAIT_S, Writing, records
 from kench.backup.gathering.consuming import name_of
 from kench.backup.gathering.gatherer import Gatherer
 from kench.pool.clock import SystemClock
-from kench.pool.journal import Batch, JournalWriter
+from kench.pool.journal import JournalWriter
 from kench.pool.journal.mark import read_mark
 from kench.pool.nats.cluster import Cluster
 from kench.pool.stream.publisher import Policy, Publisher, WhenAway
@@ -36,22 +35,8 @@ from kench.pool.stream.sending import Sending
 from tests.support.nats import Servers, connected, running_servers
 
 HELD_MS = 50.0
-WAIT_S = 60.0
 STREAM_BYTES = 600 << 20
 BEHIND_BATCH = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What batches of one size took."""
-
-    servers: int
-    size: int
-    p50_ms: float
-    p99_ms: float
-    shares_per_s: float
-    cpu_us: float
-    """Of this process, a batch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,28 +48,24 @@ class CaughtUp:
     gathered_per_s: float
 
 
-class Writing:
-    """A journal's writer, published where there are servers."""
+class Published(Writing):
+    """A writer whose batches are published, where there are servers."""
 
     def __init__(self, data: Path, servers: Servers | None) -> None:
-        self.directory = data / "journal/0"
+        directory = data / "journal/0"
         self.publisher: Publisher | None = None
         self._cluster: Cluster | None = None
         if servers is not None:
             self._cluster = Cluster(servers.plan("benchmark")).start()
-            sending = Sending(self._cluster, self.directory, 0, 1, STREAM_BYTES)
+            sending = Sending(self._cluster, directory, 0, 1, STREAM_BYTES)
             policy = Policy(WhenAway.SERVE, 5.0)
             self.publisher = Publisher(sending, policy, SystemClock(), print)
-        self.writer = JournalWriter(
-            self.directory, 0, SystemClock(), 64 << 20, 3600, self.publisher
-        )
+        writer = JournalWriter(directory, 0, SystemClock(), 64 << 20, 3600, self.publisher)
         if self.publisher is not None:
-            self.publisher.open(self.writer.reached, knows_time=False)
+            self.publisher.open(writer.reached, knows_time=False)
             self.publisher.start()
             self.await_together()
-        self._durable = threading.Semaphore(0)
-        self.writer.start(lambda _batch: self._durable.release(), lambda _e: None, print)
-        self.sequence = self.writer.next_sequence
+        super().__init__(writer)
 
     def await_together(self) -> float:
         """Wait until the stream has all; return the seconds."""
@@ -96,39 +77,21 @@ class Writing:
             time.sleep(0.001)
         return time.perf_counter() - began
 
-    def write(self, raw: bytes, count: int) -> float:
-        """Write a batch; return the seconds until it was acknowledged."""
-        began = time.perf_counter()
-        self.writer.hand_over(Batch([], raw, count, self.sequence))
-        assert self._durable.acquire(timeout=WAIT_S)
-        self.sequence += count
-        return time.perf_counter() - began
-
     def stop(self) -> None:
-        """Stop it."""
-        self.writer.stop()
+        """Stop all."""
+        super().stop()
         if self.publisher is not None:
             self.publisher.stop()
         if self._cluster is not None:
             self._cluster.close()
 
 
-def measure(writing: Writing, servers: int, batches: int) -> Iterator[Cost]:
-    """Yield what batches of each size cost."""
-    for size in SIZES:
-        count = max(20, batches // (10 if size == SIZES[-1] else 1))
-        made = [records(writing.sequence + at * size, size) for at in range(count)]
-        cpu, began = time.process_time(), time.perf_counter()
-        took = [writing.write(raw, size) for raw in made]
-        seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
-        took.sort()
-        yield Cost(
-            servers, size, 1000 * statistics.median(took), 1000 * took[int(count * 0.99)],
-            count * size / seconds, 1e6 * cpu / count,
-        )  # fmt: skip
+def measure(writing: Published, servers: int, batches: int) -> list[dict[str, Any]]:
+    """Return what batches of each size cost."""
+    return [{"servers": servers} | took._asdict() for took in writing.measure(batches)]
 
 
-def catch_up(folder: Path, writing: Writing, servers: Servers, behind: int) -> CaughtUp:
+def catch_up(folder: Path, writing: Published, servers: Servers, behind: int) -> CaughtUp:
     """Have the stream lack so many shares; return how fast it, and an archive, gets them."""
     centre = folder / f"centre-{len(servers.servers)}"
     centre.mkdir()
@@ -152,7 +115,7 @@ def catch_up(folder: Path, writing: Writing, servers: Servers, behind: int) -> C
     return CaughtUp(len(servers.servers), behind / published_s, behind / gathered_s)
 
 
-def _gather(gatherer: Gatherer, centre: Path, writing: Writing) -> float:
+def _gather(gatherer: Gatherer, centre: Path, writing: Published) -> float:
     began = time.perf_counter()
     while read_mark(centre / "journal/0").records < writing.sequence:
         assert time.perf_counter() < began + WAIT_S
@@ -168,32 +131,32 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--servers", type=int, nargs="+", default=[1, 3])
     parser.add_argument("--json", type=Path, metavar="FILE")
     given = parser.parse_args(words)
-    costs: list[Cost] = []
+    costs: list[dict[str, Any]] = []
     caught: list[CaughtUp] = []
     with tempfile.TemporaryDirectory(dir=os.environ.get("TMPDIR")) as name:
         folder = Path(name)
-        alone = Writing(folder / "alone", None)
+        alone = Published(folder / "alone", None)
         costs += measure(alone, 0, given.batches)
         alone.stop()
         for count in given.servers:
             with running_servers(folder / f"nats-{count}", count) as servers:
-                writing = Writing(folder / f"front-{count}", servers)
+                writing = Published(folder / f"front-{count}", servers)
                 costs += measure(writing, count, given.batches)
                 caught.append(catch_up(folder, writing, servers, given.behind))
                 writing.stop()
     console = Console()
     _show(console, costs, caught)
-    faults = [f"a median of {one.p50_ms:.1f} ms" for one in costs if one.p50_ms > HELD_MS]
-    figures = {"costs": [asdict(one) for one in costs], "caught": [asdict(one) for one in caught]}
+    faults = [f"a median of {one['p50_ms']:.1f} ms" for one in costs if one["p50_ms"] > HELD_MS]
+    figures = {"costs": costs, "caught": [asdict(one) for one in caught]}
     return end(console, faults, figures, given.json)
 
 
-def _show(console: Console, costs: list[Cost], caught: list[CaughtUp]) -> None:
+def _show(console: Console, costs: list[dict[str, Any]], caught: list[CaughtUp]) -> None:
     table = Table("servers", "shares a batch", "p50 ms", "p99 ms", "shares/s", "CPU us a batch")
     for one in costs:
         table.add_row(
-            str(one.servers or "this disk"), f"{one.size:,}", f"{one.p50_ms:.2f}",
-            f"{one.p99_ms:.2f}", f"{one.shares_per_s:,.0f}", f"{one.cpu_us:.0f}",
+            str(one["servers"] or "this disk"), f"{one['size']:,}", f"{one['p50_ms']:.2f}",
+            f"{one['p99_ms']:.2f}", f"{one['shares_per_s']:,.0f}", f"{one['cpu_us']:.0f}",
         )  # fmt: skip
     console.print(table)
     for late in caught:

@@ -1,4 +1,4 @@
-"""Fixtures that all tests share: a real PostgreSQL for the run, a fresh database for a test.
+"""Fixtures that all tests share: a real PostgreSQL for the run, a fresh database for a test, NATS.
 
 The server is the embedded one. `KENCH_TEST_POSTGRES_BIN=/usr/lib/postgresql/15/bin` takes other
 binaries, `KENCH_TEST_DATABASE_URL=postgresql://...` a server that runs already (its user must be
@@ -22,8 +22,10 @@ from hypothesis import HealthCheck, settings
 from playwright.sync_api import Browser
 
 from kench.pool.database import migrate, open_engine
+from kench.pool.nats.cluster import Cluster
 from kench.pool.postgres import EmbeddedPostgres
 from tests.support.browser import running_chromium
+from tests.support.nats import Servers, connected, running_servers
 
 # A slow machine must not fail a property that holds; how many examples is said where it matters.
 settings.register_profile(
@@ -191,3 +193,17 @@ def execute(url: str, statement: str) -> None:
 def url_of_database(url: str, name: str) -> str:
     """The same server's URL for another database."""
     return sa.make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    """One server of NATS; a test takes a stream of its own, or takes that of others away."""
+    with running_servers(tmp_path_factory.mktemp("nats")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def line(servers: Servers) -> Iterator[Cluster]:
+    """A connection to it."""
+    with connected(servers.plan("line")) as cluster:
+        yield cluster

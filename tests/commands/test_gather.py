@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,15 +15,9 @@ from kench.pool.journal import Batch
 from kench.pool.settings import Settings
 from kench.pool.settings_file import read_settings
 from kench.stratum.front_journal import FrontJournal
-from tests.support.nats import Servers, connected, running_servers
+from tests.support.nats import Servers, connected
 from tests.support.records import archived_job, raw_records
 from tests.support.stream_pool import STREAM_BYTES, files_of, gather_until
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with running_servers(tmp_path_factory.mktemp("nats")) as running:
-        yield running
 
 
 def settings_of(data: Path, servers: Servers) -> Settings:

@@ -9,23 +9,11 @@ from kench.backup.gathering.consuming import name_of
 from kench.backup.gathering.gatherer import Gatherer
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.nats.cluster import Cluster
-from tests.support.nats import Servers, connected, running_servers
+from tests.support.nats import Servers
 from tests.support.stream_pool import STREAM_BYTES, StreamFront, no_stream
 
 Start = Callable[..., StreamFront]
 Keep = Callable[..., Gatherer]
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with running_servers(tmp_path_factory.mktemp("nats")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def line(servers: Servers) -> Iterator[Cluster]:
-    with connected(servers.plan("gather")) as cluster:
-        yield cluster
 
 
 @pytest.fixture

@@ -18,24 +18,10 @@ from kench.pool.journal import JournalError, JournalReader
 from kench.pool.journal.format import NO_DIGEST, SegmentDigest
 from kench.pool.journal.mark import DurableMark, Mark, read_mark
 from kench.pool.journal.segment import OpenSegment
-from kench.pool.nats.cluster import Cluster
-from tests.support.nats import Servers, connected, running_servers
 from tests.support.site import await_that
 from tests.support.stream_pool import STREAM_BYTES, Pool, StreamFront, files_of, no_stream
 
 SMALL = 64 + 10 * RECORD_SIZE
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with running_servers(tmp_path_factory.mktemp("nats")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def line(servers: Servers) -> Iterator[Cluster]:
-    with connected(servers.plan("gather")) as cluster:
-        yield cluster
 
 
 MakePool = Callable[[Path], Pool]

@@ -15,12 +15,6 @@ TTL_S = 2.0
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with running_servers(tmp_path_factory.mktemp("nats")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def cluster(servers: Servers) -> Iterator[Cluster]:
     with connected(servers.plan()) as line:
         yield line

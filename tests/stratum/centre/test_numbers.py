@@ -23,17 +23,11 @@ from kench.stratum.centre.numbers import (
     choose,
     read_owner,
 )
-from tests.support.nats import Servers, connected, running_servers
+from tests.support.nats import Servers, connected
 
 LEASE_S = 4000.0
 NOW_US = ManualClock().now_us()
 ME = Owner("me", "run", "here", "host", NOW_US)
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with running_servers(tmp_path_factory.mktemp("nats")) as running:
-        yield running
 
 
 @pytest.fixture
