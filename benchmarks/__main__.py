@@ -31,8 +31,11 @@ BENCHMARKS = (
     "settling",
     "fence",
     "standby",
+    "memory",
     "journal_nats",
+    "share_stream",
     "job_feed",
+    "big_block",
     "jetstream",
 )
 

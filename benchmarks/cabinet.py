@@ -249,7 +249,7 @@ def filled(folder: Path, size: Size, console: Console) -> Iterator[str]:
     """Run PostgreSQL with such a pool in a folder; one that was filled before is taken as it is."""
     # The live table alone is larger than what the embedded server keeps in memory by default:
     # whoever has so many workers has a PostgreSQL with more (docs/operations.md).
-    OPTIONS["shared_buffers"] = SHARED_BUFFERS
+    kept, OPTIONS["shared_buffers"] = OPTIONS["shared_buffers"], SHARED_BUFFERS
     database = EmbeddedPostgres(folder)
     there = database.exists
     # What PostgreSQL has lies on the core of everybody else.
@@ -266,6 +266,7 @@ def filled(folder: Path, size: Size, console: Console) -> Iterator[str]:
         yield url
     finally:
         database.stop()
+        OPTIONS["shared_buffers"] = kept
 
 
 def main(words: list[str] | None = None) -> int:

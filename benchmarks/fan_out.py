@@ -179,7 +179,8 @@ def main(words: list[str] | None = None) -> int:
     console = Console()
     console.print(table(outcome))
     console.print(f"first to last line: {outcome.ratio:.2f} times the bare loop's")
-    return end(console, outcome.faults(), as_json(outcome), given.json)
+    figures = as_json(outcome) | {"shares_per_s": steady * given.rate}
+    return end(console, outcome.faults(), figures, given.json)
 
 
 if __name__ == "__main__":

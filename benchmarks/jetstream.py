@@ -29,6 +29,8 @@ from rich.table import Table
 
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD, LoadError
+from benchmarks.load.process_memory import proportional_bytes
+from benchmarks.load.server_cpu import process_cpu_s
 from kench.native import RECORD_SIZE
 from tests.support.nats import Servers, running_servers
 
@@ -39,7 +41,6 @@ HELD_ACK_MS = 50.0
 STREAM, SUBJECT, JOBS = "bench", "bench.0", "jobs"
 MESSAGE_ID = "Nats-Msg-Id"
 READY_TRIES, READY_RETRY_S = 100, 0.1
-TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,8 @@ class Ack:
     client_cpu_us: float
     stored_bytes: float
     """On each replica, for one message, with what JetStream adds."""
+    server_bytes: int
+    """Memory of the server that has most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +68,15 @@ class Delivery:
     p99_ms: float
 
 
+def _pids(servers: Servers) -> list[int]:
+    running = [one.process.pid for one in servers.servers if one.process is not None]
+    if len(running) != len(servers.servers):
+        raise LoadError("a server of NATS has ended")
+    return running
+
+
 def _cpu_s(servers: Servers) -> float:
-    ticks = 0
-    for one in servers.servers:
-        if one.process is None:
-            raise LoadError("a server of NATS has ended")
-        fields = Path(f"/proc/{one.process.pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(fields[11]) + int(fields[12])
-    return ticks / TICKS_PER_S
+    return sum(process_cpu_s(pid) for pid in _pids(servers))
 
 
 async def _make_stream(client: Client, replicas: int) -> JetStreamContext:
@@ -121,6 +125,7 @@ async def acks(servers: Servers, batches: int) -> list[Ack]:
                 len(servers.urls), size, 1000 * statistics.median(took),
                 1000 * took[int(count * 0.99)], 1e6 * cpu_s / count, 1e6 * own_s / count,
                 (after.bytes - before.bytes) / count,
+                max(proportional_bytes(pid) for pid in _pids(servers)),
             )
         )  # fmt: skip
     await client.close()

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD
+from benchmarks.load.process_memory import Peak
 from benchmarks.load.server_cpu import ServerCpu
 from benchmarks.load.table_sizes import table_sizes
 from benchmarks.totals import make_journal
@@ -42,6 +43,8 @@ class Turn:
     seconds: float
     settle_cpu_s: float
     postgres_cpu_s: float
+    bytes: int
+    """Memory that this process needed for it at most."""
 
     @property
     def per_cpu_s(self) -> float:
@@ -52,6 +55,7 @@ class Turn:
 def settle(engine: sa.Engine, root: Path) -> Turn:
     """Settle all that the journals under a folder have."""
     settlement, server, records = Settlement(root, SystemClock()), ServerCpu(engine), 0
+    peak = Peak()
     began, own_s, server_s = time.perf_counter(), time.process_time(), server.seconds()
     with engine.connect() as connection:
         while not (settled := settlement.settle_chunk(connection)).is_nothing:
@@ -61,6 +65,7 @@ def settle(engine: sa.Engine, root: Path) -> Turn:
         time.perf_counter() - began,
         time.process_time() - own_s,
         server.seconds() - server_s,
+        peak.bytes(),
     )
 
 

@@ -9,6 +9,7 @@ each hour. Exit status 1: all together take more of one core than they are held 
 """
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -25,6 +26,7 @@ from rich.table import Table
 
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD
+from benchmarks.load.process_memory import proportional_bytes
 from benchmarks.load.server_cpu import ServerCpu
 from benchmarks.load.table_sizes import TableSize, table_sizes
 from kench.pool.clock import ManualClock, SystemClock
@@ -130,10 +132,19 @@ class Pool:
         self._mark.close()
 
 
-def measure(
-    folder: Path, url: str, workers: int, seconds: int
-) -> tuple[dict[str, Cost], dict[str, TableSize]]:
-    """Let a pool run through each kind of work; return what each took, and the tables then."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What each kind of work took, and what it left behind."""
+
+    costs: dict[str, Cost]
+    tables: dict[str, TableSize]
+    bytes: int
+    """Memory that the process gained, most of it the keeper's for its workers."""
+
+
+def measure(folder: Path, url: str, workers: int, seconds: int) -> Measured:
+    """Let a pool run through each kind of work."""
+    before = proportional_bytes(os.getpid())
     pool = Pool(folder, url, workers)
     pool.costs = {
         "begin": Cost(float("inf")),
@@ -185,9 +196,10 @@ def measure(
                 pool.keeper.turn()
         with pool.engine.connect() as connection:
             sizes = table_sizes(connection)
+        gained = proportional_bytes(os.getpid()) - before
     finally:
         pool.close()
-    return pool.costs, sizes
+    return Measured(pool.costs, sizes, gained)
 
 
 def _hours(engine: sa.Engine) -> int:
@@ -236,18 +248,20 @@ def main(words: list[str] | None = None) -> int:
         try:
             url = database.start()
             migrate(url)
-            costs, sizes = measure(Path(name), url, given.workers, given.seconds)
+            measured = measure(Path(name), url, given.workers, given.seconds)
         finally:
             database.stop()
-    console = Console()
+    console, costs = Console(), measured.costs
     console.print(table(costs, given.workers))
+    console.print(f"memory gained: {measured.bytes / given.workers:,.0f} bytes a worker")
     percent = total_percent(costs)
     works = {
         kind: {"keeper_s": cost.keeper_s, "postgres_s": cost.postgres_s, "times": cost.times,
                "percent": cost.percent}
         for kind, cost in costs.items()
     }  # fmt: skip
-    figures = {"workers": given.workers, "percent": percent, "works": works, "tables": sizes}
+    figures = {"workers": given.workers, "percent": percent, "works": works,
+               "tables": measured.tables, "bytes": measured.bytes}  # fmt: skip
     too_dear = percent > HELD_PERCENT
     faults = [f"{percent:.1f} % of a core, not {HELD_PERCENT:g}"] if too_dear else []
     return end(console, faults, figures, given.json)

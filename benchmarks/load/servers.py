@@ -72,11 +72,12 @@ class Pool:
 
 
 @contextlib.contextmanager
-def running_pool(folder: Path, processes: int = 1) -> Iterator[Pool]:
+def running_pool(folder: Path, processes: int = 1, **more: str) -> Iterator[Pool]:
     """Run PostgreSQL, the development node and the stratum server, each as in production.
 
-    So many `processes` serve miners. Settlement is left out: it is another path, and would take
-    its share of two cores. Raises LoadError where a part does not get ready.
+    So many `processes` serve miners; `more` are settings of theirs. Settlement is left out: it is
+    another path, and would take its share of two cores. Raises LoadError where a part does not get
+    ready.
     """
     settings = Settings(data_dir=folder)
     settings.log_directory.mkdir(parents=True, exist_ok=True)
@@ -90,13 +91,15 @@ def running_pool(folder: Path, processes: int = 1) -> Iterator[Pool]:
     )
     with (
         running("node", settings, flags, {}),
-        running_stratum(folder, address, processes) as pool,
+        running_stratum(folder, address, processes, **more) as pool,
     ):
         yield pool
 
 
 @contextlib.contextmanager
-def running_stratum(folder: Path, address: NodeAddress, processes: int = 1) -> Iterator[Pool]:
+def running_stratum(
+    folder: Path, address: NodeAddress, processes: int = 1, **more: str
+) -> Iterator[Pool]:
     """Run PostgreSQL and the stratum server on a node that runs already.
 
     Raises LoadError where a part does not get ready.
@@ -133,6 +136,7 @@ def running_stratum(folder: Path, address: NodeAddress, processes: int = 1) -> I
             "KENCH_MIN_DIFFICULTY": repr(EASIEST_DIFFICULTY),
             "KENCH_START_DIFFICULTY": repr(EASIEST_DIFFICULTY),
             "KENCH_MAX_DIFFICULTY": repr(EASIEST_DIFFICULTY),
+            **more,
         }
         stratum = stack.enter_context(running("stratum", settings, [], pool_settings))
         if stratum.pid is None:

@@ -10,6 +10,7 @@ import numpy as np
 import psutil
 import sqlalchemy as sa
 
+from benchmarks.load.process_memory import proportional_bytes
 from benchmarks.soak.miners import SoakCrowd
 from benchmarks.soak.site import Site, state_of
 from benchmarks.soak.slopes import Bound, Floats, Verdict, judge, outside
@@ -107,7 +108,7 @@ class Sampler:
             memory, descriptors, threads = 0.0, 0, 0
             for one in those:
                 with contextlib.suppress(psutil.Error, OSError):
-                    memory += _proportional_bytes(one.pid)
+                    memory += proportional_bytes(one.pid)
                     descriptors += one.num_fds()
                     threads += one.num_threads()
             if memory:
@@ -186,11 +187,3 @@ def _asker(connection: sa.Connection) -> Callable[[sa.TextClause], float]:
         return float(connection.execute(question).scalar_one() or 0)
 
     return ask
-
-
-def _proportional_bytes(pid: int) -> int:
-    """Return a process's memory, what it shares with others by its part."""
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-        if line.startswith("Pss:"):
-            return int(line.split()[1]) * 1024
-    return 0

@@ -1,6 +1,7 @@
 """The smaller benchmarks in their smallest form: they run, and their figures can be read."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from benchmarks import __main__ as everything
 from benchmarks import (
+    big_block,
     books,
     cabinet,
     fence,
@@ -15,10 +17,12 @@ from benchmarks import (
     found_block,
     jetstream,
     journal_nats,
+    memory,
     native_check,
     proofs,
     revocation,
     settling,
+    share_stream,
     split,
     standby,
     statistics,
@@ -26,6 +30,7 @@ from benchmarks import (
     template_to_job,
     totals,
 )
+from benchmarks.load.client import Result
 from kench.pool.database import Role, open_engine
 from tests.support.long import ONLY_LONG
 from tests.support.nats import program
@@ -136,6 +141,54 @@ def test_statistics_measures_each_kind_of_work(tmp_path: Path) -> None:
     assert found["tables"]["worker_ten_minutes"]["rows"] >= 300
     assert all(work["times"] > 0 and work["keeper_s"] > 0 for work in works.values())
     assert works["shares"]["times"] == 5
+
+
+@ONLY_LONG
+def test_memory_is_told_of_each_process_at_rest_and_of_what_fills_it(tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    words = ["--sessions", "250,400", "--folder", str(tmp_path / "disk"), "--json", str(figures)]
+    memory.main(words)
+    found = json.loads(figures.read_text())
+    assert {"front", "stratum", "settle", "sell", "cabinet", "tax", "gather"} <= set(found["roles"])
+    assert all(held > 1 << 20 for held in found["roles"].values())
+    assert [one["sessions"] for one in found["levels"][:-1]] == [200, 250, 400]
+    assert found["levels"][-1]["workers"] > 900
+    assert found["job_bytes"] > 1000
+    # Half of the slots at most are in use, of 16 bytes each.
+    assert 32 <= found["hash_bytes"] < 128
+
+
+@ONLY_LONG
+def test_a_share_that_waits_for_nats_is_gathered(tmp_path: Path) -> None:
+    program()
+    figures = tmp_path / "figures.json"
+    words = ["--servers", "0,1", "--cell", "5x1", "--seconds", "0.3", "--warm-up", "0.1"]
+    words += ["--folder", str(tmp_path / "disk"), "--json", str(figures)]
+    assert share_stream.main(words) == 0
+    alone, one = json.loads(figures.read_text())["measured"]
+    assert alone["gathered"] is None
+    assert one["gathered"] == one["kept"] == one["result"]["accepted_total"] > 0
+
+
+@ONLY_LONG
+def test_a_full_block_found_in_a_region_reaches_the_node_whole(tmp_path: Path) -> None:
+    program()
+    figures = tmp_path / "figures.json"
+    words = ["--rounds", "1", "--replicas", "1", "--folder", str(tmp_path / "disk")]
+    big_block.main([*words, "--json", str(figures)])
+    (one,) = json.loads(figures.read_text())["measured"]
+    assert one["block_bytes"] >= big_block.BODY_BYTES
+    assert one["block_ms"][0] > 0
+
+
+def test_a_share_that_was_not_gathered_and_a_block_that_is_late_are_faults() -> None:
+    result = Result(4, 1, 0.1, 1.0, 90, 100, {}, 0, 1, 5.0, 9.0, 9.0, 0.1, 0.1)
+    assert share_stream.Measured(3, result, 0.1, 100, 100).faults() == []
+    (lost,) = share_stream.Measured(3, result, 0.1, 100, 99).faults()
+    assert lost == "3 servers: 100 told accepted, 99 are there"
+    fine = big_block.Measured(3, [1.0], [100.0], [1.0], big_block.BODY_BYTES)
+    assert big_block.faults([fine]) == []
+    assert len(big_block.faults([replace(fine, block_ms=[9000.0], block_bytes=9)])) == 2
 
 
 def test_a_benchmark_that_does_not_exist_is_named(
