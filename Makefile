@@ -21,7 +21,7 @@ NATIVE_SOURCES := $(filter-out kench/native/_%.c,$(NATIVE_SOURCES))
 ASSETS := kench/cabinet/web/static/manifest.json
 ASSET_SOURCES := $(shell find kench/cabinet/assets -name node_modules -prune -o -type f -print)
 
-.PHONY: help build dev run test long simulate chaos soak bench lint format sanitize fuzz pictures lock sbom audit clean
+.PHONY: help build dev run test long simulate chaos soak capacity bench lint format sanitize fuzz pictures lock sbom audit clean
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,11 @@ soak: dev  ## a whole site under load for MINUTES=60, a fault a minute; result i
 SECONDS ?= 180
 simulate: dev  ## tell stories of settlement through faults (SECONDS=180, or SEED=17: that one with its trace)
 	@PYTHONWARNINGS=ignore $(BIN)/python -m tests.simulation --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+capacity: dev  ## measure what things cost on this machine (5 minutes, nothing else on it), write docs/capacity.md anew
+	@deploy/test-tools
+	$(BIN)/kench sim --calibrate --costs kench/sim/measured.json $(ARGS)
+	$(BIN)/kench sim --page docs/capacity.md
 
 bench: build  ## run the benchmarks and print their tables (ARGS="share_path ...")
 	@$(BIN)/python -m benchmarks $(ARGS)

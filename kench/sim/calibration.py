@@ -7,26 +7,26 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from kench.sim.costs import Costs, CostsError, FrontCosts, Line
+from kench.sim.costs import Checks, Costs, CostsError, FrontCosts, Line, MemoryCosts
+from kench.sim.measuring import RUNS
 
-NEEDED = (
-    "share_path", "steady", "standby", "fan_out", "login_storm", "reload", "statistics",
-    "settling", "books", "jetstream",
-)  # fmt: skip
 CPUINFO = Path("/proc/cpuinfo")
 BUSY = "1000x1"
 REPLICAS = 3
 
 
-def costs_of(folder: Path) -> Costs:
-    """Read the figures in a folder. Raises CostsError, which names what is missing."""
-    figures = {name: _read(folder, name) for name in NEEDED}
+def costs_of(folder: Path, day: str, load: float) -> Costs:
+    """Read the figures in a folder, measured on a day, the load average before it being so.
+
+    Raises CostsError, which names what is missing.
+    """
+    figures = {name: _read(folder, name) for name in RUNS}
     try:
-        return _costs(figures)
-    except (KeyError, IndexError, TypeError, ZeroDivisionError) as broken:
+        return _costs(figures, day, load)
+    except (KeyError, IndexError, TypeError, ValueError, ZeroDivisionError) as broken:
         raise CostsError(
             f"the figures in {folder} are not those of this version ({broken!r}): "
-            f"run the benchmarks anew: {' '.join(NEEDED)}"
+            f"measure them anew, `kench sim --calibrate`"
         ) from broken
 
 
@@ -49,7 +49,7 @@ def machine() -> str:
     return f"{model}, {os.cpu_count()} cores"
 
 
-def _costs(figures: dict[str, Any]) -> Costs:
+def _costs(figures: dict[str, Any], day: str, load: float) -> Costs:
     fan_out, storms = figures["fan_out"], figures["login_storm"]["pool"]
     killed = figures["reload"]["events"][1]
     settled = figures["settling"]["turns"][1]
@@ -58,8 +58,11 @@ def _costs(figures: dict[str, Any]) -> Costs:
     return Costs(
         machine=machine(),
         cores=os.cpu_count() or 1,
+        day=day,
+        load=load,
+        memory=_memory(figures),
+        checks=_checks(figures),
         front=_front(figures),
-        connection_bytes=storms[0]["bytes_per_connection"],
         login_cpu_s=median(one["cpu_us_per_login"] for one in storms) / 1e6,
         resume_s=killed["unserved_p99_s"] / killed["lost"],
         first_line_s=median(one["first_ms"] for one in fan_out["pool"]) / 1000,
@@ -125,3 +128,58 @@ def _nats(figures: dict[str, Any]) -> dict[str, Any]:
             (one["fronts"], one["p50_ms"] / 1000) for one in figures["deliveries"]
         ),
     }
+
+
+def _memory(figures: dict[str, Any]) -> MemoryCosts:
+    """Return what processes hold: sessions of one worker first, then some of their own."""
+    held = figures["memory"]
+    first, *_, shared, owned = held["levels"]
+    session, maker_session = (
+        _grown(first, shared, who, "sessions") for who in ("fronts_bytes", "maker_bytes")
+    )
+    more = owned["sessions"] - shared["sessions"]
+    each = (owned["fronts_bytes"] - shared["fronts_bytes"]) / more - session
+    statistics = figures["statistics"]
+    return MemoryCosts(
+        roles={role: float(size) for role, size in sorted(held["roles"].items())},
+        session=session,
+        worker=max(each, 0.0),
+        job=held["job_bytes"],
+        hash=held["hash_bytes"],
+        maker_session=max(maker_session, 0.0),
+        maker_worker=statistics["bytes"] / statistics["workers"],
+        settle_chunk=float(max(turn["bytes"] for turn in figures["settling"]["turns"])),
+        nats_server=float(max(one["server_bytes"] for one in figures["jetstream"]["acks"])),
+        postgres_process=float(held["postgres_bytes"]),
+        postgres_processes=held["postgres_processes"],
+    )
+
+
+def _grown(low: dict[str, Any], high: dict[str, Any], what: str, by: str) -> float:
+    return float((high[what] - low[what]) / (high[by] - low[by]))
+
+
+def _checks(figures: dict[str, Any]) -> Checks:
+    fan_out, storms = figures["fan_out"], figures["login_storm"]
+    return Checks(
+        block={
+            "connections": fan_out["connections"],
+            "shares_per_s": fan_out["shares_per_s"],
+            "spread_ms": median(one["spread_ms"] for one in fan_out["pool"]),
+            "p99_ms": median(one["p99_ms"] for one in fan_out["pool"]),
+        },
+        storm={
+            "connections": storms["connections"],
+            "logins_per_s": median(one["logins_per_s"] for one in storms["pool"]),
+        },
+        steady=tuple(
+            {
+                "connections": one["connections"],
+                "shares_per_s": one["shares_per_s"],
+                "p50_ms": one["p50_ms"],
+                "p99_ms": one["p99_ms"],
+                "core": one["front_cpu"],
+            }
+            for one in figures["steady"]["levels"][2:]
+        ),
+    )

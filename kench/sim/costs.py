@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from kench.pool.errors import KenchError
 
-FORMAT = 1
+FORMAT = 2
 
 
 class CostsError(KenchError):
@@ -59,14 +59,53 @@ class FrontCosts:
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryCosts:
+    """Bytes that processes hold, what they share by its part."""
+
+    roles: dict[str, float]
+    """Of one process at rest, by the word of its command; `front` and `gather` too."""
+    session: float
+    """Of its front, and a worker that no other session has; a job; a hash of a share."""
+    worker: float
+    job: float
+    hash: float
+    maker_session: float
+    """Of the job maker, that knows whose each session is; and a worker's statistics."""
+    maker_worker: float
+    settle_chunk: float
+    """Of settlement, for a chunk of the journals."""
+    nats_server: float
+    postgres_process: float
+    """Of its own, without the buffers that all share."""
+    postgres_processes: int
+    """Of a site with two fronts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What was measured of the whole, to be set beside what is simulated of its parts."""
+
+    block: dict[str, float]
+    """`connections` have a new block's job in `spread_ms`, `p99_ms` of `shares_per_s` meanwhile."""
+    storm: dict[str, float]
+    """`connections` log in, `logins_per_s` of them."""
+    steady: tuple[dict[str, float], ...]
+    """`connections` with `shares_per_s`: `p50_ms`, `p99_ms`, `core`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Costs:
     """Seconds are of CPU where the name says `cpu`, else of the wall; bytes are on disk."""
 
     machine: str
     cores: int
+    day: str
+    """On which all was measured, one run."""
+    load: float
+    """The load average before it."""
+    memory: MemoryCosts
+    checks: Checks
     front: FrontCosts
-    connection_bytes: float
-    """Memory of a front for one connection."""
     login_cpu_s: float
     resume_s: float
     """For each session of a killed front until it is served elsewhere."""
@@ -139,6 +178,9 @@ class Costs:
             fields["front"] = FrontCosts(cpu=cpu, commit_s=commit_s, **front)
             for name in ("ack_s", "nats_cpu_s", "nats_bytes"):
                 fields[name] = Line(**fields[name])
+            fields["memory"] = MemoryCosts(**fields["memory"])
+            checks = fields["checks"]
+            fields["checks"] = Checks(**checks | {"steady": tuple(checks["steady"])})
             fields["deliveries_s"] = tuple((int(n), float(s)) for n, s in fields["deliveries_s"])
             return cls(**fields)
         except (OSError, ValueError, KeyError, TypeError) as broken:

@@ -5,7 +5,7 @@ from typing import Self
 
 from kench.native import RECORD_SIZE
 from kench.pool.address import burn_address, script_of
-from kench.pool.clock import ManualClock
+from kench.pool.clock import Clock
 from kench.pool.coinbase import EXTRANONCE2_SIZE, Output
 from kench.pool.job import Job, JobKeys, JobMaker
 from kench.pool.template import ROLLING_MASK, Template
@@ -23,7 +23,7 @@ HEIGHT, REWARD_SAT = 900_000, 312_500_000
 NAME, AGENT = "1234567.s19-0042", "Antminer S19j Pro/Mon Jul 10 2023"
 
 
-def make_job(clock: ManualClock, network: str = "main") -> Job:
+def make_job(clock: Clock, network: str = "main") -> Job:
     """Return a job as of a full block, made by the pool's own maker."""
     template = Template(
         height=HEIGHT,

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from kench.pool.clock import ManualClock
+from kench.pool.settings import Settings
 from kench.sim.costs import Costs
 from kench.sim.crowd import HASHES_PER_DIFFICULTY, Crowd
 from kench.sim.fleet import Fleet
 from kench.sim.front import Everyday, Front, Load, NewBlock
+from kench.sim.memory import Memory, memory_of
 from kench.sim.sizes import Sizes, make_job
 from kench.sim.volumes import Traffic, Volumes, volumes_of
 from kench.stratum.difficulty import DifficultyLimits
@@ -23,6 +25,7 @@ EVERYDAY_S, EVERYDAY_SHARES = 5.0, 100_000
 # Above this part of a loop's time no storm is looked at: it would not end.
 LOOP_MAX = 0.9
 TELL_S = 600.0
+WORKERS_EACH = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,28 @@ class Plan:
     limits: DifficultyLimits
     job_refresh_s: float
     logins_per_s: float
+
+    @classmethod
+    def by_settings(  # noqa: PLR0913, PLR0917 - what a pool is told apart by
+        cls,
+        workers: int,
+        fronts: tuple[int, ...],
+        hours: float,
+        seed: int,
+        shares_per_minute: float | None,
+        network_ehs: float,
+        participants: int | None = None,
+    ) -> Self:
+        """Return a plan of what the settings begin with, where nothing else is given."""
+        begin = {name: field.default for name, field in Settings.model_fields.items()}
+        limits = DifficultyLimits(
+            begin["start_difficulty"], begin["min_difficulty"], begin["max_difficulty"],
+            shares_per_minute or begin["shares_per_minute"],
+        )  # fmt: skip
+        return cls(
+            workers, participants or max(1, workers // WORKERS_EACH), fronts, hours, seed,
+            network_ehs, limits, begin["job_refresh_s"], begin["logins_per_s"],
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +92,7 @@ class Pool:
     everyday: Everyday
     by_nats: Everyday
     """The same where each batch waits for three servers of NATS, and not for the disk alone."""
-    memory_bytes: float
+    memory: Memory
     new_block: NewBlock | None
     last_job_ms: float | None
     """From the node's word until the last miner has the job, lines' own way aside."""
@@ -171,7 +196,8 @@ def _pool(  # noqa: PLR0913, PLR0917 - what is known by now
     )
     return Pool(
         fronts, load.connections, load.shares_per_s, everyday, by_nats,
-        load.connections * costs.connection_bytes, block, last_ms, all_s, dies_s, volumes,
+        memory_of(costs.memory, plan.workers, load, fronts, volumes), block, last_ms, all_s,
+        dies_s, volumes,
     )  # fmt: skip
 
 

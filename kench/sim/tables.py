@@ -10,7 +10,7 @@ OVER = "over"
 
 def tables_of(study: Study) -> list[Table]:
     """Return the tables of a run, in the order in which they are read."""
-    return [_fronts(study), _storms(study), _volumes(study), _beside(study)]
+    return [_fronts(study), _storms(study), _volumes(study), _beside(study), _memory(study)]
 
 
 def facts_of(study: Study) -> list[str]:
@@ -60,7 +60,7 @@ def _fronts(study: Study) -> Table:
             str(pool.fronts), f"{pool.connections:,}", f"{pool.shares_per_s:,.0f}",
             f"{day.cpu:.0%}", f"{day.loop:.0%}",
             *(carried if day.loop < LOOP_MAX else (OVER,) * len(carried)),
-            f"{pool.memory_bytes / MEGA:,.0f}",
+            f"{pool.memory.front / MEGA:,.0f}",
         )  # fmt: skip
     return table
 
@@ -109,6 +109,21 @@ def _beside(study: Study) -> Table:
     )  # fmt: skip
     for pool in study.pools:
         table.add_row(str(pool.fronts), *_centre(pool))
+    return table
+
+
+def _memory(study: Study) -> Table:
+    table = _made(
+        "memory, MB", "a front", "of that hashes", "a tip may last s", "job maker", "settlement",
+        "sale, cabinet, tax, gather", "PostgreSQL", "of that shared_buffers",
+    )  # fmt: skip
+    for pool in study.pools:
+        one = pool.memory
+        held = (
+            one.front, one.front_hashes, one.tip_s * MEGA, one.maker, one.settle, one.others,
+            one.postgres, one.shared_buffers,
+        )  # fmt: skip
+        table.add_row(str(pool.fronts), *(f"{size / MEGA:,.0f}" for size in held))
     return table
 
 

@@ -2,24 +2,30 @@
 
 from dataclasses import dataclass
 
+from kench.pool.settings import Settings
 from kench.sim.costs import Costs
 from kench.sim.sizes import Sizes
 from kench.stratum.front import RETARGET_S
 from kench.stratum.statistics.gathering import BUCKET_S, HOUR_S
 
-DAY_S = 86_400
-# Rows of the statistics for each active worker, and each participant, of a day, and the table by
-# which a row was measured: one of days is laid out as one of hours.
+DAY_S, YEAR_D = 86_400, 365
+# Rows of the statistics for each active worker, and each participant, of a day; the table by
+# which a row was measured, one of days being laid out as one of hours; and the setting that says
+# for how many days they are kept, months being dropped as a whole.
+TEN_MINUTES = (DAY_S // BUCKET_S, "history_ten_minutes_d")
+HOURS = (DAY_S // HOUR_S, "history_hours_d")
+DAYS = (1, "history_days_d")
 WORKER_ROWS = (
-    ("worker_ten_minutes", DAY_S // BUCKET_S),
-    ("worker_hours", DAY_S // HOUR_S),
-    ("worker_hours", 1),
+    ("worker_ten_minutes", *TEN_MINUTES),
+    ("worker_hours", *HOURS),
+    ("worker_hours", *DAYS),
 )
 PARTICIPANT_ROWS = (
-    ("participant_ten_minutes", DAY_S // BUCKET_S),
-    ("participant_hours", DAY_S // HOUR_S),
-    ("participant_hours", 1),
+    ("participant_ten_minutes", *TEN_MINUTES),
+    ("participant_hours", *HOURS),
+    ("participant_hours", *DAYS),
 )
+MONTH_D = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,10 @@ class Volumes:
     """Of all three together."""
     rows_day: float
     row_bytes_day: float
+    row_bytes_year: float
+    """On the database's disk after a year, what is dropped meanwhile left out."""
+    rewritten_bytes: float
+    """Of PostgreSQL's rows that are written again and again: live table, totals, two hours."""
     blocks_day: float
     keeper_cpu: float
     settle_cpu: float
@@ -81,7 +91,7 @@ def volumes_of(  # noqa: PLR0913, PLR0917 - what is known by now
     incoming = each * (sizes.submit + sizes.acknowledgement)
     incoming += (to_all + to_some) * sizes.acknowledgement
     messages, batch = traffic.messages_per_s * fronts, traffic.shares_per_message
-    rows, row_bytes = _rows(traffic, costs, workers, participants)
+    rows = _rows(traffic, costs, workers, participants)
     return Volumes(
         miners_in_bps=8 * incoming,
         miners_out_bps=8 * out,
@@ -91,8 +101,14 @@ def volumes_of(  # noqa: PLR0913, PLR0917 - what is known by now
         syncs_per_s=traffic.commits_per_s * fronts,
         nats_bytes_day=DAY_S * messages * costs.nats_bytes.at(batch),
         nats_cpu=messages * costs.nats_cpu_s.at(batch),
-        rows_day=rows,
-        row_bytes_day=row_bytes,
+        rows_day=rows.count,
+        row_bytes_day=rows.bytes_day,
+        row_bytes_year=rows.bytes_year,
+        rewritten_bytes=workers
+        * (
+            sum(costs.row_bytes(table) for table in ("worker_live", "totals"))
+            + 2 * HOUR_S // BUCKET_S * costs.row_bytes("worker_ten_minutes")
+        ),
         blocks_day=traffic.blocks_per_day,
         keeper_cpu=costs.maker_cpu + workers * costs.keeper_cpu_worker,
         settle_cpu=shares * costs.settle_cpu_s,
@@ -102,12 +118,27 @@ def volumes_of(  # noqa: PLR0913, PLR0917 - what is known by now
     )
 
 
-def _rows(traffic: Traffic, costs: Costs, workers: int, participants: int) -> tuple[float, float]:
-    """Return rows that a day adds, and their bytes with indexes."""
-    rows = row_bytes = 0.0
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What a day adds, with indexes, and what a year leaves."""
+
+    count: float
+    bytes_day: float
+    bytes_year: float
+
+
+def _rows(traffic: Traffic, costs: Costs, workers: int, participants: int) -> _Rows:
+    count = bytes_day = bytes_year = 0.0
     for often, tables in ((workers, WORKER_ROWS), (participants, PARTICIPANT_ROWS)):
-        for table, each in tables:
-            rows += often * each
-            row_bytes += often * each * costs.row_bytes(table)
+        for table, each, setting in tables:
+            kept_d = min(YEAR_D, Settings.model_fields[setting].default + MONTH_D)
+            count += often * each
+            bytes_day += often * each * costs.row_bytes(table)
+            bytes_year += kept_d * often * each * costs.row_bytes(table)
     credited = traffic.blocks_per_day * participants
-    return rows + credited * costs.books_rows, row_bytes + credited * costs.books_bytes
+    books = credited * costs.books_bytes
+    return _Rows(
+        count + credited * costs.books_rows,
+        bytes_day + books,
+        bytes_year + YEAR_D * books + workers * costs.row_bytes("worker_live"),
+    )

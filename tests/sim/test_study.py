@@ -7,7 +7,6 @@ import pytest
 
 from kench.pool.clock import ManualClock
 from kench.pool.journal.format import SHARE
-from kench.sim import calibration
 from kench.sim.costs import Costs, CostsError
 from kench.sim.sizes import Sizes, make_job
 from kench.sim.study import Plan, fronts_of, study
@@ -84,17 +83,12 @@ def test_costs_are_read_back_as_they_were_written(tmp_path: Path) -> None:
     assert costs.delivery_s(1) < costs.delivery_s(10) < costs.delivery_s(32)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 2}', '{"format": 1}'])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 2}'])
 def test_costs_that_cannot_be_read_are_named(tmp_path: Path, text: str) -> None:
     path = tmp_path / "costs.json"
     path.write_text(text)
     with pytest.raises(CostsError, match=r"costs\.json"):
         Costs.read(path)
-
-
-def test_calibration_names_the_benchmark_that_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(CostsError, match=r"python -m benchmarks\.share_path --json"):
-        calibration.costs_of(tmp_path)
 
 
 def test_fronts_are_numbers_from_one_on() -> None:
