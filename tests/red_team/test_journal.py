@@ -31,7 +31,7 @@ from kench.pool.shipping.frames import (
 from kench.pool.shipping.link import Link, connect
 from kench.pool.stream.layout import subject_of
 from kench.pool.stream.message import Stand, Word, message_of
-from tests.support.nats import Servers, connected, running_servers
+from tests.support.nats import Servers
 from tests.support.records import raw_records
 from tests.support.stream_pool import (
     STREAM_BYTES,
@@ -44,18 +44,6 @@ WAIT_S = 20.0
 HONEST, TAKEN = 0, 7
 SHARES = 5
 FAR = 2**63
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
-    with running_servers(tmp_path_factory.mktemp("nats")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def line(servers: Servers) -> Iterator[Cluster]:
-    with connected(servers.plan("red team")) as cluster:
-        yield cluster
 
 
 def _counts(directory: Path) -> int:
