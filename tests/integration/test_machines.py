@@ -5,20 +5,28 @@ import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from kench.pool.address import burn_address, script_of
+from kench.pool.clock import SystemClock
+from kench.pool.job import notify_lines
 from kench.pool.register import add_participant
+from kench.stratum.centre.board import STREAM, SUBJECT
+from kench.stratum.centre.message import decode, encode
 from tests.support.client import StratumClient
 from tests.support.load import Load
 from tests.support.long import ONLY_LONG
 from tests.support.machines import Machines, running_machines
+from tests.support.nats import connected
 from tests.support.pool import EASY_SHARES, Pool
 
 WAIT_S = 30.0
+REGTEST = "regtest"
 # The lease of the tests is 0.8 s; busy machines are given much more.
 TAKEOVER_S = 10.0
 QUICK = {"KENCH_JOB_REFRESH_S": "1", "KENCH_FEED_AWAY_S": "3", "KENCH_NUMBER_LEASE_S": "200"}
@@ -86,6 +94,31 @@ def find_block(pool: Pool, login: tuple[str, str]) -> None:
     raise AssertionError("no block in two thousand shares")
 
 
+def post_thefts(machines: Machines, pool: Pool) -> None:
+    """Post jobs as somebody whom the cluster lets write, though none of ours made them."""
+    paid = script_of(burn_address(REGTEST), REGTEST)
+    thief = paid.replace(paid[3:23], b"\x66" * 20)
+    refused = feed(pool)["refused"]
+    with connected(machines.servers.plan("thief")) as cluster:
+        found = cluster.ask(cluster.jetstream.get_last_msg(STREAM, SUBJECT), WAIT_S)
+        now_us = SystemClock().now_us()
+        heard = decode(found.data or b"", now_us, WAIT_S)
+        coinb2 = heard.job.archived.coinb2
+        assert coinb2.count(paid) == 1
+        archived = replace(heard.job.archived, coinb2=coinb2.replace(paid, thief))
+        clean, more = notify_lines(archived)
+        theft = replace(heard.job, archived=archived, notify_clean=clean, notify_more=more)
+        for message in (
+            encode(theft, heard.epoch, now_us),
+            encode(heard.job, heard.epoch + 9, now_us),
+            b"\xff" * 60,
+        ):
+            cluster.ask(cluster.jetstream.publish(SUBJECT, message), WAIT_S)
+    for why in ("custody", "not-leading", "unreadable"):
+        wait_for(lambda: feed(pool)["refused"][why] > refused[why])  # noqa: B023 - called at once
+    assert pool.state()["serving"]
+
+
 def start_all(*pools: Pool) -> None:
     """Start machines at one time, and wait until all are ready."""
     started = [pool.spawn("stratum") for pool in pools]
@@ -107,6 +140,11 @@ def test_machines_of_a_pool_outlive_their_job_maker_and_their_cluster(
         leader, standby = (first, second) if feed(first)["role"] == "leads" else (second, first)
         wait_for(lambda: feed(leader)["role"] == "leads")
         assert (feed(standby)["role"], feed(region)["role"]) == ("follows", "follows")
+        # Whoever may write to the cluster has no job of his served.
+        post_thefts(machines, region)
+        with StratumClient(region.stratum_port, WAIT_S) as miner:
+            assert miner.login(*login)
+            assert "66" * 20 not in miner.wait_for_job()[3]
         # A block found where no node is.
         height, epoch = node.call("getblockcount"), feed(region)["epoch"]
         find_block(region, login)
