@@ -117,6 +117,10 @@ def _of_the_whole(state: Mapping[str, Any]) -> Iterator[Metric]:
         usable.add_metric([node["name"]], int(node["usable"]))
     yield usable
     yield CounterMetricFamily(
+        "kench_statistics_faults", "tries to keep statistics that failed, since start",
+        state["statistics"]["faults"],
+    )  # fmt: skip
+    yield CounterMetricFamily(
         "kench_front_restarts", "fronts that ended unasked", state["front_restarts"]
     )
     for name, text in (

@@ -46,7 +46,7 @@ def state(**changed: Any) -> dict[str, Any]:
         "height": 7, "nodes": [{"name": "a", "usable": True}, {"name": "b", "usable": False}],
         "front_restarts": 2, "maker_loop_lag_s": 0.1, "maker_loop_lag_max_s": 0.2,
         "refused_by_agent": [("stale", "x/1", 3)], "certificate": None,
-        "statistics": {"running": True, "fault": None, "workers": 3},
+        "statistics": {"running": True, "fault": None, "faults": 2, "workers": 3},
         "custody": {
             "order": 4, "checked": 9, "refused": 2, "why": None, "orders_fault": None,
         },

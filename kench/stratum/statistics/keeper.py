@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psycopg2
 import sqlalchemy as sa
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from kench.pool.clock import Clock
-from kench.pool.database import Role, open_engine
+from kench.pool.database import Role, first_line, open_engine
 from kench.pool.journal import JournalError
 from kench.pool.settings import Settings
 from kench.stratum.statistics.former_hours import fill_hours
@@ -44,6 +45,9 @@ RETRY_S = 5.0
 # A day of many workers takes a while to be summed.
 STATEMENT_S = 300.0
 LOCK_NAME = "statistics.lock"
+
+# COPY goes past SQLAlchemy, whose errors are of another family.
+DATABASE_FAULTS = (SQLAlchemyError, psycopg2.Error)
 
 log = structlog.get_logger("stratum")
 
@@ -81,6 +85,7 @@ class Keeper:
         self._journals: Journals | None = None
         self._live_due_s = self._hour_due_s = self._retry_due_s = 0.0
         self._fault: str | None = None
+        self._faults = 0
 
     # -- called by others -------------------------------------------------------------------
 
@@ -118,11 +123,12 @@ class Keeper:
 
     def status(self) -> dict[str, Any]:
         """Return what operators should know."""
-        gathering = self._gathering
+        gathering, thread = self._gathering, self._thread
         return {
-            "running": gathering is not None,
+            "running": gathering is not None and (thread is None or thread.is_alive()),
             "workers": len(gathering.workers) - 1 if gathering is not None else 0,
             "fault": self._fault,
+            "faults": self._faults,
         }
 
     def _hear(self, what: Callable[[], None]) -> bool:
@@ -154,12 +160,13 @@ class Keeper:
         except PositionMovedError as moved:
             log.warning("statistics begin again", why=str(moved))
             self._let_go()
-        except (SQLAlchemyError, JournalError, OSError) as fault:
+        except (*DATABASE_FAULTS, JournalError, OSError) as fault:
             self._retry_due_s = self._clock.monotonic() + RETRY_S
             kind = type(fault).__name__
-            if self._fault is None:
-                log.error("statistics wait", why=str(fault) if kind == "JournalError" else kind)
+            if kind != self._fault:
+                log.error("statistics wait", kind=kind, why=first_line(fault))
             self._fault = kind
+            self._faults += 1
         else:
             if self._fault is not None:
                 log.info("statistics go on")
@@ -170,7 +177,7 @@ class Keeper:
         try:
             if self._gathering is not None and self._journals is not None:
                 self._flush(self._gathering, self._journals)
-        except (SQLAlchemyError, PositionMovedError) as fault:
+        except (*DATABASE_FAULTS, PositionMovedError) as fault:
             # It is read again from the journals, where it still is.
             log.warning("last statistics not written", error=type(fault).__name__)
         self._let_go()

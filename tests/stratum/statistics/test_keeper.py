@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from kench.native import Verdict
 from kench.pool.clock import ManualClock, SystemClock
@@ -164,6 +165,33 @@ def test_what_could_not_be_written_is_written_later_and_nothing_is_read_meanwhil
     bench.clock.advance(BUCKET_S)
     keeper.turn()
     assert [row[:3] for row in bench.history()] == [(5, 0, 4), (5, BUCKET_S, 3)]
+
+
+def test_a_right_that_is_refused_is_said_once_counted_and_tried_again(
+    bench: Bench,
+) -> None:
+    """A COPY is refused by the driver itself, past SQLAlchemy."""
+    keeper = bench.keeper()
+    bench.journal.add([NOW_S] * 4, 5)
+    keeper.turn()
+    with bench.owner.begin() as owner:
+        owner.execute(sa.text("REVOKE INSERT, UPDATE ON worker_live FROM kench_stratum"))
+    with capture_logs() as said:
+        for _ in range(3):
+            bench.clock.advance(11)
+            bench.journal.add([NOW_S + 20], 5)
+            keeper.turn()
+    told = [line for line in said if line["event"] == "statistics wait"]
+    assert [(line["kind"], line["why"]) for line in told] == [
+        ("InsufficientPrivilege", "permission denied for table worker_live")
+    ]
+    assert (keeper.status()["fault"], keeper.status()["faults"]) == ("InsufficientPrivilege", 3)
+    with bench.owner.begin() as owner:
+        owner.execute(sa.text("GRANT INSERT, UPDATE ON worker_live TO kench_stratum"))
+    bench.clock.advance(11)
+    keeper.turn()
+    assert keeper.status()["fault"] is None
+    assert (5, 1) in bench.live("1")
 
 
 def test_hours_and_days_are_the_sums_of_their_parts_even_of_late_ones(bench: Bench) -> None:
