@@ -7,14 +7,23 @@ from collections.abc import Iterator
 from kench.doctor.finding import Finding, bad, ok, warn
 from kench.pool.errors import KenchError
 from kench.pool.line_tls import TlsFilesError
-from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterPlan
+from kench.pool.nats.cluster import (
+    Cluster,
+    ClusterAwayError,
+    ClusterPlan,
+    ClusterRefusedError,
+)
 from kench.pool.rpc import Node, NodeFaultError
 from kench.pool.settings import Settings
+from kench.pool.stream.layout import STREAM
 from kench.pool.wire_settings import MAIN, unsaid_wires
 
 NODE_S = 10.0
 NODE_VERSION_MIN = 280_000
 NATS_S = 5.0
+FILLED_MAX = 0.7
+"""A stream of journals that is fuller has an archive that does not take, or too few bytes."""
+_GIB = 1 << 30
 
 
 def check_nodes(urls: list[str], network: str | None) -> Iterator[Finding]:
@@ -87,9 +96,33 @@ def check_nats(settings: Settings) -> Iterator[Finding]:
                       "nats_urls; `systemctl status nats-server` on each of them")  # fmt: skip
             return
         servers = len({server.netloc for server in cluster.client.servers})
+        stream = list(_check_stream(cluster, settings.journal_stream_bytes))
     says = f"{servers} servers known, {info.streams} streams, {info.storage / 1024**2:.0f} MiB kept"
     if servers < plan.replicas:
         yield warn("nats", f"{says}; each message is to have {plan.replicas} copies",
                    "name all servers in nats_urls, start those that are down")  # fmt: skip
     else:
         yield ok("nats", says)
+    yield from stream
+
+
+def _check_stream(cluster: Cluster, bytes_wanted: int) -> Iterator[Finding]:
+    """Compare the journals' stream with the setting; nothing where there is none, or no right.
+
+    Servers set its bytes aside when they make it, so one that is there fits into their room.
+    """
+    try:
+        found = cluster.ask(cluster.jetstream.stream_info(STREAM), NATS_S)
+    except (ClusterAwayError, ClusterRefusedError):
+        return
+    bytes_max, filled = found.config.max_bytes or 0, found.state.bytes
+    says = f"{filled / _GIB:.1f} of {bytes_max / _GIB:.1f} GiB are filled"
+    if bytes_max != bytes_wanted:
+        edit = f"`nats stream edit {STREAM} --max-bytes {bytes_wanted}`"
+        yield warn("nats stream", f"{says}; by the setting it has {bytes_wanted / _GIB:.1f} GiB",
+                   f"journal_stream_bytes, or {edit}; `max_file_store` above it")  # fmt: skip
+    elif filled > FILLED_MAX * bytes_max:
+        yield bad("nats stream", f"{says}: full, it takes no share",
+                  "`kench gather status`: an archive that is away holds it")  # fmt: skip
+    else:
+        yield ok("nats stream", says)

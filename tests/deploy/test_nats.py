@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import os
+import re
 import subprocess
 import time
 from collections.abc import Iterator
@@ -20,7 +21,9 @@ from benchmarks.load.ports import free_ports
 from kench.pool.clock import SystemClock
 from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterPlan, ClusterRefusedError
 from kench.pool.nats.lease import Lease, bucket
+from kench.pool.settings import Settings
 from kench.pool.stream.layout import STREAM, ensure_stream, read_numbers
+from kench.stratum.centre import bodies, outbox
 from tests.support.nats import program
 from tests.support.site import await_that
 
@@ -91,7 +94,7 @@ def urls(authority: Authority) -> Iterator[tuple[str, ...]]:
                 ("/etc/nats/server.key", str(key)),
                 ("/etc/nats/authority.pem", str(authority.root)),
                 ("/var/lib/nats", f"{folder}/store{number}"),
-                ("200GB", "1GB"),
+                ("10GB", "1GB"),
             ):
                 assert shipped in text, shipped
                 text = text.replace(shipped, here)
@@ -202,12 +205,14 @@ def test_a_machine_that_serves_miners_makes_no_jobs_hears_no_journal_and_takes_n
         async def keep(message: object) -> None:
             heard.append(message)
 
-        for subject in ("kench.journal.>", "kench.>", ">"):
+        for subject in ("kench.journal.>", "kench.>", ">", "_INBOX.>", "_INBOX.gather-kench.>"):
             await front.client.subscribe(subject, cb=keep)
         await front.client.flush()
 
     front.ask(listen(), WAIT_S)
     machines["gather"].ask(machines["gather"].client.publish("kench.journal.9", b"x"), WAIT_S)
+    # Its answer goes to who asked, and to nobody else.
+    assert 3 in machines["gather"].ask(read_numbers(machines["gather"]), WAIT_S)
     for subject in (
         f"$JS.API.STREAM.DELETE.{STREAM}", f"$JS.API.STREAM.PURGE.{STREAM}",
         f"$JS.API.STREAM.UPDATE.{STREAM}", f"$JS.API.STREAM.MSG.DELETE.{STREAM}",
@@ -235,6 +240,16 @@ def test_a_machine_that_serves_miners_makes_no_jobs_hears_no_journal_and_takes_n
     assert jobs == [b"true"]
     with pytest.raises((ClusterAwayError, ClusterRefusedError)):
         Lease(front, "job-maker", "front-1", 1.0, SystemClock())._put(b"{}", 0)
+
+
+def test_the_streams_fit_into_what_a_server_may_keep() -> None:
+    found = re.search(r"max_file_store: (\d+)GB", CONF.read_text())
+    assert found
+    journals = Settings.model_fields["journal_stream_bytes"].default
+    # Leases, numbers, the current job are some kilobytes each.
+    others = bodies.STREAM_BYTES_MAX + outbox.STREAM_BYTES_MAX + (1 << 26)
+    kept = int(found[1]) * 1_000_000_000
+    assert journals + others < kept < 2 * journals
 
 
 def test_an_archive_leads_nothing_and_deletes_no_stream(machines: dict[str, Cluster]) -> None:

@@ -12,9 +12,11 @@ from kench.doctor.finding import Finding, Level
 from kench.doctor.services import check_nats, check_nodes, check_wires
 from kench.pool.clock import SystemClock
 from kench.pool.settings import Settings
+from kench.pool.stream.layout import ensure_stream, subject_of
 from tests.conftest import execute
 from tests.support.fake_nodes import HealthyNode
-from tests.support.nats import running_servers
+from tests.support.nats import connected, running_servers
+from tests.support.stream_pool import no_stream
 
 
 def by_check(findings: Any) -> dict[str, Finding]:
@@ -89,6 +91,20 @@ def test_a_cluster_that_keeps_fewer_copies_than_it_should_and_one_that_is_away(
         one = Settings(data_dir=tmp_path, nats_urls=servers.urls, nats_replicas=1)
         (found,) = check_nats(one)
         assert found.level is Level.OK
+        with connected(servers.plan("gather")) as cluster:
+            cluster.ask(ensure_stream(cluster, 1 << 20), 10.0)
+            other, same = (
+                by_check(check_nats(one.model_copy(update={"journal_stream_bytes": size})))
+                for size in (8 << 30, 1 << 20)
+            )
+            assert other["nats stream"].level is Level.WARN
+            assert "--max-bytes 8589934592" in other["nats stream"].mend
+            assert same["nats stream"].level is Level.OK
+            for _ in range(8):
+                cluster.ask(cluster.jetstream.publish(subject_of(1), bytes(100_000)), 10.0)
+            full = by_check(check_nats(one.model_copy(update={"journal_stream_bytes": 1 << 20})))
+            assert full["nats stream"].level is Level.BAD
+            no_stream(cluster)
         (found,) = check_nats(one.model_copy(update={"nats_replicas": 3}))
         assert found.level is Level.WARN
         assert "3 copies" in found.says

@@ -17,11 +17,12 @@ import nats
 import nats.errors
 import nats.js.errors
 import structlog
+from cryptography import x509
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from kench.pool.errors import KenchError
-from kench.pool.line_tls import TlsFiles
+from kench.pool.line_tls import TlsFiles, TlsFilesError
 from kench.pool.settings import Settings
 
 CONNECT_S = 2.0
@@ -31,6 +32,7 @@ PING_S, PINGS_UNANSWERED_MAX = 1.0, 2
 # What may wait for a server that is away; past it a publish is refused at once.
 PENDING_BYTES_MAX = 8 * 1024 * 1024
 CLOSE_S = 2.0
+ANSWERS = "_INBOX"
 
 T = TypeVar("T")
 
@@ -76,6 +78,26 @@ class ClusterPlan:
             return None
         return TlsFiles(self.certificate, self.key, self.authority, "nats").context()
 
+    def inbox(self) -> str:
+        """Return where answers to us come: below a word that the servers let our user alone hear.
+
+        They know us by the first DNS name of the certificate; its dots are `-` in that word.
+        """
+        if self.certificate is None:
+            return ANSWERS
+        try:
+            found = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+            names = found.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+            name = next(iter(names.get_values_for_type(x509.DNSName)), "")
+        except x509.ExtensionNotFound:
+            name = ""
+        except (OSError, ValueError) as error:
+            raise TlsFilesError(
+                f"{self.certificate} cannot be read ({error}): look at KENCH_NATS_CERTIFICATE"
+            ) from error
+        word = "".join(sign if sign.isalnum() and sign.isascii() else "-" for sign in name)
+        return f"{ANSWERS}.{word}" if word else ANSWERS
+
 
 def _pass_by(_is_connected: bool) -> None:
     """Tell nobody."""
@@ -90,6 +112,7 @@ class Cluster:
     def __init__(self, plan: ClusterPlan, on_change: Callable[[bool], None] = _pass_by) -> None:
         self.plan = plan
         self._tls = plan.tls()
+        self._inbox = plan.inbox()
         self._on_change = on_change
         self._client = Client()
         self._context = self._client.jetstream()
@@ -170,6 +193,7 @@ class Cluster:
                     list(self.plan.urls),
                     name=self.plan.name,
                     tls=self._tls,
+                    inbox_prefix=self._inbox,
                     connect_timeout=CONNECT_S,  # type: ignore[arg-type] # takes parts of a second
                     reconnect_time_wait=RECONNECT_S,  # type: ignore[arg-type] # as above
                     max_reconnect_attempts=-1,
