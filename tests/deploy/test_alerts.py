@@ -143,6 +143,15 @@ def test_the_dashboard_shows_metrics_that_exist_side_by_side(exposed: set[str]) 
     assert len({panel["id"] for panel in BOARD["panels"]}) == len(BOARD["panels"])
 
 
+def test_what_settlement_sale_and_gathering_tell_is_what_operators_were_promised(
+    module_database: str,
+) -> None:
+    text = (ROOT / "docs/operations.md").read_text()
+    section = text.partition("### Settlement, sale and gathering\n")[2].partition("\n##")[0]
+    promised = set(re.findall(r"`(kench_[a-z_]+)`", section))
+    assert names_beside(module_database) == promised
+
+
 def test_every_alarm_that_operations_name_is_an_alert() -> None:
     text = (ROOT / "docs/operations.md").read_text()
     alarms = text.partition("| alarm | when | means |")[2].partition("\n\n")[0]

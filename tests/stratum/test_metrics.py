@@ -32,7 +32,7 @@ OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 def promised() -> set[str]:
     """The names in the table of docs/operations.md."""
-    text = OPERATIONS.read_text().partition("### Metrics\n")[2].partition("\n## ")[0]
+    text = OPERATIONS.read_text().partition("### Metrics\n")[2].partition("\n##")[0]
     return set(re.findall(r"`(kench_[a-z_]+)`", text))
 
 
