@@ -1,6 +1,7 @@
 """`kench check-proof`: a proof or a file of shares, checked with nothing but itself."""
 
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 from rich.console import Console
@@ -8,6 +9,7 @@ from rich.progress import Progress as Bar
 
 from kench.payouts.proofs.errors import ProofRefusedError
 from kench.payouts.proofs.evidence import read_public_key
+from kench.payouts.proofs.manifest import Manifest
 from kench.payouts.proofs.own_shares import Checked, check_file
 from kench.pool.errors import KenchError
 from kench.pool.roots import command, one_line, run_root
@@ -27,13 +29,18 @@ def main() -> int:
         "share\nhashed again. Needs no database, no settings and no network. Exit status 1 where "
         "anything differs.",
         example="kench check-proof proof.json --key 5f0c...e1\n"
-        "  kench check-proof shares.jsonl --key pool.pem",
+        "  kench check-proof shares.jsonl --key pool.pem\n"
+        "  kench check-proof proof.json --other neighbours-proof.json",
         data=False,
     )
     parser.add_argument("file", metavar="FILE", type=Path, help="what `kench proof` wrote")
     parser.add_argument(
         "--key", metavar="KEY", help="the pool's public key as you know it: 64 hex digits or a PEM"
     )
+    parser.add_argument(
+        "--other", metavar="FILE", type=Path, action="append", default=[],
+        help="another participant's proof of the same block: both must be of one manifest",
+    )  # fmt: skip
     given = parser.parse_args()
     pinned = None if given.key is None else read_public_key(given.key)
     try:
@@ -41,14 +48,30 @@ def main() -> int:
         key = checked.proof.manifest.key
         if pinned is not None and key != pinned:
             raise ProofRefusedError(f"it is signed by key {key.hex()}, not by the one you gave")
+        for path in given.other:
+            compare(checked.proof.manifest, _check(path).proof.manifest)
     except ProofRefusedError as refused:
         print(f"kench check-proof: REFUSED: {one_line(str(refused))}")
         return 1
     except OSError as error:
-        raise ProofFileError(f"{given.file} cannot be read: {error.strerror}") from error
+        raise ProofFileError(f"{error.filename} cannot be read: {error.strerror}") from error
     for line in words(checked, pinned=pinned is not None):
         print(line)
     return 0
+
+
+def compare(manifest: Manifest, other: Manifest) -> None:
+    """Raise ProofRefusedError unless two participants were told the same of a block.
+
+    Each story adds up for whom it was made for; only side by side they are seen to be two.
+    """
+    if (manifest.key, manifest.block.hash) != (other.key, other.block.hash):
+        raise ProofRefusedError("the other proof is of another block, or of another key")
+    if manifest.content() != other.content():
+        raise ProofRefusedError(
+            f"TWO STORIES of block {manifest.block.hash}, both signed by key {manifest.key.hex()}: "
+            "keep both files, together they prove it"
+        )
 
 
 def words(checked: Checked, *, pinned: bool) -> list[str]:
@@ -70,6 +93,7 @@ def words(checked: Checked, *, pinned: bool) -> list[str]:
         f"by           method {one_line(manifest.reward.method)} of order {manifest.reward.order}",
         f"among        {root.participants} participants",
         f"shares       {shares}",
+        f"manifest     {sha256(manifest.content()).hexdigest()} (the same for all in this block)",
         f"signed by    {manifest.key.hex()} ({key})",
         "kench check-proof: it holds",
     ]
