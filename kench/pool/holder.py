@@ -12,7 +12,8 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from kench.pool.backoff import Backoff
 from kench.pool.clock import Clock
 from kench.pool.database import first_line
-from kench.pool.lease import LEASE_S, RENEWALS, Lease, LeaseLostError, Work, this_process
+from kench.pool.lease import LEASE_S, Lease, LeaseLostError, Work, this_process
+from kench.pool.watched import RENEWALS
 
 CONNECTIONS = 1
 """To the database, for the lease alone, beside those of the work."""
@@ -62,10 +63,10 @@ class Holder:
         return self._lease.is_held
 
     def require(self) -> None:
-        """See that nobody else can do the work at this moment; raises LeaseLostError.
+        """See that nobody has taken the work over for our silence; raises LeaseLostError.
 
         It asks nobody. For what no transaction can take back: the answer is as good as the clock,
-        and true of the moment before it was given.
+        true of the moment before it was given, and not where our connection ended unnoticed.
         """
         if not self._lease.is_held:
             raise LeaseLostError(

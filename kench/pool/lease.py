@@ -1,10 +1,9 @@
 """A lease in PostgreSQL: which one of several processes does a kind of work, and since when.
 
-Its row is written anew by its holder again and again. Who sees the same row for `ttl_s` by its own
-clock, so that clocks need not agree, takes it and raises its epoch: as `kench.pool.nats.lease`
-does, and without NATS. A holder whose connection is gone is not waited for: each keeps an advisory
-lock, the line, which ends with its connection. The line only says who may be gone; what holds is
-the epoch, which each transaction of a holder names (migration 0054).
+Its row is written anew by its holder again and again. Who sees the same row for `ttl_s` takes it
+and raises its epoch (`kench.pool.watched`). A holder whose connection is gone is not waited for:
+each keeps an advisory lock, the line, which ends with its connection. The line only says who may be
+gone; what holds is the epoch, which each transaction of a holder names (migration 0054).
 """
 
 import contextlib
@@ -20,11 +19,10 @@ from sqlalchemy.exc import DBAPIError
 from kench.pool.clock import Clock
 from kench.pool.database import PERMISSION_DENIED, first_line
 from kench.pool.errors import KenchError
+from kench.pool.watched import Watched
 
 LEASE_S = 10.0
 """Without a renewal for so long a lease is anybody's."""
-RENEWALS = 4
-"""A holder renews so many times within it, so a lost answer does not cost the lease."""
 FENCE_LOCK = 0x6C656173
 """First key of the lock that transactions of a holder share ("leas"); migration 0054 has it too."""
 LINE_LOCK = 0x6C696E65
@@ -98,19 +96,18 @@ class Lease:
         self._engine = engine
         self._work = work
         self._holder = holder
-        self._ttl_s = ttl_s
-        self._clock = clock
+        self._watched = Watched[Seen](ttl_s, clock)
         self._connection: sa.Connection | None = None
         self._has_line = False
         self._epoch: int | None = None
-        self._until_s = float("-inf")
-        self._last: Seen | None = None
-        self._last_at_s = 0.0
 
     @property
     def is_held(self) -> bool:
-        """Whether nobody else can have taken it before this moment, by our clock."""
-        return self._clock.monotonic() < self._until_s
+        """Whether nobody who looked on can have taken it before this moment, by our clock.
+
+        One that finds our connection ended, before we do, may have.
+        """
+        return self._watched.is_held
 
     @property
     def epoch(self) -> int | None:
@@ -120,43 +117,42 @@ class Lease:
     @property
     def seen(self) -> Seen | None:
         """The row as it was when it was last looked at; None before."""
-        return self._last
+        return self._watched.seen
 
     def take(self) -> bool:
         """Look at it, and take it where it is free; whether it is ours now."""
         connection = self._connected()
         seen = self._look(connection)
-        now_s = self._clock.monotonic()
-        if seen != self._last:
-            self._last, self._last_at_s = seen, now_s
-        is_stale = now_s - self._last_at_s >= self._ttl_s
+        is_stale = self._watched.look(seen)
         if not (self._try_line(connection) or is_stale or seen.holder is None):
             return False
         if is_stale and seen.holder is not None:
             self._end_others(connection)
-        began_s = self._clock.monotonic()
+        began_s = self._watched.begin()
         epoch = self._raise_epoch(connection, seen)
         if epoch is None:
             return False
-        self._epoch, self._until_s = epoch, began_s + self._ttl_s
+        self._epoch = epoch
+        self._watched.hold(began_s)
         return True
 
     def renew(self) -> bool:
         """Say that we live; False where the lease was taken from us."""
-        began_s = self._clock.monotonic()
+        began_s = self._watched.begin()
         connection = self._connected()
         self._try_line(connection)
         if not self._write(connection, _RENEW):
             self._lose()
-            self._last = self._look(connection)
+            self._watched.look(self._look(connection))
             return False
-        self._until_s = began_s + self._ttl_s
+        self._watched.hold(began_s)
         return True
 
     def release(self) -> bool:
         """Let it go, so that another need not wait; False where it was taken from us."""
         if self._epoch is None:
             return False
+        self._watched.lose()  # from the write on it may be another's
         try:
             return self._write(self._connected(), _RELEASE)
         finally:
@@ -198,7 +194,8 @@ class Lease:
         return Seen(row.epoch, row.beat, row.holder)
 
     def _lose(self) -> None:
-        self._epoch, self._until_s = None, float("-inf")
+        self._epoch = None
+        self._watched.lose()
 
     def _connected(self) -> sa.Connection:
         if self._connection is None or self._connection.invalidated:

@@ -34,7 +34,8 @@ def _two_settlements(patch: pytest.MonkeyPatch) -> None:
         )  # fmt: skip
 
     def take(self: lease.Lease) -> bool:
-        self._epoch, self._until_s = 1, float("inf")
+        self._epoch = 1
+        self._watched.hold(float("inf"))
         return True
 
     patch.setattr(lease.Lease, "take", take)

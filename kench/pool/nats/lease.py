@@ -1,10 +1,8 @@
 """Leases: which one of several processes does a kind of work, agreed on by the cluster.
 
-A lease is a key whose holder writes it anew again and again. Who sees the same revision for
-`ttl_s` by its own clock, so that clocks need not agree, takes it by a write that names that
-revision: of several, one succeeds. A holder that could not write for `ttl_s`, counted from before
-its last write that was answered, does not hold it any more. The revision at which a lease was
-taken rises from holder to holder: it is the fencing token, `epoch`.
+A lease is a key whose holder writes it anew again and again. Who sees the same revision for `ttl_s`
+(`kench.pool.watched`) takes it by a write that names that revision: of several, one succeeds. The
+revision at which a lease was taken rises from holder to holder: it is the fencing token, `epoch`.
 """
 
 import json
@@ -18,10 +16,9 @@ from nats.js.kv import KeyValue
 
 from kench.pool.clock import Clock
 from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterRefusedError
+from kench.pool.watched import RENEWALS, Watched
 
 BUCKET = "kench-leases"
-# A holder writes so many times within `ttl_s`, so one lost answer does not cost the lease.
-RENEWALS = 4
 
 log = structlog.get_logger("lease")
 
@@ -56,17 +53,14 @@ class Lease:
         self._name = name
         self._holder = holder
         self._ttl_s = ttl_s
-        self._clock = clock
-        self._until_s = float("-inf")
+        self._watched = Watched[Seen](ttl_s, clock)
         self._epoch = 0
         self._revision = 0
-        self._last: Seen | None = None
-        self._last_at_s = 0.0
 
     @property
     def is_held(self) -> bool:
         """Whether nobody else can hold it at this moment."""
-        return self._clock.monotonic() < self._until_s
+        return self._watched.is_held
 
     @property
     def epoch(self) -> int:
@@ -76,19 +70,19 @@ class Lease:
     @property
     def seen(self) -> Seen | None:
         """Who held it when the cluster was last asked; None before the first answer."""
-        return self._last
+        return self._watched.seen
 
     def turn(self) -> bool:
         """Ask the cluster once: renew it, or take it where it is free; return whether it is held.
 
         Raises ClusterAwayError, ClusterRefusedError.
         """
-        began_s = self._clock.monotonic()
+        began_s = self._watched.begin()
         if self.is_held:
             revision = self._renew()
             if revision is None:
                 # Somebody took it although it was ours: our clock stood still for long.
-                self._until_s = float("-inf")
+                self._watched.lose()
                 return False
             self._revision = revision
         else:
@@ -97,14 +91,14 @@ class Lease:
             taken = self._take()
             if not taken:
                 return False
-        self._until_s = began_s + self._ttl_s
+        self._watched.hold(began_s)
         return self.is_held
 
     def release(self) -> None:
         """Let it go, so that another need not wait; raises ClusterAwayError."""
         if not self.is_held:
             return
-        self._until_s = float("-inf")
+        self._watched.lose()
         value = json.dumps({"holder": None, "epoch": self._epoch}).encode()
         self._put(value, self._revision)
 
@@ -148,13 +142,11 @@ class Lease:
     def _is_free(self) -> bool:
         """Look at it; free is what nobody holds, or nobody has renewed while we looked on."""
         seen = self._ask()
-        now_s = self._clock.monotonic()
-        if self._last is None or seen.revision != self._last.revision:
-            self._last, self._last_at_s = seen, now_s
-        return seen.holder is None or now_s - self._last_at_s >= self._ttl_s
+        is_stale = self._watched.look(seen)
+        return seen.holder is None or is_stale
 
     def _take(self) -> bool:
-        seen = self._last
+        seen = self._watched.seen
         if seen is None:
             raise AssertionError("it was looked at")
         # Above every epoch before it, whoever else writes: the write names what it follows.
@@ -169,8 +161,7 @@ class Lease:
         value = json.dumps({"holder": self._holder, "epoch": epoch}).encode()
         revision = self._put(value, after)
         if revision is not None:
-            self._last = Seen(self._holder, epoch, revision)
-            self._last_at_s = self._clock.monotonic()
+            self._watched.look(Seen(self._holder, epoch, revision))
         return revision
 
     def _put(self, value: bytes, after: int) -> int | None:

@@ -23,10 +23,11 @@ from kench.pool.errors import KenchError
 from kench.pool.job import Job, JobKeys
 from kench.pool.looking import Looking
 from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterRefusedError
-from kench.pool.nats.lease import RENEWALS, Lease
+from kench.pool.nats.lease import Lease
 from kench.pool.orders.book import OrderBook
 from kench.pool.settings import Settings
 from kench.pool.template import Template
+from kench.pool.watched import RENEWALS
 from kench.stratum.bodies import BodyMissingError
 from kench.stratum.centre import bodies
 from kench.stratum.centre.board import ASK_S, LEASE, SUBJECT, Board, Posted
