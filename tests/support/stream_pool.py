@@ -112,6 +112,11 @@ class StreamFront:
             self.cluster.close()
 
 
+def without_cluster(directory: Path) -> StreamFront:
+    """Start a front whose cluster is away."""
+    return StreamFront(directory, ClusterPlan(("nats://127.0.0.1:1",), "front"), wait_s=0.1)
+
+
 def no_stream(cluster: Cluster) -> None:
     """Take the stream of the test before away, archives and all."""
     with contextlib.suppress(ClusterRefusedError):  # there was none

@@ -38,6 +38,22 @@ def start(servers: Servers, cluster: Cluster, tmp_path: Path) -> Iterator[Start]
 
 
 @pytest.fixture
+def begun(start: Start) -> Start:
+    """Start a front, and have the stream follow it; of some `records` with a job, if wanted."""
+
+    def run(
+        number: int = 0, folder: str = "front", *, records: int = 0, **more: object
+    ) -> StreamFront:
+        front = start(number, folder, **more)
+        front.await_together()
+        if records:
+            front.write(records, 1)
+        return front
+
+    return run
+
+
+@pytest.fixture
 def keep(cluster: Cluster, tmp_path: Path) -> Iterator[Keep]:
     running: list[Gatherer] = []
 

@@ -40,11 +40,9 @@ def assert_all_is_there(front: StreamFront, gatherer: Gatherer, there: Path) -> 
 
 
 def test_served_on_alone_all_arrives_once_when_the_cluster_is_back(
-    start: Start, keep: Keep, servers: Servers, tmp_path: Path
+    begun: Start, keep: Keep, servers: Servers, tmp_path: Path
 ) -> None:
-    front = start(wait_s=0.3, segment_bytes=64 + 10 * RECORD_SIZE)
-    front.await_together()
-    front.write(5, 1)
+    front = begun(wait_s=0.3, segment_bytes=64 + 10 * RECORD_SIZE, records=5)
     servers.servers[0].kill()
     for key in range(2, 6):
         front.write(8, key)
@@ -60,11 +58,9 @@ def test_served_on_alone_all_arrives_once_when_the_cluster_is_back(
 
 
 def test_where_it_is_to_stop_nothing_is_acknowledged_without_the_cluster(
-    start: Start, keep: Keep, servers: Servers, tmp_path: Path
+    begun: Start, keep: Keep, servers: Servers, tmp_path: Path
 ) -> None:
-    front = start(wait_s=0.3, when_away=WhenAway.STOP)
-    front.await_together()
-    front.write(5, 1)
+    front = begun(wait_s=0.3, when_away=WhenAway.STOP, records=5)
     servers.servers[0].kill()
     front.hand_over(4, 2)
     await_that(lambda: len(front.troubles) == 1)
@@ -79,10 +75,9 @@ def test_where_it_is_to_stop_nothing_is_acknowledged_without_the_cluster(
 
 @pytest.mark.parametrize("is_done", [True, False], ids=["done", "not done"])
 def test_a_publish_whose_answer_is_lost_is_there_once(
-    start: Start, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_done: bool
+    begun: Start, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, is_done: bool
 ) -> None:
-    front = start()
-    front.await_together()
+    front = begun()
     lost: list[int] = []
 
     async def answer_lost(
@@ -104,10 +99,9 @@ def test_a_publish_whose_answer_is_lost_is_there_once(
 
 
 def test_a_late_message_that_comes_after_all_is_not_taken_twice(
-    start: Start, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    begun: Start, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    front = start()
-    front.await_together()
+    front = begun()
     waiting: list[tuple[Cluster, int, bytes, str, int]] = []
 
     async def late(
@@ -130,10 +124,9 @@ def test_a_late_message_that_comes_after_all_is_not_taken_twice(
 
 
 def test_a_full_stream_is_as_if_the_cluster_were_away_until_it_is_gathered(
-    start: Start, keep: Keep, cluster: Cluster, tmp_path: Path
+    begun: Start, keep: Keep, cluster: Cluster, tmp_path: Path
 ) -> None:
-    front = start(wait_s=0.5, bytes_max=1 << 20)
-    front.await_together()
+    front = begun(wait_s=0.5, bytes_max=1 << 20)
     while state_of(front)["together"]:
         front.write(2000, front.next_sequence + 1)
     assert "maximum bytes" in str(state_of(front)["why"])

@@ -10,9 +10,8 @@ from tests.backup.gathering.conftest import Keep, Start
 from tests.support.stream_pool import files_of, gather_until, gathered_as
 
 
-def test_an_acknowledged_share_is_in_the_stream(start: Start, keep: Keep, tmp_path: Path) -> None:
-    front = start()
-    front.await_together()
+def test_an_acknowledged_share_is_in_the_stream(begun: Start, keep: Keep, tmp_path: Path) -> None:
+    front = begun()
     for key in range(1, 6):
         front.write(7, key)
     here, there = tmp_path / "front/journal/0", tmp_path / "centre/journal/0"
@@ -21,9 +20,8 @@ def test_an_acknowledged_share_is_in_the_stream(start: Start, keep: Keep, tmp_pa
     assert len(JournalReader(there).read(0, 100)) == 35
 
 
-def test_segments_and_their_digests_are_the_same(start: Start, keep: Keep, tmp_path: Path) -> None:
-    front = start(segment_bytes=64 + 10 * RECORD_SIZE)
-    front.await_together()
+def test_segments_and_their_digests_are_the_same(begun: Start, keep: Keep, tmp_path: Path) -> None:
+    front = begun(segment_bytes=64 + 10 * RECORD_SIZE)
     for key in range(1, 7):
         front.write(8, key)
     here, there = tmp_path / "front/journal/0", tmp_path / "centre/journal/0"

@@ -34,11 +34,10 @@ STEPS = {
 
 @pytest.mark.parametrize("step", STEPS, ids=[one.replace(" ", "-") for one in STEPS])
 def test_killed_at_any_step_nothing_is_missing_and_nothing_twice(
-    start: Start, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+    begun: Start, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     monkeypatch.setattr("kench.backup.gathering.consuming.REDELIVER_S", 0.1)
-    front = start(segment_bytes=64 + 10 * RECORD_SIZE)
-    front.await_together()
+    front = begun(segment_bytes=64 + 10 * RECORD_SIZE)
     for key in range(1, 4):
         front.write(7, key)
     owner, name, is_after = STEPS[step]
@@ -64,11 +63,9 @@ def test_killed_at_any_step_nothing_is_missing_and_nothing_twice(
 
 
 def test_a_half_written_record_of_a_killed_archive_is_written_anew(
-    start: Start, keep: Keep, tmp_path: Path
+    begun: Start, keep: Keep, tmp_path: Path
 ) -> None:
-    front = start()
-    front.await_together()
-    front.write(5, 1)
+    front = begun(records=5)
     here, there = tmp_path / "front/journal/0", tmp_path / "centre/journal/0"
     gatherer = keep()
     gather_until(gatherer, gathered_as(here, there))
@@ -80,10 +77,8 @@ def test_a_half_written_record_of_a_killed_archive_is_written_anew(
     assert files_of(there) == files_of(here)
 
 
-def test_two_archives_each_have_all(start: Start, keep: Keep, tmp_path: Path) -> None:
-    front = start()
-    front.await_together()
-    front.write(5, 1)
+def test_two_archives_each_have_all(begun: Start, keep: Keep, tmp_path: Path) -> None:
+    begun(records=5)
     here = tmp_path / "front/journal/0"
     for folder in ("centre", "other"):
         gather_until(keep(folder), gathered_as(here, tmp_path / folder / "journal/0"))
@@ -91,12 +86,10 @@ def test_two_archives_each_have_all(start: Start, keep: Keep, tmp_path: Path) ->
 
 
 def test_on_a_full_disk_nothing_is_acknowledged_to_the_stream(
-    start: Start, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    begun: Start, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("kench.backup.gathering.consuming.REDELIVER_S", 0.1)
-    front = start()
-    front.await_together()
-    front.write(5, 1)
+    begun(records=5)
     here, there = tmp_path / "front/journal/0", tmp_path / "centre/journal/0"
     gatherer = keep()
     kept = OpenSegment.append

@@ -25,12 +25,11 @@ def fetching(monkeypatch: pytest.MonkeyPatch, change: object) -> None:
 
 
 def test_messages_that_a_consumer_leaves_out_come_from_the_leader(
-    start: Start, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    begun: Start, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Archive, "acknowledge", lambda *_: None)
     fetching(monkeypatch, lambda fetched: fetched[-1:])
-    front = start(segment_bytes=64 + 10 * RECORD_SIZE)
-    front.await_together()
+    front = begun(segment_bytes=64 + 10 * RECORD_SIZE)
     for key in range(1, 6):
         front.write(7, key)
     here, there = tmp_path / "front/journal/0", tmp_path / "centre/journal/0"
@@ -39,7 +38,7 @@ def test_messages_that_a_consumer_leaves_out_come_from_the_leader(
 
 
 def test_a_copy_that_has_another_message_under_a_number_holds_nothing_up(
-    start: Start, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    begun: Start, keep: Keep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def twice(fetched: Fetched) -> Fetched:
         """Bring each message a second time in the place of the next: what that was is lost."""
@@ -48,8 +47,7 @@ def test_a_copy_that_has_another_message_under_a_number_holds_nothing_up(
             changed[at] = (changed[at][0], *changed[at - 1][1:])
         return changed
 
-    front = start(segment_bytes=64 + 10 * RECORD_SIZE)
-    front.await_together()
+    front = begun(segment_bytes=64 + 10 * RECORD_SIZE)
     for key in range(1, 10):
         front.write(7, key)
     front.write(7, 10)

@@ -17,7 +17,7 @@ from kench.pool.clock import ManualClock, SystemClock
 from kench.pool.journal.completion import complete_if_free
 from kench.pool.journal.mark import Mark, read_mark
 from kench.pool.journal.remote import LATE_NAME, RemoteState, read_remote
-from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterPlan
+from kench.pool.nats.cluster import Cluster, ClusterAwayError
 from kench.pool.settings_file import read_settings
 from kench.pool.stream.layout import STREAM
 from kench.pool.stream.left_behind import LeftBehind
@@ -32,6 +32,7 @@ from tests.support.stream_pool import (
     files_of,
     gather_until,
     gathered_as,
+    without_cluster,
 )
 
 
@@ -41,11 +42,9 @@ def state_at(centre: Path, number: int) -> RemoteState | None:
 
 
 def test_nobody_at_the_centre_says_that_a_journal_written_elsewhere_is_complete(
-    start: Start, keep: Keep, tmp_path: Path
+    begun: Start, keep: Keep, tmp_path: Path
 ) -> None:
-    front = start()
-    front.await_together()
-    front.write(5, 1)
+    front = begun(records=5)
     there = tmp_path / "centre/journal/0"
     gatherer = keep()
     gather_until(gatherer, gathered_as(front.directory, there))
@@ -55,13 +54,9 @@ def test_nobody_at_the_centre_says_that_a_journal_written_elsewhere_is_complete(
 
 
 def test_settlement_waits_for_a_front_that_is_cut_off_and_names_it(
-    start: Start, keep: Keep, tmp_path: Path
+    begun: Start, keep: Keep, tmp_path: Path
 ) -> None:
-    one, other = start(1, "one"), start(2, "other")
-    one.await_together()
-    other.await_together()
-    one.write(5, 1)
-    other.write(9, 1)
+    one, other = begun(1, "one", records=5), begun(2, "other", records=9)
     other.write(9)
     gatherer = keep()
     centre = tmp_path / "centre/journal"
@@ -82,11 +77,9 @@ def test_settlement_waits_for_a_front_that_is_cut_off_and_names_it(
 
 
 def test_time_passes_for_a_journal_that_ended_until_its_front_begins_again(
-    start: Start, keep: Keep, tmp_path: Path
+    start: Start, begun: Start, keep: Keep, tmp_path: Path
 ) -> None:
-    front = start()
-    front.await_together()
-    front.write(5, 1)
+    front = begun(records=5)
     front.stop()
     clock, centre = ManualClock(BASE_US + 60_000_000), tmp_path / "centre"
     gatherer = keep(clock=clock)
@@ -109,10 +102,9 @@ def test_time_passes_for_a_journal_that_ended_until_its_front_begins_again(
 
 
 def test_time_waits_for_a_front_that_began_and_is_not_here_yet(
-    start: Start, keep: Keep, tmp_path: Path
+    start: Start, begun: Start, keep: Keep, tmp_path: Path
 ) -> None:
-    front = start(1, "one")
-    front.await_together()
+    front = begun(1, "one")
     front.stop()
     clock, centre = ManualClock(BASE_US + 60_000_000), tmp_path / "centre"
     gatherer = keep(clock=clock)
@@ -124,47 +116,39 @@ def test_time_waits_for_a_front_that_began_and_is_not_here_yet(
     assert read_mark(centre / "journal/1") == before
 
 
-def test_a_front_that_begins_is_not_before_what_all_others_told(start: Start) -> None:
+def test_a_front_that_begins_is_not_before_what_all_others_told(start: Start, begun: Start) -> None:
     for number, records in ((1, 50), (2, 90)):
-        front = start(number, f"front-{number}")
-        front.await_together()
-        front.write(records, 1)
+        begun(number, f"front-{number}", records=records)
     # Its clock is years behind: settlement may have gone as far as the slowest of the others.
     late = start(3, "late", clock=ManualClock(BASE_US - 10_000_000))
     assert late.writer.floor_us == BASE_US + 50
 
 
 def test_without_the_cluster_a_front_begins_only_where_it_is_waited_for(
-    start: Start, servers: Servers, tmp_path: Path
+    begun: Start, servers: Servers, tmp_path: Path
 ) -> None:
-    front = start(1)
-    front.await_together()
-    front.write(5, 1)
+    front = begun(1, records=5)
     front.kill()
     assert read_told(front.directory) is Told.BEGAN
-    nowhere = ClusterPlan(("nats://127.0.0.1:1",), "front")
-    again = StreamFront(front.directory, nowhere, wait_s=0.1)
+    again = without_cluster(front.directory)
     again.write(3)
     again.stop()
     with pytest.raises(ClusterAwayError, match="not begun in the stream"):
-        StreamFront(tmp_path / "front/journal/2", nowhere, wait_s=0.1)
-    back = start(1)
-    back.await_together()
+        without_cluster(tmp_path / "front/journal/2")
+    back = begun(1)
     back.stop()
     assert read_told(back.directory) is Told.NOTHING
     with pytest.raises(ClusterAwayError, match="not begun in the stream"):
-        StreamFront(back.directory, nowhere, wait_s=0.1)
+        without_cluster(back.directory)
 
 
 def test_a_journal_that_its_front_left_is_published_to_its_end(
-    start: Start, keep: Keep, servers: Servers, tmp_path: Path
+    begun: Start, keep: Keep, servers: Servers, tmp_path: Path
 ) -> None:
-    front = start()
-    front.await_together()
-    front.write(5, 1)
+    front = begun(records=5)
     front.kill()
     # What a front wrote while the cluster was away, before it died.
-    alone = StreamFront(front.directory, ClusterPlan(("nats://127.0.0.1:1",), "x"), wait_s=0.1)
+    alone = without_cluster(front.directory)
     alone.write(4)
     alone.kill()
     data = tmp_path / "front"
@@ -184,11 +168,9 @@ def test_a_journal_that_its_front_left_is_published_to_its_end(
 
 
 def test_a_stale_writer_of_the_same_number_is_shut_out(
-    start: Start, keep: Keep, tmp_path: Path
+    start: Start, begun: Start, keep: Keep, tmp_path: Path
 ) -> None:
-    front = start()
-    front.await_together()
-    front.write(5, 1)
+    front = begun(records=5)
     # A copy of its machine: the same folder elsewhere.
     copy = tmp_path / "copy/journal/0"
     copy.mkdir(parents=True)
@@ -208,21 +190,23 @@ def test_a_stale_writer_of_the_same_number_is_shut_out(
     assert files_of(there) == files_of(copy)
 
 
-def test_a_disk_that_is_behind_the_stream_begins_nothing(start: Start, tmp_path: Path) -> None:
-    front = start()
-    front.await_together()
-    front.write(5, 1)
+def test_a_disk_that_is_behind_the_stream_begins_nothing(
+    start: Start, begun: Start, tmp_path: Path
+) -> None:
+    front = begun(records=5)
     front.stop()
     with pytest.raises(JournalBehindError, match="5 shares where this disk has 0"):
         start(0, "empty")
 
 
 def test_what_comes_of_a_journal_that_was_declared_lost_is_set_aside(
-    start: Start, keep: Keep, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    begun: Start,
+    keep: Keep,
+    cluster: Cluster,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    front = start()
-    front.await_together()
-    front.write(5, 1)
+    front = begun(records=5)
     gatherer, centre = keep(), tmp_path / "centre"
     there = centre / "journal/0"
     gather_until(gatherer, gathered_as(front.directory, there))
@@ -231,7 +215,7 @@ def test_what_comes_of_a_journal_that_was_declared_lost_is_set_aside(
     with pytest.raises(RestoreError, match="no journal 7"):
         declare_lost(cluster, 7, SystemClock())
     front.kill()
-    alone = StreamFront(front.directory, ClusterPlan(("nats://127.0.0.1:1",), "x"), wait_s=0.1)
+    alone = without_cluster(front.directory)
     alone.write(4)
     alone.kill()
     monkeypatch.setattr(declaring, "SILENT_S", 0.0)
@@ -239,7 +223,7 @@ def test_what_comes_of_a_journal_that_was_declared_lost_is_set_aside(
     gather_until(gatherer, lambda: state_at(centre, 0) is RemoteState.LOST)
     # The machine comes back after all: it may not serve, and its last shares are not lost.
     with pytest.raises(Exception, match="was declared lost"):
-        start()
+        begun()
     late = centre / LATE_NAME / "0"
     gather_until(gatherer, lambda: late.exists() and any(late.iterdir()))
     assert read_mark(there).records == 5
@@ -247,11 +231,9 @@ def test_what_comes_of_a_journal_that_was_declared_lost_is_set_aside(
 
 
 def test_a_front_of_the_centre_itself_is_read_where_it_is(
-    start: Start, keep: Keep, cluster: Cluster
+    begun: Start, keep: Keep, cluster: Cluster
 ) -> None:
-    front = start(0, "centre")
-    front.await_together()
-    front.write(5, 1)
+    front = begun(0, "centre", records=5)
     gatherer = keep()
     while gatherer.turn():
         continue
@@ -266,22 +248,18 @@ def test_a_front_of_the_centre_itself_is_read_where_it_is(
 
 
 def test_two_machines_of_one_number_are_told_apart_at_the_centre(
-    start: Start, keep: Keep, tmp_path: Path
+    begun: Start, keep: Keep, tmp_path: Path
 ) -> None:
-    front = start(0, "elsewhere")
-    front.await_together()
-    front.write(5, 1)
+    begun(0, "elsewhere", records=5)
     StreamFront(tmp_path / "centre/journal/0").stop()
     with pytest.raises(NumberTwiceError, match="journal 0 is written here and elsewhere"):
         gather_until(keep(), lambda: False)
 
 
 def test_a_backup_of_a_centre_knows_which_journals_are_written_elsewhere(
-    start: Start, keep: Keep, tmp_path: Path
+    begun: Start, keep: Keep, tmp_path: Path
 ) -> None:
-    front = start()
-    front.await_together()
-    front.write(5, 1)
+    front = begun(records=5)
     centre = tmp_path / "centre"
     gather_until(keep(), gathered_as(front.directory, centre / "journal/0"))
     named = _Named()
