@@ -13,6 +13,8 @@ from kench.sim.measuring import RUNS
 CPUINFO = Path("/proc/cpuinfo")
 BUSY = "1000x1"
 REPLICAS = 3
+# Of the site of `memory`.
+FRONTS = 2
 
 
 def costs_of(folder: Path, day: str, load: float) -> Costs:
@@ -181,5 +183,9 @@ def _checks(figures: dict[str, Any]) -> Checks:
                 "core": one["front_cpu"],
             }
             for one in figures["steady"]["levels"][2:]
+        ),
+        sessions=tuple(
+            {"sessions": one["sessions"], "fronts": FRONTS, "bytes": one["fronts_bytes"]}
+            for one in figures["memory"]["levels"][1:-1]
         ),
     )

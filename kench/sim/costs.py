@@ -91,6 +91,8 @@ class Checks:
     """`connections` log in, `logins_per_s` of them."""
     steady: tuple[dict[str, float], ...]
     """`connections` with `shares_per_s`: `p50_ms`, `p99_ms`, `core`."""
+    sessions: tuple[dict[str, float], ...]
+    """So many `sessions` on `fronts`, that hold `bytes` together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +182,8 @@ class Costs:
                 fields[name] = Line(**fields[name])
             fields["memory"] = MemoryCosts(**fields["memory"])
             checks = fields["checks"]
-            fields["checks"] = Checks(**checks | {"steady": tuple(checks["steady"])})
+            several = {name: tuple(checks[name]) for name in ("steady", "sessions")}
+            fields["checks"] = Checks(**checks | several)
             fields["deliveries_s"] = tuple((int(n), float(s)) for n, s in fields["deliveries_s"])
             return cls(**fields)
         except (OSError, ValueError, KeyError, TypeError) as broken:

@@ -196,6 +196,13 @@ def _checks(costs: Costs) -> Iterator[tuple[str, str, str]]:
             f"{number(day.p50_ms)}, {number(day.p99_ms)} ms; {part(day.cpu)}",
             (f"{number(level['p50_ms'])}, {number(level['p99_ms'])} ms; {part(level['core'])}"),
         )
+    for held in costs.checks.sessions:
+        fronts = held["fronts"] * costs.memory.roles["front"]
+        yield (
+            f"memory of {held['fronts']:g} fronts with {held['sessions']:,.0f} sessions",
+            size(fronts + held["sessions"] * costs.memory.session),
+            size(held["bytes"]),
+        )
 
 
 def _front(costs: Costs, load: Load) -> Front:

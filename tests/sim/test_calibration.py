@@ -71,6 +71,7 @@ def test_memory_is_of_what_was_gained_and_lines_go_through_what_was_measured(
     assert memory.maker_session == 1.0
     assert memory.maker_worker == 2000.0
     assert (memory.settle_chunk, memory.nats_server) == (7.0, 9.0)
+    assert [one["bytes"] for one in costs.checks.sessions] == [9999, 16_000]
     assert costs.front.commit_s.at(1) == pytest.approx(0.0002)
     assert costs.ack_s.at(101) == pytest.approx(0.0015)
     assert costs.front.cpu == ((1000.0, pytest.approx(0.1)), (60_000, 0.5))
