@@ -39,7 +39,8 @@ test: dev  ## run the whole suite (ARGS="tests/pool -x", TEST_PROCESSES=0 for on
 	@deploy/test-tools
 	$(PYTEST) -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-LONG := tests/sale/campaign tests/simulation tests/integration/test_durability.py tests/benchmarks tests/chaos
+LONG := tests/sale/campaign tests/simulation tests/benchmarks tests/chaos \
+  $(addprefix tests/integration/test_, durability.py machines.py machines_reload.py)
 long: dev  ## run the long forms of tests: 10,000 lots through faults, 20 kills, each benchmark, faults of machines (15 minutes)
 	KENCH_TEST_LONG=1 $(PYTEST) -n $(TEST_PROCESSES) --dist loadfile $(LONG) $(ARGS)
 
