@@ -2,18 +2,21 @@
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from rich import box
 from rich.table import Table
 
+from kench.commands.audit_metrics import audit_registry, write_metrics
 from kench.commands.showing import table_text
 from kench.payouts.accounts import Asset
 from kench.payouts.audit.balance import Account, ClientMoney, client_money, read_accounts
 from kench.payouts.audit.invariants import INVARIANTS, differences, recompute
 from kench.payouts.bank.statements import compare_statements
 from kench.payouts.proceeds.trace import NoLineError, lot_of, trace
+from kench.pool.clock import SystemClock
 from kench.pool.database import Role, one_transaction
 from kench.pool.postgres import database_url
 from kench.pool.roots import command, run_root, settings_of, start_logging
@@ -50,7 +53,15 @@ def main() -> int:
         metavar=("PARTICIPANT", "LOT"),
         help="print instead, as JSON, what a participant's money for lot TXID:VOUT follows from",
     )
+    parser.add_argument(
+        "--metrics",
+        type=Path,
+        metavar="FILE",
+        help="also tell Prometheus' node exporter: a file ending in .prom in its folder",
+    )
     arguments = parser.parse_args()
+    clock = SystemClock()
+    began_s = clock.monotonic()
     settings = settings_of(arguments)
     start_logging(ROLE)
     with (
@@ -81,6 +92,10 @@ def main() -> int:
         for one in money
         if one.difference
     ]
+    if arguments.metrics is not None:
+        took_s = clock.monotonic() - began_s
+        told = audit_registry(len(found), len(INVARIANTS), clock.now_us() / 1_000_000, took_s)
+        write_metrics(arguments.metrics, told)
     if arguments.json:
         print(json.dumps(_object(accounts, money, found), ensure_ascii=False))
     else:

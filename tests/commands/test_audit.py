@@ -1,11 +1,14 @@
 """`kench audit` prints what there is, whose it is, and what does not agree."""
 
 import json
+import time
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from kench.commands import audit
+from kench.commands.audit_metrics import MetricsFileError
 from kench.payouts.bank.take import OurSide, take
 from kench.payouts.proceeds.trace import NoLineError
 from kench.payouts.proceeds.write import Lot, settle_lot
@@ -78,6 +81,27 @@ def test_a_difference_is_named_and_the_exit_status_says_so(
     text = capsys.readouterr().out
     assert "account fee:pool is not what its transfers make it" in text
     assert "KGS: 93 tyiyn more are had than owed" in text
+
+
+def test_prometheus_is_told_what_an_audit_found_and_when(
+    books: sa.Engine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "kench-audit.prom"
+    assert run(monkeypatch, "--metrics", str(file)) == 0
+    lines = file.read_text().splitlines()
+    assert "kench_audit_differences 0.0" in lines
+    ended = next(line for line in lines if line.startswith("kench_audit_ended_timestamp_seconds"))
+    assert abs(float(ended.split()[1]) - time.time()) < 60
+    with books.begin() as connection:
+        connection.execute(sa.text("SET LOCAL session_replication_role = replica"))
+        connection.execute(
+            sa.text("UPDATE accounts SET credits_posted = 7 WHERE code = 'fee:pool'")
+        )
+    assert run(monkeypatch, "--metrics", str(file)) == 1
+    assert "kench_audit_differences 0.0" not in file.read_text()
+    assert [one.name for one in tmp_path.iterdir()] == [file.name]
+    with pytest.raises(MetricsFileError, match="--metrics"):
+        run(monkeypatch, "--metrics", str(tmp_path / "nowhere" / "a.prom"))
 
 
 def test_a_statement_of_the_bank_that_does_not_tie_is_told(

@@ -18,6 +18,7 @@ from kench.cabinet.alerts.figures import AlertFigures
 from kench.cabinet.desk.sealing import Sealer
 from kench.cabinet.web.app import make_app
 from kench.cli import ROOTS
+from kench.commands.audit_metrics import audit_registry
 from kench.payouts.metrics import SettleMetrics
 from kench.payouts.progress import Progress
 from kench.pool.backoff import Backoff
@@ -106,7 +107,12 @@ def exposed(module_database: str) -> set[str]:
     told |= {"feed": FEED, "machine": {"renewed_s": 1.0}}
     maker = CollectorRegistry()
     maker.register(Numbers(lambda: told))
-    names = names_of(maker) | names_of(TaxMetrics().registry) | names_beside(module_database)
+    names = (
+        names_of(audit_registry(0, 9, 1.0, 1.0))
+        | names_of(maker)
+        | names_of(TaxMetrics().registry)
+        | names_beside(module_database)
+    )
     with cabinet_of(module_database) as cabinet:
         registry = make_app(cabinet).state.metrics.registry
         AlertFigures(registry)
