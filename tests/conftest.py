@@ -10,7 +10,9 @@ import itertools
 import logging
 import os
 import shutil
+import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -96,8 +98,9 @@ def _no_settings_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _logs_as_before() -> Iterator[None]:
     """What a root begins in this process ends with its test: its stream is closed by then."""
-    level = logging.root.level
+    level, hooks = logging.root.level, (sys.excepthook, threading.excepthook)
     yield
+    sys.excepthook, threading.excepthook = hooks
     if structlog.is_configured():
         structlog.reset_defaults()
         # Handlers of pytest are of classes of its own.

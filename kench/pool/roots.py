@@ -22,7 +22,9 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
+from types import TracebackType
 from typing import NoReturn, TextIO
 
 import structlog
@@ -125,7 +127,27 @@ def start_logging(
     logging.basicConfig(handlers=[handler], level=logging.INFO, force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logger: structlog.stdlib.BoundLogger = structlog.get_logger(role)
+    _log_faults(logger)
     return logger
+
+
+def _log_faults(logger: structlog.stdlib.BoundLogger) -> None:
+    """Have what ends a thread, or this process, be a line of the log as well.
+
+    Python would write it as many lines, and what somebody sent may stand in them.
+    """
+
+    def of_process(
+        kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        logger.critical("the process ends by a fault", exc_info=(kind, error, trace))
+
+    def of_thread(found: threading.ExceptHookArgs) -> None:
+        if found.exc_value is not None and not isinstance(found.exc_value, SystemExit):
+            fault = found.exc_type, found.exc_value, found.exc_traceback
+            logger.critical("a thread ended by a fault", exc_info=fault)
+
+    sys.excepthook, threading.excepthook = of_process, of_thread
 
 
 def announce(role: str, words: str) -> None:

@@ -123,3 +123,35 @@ def test_a_fault_in_the_log_says_where_it_was_and_no_value() -> None:
     for line in (ours, theirs):
         (fault,) = line["exception"]
         assert (fault["exc_type"], fault["frames"][-1]["name"]) == ("ValueError", "broken")
+
+
+def test_what_ends_a_thread_or_the_process_is_a_line_of_the_log_whatever_it_says() -> None:
+    program = """
+import threading
+from kench.pool.roots import run_root, start_logging
+
+def fault():
+    secret = "a local value"
+    raise ValueError('x\\n{"role": "settle", "event": "forged"}\\n\\x1b[2J')
+
+def main():
+    start_logging("settle")
+    thread = threading.Thread(target=fault)
+    thread.start()
+    thread.join()
+    fault()
+
+run_root("settle", main)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    told = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [one["event"] for one in told] == [
+        "a thread ended by a fault", "the process ends by a fault"
+    ]  # fmt: skip
+    assert {one["level"] for one in told} == {"critical"}
+    assert "\x1b" not in done.stderr
+    assert "a local value" not in done.stderr
+    assert all(one["exception"][0]["exc_type"] == "ValueError" for one in told)
