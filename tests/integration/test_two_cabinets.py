@@ -113,7 +113,8 @@ def test_people_notice_nothing_when_one_is_killed_and_a_page_that_moves_goes_on_
 ) -> None:
     with closing(Visitor(ORIGIN, front.tls)) as visitor:
         enter(visitor, *site.each)
-        lost = ("net::ERR_",)
+        # Chromium says in its console what it could not have.
+        lost = ("net::ERR_", "502", "504")
         with visiting(chromium, front.url, faults=lost, ignore_https_errors=True) as page:
             page.context.add_cookies(cookies_of(visitor, front.url))
             page.goto("/p/1/")
@@ -131,6 +132,16 @@ def test_people_notice_nothing_when_one_is_killed_and_a_page_that_moves_goes_on_
                 db.execute(sa.text("UPDATE pool_live SET written_at = written_at + interval '1 s'"))
             expect(number).to_have_text("1.6 PH/s")
             assert list(site.cabinets.viewers().values()) == [1]
+
+            (left,) = site.cabinets.viewers()
+            with page.expect_response(lambda answer: answer.status == 502):
+                site.cabinets.kill(left)
+            expect(page.locator("#live-state")).to_contain_text("tries again by itself")
+            site.cabinets.both()
+            with site.engine.begin() as db:
+                db.execute(sa.text("UPDATE worker_live SET hashrate_1m = hashrate_1m * 2"))
+                db.execute(sa.text("UPDATE pool_live SET written_at = written_at + interval '1 s'"))
+            expect(number).to_have_text("3.2 PH/s", timeout=20_000)
         # The form was begun at the one that is gone.
         assert visitor.post(front.url, "/leave", form).status_code == 303
         assert visitor.get(front.url, "/account").status_code != 200
