@@ -39,7 +39,7 @@ def declare_lost(cluster: Cluster, number: int, clock: Clock) -> Stand:
             f"its front, wait {SILENT_S:.0f} s, then this again"
         )
     stand = before._replace(life=0, word=Word.LOST)
-    name = message_id(number, last.sequence, before.place, stand)
+    name = message_id(number, 0, before.place, stand)
     said = publish(cluster, number, message_of([], stand), name, last.sequence)
     if cluster.ask(said, ASK_S) is None:
         raise RestoreError(f"journal {number} was heard this moment: nothing was changed")

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import nats.js.errors
 from nats.js import api
 
+from kench.pool.errors import KenchError
 from kench.pool.nats import streams
 from kench.pool.nats.cluster import Cluster
 from kench.pool.settings import FRONT_NUMBER_MAX
@@ -33,6 +34,10 @@ def number_of(subject: str) -> int | None:
         return None
     number = int(word)
     return number if subject == subject_of(number) and number <= FRONT_NUMBER_MAX else None
+
+
+class NotKeptError(KenchError):
+    """The cluster remembers the name of a message that it does not have any more."""
 
 
 class Last(NamedTuple):
@@ -97,7 +102,8 @@ async def publish(
     """Publish behind the message `after`, which a quorum has then; return its sequence.
 
     None where another message came behind that one. A name that was published within the last two
-    minutes is not published again, and its sequence is returned.
+    minutes is not published again, and its sequence is returned. Raises NotKeptError where the
+    cluster says so of a message that it lost.
     """
     headers = {
         api.Header.MSG_ID.value: name,
@@ -111,4 +117,8 @@ async def publish(
         if refused.err_code == _WRONG_LAST_SEQUENCE:
             return None
         raise
+    if taken.duplicate:
+        last = await read_last(cluster, number)
+        if last is None or last.sequence != taken.seq:
+            raise NotKeptError(f"the stream has lost message {taken.seq}, and remembers its name")
     return taken.seq

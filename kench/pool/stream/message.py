@@ -58,13 +58,12 @@ def message_of(frames: list[bytes], stand: Stand) -> bytes:
     return b"".join((*frames, frame(Kind.STAND, _STAND.pack(*stand))))
 
 
-def message_id(number: int, after: int, before: tuple[int, int, int], stand: Stand) -> str:
-    """Return its name: the same content behind the same message `after` has the same, no other has.
+def message_id(number: int, again: int, before: tuple[int, int, int], stand: Stand) -> str:
+    """Return its name: the same content has the same, and no other content has it.
 
-    What the stream lost is published again behind another message: a server that remembers its name
-    must not take it for what it had.
+    `again` is another number where the cluster remembers the name of what it lost.
     """
-    places = "-".join(f"{one:x}" for one in (after, *before, *stand.place, stand.watermark_us))
+    places = "-".join(f"{one:x}" for one in (again, *before, *stand.place, stand.watermark_us))
     return f"{number}-{stand.life:x}-{stand.word.value}-{places}"
 
 

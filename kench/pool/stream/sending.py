@@ -19,7 +19,7 @@ from kench.pool.journal.replica import Reached
 from kench.pool.nats.cluster import Cluster
 from kench.pool.shipping.catching_up import Cursor
 from kench.pool.stream.lacks import Lack
-from kench.pool.stream.layout import ensure_stream, publish, read_last
+from kench.pool.stream.layout import NotKeptError, ensure_stream, publish, read_last
 from kench.pool.stream.message import Stand, Word, message_id, message_of
 from kench.pool.stream.pieces import messages, records_at
 
@@ -58,6 +58,8 @@ class StreamLine:
         self._to = sending
         self._sequence = 0
         """Of the newest message of ours that was acknowledged."""
+        self._again = 0
+        """How often the cluster remembered the name of what it had lost."""
         self._last_crc32 = (0, 0)
         self.stand: Stand | None = None
         """What the stream has; None before it was asked."""
@@ -123,10 +125,15 @@ class StreamLine:
             watermark_us, self._crc32_at(records), word,
         )  # fmt: skip
         place = before.first, before.jobs, before.shares
-        name = message_id(to.number, self._sequence, place, stand)
+        name = message_id(to.number, self._again, place, stand)
         message = message_of(frames, stand)
         said = publish(to.cluster, to.number, message, name, self._sequence)
-        sequence = to.cluster.ask(said, wait_s)
+        try:
+            sequence = to.cluster.ask(said, wait_s)
+        except NotKeptError as lost:
+            self._again += 1
+            log.error("a message is published again", number=to.number, why=str(lost))
+            raise OvertakenError(f"{lost}: it is published again") from lost
         if sequence is None:
             raise OvertakenError("another message of this journal came first: it is asked again")
         self._sequence, self.stand = sequence, stand

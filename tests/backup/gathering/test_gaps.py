@@ -40,10 +40,7 @@ def newest(cluster: Cluster, number: int = 0) -> int:
 
 
 def lose(cluster: Cluster, *sequences: int) -> None:
-    """Have the cluster forget messages that it acknowledged, not a journal's newest.
-
-    Where that is deleted, a server of 2.9 takes none behind the one before it.
-    """
+    """Have the cluster forget messages that it acknowledged; it remembers their names."""
     for sequence in sequences:
         cluster.ask(cluster.jetstream.delete_msg(STREAM, sequence), WAIT_S)
 
@@ -70,6 +67,21 @@ def test_what_was_lost_comes_again_while_the_front_goes_on(
     gather_until(gatherer, gathered_as(here, there))
     front.write(4, 6)
     gather_until(gatherer, gathered_as(here, there))
+    assert files_of(there) == files_of(here)
+    assert not front.taken
+
+
+def test_a_newest_message_that_was_lost_is_published_again_though_its_name_is_remembered(
+    start: Start, keep: Keep, cluster: Cluster, tmp_path: Path
+) -> None:
+    front = start()
+    front.await_together()
+    front.write(7, 1)
+    lose(cluster, newest(cluster))
+    front.write(7, 2)
+    front.await_together()
+    here, there = tmp_path / "front/journal/0", tmp_path / "centre/journal/0"
+    gather_until(keep(), gathered_as(here, there))
     assert files_of(there) == files_of(here)
     assert not front.taken
 
