@@ -7,6 +7,7 @@ stands, again and again while it lacks, and whoever has the files publishes them
 
 import struct
 import threading
+from collections.abc import Callable
 from typing import NamedTuple
 
 import structlog
@@ -46,10 +47,17 @@ def tell(cluster: Cluster, number: int, lack: Lack) -> None:
     cluster.ask(said, ASK_S)
 
 
+def _nobody() -> None:
+    """Tell nobody: who asks each few seconds need not be woken."""
+
+
 class Lacks:
     """What archives said, by journal; of several the one who has least. For any thread."""
 
-    def __init__(self, cluster: Cluster, clock: Clock, heard: threading.Event) -> None:
+    def __init__(
+        self, cluster: Cluster, clock: Clock, heard: Callable[[], object] = _nobody
+    ) -> None:
+        """`heard` is called in the line's thread."""
         self._cluster, self._clock, self._heard = cluster, clock, heard
         self._lock = threading.Lock()
         self._said: dict[int, Lack] = {}
@@ -78,7 +86,7 @@ class Lacks:
             return
         with self._lock:
             self._said[number] = min(lack, self._said.get(number, lack))
-        self._heard.set()
+        self._heard()
 
     def of(self, number: int) -> Lack | None:
         """Return what is said of a journal, where it is time to publish it again."""

@@ -40,8 +40,8 @@ class LeftBehind:
     def __init__(self, settings: Settings, cluster: Cluster, clock: Clock) -> None:
         self._settings, self._cluster, self._clock = settings, cluster, clock
         self._fault: str | None = None
-        self._stopping, self._heard = threading.Event(), threading.Event()
-        self._lacks = Lacks(cluster, clock, self._heard)
+        self._stopping = threading.Event()
+        self._lacks = Lacks(cluster, clock)
         self._checked_s = clock.monotonic()
         self._thread = threading.Thread(target=self._run, name="left behind", daemon=True)
 
@@ -70,8 +70,8 @@ class LeftBehind:
             if self._stopping.is_set():
                 return
             is_lacking = self._lacks.of(int(folder.name)) is not None
-            is_told = read_told(folder) is Told.NOTHING
-            if not is_told or is_lacking or (is_check and self._is_unheard(int(folder.name))):
+            is_over = read_told(folder) is Told.NOTHING
+            if not is_over or is_lacking or (is_check and self._is_unheard(int(folder.name))):
                 self._end(folder)
 
     def _is_unheard(self, number: int) -> bool:

@@ -79,7 +79,7 @@ class Publisher:
         """Nothing is acknowledged any more, whatever the policy says."""
         self._stopping = threading.Event()
         self._dropped = threading.Event()
-        self._lacks = Lacks(sending.cluster, clock, self._dropped)
+        self._lacks = Lacks(sending.cluster, clock, self._dropped.set)
         self._thread = threading.Thread(target=self._run, name="stream", daemon=True)
 
     def open(self, reached: Reached, *, knows_time: bool) -> int:
