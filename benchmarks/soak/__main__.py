@@ -35,7 +35,7 @@ from benchmarks.soak.picture import picture
 from benchmarks.soak.running import Plan, Result, soak
 
 # Beyond its minutes it may take so long for its start, its checks and its end.
-SPARE_S = 900.0
+SPARE_S = 2400.0
 WIDTH = 110
 SHOWN = ("memory MB", "descriptors", "settlement behind", "answer p99 ms")
 

@@ -14,7 +14,7 @@ from benchmarks.soak.miners import numbers_of
 from benchmarks.soak.sampling import SETTLED, journals_of
 from kench.pool.journal import Flag, JournalReader
 
-SETTLE_S, STEP_S, AUDIT_S = 120.0, 0.5, 300.0
+SETTLE_S, STEP_S, AUDIT_S = 300.0, 0.5, 1500.0
 RECORDS = 65_536
 TOTALS = sa.text("SELECT coalesce(sum(accepted), 0) FROM totals")
 REPEATS = sa.text("SELECT count(*) FROM repeats")
