@@ -19,7 +19,7 @@ from kench.payouts.audit.invariants import differences
 from kench.payouts.tables import journal_positions, totals
 from kench.payouts.totals import Records, Totals, totals_of
 from kench.pool.database import open_engine
-from kench.pool.journal import JournalReader
+from kench.pool.journal import Flag, JournalReader
 from tests.chaos.hosts import Host
 from tests.chaos.miners import Miners
 from tests.support.load import ShareKey
@@ -83,6 +83,7 @@ class Checks:
         self.place = place
         self._journals: dict[int, _Journal] = {}
         self._kept: set[int] = set()
+        self._unpaid: set[int] = set()
         self._totals: Totals = {}
 
     def look(self, miners: Miners) -> Held:
@@ -109,7 +110,9 @@ class Checks:
         paid = len(self._kept & self.refused)
         if paid:
             wrong.append(f"{paid} refused shares are in the journals")
-        unknown = len(self._kept - self.acknowledged - self.unanswered - self.refused)
+        unknown = len(
+            (self._kept | self._unpaid) - self.acknowledged - self.unanswered - self.refused
+        )
         if unknown:
             wrong.append(f"{unknown} shares in the journals were sent by nobody")
         with self._connected() as connection:
@@ -163,7 +166,10 @@ class Checks:
                     self._totals[key] = total if before is None else type(total)(
                         *(one + other for one, other in zip(before, total, strict=True))
                     )  # fmt: skip
-                found = [hash(key) for key in _keys(records)]
+                # Kept for its block alone: the share was refused, and nobody is paid for it.
+                unpaid = (records["flags"] & Flag.UNCREDITED) != 0
+                self._unpaid.update(hash(key) for key in _keys(records[unpaid]))
+                found = [hash(key) for key in _keys(records[~unpaid])]
                 twice = len(found) - len(set(found) - self._kept)
                 if twice:
                     yield f"{twice} shares of journal {number} are in the journals twice"

@@ -1,6 +1,6 @@
 """The checks after a step can fail: each wrong is seen, and a sound pool has none."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from kench.native import crc32
 from kench.payouts.tables import accounts, journal_positions, totals
 from kench.payouts.totals import totals_of
-from kench.pool.journal import SHARE
+from kench.pool.journal import SHARE, Flag
 from kench.pool.journal.mark import DurableMark, Mark
 from kench.pool.journal.segment import OpenSegment
 from tests.chaos import checks
@@ -44,12 +44,13 @@ def key(nonce: int) -> ShareKey:
     return 7, b"\1\0\0\0", bytes(8), 1_700_000_000, nonce
 
 
-def records(nonces: list[int]) -> Any:
+def records(nonces: list[int], unpaid: Collection[int] = ()) -> Any:
     made = np.zeros(len(nonces), SHARE)
     made["sequence"], made["nonce"] = np.arange(len(nonces)), nonces
     made["job_key"], made["ntime"], made["difficulty"] = 7, 1_700_000_000, 1.0
     made["extranonce1"] = [1, 0, 0, 0]
     made["participant"], made["worker"] = 1, 1
+    made["flags"] = [Flag.BLOCK | Flag.UNCREDITED if one in unpaid else 0 for one in nonces]
     for one in made:
         one["crc32"] = crc32(one.tobytes()[4:])
     return made
@@ -59,8 +60,8 @@ def records(nonces: list[int]) -> Any:
 def pool(tmp_path: Path, database: str, engine: sa.Engine) -> Callable[..., Checks]:
     """A pool whose journal holds these shares, all of them booked."""
 
-    def of(nonces: list[int], booked: int | None = None) -> Checks:
-        made = records(nonces)
+    def of(nonces: list[int], booked: int | None = None, unpaid: Collection[int] = ()) -> Checks:
+        made = records(nonces, unpaid)
         segment = OpenSegment.create(tmp_path / "0", 0, 0, 0)
         segment.append(b"", made.tobytes())
         mark = DurableMark(tmp_path / "0")
@@ -116,6 +117,13 @@ def test_a_share_that_nobody_sent_or_that_is_there_twice_is_wrong(
 def test_a_share_that_was_refused_and_is_paid_is_wrong(pool: Callable[..., Checks]) -> None:
     told = Told([key(1)], [], [key(2), key(3)])
     assert pool([1, 2]).look(told).wrong == ("1 refused shares are in the journals",)
+
+
+def test_a_refused_share_that_is_kept_for_its_block_is_nobodys_pay(
+    pool: Callable[..., Checks],
+) -> None:
+    told = Told([key(1)], [], [key(2)])
+    assert pool([1, 2], unpaid=[2]).look(told).wrong == ()
 
 
 def test_what_settlement_does_not_book_is_wrong(
