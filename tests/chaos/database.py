@@ -70,6 +70,7 @@ class DatabaseServer:
         shutil.rmtree(self._cluster, ignore_errors=True)
         words = ["-D", str(self._cluster), "-h", leader.address, "-U", USER, "-X", "stream", "-R"]
         words += ["--checkpoint=fast", "--no-password"]
+        self.host.await_reached(leader, PORT)
         run(self.host, [*self._program("pg_basebackup"), *words], {}, COMMAND_S)
         self.service.start()
 

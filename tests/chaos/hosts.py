@@ -14,8 +14,10 @@ import ctypes
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +28,7 @@ PREFIX, SWITCH = "kench-chaos", "switch"
 NETWORK = "10.77.0"
 # Nobody has this address, so the switch floods what is sent there and nobody takes it.
 NOBODY = "02:00:00:00:00:ff"
-COMMAND_S, LEAVE_S = 20.0, 5.0
+COMMAND_S, LEAVE_S, REACHED_S = 20.0, 5.0, 10.0
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -119,6 +121,26 @@ class Host:
     def spawn(self, words: list[str], **how: Any) -> "subprocess.Popen[str]":
         """Start a program there; its process id is that of the program itself."""
         return subprocess.Popen(["ip", "netns", "exec", self.namespace, *words], text=True, **how)
+
+    def await_reached(self, other: "Host", port: int) -> None:
+        """Wait until a port of another host answers from here; raises OSError.
+
+        A host that was asked for in vain while its cable was out is given up once more after that.
+        """
+
+        def reach() -> None:
+            deadline = time.monotonic() + REACHED_S
+            while True:
+                try:
+                    socket.create_connection((other.address, port), timeout=1.0).close()
+                except OSError:
+                    if time.monotonic() > deadline:
+                        raise
+                    time.sleep(REACHED_S / 100)
+                else:
+                    return
+
+        self.within(reach)
 
     def within(self, work: Callable[[], Result]) -> Result:
         """Do something as from this host: connections, and processes that it starts."""
