@@ -66,9 +66,6 @@ PROCESSES_MAX = 256
 COINBASE_TAG_BYTES_MAX = 32
 """scriptSig may have 100 bytes in all (A7.10): height, extranonces and this tag share them."""
 
-"""Networks by the names that getblockchaininfo uses."""
-
-
 Cost = Annotated[float, Field(gt=0, le=1e9)]
 
 
