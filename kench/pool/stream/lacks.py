@@ -90,17 +90,20 @@ class Lacks:
 
     def of(self, number: int) -> Lack | None:
         """Return what is said of a journal, where it is time to publish it again."""
-        now_s = self._clock.monotonic()
         with self._lock:
-            if now_s - self._taken_s.get(number, float("-inf")) < AGAIN_S:
-                self._said.pop(number, None)
-            return self._said.get(number)
+            return self._due(number)
 
     def take(self, number: int) -> Lack | None:
         """Return the same, and forget it: it is about to be published."""
-        lack = self.of(number)
-        if lack is not None:
-            with self._lock:
-                self._said.pop(number, None)
+        with self._lock:
+            lack = self._due(number)
+            if lack is not None:
+                del self._said[number]
                 self._taken_s[number] = self._clock.monotonic()
-        return lack
+            return lack
+
+    def _due(self, number: int) -> Lack | None:
+        """Return what is said of a journal; what came too early is forgotten, it is said again."""
+        if self._clock.monotonic() - self._taken_s.get(number, float("-inf")) < AGAIN_S:
+            self._said.pop(number, None)
+        return self._said.get(number)
