@@ -20,6 +20,7 @@ from kench.pool.collector import spare_collector
 from kench.pool.database import Role, check_schema, open_engine
 from kench.pool.errors import KenchError
 from kench.pool.journal.passing import Passing
+from kench.pool.looking import Looking
 from kench.pool.orders.verifying import verifier_of
 from kench.pool.orders.watch import OrderWatch
 from kench.pool.roots import EXIT_FAULT, announce, command, run_root, settings_of, start_logging
@@ -247,7 +248,7 @@ def _serve(start: Start) -> int:
             yield task.deferLater(reactor, TICK_S)
         reports.stop()
         for one in left_behind:
-            one.stop()
+            yield threads.deferToThread(one.stop)
         yield threads.deferToThread(service.stop_threads)
         service.close()
 
@@ -256,11 +257,11 @@ def _serve(start: Start) -> int:
     return EXIT_FAULT if fatal else 0
 
 
-def _left_behind(start: Start) -> list[Passing | LeftBehind | LeftUnpublished]:
+def _left_behind(start: Start) -> list[Looking]:
     """Return what sees to journals that no front writes, started: marks, ships, publishes them."""
     settings, policy = start.settings, policy_of(start.settings)
     data, cluster = settings.data_dir, connect_of(settings)
-    found: list[Passing | LeftBehind | LeftUnpublished] = [Passing(data / "journal", start.clock)]
+    found: list[Looking] = [Passing(data / "journal", start.clock)]
     if cluster is not None:
         found.append(LeftUnpublished(settings, cluster, start.clock))
     elif policy is not None:

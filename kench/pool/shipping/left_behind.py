@@ -4,7 +4,6 @@ Fewer processes, other numbers, a reload, a standby that is new: what is in such
 much as what a front writes now.
 """
 
-import threading
 from pathlib import Path
 
 import structlog
@@ -21,9 +20,7 @@ from kench.pool.journal.format import (
 from kench.pool.journal.mark import DurableMark, read_mark
 from kench.pool.journal.remote import is_remote
 from kench.pool.journal.replica import Reached
-from kench.pool.line_tls import TlsFilesError
-from kench.pool.shipping.frames import ShippingError
-from kench.pool.shipping.generation import ReplacedError
+from kench.pool.looking import Tending
 from kench.pool.shipping.shipper import Policy, Shipper
 
 LOOK_S = 5.0
@@ -31,24 +28,15 @@ LOOK_S = 5.0
 log = structlog.get_logger("shipping")
 
 
-class LeftBehind:
+class LeftBehind(Tending):
     """A thread of the job maker's that looks for such journals."""
 
     def __init__(self, data: Path, policy: Policy, generation: int, clock: Clock) -> None:
+        # Who stops it need not wait for a journal that is being shipped.
+        super().__init__("left behind", LOOK_S, _tell, join_s=0.0)
         self._data, self._policy = data, policy
         self._generation, self._clock = generation, clock
         self._shipped: dict[int, int] = {}
-        self._fault: str | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="left behind", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End, when the journal under way is shipped or fails."""
-        self._stopping.set()
 
     def look(self) -> None:
         """Ship each that has more than when it was shipped last."""
@@ -58,7 +46,7 @@ class LeftBehind:
                 continue
             if is_remote(folder):
                 continue  # its copy elsewhere is gathered from the stream
-            if not self._stopping.is_set() and _is_free(folder):
+            if not self._stop.is_set() and _is_free(folder):
                 shipper = Shipper(
                     self._data, int(folder.name), self._policy, self._generation, self._clock,
                     lambda _fault: None,
@@ -66,16 +54,9 @@ class LeftBehind:
                 shipper.ship_once(reached)
                 self._shipped[int(folder.name)] = reached.records
 
-    def _run(self) -> None:
-        while not self._stopping.wait(LOOK_S):
-            fault = None
-            try:
-                self.look()
-            except (OSError, ShippingError, TlsFilesError, ReplacedError, ValueError) as error:
-                fault = str(error)
-            if fault is not None and fault != self._fault:
-                log.warning("a journal that was left behind is not shipped", why=fault)
-            self._fault = fault
+
+def _tell(fault: str) -> None:
+    log.warning("a journal that was left behind is not shipped", why=fault)
 
 
 def _is_free(folder: Path) -> bool:

@@ -4,20 +4,19 @@ Until the stream has heard of the end of a journal, settlement elsewhere waits f
 stream lost of one after that is published again.
 """
 
-import threading
 from pathlib import Path
 
 import structlog
 
 from kench.native import RECORD_SIZE
 from kench.pool.clock import Clock
-from kench.pool.errors import KenchError
 from kench.pool.journal.completion import complete_if_free
 from kench.pool.journal.format import HEADER_SIZE, JournalError, first_sequence_of, jobs_path
 from kench.pool.journal.mark import DurableMark, Mark
 from kench.pool.journal.remote import is_remote
 from kench.pool.journal.replica import Reached
 from kench.pool.journal.segment import last_segment
+from kench.pool.looking import Tending
 from kench.pool.nats.cluster import Cluster
 from kench.pool.settings import Settings
 from kench.pool.stream.lacks import Lacks
@@ -34,26 +33,18 @@ ASK_S = 5.0
 log = structlog.get_logger("stream")
 
 
-class LeftBehind:
+class LeftBehind(Tending):
     """A thread of the job maker's that looks for such journals."""
 
     def __init__(self, settings: Settings, cluster: Cluster, clock: Clock) -> None:
+        super().__init__("left behind", LOOK_S, _tell)
         self._settings, self._cluster, self._clock = settings, cluster, clock
-        self._fault: str | None = None
-        self._stopping = threading.Event()
         self._lacks = Lacks(cluster, clock)
         self._checked_s = clock.monotonic()
-        self._thread = threading.Thread(target=self._run, name="left behind", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
 
     def stop(self) -> None:
         """End, when the journal under way is published or fails; then the line is closed."""
-        self._stopping.set()
-        if self._thread.ident is not None:
-            self._thread.join(LOOK_S)
+        super().stop()
         self._cluster.close()
 
     def look(self) -> None:
@@ -67,7 +58,7 @@ class LeftBehind:
         if is_check:
             self._checked_s = self._clock.monotonic()
         for folder in own:
-            if self._stopping.is_set():
+            if self._stop.is_set():
                 return
             is_lacking = self._lacks.of(int(folder.name)) is not None
             is_over = read_told(folder) is Told.NOTHING
@@ -97,16 +88,9 @@ class LeftBehind:
             lock.close()
         log.info("a journal that was left behind is ended", number=int(folder.name))
 
-    def _run(self) -> None:
-        while not self._stopping.wait(LOOK_S):
-            fault = None
-            try:
-                self.look()
-            except (OSError, KenchError) as error:
-                fault = str(error)
-            if fault is not None and fault != self._fault:
-                log.warning("a journal that was left behind is not published", why=fault)
-            self._fault = fault
+
+def _tell(fault: str) -> None:
+    log.warning("a journal that was left behind is not published", why=fault)
 
 
 def log_taken(fault: Exception) -> None:
