@@ -27,6 +27,7 @@ from kench.pool.rpc import Node
 from kench.pool.running import node_urls_of
 from kench.pool.secret_sources import variables_for
 from kench.pool.settings import Settings
+from kench.pool.wire_settings import networks_to_take
 
 ROLE = "verify"
 NODE_STOP_S = 10.0
@@ -56,7 +57,10 @@ def main() -> int:
             connection,
             settings.data_dir / "journal",
             lambda: ChainView(
-                node.enter_context(_nodes(settings)), SystemClock(), settings.network
+                node.enter_context(_nodes(settings)),
+                SystemClock(),
+                settings.network,
+                networks_to_take(settings),
             ),
             settings.maturity_confirmations,
             progress,

@@ -26,6 +26,7 @@ from kench.pool.settings import Settings
 from kench.pool.shipping.lead_watch import LeadWatch
 from kench.pool.shipping.leading import require_lead
 from kench.pool.web.watching import watched
+from kench.pool.wire_settings import networks_to_take
 
 ROLE = "settle"
 MANIFESTS_STOP_S = 1.0
@@ -53,7 +54,7 @@ def main() -> None:
     clock = SystemClock()
     lead = LeadWatch(settings, clock).start()
     orders = OrdersInForce(lambda: verifier_of(settings))
-    chain = ChainView(nodes_of(settings), clock, settings.network)
+    chain = ChainView(nodes_of(settings), clock, settings.network, networks_to_take(settings))
     with database_url(settings) as url:
         engine = open_engine(url, Role.SETTLE, application_name="kench settle", pool_size=2)
         check_schema(engine)

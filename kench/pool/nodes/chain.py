@@ -1,7 +1,7 @@
 """Questions about the chain by block hash, asked of the node whose chain has the most work."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +9,7 @@ import structlog
 
 from kench.pool.clock import Clock, SystemClock
 from kench.pool.errors import KenchError
+from kench.pool.nodes.claim import NetworkClaim
 from kench.pool.nodes.facts import (
     NodeView,
     NoUsableNodeError,
@@ -26,6 +27,7 @@ from kench.pool.rpc import (
     NodeGarbledError,
     NodeTimeoutError,
 )
+from kench.pool.wire_settings import NETWORKS
 
 CALL_TIMEOUT_S = 5.0
 # Which node is best is settled anew this often; a node that failed is left alone for a while,
@@ -60,15 +62,19 @@ class HeaderView:
 class ChainView:
     """The best chain as the usable nodes know it; for threads that may wait.
 
-    `network` None means the one that the first node names.
+    `network` None means the one that the first node names, of those `to_take`.
     """
 
     def __init__(
-        self, nodes: Sequence[Node], clock: Clock | None = None, network: str | None = None
+        self,
+        nodes: Sequence[Node],
+        clock: Clock | None = None,
+        network: str | None = None,
+        to_take: Container[str] = NETWORKS,
     ) -> None:
         self._nodes = list(nodes)
         self._clock = clock or SystemClock()
-        self._network = network
+        self._network = NetworkClaim(network, to_take)
         self._lock = threading.Lock()
         self._ranked: list[tuple[Node, Tip]] = []
         self._ranked_until_s = float("-inf")
@@ -167,9 +173,8 @@ class ChainView:
         try:
             info = self._call(node, "getblockchaininfo")
             tip = tip_of_chain_info(node.name, info)
-            self._network = self._network or info.get("chain")
             # Peers do not matter here: what is buried stays buried.
-            why = why_unusable(info, 1, str(self._network))
+            why = why_unusable(info, 1, self._network.hear(str(info.get("chain"))))
         except NodeFaultError as fault:
             return NodeView(node.name, None, str(fault))
         return NodeView(node.name, tip, why)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import structlog
 
 from kench.pool.clock import Clock
+from kench.pool.nodes.claim import NetworkClaim
 from kench.pool.nodes.facts import (
     NodeStatus,
     NodeView,
@@ -93,8 +94,7 @@ class NodeSet:
         self._clock = clock
         self._on_template = on_template
         self._on_status = on_status
-        self._network = network
-        self._to_take = to_take
+        self._network = NetworkClaim(network, to_take)
         self._refresh_s = refresh_s
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -113,7 +113,7 @@ class NodeSet:
                 clock,
                 self._stop,
                 poll_s,
-                self._claim_network,
+                self._network.hear,
                 self._is_repeated,
                 self._changed,
                 self._offer,
@@ -124,7 +124,7 @@ class NodeSet:
     @property
     def network(self) -> str | None:
         """The network the nodes are on, as getblockchaininfo names it; None until one has said."""
-        return self._network
+        return self._network.name
 
     def start(self) -> None:
         """Start all threads; raises NodeAddressError for a bad ZMQ endpoint."""
@@ -199,14 +199,6 @@ class NodeSet:
                 # A defect of ours must not silence a node for ever: it is logged, and we go on.
                 log.exception("fault in a node thread", thread=threading.current_thread().name)
                 self._stop.wait(FAULT_PAUSE_S)
-
-    def _claim_network(self, chain: str) -> str:
-        with self._lock:
-            if self._network is None and chain in self._to_take:
-                self._network = chain
-            if self._network is None and chain in NETWORKS:
-                return "one that we take unset: set `network`, and plain_to for wires without TLS"
-            return self._network or "a known one"
 
     def _views(self) -> list[NodeView]:
         return [watch.view for watch in self._watches]

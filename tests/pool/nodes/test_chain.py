@@ -126,6 +126,14 @@ def test_a_node_of_another_network_is_not_asked() -> None:
         ChainView([Node(served_node.url)], network="regtest").tip()
 
 
+def test_a_network_that_is_not_to_be_taken_from_a_node_has_to_be_set() -> None:
+    with HealthyNode() as served_node:
+        nodes = [Node(served_node.url)]
+        with pytest.raises(NoUsableNodeError, match="set `network`"):
+            ChainView(nodes, to_take={"main"}).tip()
+        assert ChainView(nodes, network="regtest", to_take={"main"}).tip()
+
+
 def test_a_node_that_stopped_leaves_nobody_to_ask(start_node: StartNode, tmp_path: Path) -> None:
     with start_node(tmp_path / "n") as first:
         tip = _mine(first)
