@@ -18,9 +18,10 @@ from kench.pool.database import open_engine
 from kench.pool.journal import JournalReader
 from kench.pool.register import add_participant
 from kench.pool.work import EASIEST_DIFFICULTY, target_of
+from tests.support.blocks import sha256d
 from tests.support.client import StratumClient
 from tests.support.pool import Pool, running_pool
-from tests.support.sessions import Work, mine, sha256d
+from tests.support.sessions import Work, mine
 
 WAIT_S = 30.0
 SHARE_DIFFICULTY = EASIEST_DIFFICULTY * 256

@@ -17,6 +17,7 @@ ANYONE_SCRIPT = b"\x00\x20" + hashlib.sha256(b"nobody's script").digest()
 
 
 def sha256d(data: bytes) -> bytes:
+    """Bitcoin's digest."""
     return hashlib.sha256(hashlib.sha256(data).digest()).digest()
 
 

@@ -9,7 +9,6 @@ The register is a snapshot as `RegisterFeed` keeps it; jobs, native code and adm
 server's own. The miner builds headers from what the server sent, by code of its own.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
@@ -32,6 +31,7 @@ from kench.stratum.difficulty import DifficultyLimits
 from kench.stratum.extranonce import Extranonces
 from kench.stratum.session import Session, State
 from kench.stratum.user_agents import UserAgents
+from tests.support.blocks import sha256d
 from tests.support.jobs import Jobs, now_of, small_template
 
 TOKEN = "0123456789abcdef" * 2
@@ -324,8 +324,3 @@ def methods_of(lines: Iterable[dict[str, Any]]) -> list[str]:
 def pieces(data: bytes, size: int = 1) -> Iterator[bytes]:
     """Data in pieces of one size, as segments may come."""
     return (data[at : at + size] for at in range(0, len(data), size))
-
-
-def sha256d(data: bytes) -> bytes:
-    """Bitcoin's digest."""
-    return hashlib.sha256(hashlib.sha256(data).digest()).digest()
