@@ -2,20 +2,17 @@
 
 from pathlib import Path
 
-from prometheus_client import CollectorRegistry, generate_latest
-
 from kench.payouts.journals import Journals
 from kench.payouts.metrics import SettleMetrics
 from kench.payouts.positions import Position
 from kench.payouts.progress import Progress, Stand, Trouble
 from kench.pool.clock import ManualClock
 from tests.payouts.journals import START_US, JournalBuilder
+from tests.support import scraping
 
 
 def lines_of(progress: Progress, *, at_work: bool = True) -> set[str]:
-    registry = CollectorRegistry()
-    registry.register(SettleMetrics(progress, lambda: at_work))
-    return set(generate_latest(registry).decode().splitlines())
+    return scraping.lines_of(SettleMetrics(progress, lambda: at_work))
 
 
 def test_what_is_durable_and_not_booked_is_counted_from_its_first_record(tmp_path: Path) -> None:

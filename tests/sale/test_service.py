@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 import sqlalchemy as sa
-from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy.exc import IntegrityError
 
 from kench.pool.backoff import Backoff
@@ -20,6 +19,7 @@ from kench.sale.metrics import SellMetrics
 from kench.sale.service import RETRY_MAX_S, SaleService
 from kench.sale.settling import settle
 from tests.sale.world import World, quick_engine
+from tests.support.scraping import lines_of
 
 LIMIT_S = 60.0
 
@@ -54,12 +54,6 @@ def wait_for(world: World, states: list[str]) -> None:
     pytest.fail(f"lots are {[lot.state for lot in world.lots()]}")
 
 
-def numbers_of(service: SaleService, world: World) -> set[str]:
-    registry = CollectorRegistry()
-    registry.register(SellMetrics(service, {}, world.clock))
-    return set(generate_latest(registry).decode().splitlines())
-
-
 def test_the_one_that_has_the_lease_sells_and_the_next_takes_over(
     world: World, holder: Holder, seller: sa.Engine
 ) -> None:
@@ -78,7 +72,7 @@ def test_the_one_that_has_the_lease_sells_and_the_next_takes_over(
         wait_for(world, ["settled"])
         world.block({1: 10**7}, credit=False, weights={"paper": 10**7})
         wait_for(world, ["settled", "awaiting_deposit"])
-        told = numbers_of(service, world)
+        told = lines_of(SellMetrics(service, {}, world.clock))
         assert {
             "kench_sell_lease_held 1.0", 'kench_sell_lots{state="awaiting_deposit"} 1.0',
             'kench_sell_lots{state="selling"} 0.0', "kench_sell_lots_stuck 0.0",
@@ -89,7 +83,7 @@ def test_the_one_that_has_the_lease_sells_and_the_next_takes_over(
         stop.set()
         thread.join(LIMIT_S)
     assert not thread.is_alive()
-    stands_by = numbers_of(service, world)
+    stands_by = lines_of(SellMetrics(service, {}, world.clock))
     assert "kench_sell_lease_held 0.0" in stands_by
     assert not [line for line in stands_by if line.startswith("kench_sell_lots{")]
     with world.owner.connect() as connection:

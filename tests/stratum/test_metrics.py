@@ -4,13 +4,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
-
 from kench.stratum.faults import Fault
 from kench.stratum.guard import Guard
 from kench.stratum.maker.state import whole
 from kench.stratum.metrics import Numbers, site_root
 from tests.stratum.maker.test_state import front
+from tests.support.scraping import lines_of
 from tests.support.stratum_client import COSTS
 
 SHIPPED = {
@@ -64,9 +63,7 @@ def state(**changed: Any) -> dict[str, Any]:
 
 
 def scraped(of: dict[str, Any]) -> dict[str, float]:
-    registry = CollectorRegistry()
-    registry.register(Numbers(lambda: of))
-    lines = generate_latest(registry).decode().splitlines()
+    lines = lines_of(Numbers(lambda: of))
     pairs = (line.rpartition(" ") for line in lines if not line.startswith("#"))
     return {name: float(value) for name, _, value in pairs}
 

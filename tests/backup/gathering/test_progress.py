@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
 
 from kench.backup.gathering.gathered import DivergedError, GapError
 from kench.backup.gathering.gatherer import Gatherer
@@ -16,15 +15,14 @@ from kench.backup.gathering.progress import Progress, Reason, reason_of
 from kench.pool.clock import ManualClock
 from kench.pool.nats.cluster import ClusterAwayError, ClusterRefusedError
 from tests.backup.gathering.conftest import Keep, Start
+from tests.support import scraping
 from tests.support.site import await_that
 
 WAIT_S = 30.0
 
 
 def lines_of(progress: Progress) -> set[str]:
-    registry = CollectorRegistry()
-    registry.register(GatherMetrics(progress))
-    return set(generate_latest(registry).decode().splitlines())
+    return scraping.lines_of(GatherMetrics(progress))
 
 
 @contextmanager
