@@ -47,10 +47,9 @@ def lose(cluster: Cluster, *sequences: int) -> None:
 
 @pytest.mark.parametrize("known", [0, 2], ids=["from-the-beginning", "from-its-middle"])
 def test_what_was_lost_comes_again_while_the_front_goes_on(
-    known: int, start: Start, keep: Keep, cluster: Cluster, tmp_path: Path
+    known: int, begun: Start, keep: Keep, cluster: Cluster, tmp_path: Path
 ) -> None:
-    front, other = start(segment_bytes=SMALL), start(1, "other")
-    front.await_together()
+    front, other = begun(segment_bytes=SMALL), begun(1, "other")
     gatherer = keep()
     here, there = tmp_path / "front/journal/0", tmp_path / "centre/journal/0"
     if known:
@@ -61,7 +60,6 @@ def test_what_was_lost_comes_again_while_the_front_goes_on(
     lost = newest(cluster)
     front.write(7, 5)
     lose(cluster, lost - 1, lost)
-    other.await_together()
     other.write(3, 9)
     gather_until(gatherer, gathered_as(tmp_path / "other/journal/1", there.parent / "1"))
     gather_until(gatherer, gathered_as(here, there))
@@ -72,11 +70,9 @@ def test_what_was_lost_comes_again_while_the_front_goes_on(
 
 
 def test_a_newest_message_that_was_lost_is_published_again_though_its_name_is_remembered(
-    start: Start, keep: Keep, cluster: Cluster, tmp_path: Path
+    begun: Start, keep: Keep, cluster: Cluster, tmp_path: Path
 ) -> None:
-    front = start()
-    front.await_together()
-    front.write(7, 1)
+    front = begun(records=7)
     lose(cluster, newest(cluster))
     front.write(7, 2)
     front.await_together()
@@ -87,10 +83,9 @@ def test_a_newest_message_that_was_lost_is_published_again_though_its_name_is_re
 
 
 def test_an_archive_that_starts_again_still_asks_for_what_was_lost(
-    start: Start, keep: Keep, cluster: Cluster, tmp_path: Path
+    start: Start, begun: Start, keep: Keep, cluster: Cluster, tmp_path: Path
 ) -> None:
-    front = start()
-    front.await_together()
+    front = begun()
     gatherer = keep()
     here, there = tmp_path / "front/journal/0", tmp_path / "centre/journal/0"
     gather_until(gatherer, there.exists)
@@ -112,11 +107,9 @@ def test_an_archive_that_starts_again_still_asks_for_what_was_lost(
 
 
 def test_a_journal_that_ended_is_published_again_by_its_machine(
-    start: Start, keep: Keep, cluster: Cluster, tmp_path: Path
+    begun: Start, keep: Keep, cluster: Cluster, tmp_path: Path
 ) -> None:
-    front = start()
-    front.await_together()
-    front.write(7, 1)
+    front = begun(records=7)
     lost = newest(cluster)
     front.write(7, 2)
     front.stop()
@@ -137,11 +130,9 @@ def test_a_journal_that_ended_is_published_again_by_its_machine(
 
 
 def test_an_end_that_the_stream_lost_is_told_again(
-    start: Start, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    begun: Start, cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    front = start()
-    front.await_together()
-    front.write(7, 1)
+    front = begun(records=7)
     front.kill()
     write_told(tmp_path / "front/journal/0", Told.NOTHING)
     monkeypatch.setattr("kench.pool.stream.left_behind.CHECK_S", 0.0)
@@ -153,10 +144,9 @@ def test_an_end_that_the_stream_lost_is_told_again(
 
 
 def test_a_journal_that_lacks_something_may_be_declared_lost(
-    start: Start, keep: Keep, cluster: Cluster, tmp_path: Path
+    begun: Start, keep: Keep, cluster: Cluster, tmp_path: Path
 ) -> None:
-    front = start()
-    front.await_together()
+    front = begun()
     gatherer = keep()
     there = tmp_path / "centre/journal/0"
     front.write(7, 1)
@@ -178,11 +168,9 @@ def test_a_journal_that_lacks_something_may_be_declared_lost(
 
 @pytest.mark.parametrize("subject", ["kench.lacks.0", "kench.lacks.x", "kench.lacks.99"])
 def test_nonsense_about_what_is_lacking_stops_nobody(
-    subject: str, start: Start, keep: Keep, cluster: Cluster, tmp_path: Path
+    subject: str, begun: Start, keep: Keep, cluster: Cluster, tmp_path: Path
 ) -> None:
-    front = start()
-    front.await_together()
-    front.write(7, 1)
+    front = begun(records=7)
 
     async def say() -> None:
         for content in (b"", b"\xff" * 24, b"\0" * 24, b"\0" * 23, b"\1" * 24, b"\0" * 4096):

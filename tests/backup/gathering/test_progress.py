@@ -69,11 +69,9 @@ def test_what_is_in_the_way_is_told_until_a_turn_ends_well() -> None:
 
 
 def test_each_journal_is_told_with_its_records_and_how_long_it_stands_still(
-    start: Start, keep: Keep
+    begun: Start, keep: Keep
 ) -> None:
-    front = start()
-    front.await_together()
-    front.write(7, 1)
+    front = begun(records=7)
     with running(keep()) as progress:
         await_that(lambda: 'kench_gather_records{journal="0"} 7.0' in lines_of(progress), WAIT_S)
         assert progress.messages > 0
