@@ -5,11 +5,10 @@ import os
 
 import pytest
 
-open_file = os.open
-
 
 def may_not_write(patch: pytest.MonkeyPatch) -> None:
     """Refuse to open marks for writing, as the kernel does where they are another account's."""
+    open_file = os.open
 
     def refuse(path: str, flags: int, mode: int = 0o777) -> int:
         if flags & os.O_RDWR:
