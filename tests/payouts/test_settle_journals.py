@@ -208,16 +208,22 @@ def test_a_block_pays_the_work_of_all_journals_since_the_block_before(
     assert {row[0] for row in books["open_round"]} == {5}
 
 
-def test_a_settlement_that_only_reads_settles_what_ended_when_its_writers_say_so(
-    settle_engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As the units run it: journals belong to another account."""
-    busy, ended = (JournalBuilder(tmp_path / str(number), number) for number in (0, 7))
-    clock = ManualClock(START_US)
+def busy_and_other(folder: Path) -> tuple[JournalBuilder, JournalBuilder]:
+    """Begin journals 0 and 7; the first has ten shares, a microsecond apart."""
+    busy, other = (JournalBuilder(folder / str(number), number) for number in (0, 7))
     job = busy.job(1, 101)
     for step in range(10):
         busy.share(job, time_us=START_US + step)
     busy.flush()
+    return busy, other
+
+
+def test_a_settlement_that_only_reads_settles_what_ended_when_its_writers_say_so(
+    settle_engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the units run it: journals belong to another account."""
+    busy, ended = busy_and_other(tmp_path)
+    clock = ManualClock(START_US)
     ended.close()
     left = DurableMark(ended.directory)
     left.set(Mark(0, START_US + 4))
@@ -239,12 +245,8 @@ def test_a_settlement_that_only_reads_settles_what_ended_when_its_writers_say_so
 def test_a_running_front_that_says_nothing_holds_the_others_up_and_is_named(
     settle_engine: sa.Engine, tmp_path: Path
 ) -> None:
-    busy, silent = (JournalBuilder(tmp_path / str(number), number) for number in (0, 7))
+    busy, silent = busy_and_other(tmp_path)
     clock = ManualClock(START_US)
-    job = busy.job(1, 101)
-    for step in range(10):
-        busy.share(job, time_us=START_US + step)
-    busy.flush()
     silent.flush(START_US + 4)
     settlement = Settlement(tmp_path, clock)
     assert sum(chunk.records for chunk in settle_all(settle_engine, settlement)) == 4
