@@ -132,14 +132,16 @@ def files_of(directory: Path) -> dict[str, bytes]:
     }
 
 
-def gather_until(gatherer: Gatherer, is_done: Callable[[], bool]) -> None:
-    """Have an archive take what comes, until all is as wanted."""
+def gather_until(
+    gatherer: Gatherer, is_done: Callable[[], bool], despite: type[KenchError] = GapError
+) -> None:
+    """Have an archive take what comes, until all is as wanted; `despite` may be in the way."""
     deadline = time.monotonic() + WAIT_S
     while not is_done():
         assert time.monotonic() < deadline, "it was not gathered"
         try:
             taken = gatherer.turn()
-        except GapError:
+        except despite:
             taken = 0
         if not taken:
             time.sleep(0.01)
