@@ -12,6 +12,7 @@ from kench.backup.gathering.consuming import name_of
 from kench.backup.gathering.declaring import declare_lost
 from kench.backup.gathering.gatherer import Gatherer
 from kench.backup.standby.receiving import Receiver
+from kench.native import RECORD_SIZE
 from kench.pool.clock import SystemClock
 from kench.pool.errors import KenchError
 from kench.pool.journal.format import HEADER_SIZE, segment_header
@@ -43,6 +44,8 @@ from tests.support.stream_pool import (
 WAIT_S = 20.0
 HONEST, TAKEN = 0, 7
 SHARES = 5
+END = HEADER_SIZE + RECORD_SIZE * SHARES
+"""Where a file of so many ends."""
 FAR = 2**63
 
 
@@ -97,15 +100,15 @@ class Stage:
     def stand(self, more: int = 0, **other: object) -> Stand:
         """Where a journal of so many shares is, and more."""
         jobs = (self.fronts[HONEST].directory / f"{0:016d}.jobs").stat().st_size
-        size = 64 + 72 * (SHARES + more)
+        size = HEADER_SIZE + RECORD_SIZE * (SHARES + more)
         made = Stand(9, 0, jobs, size, SHARES + more, 0, 0, Word.GOES_ON)
         return made._replace(**other)
 
     def forged(self, count: int = 3) -> bytes:
         """A message with shares that nobody handed in, whole and in their place."""
         records = raw_records(SHARES, count)
-        frames = [placed_frame(Kind.SHARES, 0, 64 + 72 * SHARES, records)]
-        last = int.from_bytes(records[-72:-68], "little")
+        frames = [placed_frame(Kind.SHARES, 0, END, records)]
+        last = int.from_bytes(records[-RECORD_SIZE:][:4], "little")
         return message_of(frames, self.stand(count, last_crc32=last))
 
     def close(self) -> None:
@@ -147,7 +150,7 @@ def test_a_journal_has_one_subject_and_no_other_word_reaches_it(stage: Stage, wo
 
 
 def place(
-    content: bytes, kind: Kind = Kind.SHARES, first: int = 0, offset: int = 64 + 72 * SHARES
+    content: bytes, kind: Kind = Kind.SHARES, first: int = 0, offset: int = END
 ) -> list[bytes]:
     return [placed_frame(kind, first, offset, content)]
 
@@ -163,7 +166,7 @@ POISON: dict[str, Callable[[Stage], bytes]] = {
     "a place far away": lambda stage: message_of(
         place(raw_records(SHARES, 1), offset=FAR), stage.stand(1)
     ),
-    "records that are none": lambda stage: message_of(place(b"\x00" * 72), stage.stand(1)),
+    "records that are none": lambda stage: message_of(place(bytes(RECORD_SIZE)), stage.stand(1)),
     "another last share": lambda stage: message_of(
         place(raw_records(SHARES, 1)), stage.stand(1, last_crc32=1)
     ),
@@ -174,7 +177,7 @@ POISON: dict[str, Callable[[Stage], bytes]] = {
         place(b"[" * 50_000, Kind.SEAL), stage.stand()
     ),
     "another beginning": lambda stage: message_of(
-        place(b"\x00" * 64, Kind.OPEN), stage.stand()
+        place(bytes(HEADER_SIZE), Kind.OPEN), stage.stand()
     ),
 }  # fmt: skip
 
@@ -271,11 +274,11 @@ def test_words_that_are_nested_without_end_end_their_own_line_alone(standby: Rec
 
 COPIES: dict[str, list[bytes]] = {
     "a commit of more than came": [commit_frame(Commit(2, 50, 1, 50))],
-    "records that are none": place(b"\x00" * 72),
+    "records that are none": place(bytes(RECORD_SIZE)),
     "another's place": place(raw_records(SHARES, 1), first=99),
     "half a record": place(raw_records(SHARES, 1)[:40]),
     "a gap": place(raw_records(SHARES, 1), offset=FAR),
-    "another segment": place(b"\x00" * 64, Kind.OPEN, first=99),
+    "another segment": place(bytes(HEADER_SIZE), Kind.OPEN, first=99),
     "another digest": place(json.dumps({"records": SHARES}).encode(), Kind.SEAL),
     "what a standby says": [words_frame(Kind.REPLACED, {"generation": 9})],
     "a body without a place": [frame(Kind.SHARES, b"")],
