@@ -4,7 +4,6 @@ Three servers of NATS, a front elsewhere than settlement: what is paid, proved a
 gathered files alone.
 """
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from kench.pool.register import add_participant
 from tests.support.client import StratumClient
 from tests.support.nats import running_servers
 from tests.support.pool import EASY_SHARES, Pool, running_pool
+from tests.support.site import await_that
 from tests.support.stream_pool import STREAM_BYTES, files_of
 
 WAIT_S = 60.0
@@ -46,13 +46,6 @@ def pool(tmp_path: Path, database: str) -> Iterator[Pool]:
         running.node.rpc.call("generatetoaddress", 1, burn_address("regtest"))
         running.start("stratum")
         yield running
-
-
-def wait_for(holds: Callable[[], object]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def mine(pool: Pool, user: str, token: str) -> int:
@@ -88,9 +81,9 @@ def test_gathered_shares_are_paid_proved_and_verified_and_a_changed_byte_is_foun
             return int(connection.execute(sa.text(query)).scalar_one())
 
     # Paid of what was gathered, and signed.
-    wait_for(lambda: there.exists() and read_mark(there).records == accepted)
-    wait_for(lambda: one("SELECT coalesce(sum(accepted), 0) FROM totals") == accepted)
-    wait_for(lambda: one("SELECT count(*) FROM manifests"))
+    await_that(lambda: there.exists() and read_mark(there).records == accepted)
+    await_that(lambda: one("SELECT coalesce(sum(accepted), 0) FROM totals") == accepted)
+    await_that(lambda: one("SELECT count(*) FROM manifests") > 0)
     for role in ("settle", "stratum", "gather"):
         pool.end(role)
     assert files_of(there).keys() == files_of(here).keys()
@@ -105,7 +98,6 @@ def test_gathered_shares_are_paid_proved_and_verified_and_a_changed_byte_is_foun
     monkeypatch.setenv("KENCH_DATA", str(centre))
     block = str(one("SELECT min(height) FROM blocks"))
     shares = tmp_path / "shares.jsonl"
-    monkeypatch.setattr("sys.argv", ["kench proof", "shares"])
     kench(proof.main, "shares", block, str(participant), "-o", str(shares))
     status, said = kench(check_proof.main, str(shares))
     assert status == 0, said
