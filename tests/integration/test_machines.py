@@ -127,6 +127,13 @@ def start_all(*pools: Pool) -> None:
         assert process.stdout.readline() == "kench stratum: ready\n"
 
 
+def leader_and_standby(one: Pool, other: Pool) -> tuple[Pool, Pool]:
+    """Return the machine that makes jobs, once it does, and the one that stands by."""
+    leader, standby = (one, other) if feed(one)["role"] == "leads" else (other, one)
+    wait_for(lambda: feed(leader)["role"] == "leads")
+    return leader, standby
+
+
 def test_machines_of_a_pool_outlive_their_job_maker_and_their_cluster(
     tmp_path: Path, database: str, login: tuple[str, str]
 ) -> None:
@@ -137,8 +144,7 @@ def test_machines_of_a_pool_outlive_their_job_maker_and_their_cluster(
         region = machines.add("region", node=False)
         node = machines.node.rpc
         start_all(first, second, region)
-        leader, standby = (first, second) if feed(first)["role"] == "leads" else (second, first)
-        wait_for(lambda: feed(leader)["role"] == "leads")
+        leader, standby = leader_and_standby(first, second)
         assert (feed(standby)["role"], feed(region)["role"]) == ("follows", "follows")
         # Whoever may write to the cluster has no job of his served.
         post_thefts(machines, region)

@@ -10,6 +10,7 @@ from tests.integration.test_machines import (
     TAKEOVER_S,
     feed,
     job_of,
+    leader_and_standby,
     new_tip,
     start_all,
     wait_for,
@@ -31,8 +32,7 @@ def test_a_leader_that_is_reloaded_keeps_its_miners_and_one_machine_leads_on(
     with running_machines(tmp_path, database, **QUICK, **QUICK_FEED) as machines:
         first, second = machines.add("first"), machines.add("second")
         start_all(first, second)
-        leader, standby = (first, second) if feed(first)["role"] == "leads" else (second, first)
-        wait_for(lambda: feed(leader)["role"] == "leads")
+        leader, standby = leader_and_standby(first, second)
         epoch, maker = feed(leader)["epoch"], leader.processes["stratum"].pid
         numbers = leader.state()["machine"]["numbers"]
         farm, beside = Farm(login), Farm(login)
