@@ -3,8 +3,11 @@
 import json
 import socket
 import ssl
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
+
+MOST_SHARES = 2000
 
 
 class StratumClient:
@@ -79,6 +82,17 @@ class StratumClient:
         """Subscribe and authorize; whether the pool took the login."""
         self.extranonce1 = self.call("mining.subscribe", "test/1")["result"][1]
         return bool(self.call("mining.authorize", user, password)["result"])
+
+    def submit_until(self, user: str, is_so: Callable[[], bool]) -> int:
+        """Submit shares of one job until something is so; how many were accepted."""
+        job, *_, ntime, _clean = self.wait_for_job()
+        accepted = 0
+        for number in range(MOST_SHARES):
+            share = (user, job, f"{number:016x}", ntime, f"{number:08x}")
+            accepted += self.call("mining.submit", *share)["result"] is True
+            if is_so():
+                return accepted
+        raise AssertionError(f"not so after {MOST_SHARES} shares")
 
     def wait_until_closed(self) -> None:
         """Return when the pool closes; TimeoutError where it does not in time."""
