@@ -15,7 +15,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -25,10 +25,8 @@ from rich.table import Table
 from benchmarks.ending import end
 from benchmarks.found_block import Finder, FindingNode
 from benchmarks.load.client import BUILD, LoadError, Login
+from benchmarks.load.database import enter_participant, running_database
 from benchmarks.template_to_job import Spread
-from kench.pool.database import migrate, open_engine
-from kench.pool.postgres import EmbeddedPostgres
-from kench.pool.register import add_participant
 from tests.support.machines import running_machines
 from tests.support.pool import EASY_SHARES
 
@@ -102,22 +100,6 @@ def measure(folder: Path, url: str, login: Login, replicas: int, rounds: int) ->
     return Measured(replicas, found.job_ms[1:], found.block_ms[1:], found.answered_ms[1:], least)
 
 
-@contextlib.contextmanager
-def _database(folder: Path) -> Iterator[tuple[str, Login]]:
-    """Run PostgreSQL with a participant; yields its URL and what a miner logs in with."""
-    database = EmbeddedPostgres(folder)
-    url = database.start()
-    try:
-        migrate(url)
-        engine = open_engine(url, application_name="benchmark")
-        with engine.begin() as connection:
-            participant, token = add_participant(connection, "benchmark")
-        engine.dispose()
-        yield url, Login(f"{participant}.rig", token)
-    finally:
-        database.stop()
-
-
 def faults(found: list[Measured]) -> list[str]:
     """Say what must not be."""
     worries = [
@@ -170,7 +152,8 @@ def main(words: Sequence[str] | None = None) -> int:
             for replicas in map(int, given.replicas.split(",")):
                 folder = Path(name) / str(replicas)
                 folder.mkdir()
-                with _database(folder / "database") as (url, login):
+                with running_database(folder / "database") as url:
+                    login = enter_participant(url)
                     found.append(measure(folder, url, login, replicas, given.rounds))
     except LoadError as fault:
         sys.stderr.write(f"big_block: {fault}\n")

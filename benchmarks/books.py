@@ -26,6 +26,7 @@ from rich.table import Table
 
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD
+from benchmarks.load.database import running_database
 from benchmarks.load.server_cpu import ServerCpu
 from benchmarks.load.table_sizes import table_sizes
 from kench.payouts import ledger
@@ -37,11 +38,10 @@ from kench.payouts.rounds import FoundBlock, Paid
 from kench.payouts.split import split
 from kench.pool.address import burn_address
 from kench.pool.coinbase import Output
-from kench.pool.database import Role, migrate, open_engine
+from kench.pool.database import Role, open_engine
 from kench.pool.moments import moment_of
 from kench.pool.orders.book import OrderBook
 from kench.pool.orders.document import canonical, read_document
-from kench.pool.postgres import EmbeddedPostgres
 from kench.sale.entries import deposit_lines, fill_lines
 from kench.sale.lots import LotKey, move, read_lot
 from kench.sale.machine import LotState
@@ -189,22 +189,19 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     given = parser.parse_args(words)
     given.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="books-", dir=given.folder) as name:
-        database = EmbeddedPostgres(Path(name))
-        try:
-            url = database.start()
-            migrate(url)
-            books = Books(url)
-            books.take(2)
-            books.costs.clear()
-            for _ in range(given.rounds):
-                books.take(given.participants)
-            with books.owner.connect() as connection:
-                faults = list(differences(connection))
-                sizes = table_sizes(connection)
-            books.close()
-        finally:
-            database.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="books-", dir=given.folder) as name,
+        running_database(Path(name)) as url,
+    ):
+        books = Books(url)
+        books.take(2)
+        books.costs.clear()
+        for _ in range(given.rounds):
+            books.take(given.participants)
+        with books.owner.connect() as connection:
+            faults = list(differences(connection))
+            sizes = table_sizes(connection)
+        books.close()
     shown = Table(title=f"a block of {given.participants:,} participants through the books")
     shown.add_column("transaction")
     shown.add_column("CPU s", justify="right")

@@ -25,13 +25,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ending import end
+from benchmarks.load.database import running_database
 from benchmarks.load.server_cpu import ServerCpu
 from kench.pool.backoff import Backoff
 from kench.pool.clock import SystemClock
-from kench.pool.database import Role, migrate, open_engine
+from kench.pool.database import Role, open_engine
 from kench.pool.holder import Holder
 from kench.pool.lease import Work
-from kench.pool.postgres import EmbeddedPostgres
 
 HELD_CPU_US = 300.0
 """At a hundred transactions a second, far more than settlement and sale have, 3 % of a core."""
@@ -97,14 +97,11 @@ class Turns:
 @contextmanager
 def fresh_database() -> Iterator[str]:
     """A database of its own server; yields its URL."""
-    with tempfile.TemporaryDirectory(prefix="fence-") as name:
-        server = EmbeddedPostgres(Path(name))
-        try:
-            url = server.start()
-            migrate(url)
-            yield url
-        finally:
-            server.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="fence-") as name,
+        running_database(Path(name)) as url,
+    ):
+        yield url
 
 
 def measure(url: str, transactions: int, rounds: int) -> Turns:

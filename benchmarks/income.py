@@ -24,6 +24,7 @@ from rich.table import Table
 
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD
+from benchmarks.load.database import running_database
 from benchmarks.load.income_data import PERIOD, fill_month
 from benchmarks.load.server_cpu import ServerCpu
 from kench.payouts.income.generate import generate
@@ -31,9 +32,8 @@ from kench.payouts.income.periods import digest_of_period, summary_of
 from kench.payouts.income.reconcile import reconcile
 from kench.payouts.income.revise import MANY, Whose, revise, survey
 from kench.payouts.statements.statement import period_of
-from kench.pool.database import Role, migrate, open_engine
+from kench.pool.database import Role, open_engine
 from kench.pool.moments import midnight_us, moment_of
-from kench.pool.postgres import EmbeddedPostgres
 
 PARTICIPANTS, DAYS, PAGE = 10_000, 31, 1_000
 HELD_S, HELD_MIB = 60.0, 256
@@ -128,31 +128,28 @@ def main(words: list[str] | None = None) -> int:
     given = parser.parse_args(words)
     given.folder.mkdir(parents=True, exist_ok=True)
     faults: list[str] = []
-    with tempfile.TemporaryDirectory(prefix="income-", dir=given.folder) as name:
-        database = EmbeddedPostgres(Path(name))
-        try:
-            url = database.start()
-            migrate(url)
-            owner = open_engine(url, application_name="benchmark", statement_timeout_s=0)
-            fill_month(owner, given.participants, given.days)
-            engine = open_engine(url, Role.SETTLE, application_name="benchmark")
-            timing = Timing(ServerCpu(owner))
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with (
+        tempfile.TemporaryDirectory(prefix="income-", dir=given.folder) as name,
+        running_database(Path(name)) as url,
+    ):
+        owner = open_engine(url, application_name="benchmark", statement_timeout_s=0)
+        fill_month(owner, given.participants, given.days)
+        engine = open_engine(url, Role.SETTLE, application_name="benchmark")
+        timing = Timing(ServerCpu(owner))
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-            formed = timing.take("formed", lambda: form(engine))
-            gained_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
-            again = timing.take("formed again: nothing", lambda: form(engine))
-            differing = timing.take("compared with ledger, lots, fills", lambda: compare(engine))
-            summed_up = timing.take("summed up for a closing", lambda: sum_up(engine))
-            read = timing.take("read by pages", lambda: read_pages(url))
-            with owner.begin() as db:
-                db.execute(sa.text("UPDATE participants SET name = name || ' 2'"))
-            surveyed = timing.take("surveyed: every name changed", lambda: survey_all(engine))
-            corrected = timing.take("corrected by batches", lambda: correct_all(engine))
-            engine.dispose()
-            owner.dispose()
-        finally:
-            database.stop()
+        formed = timing.take("formed", lambda: form(engine))
+        gained_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+        again = timing.take("formed again: nothing", lambda: form(engine))
+        differing = timing.take("compared with ledger, lots, fills", lambda: compare(engine))
+        summed_up = timing.take("summed up for a closing", lambda: sum_up(engine))
+        read = timing.take("read by pages", lambda: read_pages(url))
+        with owner.begin() as db:
+            db.execute(sa.text("UPDATE participants SET name = name || ' 2'"))
+        surveyed = timing.take("surveyed: every name changed", lambda: survey_all(engine))
+        corrected = timing.take("corrected by batches", lambda: correct_all(engine))
+        engine.dispose()
+        owner.dispose()
     shown = Table(title=f"income of {given.participants:,} participants, {formed:,} records")
     for heading in ("step", "s", "CPU s"):
         shown.add_column(heading, justify="left" if heading == "step" else "right")

@@ -19,10 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ending import end
+from benchmarks.load.client import Login
+from benchmarks.load.database import enter_participant, running_database
 from benchmarks.template_to_job import Spread
-from kench.pool.database import migrate, open_engine
-from kench.pool.postgres import EmbeddedPostgres
-from kench.pool.register import add_participant
 from tests.support.client import StratumClient
 from tests.support.machines import Machines, running_machines
 from tests.support.pool import EASY_SHARES, Pool
@@ -53,23 +52,23 @@ def tip_at(pool: Pool) -> str:
     return str(pool.state()["tip"])
 
 
-def find(region: Pool, login: tuple[str, str], height: Callable[[], int]) -> float:
+def find(region: Pool, login: Login, height: Callable[[], int]) -> float:
     """Have the region find a block; return the ms from its share to the node's new tip."""
     before = height()
     with StratumClient(region.stratum_port, LIMIT_S) as miner:
-        if not miner.login(*login):
+        if not miner.login(login.user, login.password):
             raise RuntimeError("the login was refused")
         job, *_, ntime, _clean = miner.wait_for_job()
         for number in range(5000):
             sent_s = time.monotonic()
-            share = (login[0], job, f"{number:016x}", ntime, f"{number:08x}")
+            share = (login.user, job, f"{number:016x}", ntime, f"{number:08x}")
             miner.call("mining.submit", *share)
             if any(region.folder.glob("blocks/*/*.found")) or height() > before:
                 return until(lambda: height() > before, sent_s)
     raise RuntimeError("no block in five thousand shares")
 
 
-def measure(machines: Machines, login: tuple[str, str], rounds: int) -> dict[str, list[float]]:
+def measure(machines: Machines, login: Login, rounds: int) -> dict[str, list[float]]:
     """Run the rounds; ms of each."""
     pools = [machines.add("one"), machines.add("two")]
     region = machines.add("region", node=False)
@@ -104,20 +103,13 @@ def main(words: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="kench-feed-") as name:
         folder = Path(name)
-        database = EmbeddedPostgres(folder / "database")
-        url = database.start()
-        try:
-            migrate(url)
-            engine = open_engine(url, application_name="benchmark")
-            with engine.begin() as connection:
-                participant, token = add_participant(connection, "benchmark")
-            engine.dispose()
-            with running_machines(
+        with (
+            running_database(folder / "database") as url,
+            running_machines(
                 folder, url, servers=1, block_difficulty="1e-8", lease_s=LEASE_S, **EASY_SHARES
-            ) as machines:
-                times = measure(machines, (f"{participant}.rig", token), given.rounds)
-        finally:
-            database.stop()
+            ) as machines,
+        ):
+            times = measure(machines, enter_participant(url), given.rounds)
     shown = Table(title="several machines on this one")
     for column in ("what", "p50 ms", "max ms"):
         shown.add_column(column)

@@ -21,14 +21,14 @@ from rich.table import Table
 
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD
+from benchmarks.load.database import running_database
 from benchmarks.load.process_memory import Peak
 from benchmarks.load.server_cpu import ServerCpu
 from benchmarks.load.table_sizes import table_sizes
 from benchmarks.totals import make_journal
 from kench.payouts.settle import Settlement
 from kench.pool.clock import SystemClock
-from kench.pool.database import Role, migrate, open_engine
-from kench.pool.postgres import EmbeddedPostgres
+from kench.pool.database import Role, open_engine
 
 HELD_PER_CPU_S = 10_000
 # Of one day, each journal some seconds after the one before.
@@ -82,25 +82,22 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     given = parser.parse_args(words)
     given.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="settling-", dir=given.folder) as name:
-        database = EmbeddedPostgres(Path(name))
-        try:
-            url = database.start()
-            migrate(url)
-            engine = open_engine(url, Role.SETTLE, application_name="benchmark", pool_size=2)
-            turns = []
-            for number in range(2):
-                # Another number, so that it is another journal to the books.
-                root = Path(name) / f"journals-{number}"
-                (root / str(number)).mkdir(parents=True)
-                first_us = FIRST_US + number * APART_US
-                make_journal(root / str(number), given.workers, given.records, first_us)
-                turns.append(settle(engine, root))
-            with engine.connect() as connection:
-                sizes = table_sizes(connection)
-            engine.dispose()
-        finally:
-            database.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="settling-", dir=given.folder) as name,
+        running_database(Path(name)) as url,
+    ):
+        engine = open_engine(url, Role.SETTLE, application_name="benchmark", pool_size=2)
+        turns = []
+        for number in range(2):
+            # Another number, so that it is another journal to the books.
+            root = Path(name) / f"journals-{number}"
+            (root / str(number)).mkdir(parents=True)
+            first_us = FIRST_US + number * APART_US
+            make_journal(root / str(number), given.workers, given.records, first_us)
+            turns.append(settle(engine, root))
+        with engine.connect() as connection:
+            sizes = table_sizes(connection)
+        engine.dispose()
     shown = Table(title=f"{given.records:,} records of {given.workers:,} workers settled")
     for column in ("rows", "s", "settlement's CPU s", "PostgreSQL's", "records a CPU second"):
         shown.add_column(column, justify="right")

@@ -26,15 +26,15 @@ from rich.table import Table
 
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD
+from benchmarks.load.database import running_database
 from benchmarks.load.process_memory import proportional_bytes
 from benchmarks.load.server_cpu import ServerCpu
 from benchmarks.load.table_sizes import TableSize, table_sizes
 from kench.pool.clock import ManualClock, SystemClock
-from kench.pool.database import Role, migrate, open_engine
+from kench.pool.database import Role, open_engine
 from kench.pool.journal import SHARE
 from kench.pool.journal.mark import DurableMark, Mark
 from kench.pool.journal.segment import OpenSegment
-from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.settings import Settings
 from kench.stratum.statistics.gathering import BUCKET_S, HOUR_S
 from kench.stratum.statistics.keeper import Keeper, KeeperSettings
@@ -243,14 +243,11 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     given = parser.parse_args(words)
     given.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="statistics-", dir=given.folder) as name:
-        database = EmbeddedPostgres(Path(name))
-        try:
-            url = database.start()
-            migrate(url)
-            measured = measure(Path(name), url, given.workers, given.seconds)
-        finally:
-            database.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="statistics-", dir=given.folder) as name,
+        running_database(Path(name)) as url,
+    ):
+        measured = measure(Path(name), url, given.workers, given.seconds)
     console, costs = Console(), measured.costs
     console.print(table(costs, given.workers))
     console.print(f"memory gained: {measured.bytes / given.workers:,.0f} bytes a worker")

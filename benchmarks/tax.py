@@ -25,13 +25,13 @@ from rich.table import Table
 from benchmarks.ending import end
 from benchmarks.income import NOW_US
 from benchmarks.load.client import BUILD
+from benchmarks.load.database import running_database
 from benchmarks.load.income_data import PERIOD, fill_month
 from benchmarks.load.server_cpu import ServerCpu
 from kench.payouts.income.generate import generate
 from kench.pki.authority import make_authority
 from kench.pool.clock import SystemClock
-from kench.pool.database import Role, migrate, open_engine
-from kench.pool.postgres import EmbeddedPostgres
+from kench.pool.database import Role, open_engine
 
 PARTICIPANTS, DAYS = 10_000, 31
 HELD_S, HELD_MIB = 60.0, 256
@@ -125,30 +125,27 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there too")
     given = parser.parse_args(words)
     given.folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="tax-", dir=given.folder) as name:
-        database = EmbeddedPostgres(Path(name))
-        try:
-            url = database.start()
-            migrate(url)
-            owner = open_engine(url, application_name="benchmark", statement_timeout_s=0)
-            # The consumer trusts somebody, or it would not begin.
-            make_authority(Path(name) / "run" / "pki", SystemClock())
-            fill_month(owner, given.participants, given.days)
-            engine = open_engine(url, Role.SETTLE, application_name="benchmark")
-            with engine.begin() as db:
-                records = generate(db, PERIOD, NOW_US).records
-            engine.dispose()
-            with owner.begin() as db:
-                db.execute(sa.text(CLOSE))
-                kept = sa.text("SELECT sum(octet_length(content)) FROM income_records")
-                size_mb = int(db.scalar(kept) or 0) / 1e6
-            server = ServerCpu(owner)
-            before = server.seconds()
-            took = pull(url, Path(name))
-            server_s = server.seconds() - before
-            owner.dispose()
-        finally:
-            database.stop()
+    with (
+        tempfile.TemporaryDirectory(prefix="tax-", dir=given.folder) as name,
+        running_database(Path(name)) as url,
+    ):
+        owner = open_engine(url, application_name="benchmark", statement_timeout_s=0)
+        # The consumer trusts somebody, or it would not begin.
+        make_authority(Path(name) / "run" / "pki", SystemClock())
+        fill_month(owner, given.participants, given.days)
+        engine = open_engine(url, Role.SETTLE, application_name="benchmark")
+        with engine.begin() as db:
+            records = generate(db, PERIOD, NOW_US).records
+        engine.dispose()
+        with owner.begin() as db:
+            db.execute(sa.text(CLOSE))
+            kept = sa.text("SELECT sum(octet_length(content)) FROM income_records")
+            size_mb = int(db.scalar(kept) or 0) / 1e6
+        server = ServerCpu(owner)
+        before = server.seconds()
+        took = pull(url, Path(name))
+        server_s = server.seconds() - before
+        owner.dispose()
     return _tell(given, records, size_mb, took, server_s)
 
 

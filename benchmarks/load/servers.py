@@ -14,13 +14,13 @@ from typing import IO
 
 from benchmarks.load.ckpool import VARIABLE, NodeAddress
 from benchmarks.load.client import LoadError, Login
+from benchmarks.load.database import running_database
 from benchmarks.load.ports import LOOPBACK, free_ports
 from kench.pool.address import burn_address
 from kench.pool.clock import SystemClock
-from kench.pool.database import migrate, open_engine
+from kench.pool.database import open_engine
 from kench.pool.journal.reader import read_durable
 from kench.pool.orders.verifying import verifier_of
-from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.register import add_participant
 from kench.pool.rpc import Node
 from kench.pool.settings import Settings
@@ -105,10 +105,7 @@ def running_stratum(
     Raises LoadError where a part does not get ready.
     """
     with contextlib.ExitStack() as stack:
-        database = EmbeddedPostgres(folder)
-        stack.callback(database.stop)
-        url = database.start()
-        migrate(url)
+        url = stack.enter_context(running_database(folder))
         settings = Settings(data_dir=folder)
         engine = open_engine(url, application_name="benchmark")
         stack.callback(engine.dispose)
