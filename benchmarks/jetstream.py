@@ -68,15 +68,8 @@ class Delivery:
     p99_ms: float
 
 
-def _pids(servers: Servers) -> list[int]:
-    running = [one.process.pid for one in servers.servers if one.process is not None]
-    if len(running) != len(servers.servers):
-        raise LoadError("a server of NATS has ended")
-    return running
-
-
 def _cpu_s(servers: Servers) -> float:
-    return sum(process_cpu_s(pid) for pid in _pids(servers))
+    return sum(map(process_cpu_s, servers.pids))
 
 
 async def _make_stream(client: Client, replicas: int) -> JetStreamContext:
@@ -125,7 +118,7 @@ async def acks(servers: Servers, batches: int) -> list[Ack]:
                 len(servers.urls), size, 1000 * statistics.median(took),
                 1000 * took[int(count * 0.99)], 1e6 * cpu_s / count, 1e6 * own_s / count,
                 (after.bytes - before.bytes) / count,
-                max(proportional_bytes(pid) for pid in _pids(servers)),
+                max(map(proportional_bytes, servers.pids)),
             )
         )  # fmt: skip
     await client.close()

@@ -100,8 +100,7 @@ def measure(folder: Path, cell: Cell, count: int, phases: Phases) -> Measured:
 
 
 def _cpu_s(servers: Servers | None) -> float:
-    running = servers.servers if servers else []
-    return sum(process_cpu_s(one.process.pid) for one in running if one.process is not None)
+    return sum(map(process_cpu_s, servers.pids)) if servers else 0.0
 
 
 def _gather(centre: Path, servers: Servers, pool: Pool, wanted: int) -> int:

@@ -73,6 +73,11 @@ class Servers:
         """Where they listen."""
         return tuple(server.url for server in self.servers)
 
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of those that run."""
+        return [one.process.pid for one in self.servers if one.process is not None]
+
     def plan(self, name: str = "tests") -> ClusterPlan:
         """Return how to reach them, with a copy at each."""
         return ClusterPlan(self.urls, name, replicas=len(self.servers))
