@@ -110,12 +110,10 @@ def _gather(centre: Path, servers: Servers, pool: Pool, wanted: int) -> int:
     deadline = time.monotonic() + GATHER_S
     with connected(servers.plan("archive")) as cluster:
         gatherer = Gatherer(centre, cluster, name_of(centre), SystemClock(), STREAM_BYTES)
-        while not there.exists() or read_mark(there).records < wanted:
-            if time.monotonic() > deadline:
-                break
+        while read_mark(there).records < wanted and time.monotonic() < deadline:
             gatherer.turn()
         gatherer.close()
-    return read_mark(there).records if there.exists() else 0
+    return read_mark(there).records
 
 
 def table(found: list[Measured], cell: Cell) -> Table:
