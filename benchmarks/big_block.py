@@ -11,7 +11,6 @@ a block was late, or not the whole one.
 
 import argparse
 import contextlib
-import json
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.ending import end
-from benchmarks.found_block import Finder, FindingNode
+from benchmarks.found_block import Finder, FindingNode, find_block
 from benchmarks.load.client import BUILD, LoadError, Login
 from benchmarks.load.database import enter_participant, running_database
 from benchmarks.template_to_job import Spread
@@ -69,8 +68,7 @@ class Measured:
 
 def measure(folder: Path, url: str, login: Login, replicas: int, rounds: int) -> Measured:
     """Find so many blocks. Raises LoadError."""
-    found = Measured(replicas, [], [], [], BODY_BYTES)
-    least = found.block_bytes
+    jobs_ms, ways = [], []
     with (
         FullNode(folder) as node,
         running_machines(folder, url, servers=replicas, lease_s=LEASE_S, **EASY_SHARES) as machines,
@@ -88,16 +86,15 @@ def measure(folder: Path, url: str, login: Login, replicas: int, rounds: int) ->
             for _ in range(rounds + 1):
                 told_ns = node.new_block()
                 finder.take_job(node.tip_hash)
-                found.job_ms.append((time.monotonic_ns() - told_ns) / 1e6)
+                jobs_ms.append((time.monotonic_ns() - told_ns) / 1e6)
                 time.sleep(PAUSE_S)
-                start_ns = finder.submit()
-                sent = node.take()
-                finder.await_answer()
-                found.answered_ms.append((time.monotonic_ns() - start_ns) / 1e6)
-                found.block_ms.append((sent.last_ns - start_ns) / 1e6)
-                least = min(least, len(json.loads(sent.body)["params"][0]) // 2)
+                ways.append(find_block(finder, node))
+    least = min(BODY_BYTES, *(one.block_bytes for one in ways))
     # The first opens the ways.
-    return Measured(replicas, found.job_ms[1:], found.block_ms[1:], found.answered_ms[1:], least)
+    del jobs_ms[0], ways[0]
+    return Measured(
+        replicas, jobs_ms, [one.last_ms for one in ways], [one.answered_ms for one in ways], least
+    )
 
 
 def faults(found: list[Measured]) -> list[str]:

@@ -142,6 +142,28 @@ class Finder:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """A block's: ms from the share's sending to each moment."""
+
+    first_ms: float
+    last_ms: float
+    answered_ms: float
+    block_bytes: int
+
+
+def find_block(finder: Finder, node: FindingNode) -> Way:
+    """Send a share that is a block, and follow it to the node. Raises LoadError."""
+    start_ns = finder.submit()
+    sent = node.take()
+    finder.await_answer()
+    answered_ns = time.monotonic_ns()
+    first_ms, last_ms, answered_ms = (
+        (at_ns - start_ns) / 1e6 for at_ns in (sent.first_ns, sent.last_ns, answered_ns)
+    )
+    return Way(first_ms, last_ms, answered_ms, len(json.loads(sent.body)["params"][0]) // 2)
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """All rounds: ms from the share's sending to each moment."""
 
@@ -160,7 +182,7 @@ class Outcome:
 
 def measure(rounds: int, folder: Path) -> Outcome:
     """Find so many blocks. Raises LoadError."""
-    outcome = Outcome([], [], [], 0)
+    ways = []
     with (
         FindingNode(folder) as node,
         running_stratum(folder, node.address) as pool,
@@ -170,17 +192,13 @@ def measure(rounds: int, folder: Path) -> Outcome:
             node.new_block()
             finder.take_job(node.tip_hash)
             time.sleep(PAUSE_S)
-            start_ns = finder.submit()
-            sent = node.take()
-            finder.await_answer()
-            outcome.answered_ms.append((time.monotonic_ns() - start_ns) / 1e6)
-            outcome.first_ms.append((sent.first_ns - start_ns) / 1e6)
-            outcome.last_ms.append((sent.last_ns - start_ns) / 1e6)
-            block = json.loads(sent.body)["params"][0]
+            ways.append(find_block(finder, node))
     # The first opens the way: its connection to the node is new.
-    for times in (outcome.first_ms, outcome.last_ms, outcome.answered_ms):
-        del times[0]
-    return Outcome(outcome.first_ms, outcome.last_ms, outcome.answered_ms, len(block) // 2)
+    del ways[0]
+    return Outcome(
+        [one.first_ms for one in ways], [one.last_ms for one in ways],
+        [one.answered_ms for one in ways], ways[-1].block_bytes,
+    )  # fmt: skip
 
 
 def main(words: list[str] | None = None) -> int:
