@@ -33,8 +33,9 @@ from benchmarks.load.cabinet_data import FULL, SMALL, Size, enter_again, fill, s
 from benchmarks.load.cabinet_live import LiveTable
 from benchmarks.load.client import BUILD, LoadError, allow_files
 from benchmarks.load.ports import free_ports
+from benchmarks.load.process_memory import resident_bytes
 from benchmarks.load.server_cpu import TICKS_PER_S, ServerCpu
-from benchmarks.load.servers import resident_bytes, running
+from benchmarks.load.servers import running
 from kench.pki.authority import CRL_FILE, ROOT_FILE
 from kench.pool.clock import SystemClock
 from kench.pool.database import migrate, open_engine

@@ -21,8 +21,9 @@ from rich.table import Table
 from benchmarks.ending import end
 from benchmarks.load.client import BUILD, LoadError, Login, allow_most_files
 from benchmarks.load.crowd import Load, median_of, running_crowd
+from benchmarks.load.process_memory import resident_bytes
 from benchmarks.load.recorded_node import RecordedNode
-from benchmarks.load.servers import resident_bytes, running_bare_pool, running_stratum
+from benchmarks.load.servers import running_bare_pool, running_stratum
 
 # Held to from this many connections on; with fewer the figures are those of a small form.
 HELD_FROM = 1000

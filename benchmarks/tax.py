@@ -27,6 +27,7 @@ from benchmarks.income import NOW_US
 from benchmarks.load.client import BUILD
 from benchmarks.load.database import running_database
 from benchmarks.load.income_data import PERIOD, fill_month
+from benchmarks.load.process_memory import peak_bytes
 from benchmarks.load.server_cpu import ServerCpu
 from kench.payouts.income.generate import generate
 from kench.pki.authority import make_authority
@@ -34,7 +35,7 @@ from kench.pool.clock import SystemClock
 from kench.pool.database import Role, open_engine
 
 PARTICIPANTS, DAYS = 10_000, 31
-HELD_S, HELD_MIB = 60.0, 256
+HELD_S, HELD_MIB, MIB = 60.0, 256, 1 << 20
 CLIENT = "KG/GOV/10000001/taxes"
 EXPECTED = "  DIFFERS officers who signed: said 2, found 0"
 SUMS = ("accrued_sat", "sold_sat", "gross_tyiyn", "venue_fee_tyiyn", "pool_fee_tyiyn",
@@ -88,11 +89,11 @@ def pull(url: str, folder: Path) -> Pulled:
         with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE) as consumer:
             consumer_mib = 0
             while consumer.poll() is None:
-                consumer_mib = max(consumer_mib, peak_mib(consumer.pid))
+                consumer_mib = max(consumer_mib, peak_bytes(consumer.pid) // MIB)
                 time.sleep(0.02)
             wall_s = time.perf_counter() - began
             said = consumer.stdout.read().decode() if consumer.stdout else ""
-        provider_mib = peak_mib(provider.pid)
+        provider_mib = peak_bytes(provider.pid) // MIB
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         provider.terminate()
     both = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -100,16 +101,6 @@ def pull(url: str, folder: Path) -> Pulled:
         wall_s, used.ru_utime + used.ru_stime - known.ru_utime - known.ru_stime, consumer_mib,
         both.ru_utime + both.ru_stime - used.ru_utime - used.ru_stime, provider_mib, said,
     )  # fmt: skip
-
-
-def peak_mib(process: int) -> int:
-    """Return the most memory that a process had so far; 0 where it has ended."""
-    try:
-        status = Path(f"/proc/{process}/status").read_text()
-    except OSError:
-        return 0
-    found = [line for line in status.splitlines() if line.startswith("VmHWM")]
-    return int(found[0].split()[1]) // 1024 if found else 0
 
 
 def main(words: list[str] | None = None) -> int:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import resource
 import subprocess
 import sys
 import time
@@ -218,12 +217,6 @@ def running_bare_pool() -> Iterator[BarePool]:
             yield BarePool(int(line), process.pid, process.stdin)
         finally:
             process.terminate()
-
-
-def resident_bytes(pid: int) -> int:
-    """Return the memory that a process holds."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    return pages * resource.getpagesize()
 
 
 def _serving_fronts(metrics_port: int, count: int) -> tuple[int, ...]:

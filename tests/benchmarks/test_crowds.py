@@ -9,7 +9,8 @@ import pytest
 from benchmarks import fan_out, login_storm
 from benchmarks.load.client import LoadError
 from benchmarks.load.crowd import running_crowd
-from benchmarks.load.servers import resident_bytes, running_bare_pool
+from benchmarks.load.process_memory import resident_bytes
+from benchmarks.load.servers import running_bare_pool
 from tests.support.long import ONLY_LONG
 
 
