@@ -34,7 +34,7 @@ from benchmarks.load.cabinet_live import LiveTable
 from benchmarks.load.client import BUILD, LoadError, allow_files
 from benchmarks.load.ports import free_ports
 from benchmarks.load.process_memory import resident_bytes
-from benchmarks.load.server_cpu import TICKS_PER_S, ServerCpu
+from benchmarks.load.server_cpu import ServerCpu, process_cpu_s
 from benchmarks.load.servers import running
 from kench.pki.authority import CRL_FILE, ROOT_FILE
 from kench.pool.clock import SystemClock
@@ -163,20 +163,20 @@ async def _measured(  # noqa: PLR0913, PLR0917 - what one run is made of
     if pid is None:
         raise LoadError(f"the cabinet ended: {part.last_words()}")
     await Browsers(port).run(requests(size, round(rate * min(WARM_UP_S, seconds)), 2), rate)
-    began_s, own_s, postgres_s = time.monotonic(), cpu_s(pid), server.seconds()
+    began_s, own_s, postgres_s = time.monotonic(), process_cpu_s(pid), server.seconds()
     pages = await Browsers(port).run(requests(size, round(rate * seconds)), rate)
     took_s = time.monotonic() - began_s
-    own_s, postgres_s = cpu_s(pid) - own_s, server.seconds() - postgres_s
+    own_s, postgres_s = process_cpu_s(pid) - own_s, server.seconds() - postgres_s
 
     before = resident_bytes(pid)
     open_pages = Viewers(port)
     watching = list(itertools.islice(itertools.cycle(range(1, size.participants + 1)), viewers))
     await open_pages.open([Ask("live", f"/p/{who}/live", cookie_of(who)) for who in watching])
     list(live.told())
-    viewed_s, viewers_s = time.monotonic(), cpu_s(pid)
+    viewed_s, viewers_s = time.monotonic(), process_cpu_s(pid)
     written_s = [await asyncio.to_thread(live.next) for _ in range(WRITINGS_HEARD)]
     await asyncio.sleep(HEARD_S)
-    viewers_s = (cpu_s(pid) - viewers_s) / (time.monotonic() - viewed_s)
+    viewers_s = (process_cpu_s(pid) - viewers_s) / (time.monotonic() - viewed_s)
     after = resident_bytes(pid)
     heard = delays_ms(written_s, open_pages.told.came_s)
     await open_pages.close()
@@ -204,12 +204,6 @@ def on_core(number: int) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
-
-
-def cpu_s(pid: int) -> float:
-    """Return the CPU seconds that a process has had, all threads."""
-    fields = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
 
 
 def _percentile(values: list[float], part: float) -> float:
