@@ -1,7 +1,7 @@
 """Tables of docs/capacity.md about costs: their sources, what is full first, what checks them."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from kench.sim.costs import Costs, Line
 from kench.sim.front import Front, Load
 from kench.sim.memory import LONG_TIP_S, TIP_S
 from kench.sim.sizes import Sizes, make_job
-from kench.sim.words import number, part, size
+from kench.sim.words import number, part, sheet, size
 from kench.stratum.service import DUPLICATES_MAX
 
 BATCH = 50
@@ -24,7 +24,7 @@ def inputs_sheet(costs: Costs) -> str:
     """Return each cost, and the benchmark that it is of."""
     parts = (_of_fronts, _of_centre, _of_nats, _of_memory)
     rows = (row for part_of in parts for row in part_of(costs))
-    return _sheet(("what", "it takes", "source"), rows)
+    return sheet(("what", "it takes", "source"), rows)
 
 
 def _of_fronts(costs: Costs) -> Iterator[tuple[str, str, str]]:
@@ -155,12 +155,12 @@ def bounds_sheet(costs: Costs) -> str:
         "three servers, however few shares are in them: fewer and larger fronts cost it less",
         "a disk": f"{number(1 / costs.front.commit_s.at(1))} commits a second",
     }
-    return _sheet(("what", "it carries"), tuple(shown.items()))
+    return sheet(("what", "it carries"), shown.items())
 
 
 def checks_sheet(costs: Costs) -> str:
     """Return what is simulated of the whole beside what was measured of it."""
-    return _sheet(("", "simulated", "measured"), _checks(costs))
+    return sheet(("", "simulated", "measured"), _checks(costs))
 
 
 def _checks(costs: Costs) -> Iterator[tuple[str, str, str]]:
@@ -215,8 +215,3 @@ def _us(seconds: float) -> str:
 
 def _two_ms(took: Line) -> str:
     return f"{number(took.at(1) * 1000)}; {number(took.at(BATCH) * 1000)} ms"
-
-
-def _sheet(head: Sequence[str], rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> str:
-    shown = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    return "\n".join(shown + [f"| {' | '.join(row)} |" for row in rows])

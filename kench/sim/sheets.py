@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from kench.sim.needs import Needs, chosen
-from kench.sim.words import number, or_over, part, rate, seconds, size
+from kench.sim.words import number, or_over, part, rate, seconds, sheet, size
 
 Cell = Callable[[Needs], str]
 MILLION = 1_000_000
@@ -101,9 +101,7 @@ def fronts_sheet(rows: Sequence[Needs]) -> str:
 
 
 def _sheet(rows: Sequence[Needs], head: str, name: Cell, lines: Sequence[tuple[str, Cell]]) -> str:
-    shown = [f"| {' | '.join((head, *map(name, rows)))} |", "|---" * (len(rows) + 1) + "|"]
-    shown += [f"| {' | '.join((words, *map(cell, rows)))} |" for words, cell in lines]
-    return "\n".join(shown)
+    return sheet((head, *map(name, rows)), ((words, *map(cell, rows)) for words, cell in lines))
 
 
 def _front_machines(one: Needs) -> str:

@@ -1,6 +1,7 @@
-"""Figures in words of the page: as many digits as they are worth."""
+"""Figures in words of the page, as many digits as they are worth, and tables of them."""
 
 import math
+from collections.abc import Iterable, Sequence
 
 PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "K"))
 DAY_S, HOUR_S, MINUTE_S = 86_400, 3600, 60
@@ -53,3 +54,9 @@ def or_over(value: float | None, shown: str = "s") -> str:
     if value is None:
         return OVER
     return seconds(value if shown == "s" else value / 1000)
+
+
+def sheet(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table as Markdown has it."""
+    shown = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    return "\n".join(shown + [f"| {' | '.join(row)} |" for row in rows])
