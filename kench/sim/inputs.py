@@ -31,7 +31,7 @@ def _of_fronts(costs: Costs) -> Iterator[tuple[str, str, str]]:
     front = costs.front
     yield (
         "a front without connections; with one that says nothing",
-        (f"{part(front.idle_cpu)} of a core; {number(front.connection_cpu * 1e6)} µs a second"),
+        f"{part(front.idle_cpu)} of a core; {number(front.connection_cpu * 1e6)} µs a second",
         "steady",
     )
     shown = ", ".join(f"{number(one)}: {part(cpu)}" for one, cpu in front.cpu)
@@ -41,30 +41,28 @@ def _of_fronts(costs: Costs) -> Iterator[tuple[str, str, str]]:
     yield "a new job to each further connection", _us(front.send_s), "fan_out"
     yield (
         "the node's word of a block until the first line to a miner",
-        (f"{number(costs.first_line_s * 1000)} ms"),
+        f"{number(costs.first_line_s * 1000)} ms",
         "fan_out",
     )
     yield f"a commit of 1 share; of {BATCH}", _two_ms(front.commit_s), "standby"
     yield (
         "each session of a front that was killed, until it is served",
-        (f"{number(costs.resume_s * 1000)} ms"),
+        f"{number(costs.resume_s * 1000)} ms",
         "reload",
     )
 
 
 def _of_centre(costs: Costs) -> Iterator[tuple[str, str, str]]:
     yield "job maker beside statistics", f"{part(costs.maker_cpu)} of a core", "steady"
+    keeper, postgres = costs.keeper_cpu_worker, costs.keeper_postgres_worker
     yield (
         "statistics of a worker: job maker; PostgreSQL",
-        (
-            f"{number(costs.keeper_cpu_worker * 1e6)}; "
-            f"{number(costs.keeper_postgres_worker * 1e6)} µs a second"
-        ),
+        f"{number(keeper * 1e6)}; {number(postgres * 1e6)} µs a second",
         "statistics",
     )
     yield (
         "a share settled: settlement; PostgreSQL",
-        (f"{_us(costs.settle_cpu_s)}; {_us(costs.settle_postgres_s)}"),
+        f"{_us(costs.settle_cpu_s)}; {_us(costs.settle_postgres_s)}",
         "settling",
     )
     yield "a participant of a block, until paid", _us(costs.books_cpu_s), "books"
@@ -75,7 +73,7 @@ def _of_centre(costs: Costs) -> Iterator[tuple[str, str, str]]:
     )
     yield (
         "rows of the books, of each participant of a block; their bytes",
-        (f"{number(costs.books_rows)}; {number(costs.books_bytes)}"),
+        f"{number(costs.books_rows)}; {number(costs.books_bytes)}",
         "books",
     )
 
@@ -84,12 +82,12 @@ def _of_nats(costs: Costs) -> Iterator[tuple[str, str, str]]:
     yield (
         f"a batch of 1; of {BATCH}, acknowledged by three servers",
         _two_ms(costs.ack_s),
-        ("jetstream"),
+        "jetstream",
     )
     yield "CPU of the three for it", _two_ms(costs.nats_cpu_s), "jetstream"
     yield (
         f"bytes on each of them: 1; {BATCH}",
-        (f"{number(costs.nats_bytes.at(1))}; {number(costs.nats_bytes.at(BATCH))}"),
+        f"{number(costs.nats_bytes.at(1))}; {number(costs.nats_bytes.at(BATCH))}",
         "jetstream",
     )
     yield (
@@ -103,24 +101,24 @@ def _of_memory(costs: Costs) -> Iterator[tuple[str, str, str]]:
     memory = costs.memory
     yield (
         "memory of a session at its front; of a worker there",
-        (f"{size(memory.session)}; {size(memory.worker)}"),
+        f"{size(memory.session)}; {size(memory.worker)}",
         "memory",
     )
     yield (
         "of a job held; of a hash of a share",
         f"{size(memory.job)}; {size(memory.hash)}",
-        ("memory"),
+        "memory",
     )
     yield (
         "of a session, a worker at the job maker",
-        (f"{size(memory.maker_session)}; {size(memory.maker_worker)}"),
+        f"{size(memory.maker_session)}; {size(memory.maker_worker)}",
         "memory, statistics",
     )
     yield "of settlement for a chunk", size(memory.settle_chunk), "settling"
     yield "of a server of NATS", size(memory.nats_server), "jetstream"
     yield (
         "of a process of PostgreSQL, of so many",
-        (f"{size(memory.postgres_process)}, {memory.postgres_processes}"),
+        f"{size(memory.postgres_process)}, {memory.postgres_processes}",
         "memory",
     )
     yield (
@@ -169,12 +167,12 @@ def _checks(costs: Costs) -> Iterator[tuple[str, str, str]]:
     seen = _front(costs, load).new_block(make_job(ManualClock()))
     yield (
         f"a block to {load.connections:,} connections: first to last line *",
-        (f"{number(seen.spread_ms)} ms"),
+        f"{number(seen.spread_ms)} ms",
         f"{number(block['spread_ms'])} ms",
     )
     yield (
         f"shares answered meanwhile, {number(load.shares_per_s)} a second, p99",
-        (f"{number(seen.p99_ms)} ms"),
+        f"{number(seen.p99_ms)} ms",
         f"{number(block['p99_ms'])} ms",
     )
     count = int(storm["connections"])
@@ -188,13 +186,11 @@ def _checks(costs: Costs) -> Iterator[tuple[str, str, str]]:
     for level in costs.checks.steady:
         load = Load(level["shares_per_s"], int(level["connections"]), 0.002)
         day = _front(costs, load).everyday(STEADY_S)
+        what = f"{load.connections:,} connections, {number(load.shares_per_s)} shares a second"
         yield (
-            (
-                f"{load.connections:,} connections, {number(load.shares_per_s)} shares a second: "
-                "p50, p99; core *"
-            ),
+            f"{what}: p50, p99; core *",
             f"{number(day.p50_ms)}, {number(day.p99_ms)} ms; {part(day.cpu)}",
-            (f"{number(level['p50_ms'])}, {number(level['p99_ms'])} ms; {part(level['core'])}"),
+            f"{number(level['p50_ms'])}, {number(level['p99_ms'])} ms; {part(level['core'])}",
         )
     for held in costs.checks.sessions:
         fronts = held["fronts"] * costs.memory.roles["front"]
