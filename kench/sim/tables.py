@@ -3,9 +3,9 @@
 from rich.table import Table
 
 from kench.sim.study import LOOP_MAX, Pool, Study
+from kench.sim.words import OVER
 
 GIGA, MEGA = 1e9, 1e6
-OVER = "over"
 
 
 def tables_of(study: Study) -> list[Table]:
