@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Self
 
 from kench.sim.costs import Costs
 from kench.sim.memory import LONG_TIP_S
-from kench.sim.study import LOOP_MAX, Plan, Pool, Study
+from kench.sim.study import Plan, Pool, Study
 from kench.sim.volumes import YEAR_D
 
 # Half as much again as the load itself takes.
@@ -167,9 +167,6 @@ class Needs:
         return cls(**row)
 
 
-NAMES = tuple(field.name for field in fields(Needs))
-
-
 def _machines(machine: Machine, cores: float, memory_bytes: float, link_bps: float) -> int:
     parts = (
         cores / machine.cores,
@@ -180,7 +177,7 @@ def _machines(machine: Machine, cores: float, memory_bytes: float, link_bps: flo
 
 
 def _is_enough(pool: Pool) -> bool:
-    if pool.everyday.loop >= min(LOOP_MAX, LOOP_PART) or pool.last_job_ms is None:
+    if pool.everyday.loop >= LOOP_PART or pool.last_job_ms is None:
         return False
     return pool.last_job_ms <= LAST_JOB_MS and pool.memory.tip_s >= LONG_TIP_S
 
