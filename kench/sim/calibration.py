@@ -9,12 +9,11 @@ from typing import Any
 
 from kench.sim.costs import Checks, Costs, CostsError, FrontCosts, Line, MemoryCosts
 from kench.sim.measuring import RUNS
+from kench.sim.memory import FRONTS_MEASURED
 
 CPUINFO = Path("/proc/cpuinfo")
 BUSY = "1000x1"
 REPLICAS = 3
-# Of the site of `memory`.
-FRONTS = 2
 
 
 def costs_of(folder: Path, day: str, load: float) -> Costs:
@@ -185,7 +184,7 @@ def _checks(figures: dict[str, Any]) -> Checks:
             for one in figures["steady"]["levels"][2:]
         ),
         sessions=tuple(
-            {"sessions": one["sessions"], "fronts": FRONTS, "bytes": one["fronts_bytes"]}
+            {"sessions": one["sessions"], "fronts": FRONTS_MEASURED, "bytes": one["fronts_bytes"]}
             for one in figures["memory"]["levels"][1:-1]
         ),
     )

@@ -11,7 +11,8 @@ from kench.stratum.service import DUPLICATES_MAX
 # How long a tip may last before a front has no room for another hash, and refuses shares as
 # overloaded: one block of 8,100 takes longer, exp(-9).
 LONG_TIP_S, TIP_S = 5400.0, 600.0
-# Processes of PostgreSQL that each further front adds: its feed of the register, its new workers.
+# Processes of PostgreSQL that each front adds: its feed of the register, its new workers. The site
+# of benchmarks.memory, whose processes were counted, has so many fronts.
 POSTGRES_EACH_FRONT, FRONTS_MEASURED = 2, 2
 SHARED_BUFFERS_MIN = 64 << 20
 OTHERS = ("sell", "cabinet", "tax", "gather")
