@@ -67,7 +67,7 @@ def notice(db: sa.Connection, login: Login | None, now_us: int = NOW_US) -> Sign
     )  # fmt: skip
 
 
-def close(  # noqa: PLR0917 - fixtures
+def close(  # noqa: PLR0917 - what is closed, by whom, and when
     db: sa.Connection,
     request: SigningRequest,
     verifier: CmsVerifier,
