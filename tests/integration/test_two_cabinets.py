@@ -21,7 +21,7 @@ from kench.pool.database import open_engine
 from kench.pool.register import add_participant
 from tests.support.browser import aside, visiting
 from tests.support.cabinets import Cabinets, Visitor
-from tests.support.mined import mined
+from tests.support.mined import mine_twice_as_fast, mined
 from tests.support.nginx import running_nginx
 from tests.support.pki import PIN
 from tests.support.registers import officers
@@ -128,8 +128,7 @@ def test_people_notice_nothing_when_one_is_killed_and_a_page_that_moves_goes_on_
             pages = [visitor.get(front.url, "/account") for _ in range(TRIES)]
             assert [one.status_code for one in pages] == [200] * TRIES
             with site.engine.begin() as db:
-                db.execute(sa.text("UPDATE worker_live SET hashrate_1m = hashrate_1m * 2"))
-                db.execute(sa.text("UPDATE pool_live SET written_at = written_at + interval '1 s'"))
+                mine_twice_as_fast(db)
             expect(number).to_have_text("1.6 PH/s")
             assert list(site.cabinets.viewers().values()) == [1]
 
@@ -139,8 +138,7 @@ def test_people_notice_nothing_when_one_is_killed_and_a_page_that_moves_goes_on_
             expect(page.locator("#live-state")).to_contain_text("tries again by itself")
             site.cabinets.both()
             with site.engine.begin() as db:
-                db.execute(sa.text("UPDATE worker_live SET hashrate_1m = hashrate_1m * 2"))
-                db.execute(sa.text("UPDATE pool_live SET written_at = written_at + interval '1 s'"))
+                mine_twice_as_fast(db)
             expect(number).to_have_text("3.2 PH/s", timeout=20_000)
         # The form was begun at the one that is gone.
         assert visitor.post(front.url, "/leave", form).status_code == 303

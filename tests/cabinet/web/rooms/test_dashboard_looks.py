@@ -14,7 +14,7 @@ from kench.pool.database import open_engine
 from kench.pool.register import add_participant
 from tests.support.browser import PHONE, check_page, check_width, take_picture, visiting
 from tests.support.cabinet import client_in, served_cabinet
-from tests.support.mined import mined
+from tests.support.mined import mine_twice_as_fast, mined
 from tests.support.pki import PIN, SECOND_PIN
 
 NOW_US = SystemClock().now_us()
@@ -119,8 +119,7 @@ def test_the_dashboard_moves_by_itself(
         expect(number).to_have_text("4.8 PH/s")
         owner = open_engine(module_database, application_name="test")
         with owner.begin() as db:
-            db.execute(sa.text("UPDATE worker_live SET hashrate_1m = hashrate_1m * 2"))
-            db.execute(sa.text("UPDATE pool_live SET written_at = written_at + interval '1 s'"))
+            mine_twice_as_fast(db)
         owner.dispose()
         expect(number).to_have_text("9.6 PH/s")
         check_width(page)
