@@ -1,6 +1,5 @@
 """The web server in front of the cabinet, set up by deploy/nginx: a real nginx."""
 
-import re
 import ssl
 import threading
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from starlette.responses import StreamingResponse
 from kench.cabinet.cabinet import Cabinet
 from kench.pki.authority import make_authority
 from kench.pool.clock import SystemClock
-from tests.support.cabinet import served_cabinet
+from tests.support.cabinet import served_cabinet, token_in
 from tests.support.nginx import NAME, Nginx, running_nginx
 from tests.support.signing import enter
 from tests.support.site import await_that
@@ -95,9 +94,7 @@ def test_the_cabinet_knows_the_visitors_own_address(front: Front) -> None:
         page = browser.get("/account")
         for name, value in page.cookies.items():
             browser.cookies.set(name, value)
-        found = re.search(r'name="csrf" value="([^"]+)"', page.text)
-        assert found
-        came = browser.post("/leave", data={"csrf": found[1]}, headers={"Origin": ORIGIN})
+        came = browser.post("/leave", data={"csrf": token_in(page)}, headers={"Origin": ORIGIN})
     assert came.status_code == 303
     with cabinet.engine.connect() as db:
         row = db.exec_driver_sql("SELECT act, address FROM acts ORDER BY id DESC").first()

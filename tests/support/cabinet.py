@@ -9,6 +9,7 @@ with cabinet_of(database) as cabinet:
 
 import contextlib
 import itertools
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -85,6 +86,13 @@ def routes_of(app: FastAPI) -> list[tuple[str, str]]:
         for method in sorted(route.methods or ())
         if route.path is not None and method != "HEAD"
     ]
+
+
+def token_in(page: httpx.Response) -> str:
+    """Return what forms of a page carry."""
+    found = re.search(r'name="csrf" value="([^"]+)"', page.text)
+    assert found, page.text
+    return found[1]
 
 
 class Client(TestClient):

@@ -15,12 +15,12 @@ from urllib.parse import urlsplit
 import httpx
 
 from benchmarks.load.ports import free_ports
+from tests.support.cabinet import token_in
 from tests.support.registers import trust_settings
 from tests.support.root_process import running_root
 
 LIMIT_S = 20.0
 READY = "kench cabinet: ready\n"
-_TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 
 
 class Cabinets:
@@ -89,10 +89,8 @@ class Visitor:
         self, base: str, path: str, page: httpx.Response, *, files: Any = None, **fields: str
     ) -> httpx.Response:
         """Send a form of a page that was seen before."""
-        found = _TOKEN.search(page.text)
-        assert found, page.text
         return self._asked(
-            "POST", base + path, data={"csrf": found[1]} | fields, files=files,
+            "POST", base + path, data={"csrf": token_in(page)} | fields, files=files,
             headers={"Origin": self._origin},
         )  # fmt: skip
 

@@ -1,7 +1,6 @@
 """A cabinet with both its doors on loopback, and browsers that come with a certificate."""
 
 import contextlib
-import re
 import socket
 import ssl
 import threading
@@ -24,7 +23,7 @@ from kench.pool.clock import SystemClock
 from kench.pool.orders.verifying import certificates_of, lists_of, roots_of, verifier_of
 from kench.pool.settings import Settings
 from kench.pool.signature.lists import FreshLists
-from tests.support.cabinet import cabinet_of
+from tests.support.cabinet import cabinet_of, token_in
 from tests.support.web_servers import STOP_LIMIT_S
 
 REGTEST = "regtest"
@@ -92,10 +91,9 @@ class Visitor(httpx.Client):
 
     def post_form(self, path: str, *, page: str = "/enter", **fields: str) -> httpx.Response:
         """Send a form of a page."""
-        found = re.search(r'name="csrf" value="([^"]+)"', self.get(page).text)
-        assert found
+        data = {"csrf": token_in(self.get(page))} | fields
         origin = str(self.base_url).rstrip("/")
-        return self.post(path, data={"csrf": found[1]} | fields, headers={"Origin": origin})
+        return self.post(path, data=data, headers={"Origin": origin})
 
 
 def pem_of(holder: Holder) -> Path:
