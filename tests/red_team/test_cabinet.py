@@ -8,6 +8,7 @@ import itertools
 import os
 import re
 from collections.abc import Iterator
+from contextlib import closing
 from typing import NamedTuple
 
 import pytest
@@ -53,28 +54,22 @@ class Scene(NamedTuple):
     def ask(self, target: str, method: str = "GET", body: bytes = b"", **headers: str) -> Answer:
         """Ask with these headers alone (`_` for `-`); the cabinet's own host unless another."""
         port = self.cabinet.settings.cabinet_port
-        line = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
         given = {"Host": f"127.0.0.1:{port}"} | {
             name.replace("_", "-"): value for name, value in headers.items()
         }
-        try:
+        if body:
+            given["Content-Length"] = str(len(body))
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=20)) as line:
             line.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-            for name, value in (
-                given | ({"Content-Length": str(len(body))} if body else {})
-            ).items():
+            for name, value in given.items():
                 line.putheader(name, value)
             line.endheaders(body)
             came = line.getresponse()
             # A page that goes on without end is seen by its first piece.
-            read = (
-                came.read1
-                if "event-stream" in (came.getheader("content-type") or "")
-                else came.read
-            )
-            text = read().decode("utf-8", "replace")
-            return Answer(came.status, {n.lower(): v for n, v in came.getheaders()}, text)
-        finally:
-            line.close()
+            is_endless = "event-stream" in (came.getheader("content-type") or "")
+            read = came.read1() if is_endless else came.read()
+            found = {name.lower(): value for name, value in came.getheaders()}
+            return Answer(came.status, found, read.decode("utf-8", "replace"))
 
     def cookie(self, secret: str) -> str:
         return f"{cookie_name(self.cabinet.settings, LOGIN)}={secret}"
