@@ -34,8 +34,8 @@ ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m"
 LINE = '\n{"role": "stratum", "level": "critical", "event": "forged"}\n'
 CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 """What moves a terminal's cursor, colours it, or turns a line around."""
-OTHER, MALFORMED, STALE, DUPLICATE, LOW, STRANGE = 20, 20, 21, 22, 23, 24
-NOT_CREDITED = {MALFORMED, STALE, DUPLICATE, LOW, STRANGE, 25}
+MALFORMED, STALE, DUPLICATE, LOW, STRANGE, NOT_SUBSCRIBED = 20, 21, 22, 23, 24, 25
+NOT_CREDITED = {MALFORMED, STALE, DUPLICATE, LOW, STRANGE, NOT_SUBSCRIBED}
 
 
 class Party(NamedTuple):
@@ -77,31 +77,37 @@ class Rig(StratumClient):
 
     _extranonces = itertools.count(1)
 
-    def __init__(self, scene: Scene, party: Party, password: str = "", **login: Any) -> None:
+    def __init__(
+        self,
+        scene: Scene,
+        party: Party,
+        password: str = "",
+        *,
+        name: str = "rig",
+        former: str | None = None,
+    ) -> None:
         super().__init__(scene.pool.stratum_port, WAIT_S)
-        self.party, self.work = party, None
-        asked = ["rig/1", *([login["former"]] if "former" in login else [])]
-        (_, (_, self.session)), self.extranonce1, _ = self.call("mining.subscribe", *asked)[
-            "result"
-        ]
-        user = party.worker(login.get("name", "rig"))
-        self.is_in = self.call("mining.authorize", user, password or party.token)["result"] is True
-        self.user = user
-        while self.is_in and self.work is None:
+        self.work: Work | None = None
+        self.user = party.worker(name)
+        asked = ["rig/1"] if former is None else ["rig/1", former]
+        subscribed = self.call("mining.subscribe", *asked)["result"]
+        (_, (_, self.session)), self.extranonce1, _ = subscribed
+        answer = self.call("mining.authorize", self.user, password or party.token)
+        while answer["result"] is True and self.work is None:
             self.receive()
 
     def receive(self) -> dict[str, Any]:
         message = super().receive()
         if message.get("method") == "mining.notify":
             extranonce1 = bytes.fromhex(self.extranonce1)
-            self.work: Work | None = Work(message["params"], extranonce1, self.difficulty)
+            self.work = Work(message["params"], extranonce1, self.difficulty)
         return message
 
-    def share(self, *, easier: float = SHARE_DIFFICULTY, harder: float | None = None) -> list[str]:
+    def share(self, *, harder: float | None = None) -> list[str]:
         work = self.work
         assert work is not None
         extranonce2 = next(self._extranonces).to_bytes(8, "big")
-        nonce = mine(work.head(extranonce2), easier, harder)
+        nonce = mine(work.head(extranonce2), SHARE_DIFFICULTY, harder)
         return [self.user, work.job_id, extranonce2.hex(), work.params[7], f"{nonce:08x}"]
 
     def is_share(self, params: list[str]) -> bool:
