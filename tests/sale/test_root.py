@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from tests.support.registers import accept_orders, trust_settings, unguarded
 from tests.support.root_process import running_root
+from tests.support.stopping import await_that
 
 LIMIT_S = 60.0
 NOBODY = "http://127.0.0.1:1"
@@ -50,10 +51,8 @@ def test_an_order_taken_away_is_an_alarm_and_the_sale_goes_on(
         assert "other orders than the 1 that were accepted" in log
         unreached = 'kench_sell_venue_questions_total{outcome="busy",venue="paper"}'
         with httpx.Client(base_url=told, trust_env=False, timeout=20) as client:
-            while f"{unreached} 0.0" in (numbers := client.get("/metrics").text):
-                assert time.monotonic() < deadline
-                time.sleep(0.1)
-            assert unreached in numbers
+            await_that(lambda: f"{unreached} 0.0" not in client.get("/metrics").text)
+            assert unreached in client.get("/metrics").text
             assert client.get("/healthz").json() == {"works": True}
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
