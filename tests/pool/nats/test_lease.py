@@ -1,7 +1,6 @@
 """One holder at a time, whatever the cluster, the processes and the network do."""
 
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,15 +8,14 @@ import pytest
 from kench.pool.clock import ManualClock
 from kench.pool.nats.cluster import Cluster, ClusterAwayError
 from kench.pool.nats.lease import Lease
-from tests.support.nats import Servers, connected, running_servers
+from tests.support.nats import connected, running_servers
 
 TTL_S = 2.0
 
 
 @pytest.fixture(scope="module")
-def cluster(servers: Servers) -> Iterator[Cluster]:
-    with connected(servers.plan()) as line:
-        yield line
+def cluster(line: Cluster) -> Cluster:
+    return line
 
 
 def _two(cluster: Cluster, name: str, clock: ManualClock) -> tuple[Lease, Lease]:

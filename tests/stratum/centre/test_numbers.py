@@ -23,7 +23,6 @@ from kench.stratum.centre.numbers import (
     choose,
     read_owner,
 )
-from tests.support.nats import Servers, connected
 
 LEASE_S = 4000.0
 NOW_US = ManualClock().now_us()
@@ -31,12 +30,11 @@ ME = Owner("me", "run", "here", "host", NOW_US)
 
 
 @pytest.fixture
-def cluster(servers: Servers, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+def cluster(line: Cluster, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
     """The line, and a bucket that this test alone uses."""
     monkeypatch.setattr(numbers_module, "LOOK_S", 0.05)
-    with connected(servers.plan()) as line:
-        yield line
-        line.ask(line.jetstream.delete_key_value(numbers_module.BUCKET), 5)
+    yield line
+    line.ask(line.jetstream.delete_key_value(numbers_module.BUCKET), 5)
 
 
 class Site:
