@@ -20,7 +20,7 @@ from kench.pool.clock import SystemClock
 from kench.pool.database import open_engine
 from kench.pool.register import add_participant
 from tests.support.browser import aside, visiting
-from tests.support.cabinets import Cabinets, Visitor
+from tests.support.cabinets import Cabinets, Visitor, url_of
 from tests.support.mined import mine_twice_as_fast, mined
 from tests.support.nginx import running_nginx
 from tests.support.pki import PIN
@@ -38,11 +38,6 @@ class Site:
 
     cabinets: Cabinets
     engine: sa.Engine
-
-    @property
-    def each(self) -> list[str]:
-        """Their own addresses."""
-        return [f"http://127.0.0.1:{port}" for port in self.cabinets.ports]
 
 
 @pytest.fixture(scope="module")
@@ -94,13 +89,14 @@ def enter(visitor: Visitor, one: str, other: str) -> None:
 
 
 def test_a_person_enters_at_both_goes_on_at_the_other_and_leaves_at_either(site: Site) -> None:
+    urls = site.cabinets.urls
     with closing(Visitor(ORIGIN)) as visitor:
-        for one, other in (site.each, site.each[::-1]):
+        for one, other in (urls, urls[::-1]):
             enter(visitor, one, other)
             pages = [visitor.get(base, "/account") for base in (one, other)]
             assert [page.status_code for page in pages] == [200, 200]
             assert visitor.post(one, "/leave", pages[1]).status_code == 303
-            assert all(visitor.get(base, "/account").status_code != 200 for base in site.each)
+            assert all(visitor.get(base, "/account").status_code != 200 for base in urls)
 
 
 def cookies_of(visitor: Visitor, url: str) -> list[Any]:
@@ -112,7 +108,7 @@ def test_people_notice_nothing_when_one_is_killed_and_a_page_that_moves_goes_on_
     site: Site, front: Front, chromium: Browser
 ) -> None:
     with closing(Visitor(ORIGIN, front.tls)) as visitor:
-        enter(visitor, *site.each)
+        enter(visitor, *site.cabinets.urls)
         # Chromium says in its console what it could not have.
         lost = ("net::ERR_", "502", "504")
         with visiting(chromium, front.url, faults=lost, ignore_https_errors=True) as page:
@@ -123,7 +119,7 @@ def test_people_notice_nothing_when_one_is_killed_and_a_page_that_moves_goes_on_
             await_that(lambda: 1 in site.cabinets.viewers().values())
             (serving,) = [port for port, count in site.cabinets.viewers().items() if count]
 
-            form = visitor.get(f"http://127.0.0.1:{serving}", "/account")
+            form = visitor.get(url_of(serving), "/account")
             site.cabinets.kill(serving)
             pages = [visitor.get(front.url, "/account") for _ in range(TRIES)]
             assert [one.status_code for one in pages] == [200] * TRIES

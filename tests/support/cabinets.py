@@ -23,6 +23,11 @@ LIMIT_S = 20.0
 READY = "kench cabinet: ready\n"
 
 
+def url_of(port: int) -> str:
+    """Return the address of a cabinet without nginx."""
+    return f"http://127.0.0.1:{port}"
+
+
 class Cabinets:
     """Two processes that can be killed; what was killed is started again where it is wanted."""
 
@@ -34,6 +39,11 @@ class Cabinets:
             "KENCH_CABINET_PROXY_FROM": "127.0.0.1/32",
         }  # fmt: skip
         self.ports = free_ports(2)
+
+    @property
+    def urls(self) -> list[str]:
+        """Their own addresses."""
+        return [url_of(port) for port in self.ports]
 
     def both(self) -> None:
         """Have two that serve."""
@@ -55,7 +65,7 @@ class Cabinets:
         return {port: self._viewers_at(port) for port in self._running}
 
     def _viewers_at(self, port: int) -> int:
-        told = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=LIMIT_S).text
+        told = httpx.get(f"{url_of(port)}/metrics", timeout=LIMIT_S).text
         found = re.search(r"^kench_cabinet_live_viewers (\d+)", told, re.MULTILINE)
         assert found
         return int(found[1])
