@@ -44,12 +44,12 @@ LONG := tests/sale/campaign tests/simulation tests/benchmarks tests/chaos \
 long: dev  ## run the long forms of tests: 10,000 lots through faults, 20 kills, each benchmark, faults of machines (15 minutes)
 	KENCH_TEST_LONG=1 $(PYTEST) -n $(TEST_PROCESSES) --dist loadfile $(LONG) $(ARGS)
 
-MINUTES ?= 30
+chaos: MINUTES ?= 30
 chaos: dev  ## a pool on hosts of its own, under load, through one fault after the other (MINUTES=30 SEED=7 STAND=one; needs root)
 	@deploy/test-tools
 	$(BIN)/python -m tests.chaos --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(STAND),--stand $(STAND)) $(ARGS)
 
-MINUTES ?= 60
+soak: MINUTES ?= 60
 soak: dev  ## a whole site under load for MINUTES=60, a fault a minute; result in build/soak
 	@mkdir -p build/soak
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) --json build/soak/soak.json \

@@ -6,6 +6,7 @@ python -m benchmarks [share_path ...]
 import argparse
 import runpy
 import sys
+import traceback
 
 BENCHMARKS = (
     "native_check",
@@ -59,6 +60,9 @@ def main() -> int:
             runpy.run_module(f"benchmarks.{name}", run_name="__main__")
         except SystemExit as end:
             failed |= end.code not in {0, None}
+        except Exception:  # noqa: BLE001 - whatever broke one, the others are asked for
+            traceback.print_exc()
+            failed = True
     return int(failed)
 
 
