@@ -64,7 +64,8 @@ capacity: dev  ## measure what things cost on this machine (5 minutes, nothing e
 	$(BIN)/kench sim --calibrate --costs kench/sim/measured.json $(ARGS)
 	$(BIN)/kench sim --page docs/capacity.md
 
-bench: build  ## run the benchmarks and print their tables (ARGS="share_path ...")
+bench: dev  ## run the benchmarks and print their tables (ARGS="share_path ...")
+	@deploy/test-tools
 	@$(BIN)/python -m benchmarks $(ARGS)
 
 lint: dev  ## ruff, formatting, strict types

@@ -4,9 +4,8 @@ python -m benchmarks [share_path ...]
 """
 
 import argparse
-import runpy
+import subprocess
 import sys
-import traceback
 
 BENCHMARKS = (
     "native_check",
@@ -55,14 +54,9 @@ def main() -> int:
         parser.error(f"no benchmark is called {unknown[0]}: there are {', '.join(BENCHMARKS)}")
     failed = False
     for name in names:
-        sys.argv = [name]
-        try:
-            runpy.run_module(f"benchmarks.{name}", run_name="__main__")
-        except SystemExit as end:
-            failed |= end.code not in {0, None}
-        except Exception:  # noqa: BLE001 - whatever broke one, the others are asked for
-            traceback.print_exc()
-            failed = True
+        # Each in a process of its own: what one took of memory is not in the next one's figures.
+        command = [sys.executable, "-m", f"benchmarks.{name}"]
+        failed |= subprocess.run(command, check=False).returncode != 0
     return int(failed)
 
 
