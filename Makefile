@@ -41,7 +41,8 @@ test: dev  ## run the whole suite (ARGS="tests/pool -x", TEST_PROCESSES=0 for on
 
 LONG := tests/sale/campaign tests/simulation tests/benchmarks tests/chaos \
   $(addprefix tests/integration/test_, durability.py machines.py machines_reload.py)
-long: dev  ## run the long forms of tests: 10,000 lots through faults, 20 kills, each benchmark, faults of machines (15 minutes)
+long: dev  ## run the long forms of tests: 10,000 lots through faults, 20 kills, each benchmark, faults of machines (10 minutes)
+	@deploy/test-tools
 	KENCH_TEST_LONG=1 $(PYTEST) -n $(TEST_PROCESSES) --dist loadfile $(LONG) $(ARGS)
 
 chaos: MINUTES ?= 30
