@@ -251,6 +251,8 @@ class OneMachine:
         """Make an empty machine the standby of the leader, and have it serve."""
         settings = self._settings(machine)
         source = f"{self.leader.host.address}:{DATABASE}"
+        # Its cable was out a moment ago, and the command asks once.
+        machine.host.await_reached(self.leader.host, DATABASE)
         run(machine.host, kench("standby", "init", "--from", source), settings, COMMAND_S)
         mount_small_disk(machine.data / "journal", self.network.tag, JOURNAL_DISK_MB)
         evidence = self.leader.data / "evidence.pem"

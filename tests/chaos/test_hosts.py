@@ -1,6 +1,5 @@
 """Hosts of the stand: they hear each other, lines are cut and slowed, and nothing is left."""
 
-import os
 import random
 import signal
 import socket
@@ -112,14 +111,15 @@ def test_what_a_killed_run_left_is_taken_away() -> None:
     hosts.sweep()
     assert not list(NAMESPACES.glob(f"{tag}-*"))
     deadline = time.monotonic() + 5
-    while Path("/proc", child, "cwd").exists() and time.monotonic() < deadline:
+    while _runs(int(child)) and time.monotonic() < deadline:
         time.sleep(0.01)
     assert not _runs(int(child))
 
 
 def _runs(pid: int) -> bool:
+    """Return whether a process is there; one that ended and waits for its parent is not."""
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        words = Path("/proc", str(pid), "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
         return False
-    return "Z" not in Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0]
+    return words.rpartition(")")[2].split()[0] not in {"Z", "X"}
