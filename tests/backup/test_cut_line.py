@@ -28,7 +28,7 @@ from kench.pool.shipping.shipper import WhenAway
 from kench.pool.work import work_of
 from tests.backup.test_shipping import Machine
 from tests.support.records import archived_job, raw_records
-from tests.support.site import await_that
+from tests.support.waiting import await_that
 
 ROOTS = ("stratum", "stratum/serve", "payouts", "sale", "cabinet", "tax", "up")
 

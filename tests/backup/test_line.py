@@ -23,7 +23,7 @@ from kench.pool.shipping.relay import SOCKET_NAME
 from kench.pool.shipping.shipper import Mode, WhenAway
 from tests.support import certificates
 from tests.support.records import archived_job, raw_records
-from tests.support.site import await_that
+from tests.support.waiting import await_that
 
 Line = dict[str, TlsFiles]
 

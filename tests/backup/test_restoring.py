@@ -30,7 +30,7 @@ from kench.pool.journal.mark import read_mark
 from kench.pool.postgres import EmbeddedPostgres
 from kench.pool.settings import Settings
 from tests.payouts.journals import JournalBuilder
-from tests.support.site import await_that
+from tests.support.waiting import await_that
 
 OPENSSL = Path("/usr/bin/openssl")
 CONFIG = 'bank_holder = "ОсОО Кен"\nnode_urls = ["http://user:word@127.0.0.1:1"]\nban_s = 60\n'

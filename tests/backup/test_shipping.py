@@ -17,7 +17,7 @@ from kench.pool.shipping.generation import refuse_if_replaced, write_generation
 from kench.pool.shipping.left_behind import LeftBehind
 from kench.pool.shipping.shipper import Mode, WhenAway
 from tests.support.records import archived_job, raw_records
-from tests.support.site import await_that
+from tests.support.waiting import await_that
 
 WAIT_S = 10.0
 

@@ -25,7 +25,7 @@ from kench.pool.settings import Settings
 from kench.pool.stream.layout import STREAM, ensure_stream, read_numbers
 from kench.stratum.centre import bodies, outbox
 from tests.support.nats import program
-from tests.support.site import await_that
+from tests.support.waiting import await_that
 
 CONF = Path(__file__).parents[2] / "deploy/nats/nats-server.conf"
 WAIT_S, READY_S = 5.0, 30.0

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -19,6 +18,7 @@ from kench.pool.register import add_participant
 from tests.support.client import StratumClient
 from tests.support.orders import LICENCE
 from tests.support.pool import EASY_SHARES, Pool, accept_orders, running_pool
+from tests.support.waiting import await_that
 
 WAIT_S = 20.0
 REGTEST = "regtest"
@@ -60,10 +60,7 @@ builder.outputs_by_weight = outputs_by_weight
 
 
 def wait_until(condition: Callable[[], bool], pool: Pool) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, pool.state()
-        time.sleep(0.05)
+    await_that(condition, words=pool.state)
 
 
 def why_not(pool: Pool) -> str:

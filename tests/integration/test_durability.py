@@ -6,7 +6,6 @@ import os
 import random
 import resource
 import signal
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -19,6 +18,7 @@ from kench.pool.register import add_participant
 from tests.support.load import Load, ShareKey
 from tests.support.long import so_many
 from tests.support.pool import EASY_SHARES, Pool, running_pool
+from tests.support.waiting import await_that
 
 KILLS = so_many(6, 20)
 WHOLE_ONES = 4
@@ -162,19 +162,12 @@ def test_a_full_disk_stops_the_service_and_room_brings_it_back(
 
 
 def wait_for_another_front(pool: Pool, former: int) -> None:
-    pause = threading.Event()
-    for _ in range(200):
+    def serves() -> bool:
         (front,) = pool.state()["fronts"].values()
-        if front["serving"] and front["pid"] not in {None, former}:
-            return
-        pause.wait(0.1)
-    raise AssertionError(pool.state())
+        return front["serving"] and front["pid"] not in {None, former}
+
+    await_that(serves, words=pool.state)
 
 
 def wait_until_serving(pool: Pool) -> None:
-    pause = threading.Event()
-    for _ in range(100):
-        if pool.state()["serving"]:
-            return
-        pause.wait(0.1)
-    raise AssertionError(pool.state())
+    await_that(lambda: pool.state()["serving"], words=pool.state)

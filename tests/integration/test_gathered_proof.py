@@ -17,8 +17,8 @@ from kench.pool.register import add_participant
 from tests.support.client import StratumClient
 from tests.support.nats import running_servers
 from tests.support.pool import EASY_SHARES, Pool, running_pool
-from tests.support.site import await_that
 from tests.support.stream_pool import STREAM_BYTES, files_of
+from tests.support.waiting import await_that
 
 WAIT_S = 60.0
 # One share in 43.

@@ -3,8 +3,7 @@
 import os
 import shutil
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,19 +23,13 @@ from tests.support.long import ONLY_LONG
 from tests.support.machines import Machines, running_machines
 from tests.support.nats import connected
 from tests.support.pool import EASY_SHARES, Pool
+from tests.support.waiting import await_that
 
 WAIT_S = 30.0
 REGTEST = "regtest"
 # The lease of the tests is 0.8 s; busy machines are given much more.
 TAKEOVER_S = 10.0
 QUICK = {"KENCH_JOB_REFRESH_S": "1", "KENCH_FEED_AWAY_S": "3", "KENCH_NUMBER_LEASE_S": "200"}
-
-
-def wait_for(holds: Callable[[], object], limit_s: float = WAIT_S, what: object = "") -> None:
-    deadline = time.monotonic() + limit_s
-    while not holds():
-        assert time.monotonic() < deadline, what() if callable(what) else what
-        time.sleep(0.05)
 
 
 def feed(pool: Pool) -> dict[str, Any]:
@@ -109,7 +102,7 @@ def post_thefts(machines: Machines, pool: Pool) -> None:
         ):
             cluster.ask(cluster.jetstream.publish(SUBJECT, message), WAIT_S)
     for why in ("custody", "not-leading", "unreadable"):
-        wait_for(lambda: feed(pool)["refused"][why] > refused[why])  # noqa: B023 - called at once
+        await_that(lambda: feed(pool)["refused"][why] > refused[why])  # noqa: B023 - called at once
     assert pool.state()["serving"]
 
 
@@ -124,7 +117,7 @@ def start_all(*pools: Pool) -> None:
 def leader_and_standby(one: Pool, other: Pool) -> tuple[Pool, Pool]:
     """Return the machine that makes jobs, once it does, and the one that stands by."""
     leader, standby = (one, other) if feed(one)["role"] == "leads" else (other, one)
-    wait_for(lambda: feed(leader)["role"] == "leads")
+    await_that(lambda: feed(leader)["role"] == "leads")
     return leader, standby
 
 
@@ -148,43 +141,43 @@ def test_machines_of_a_pool_outlive_their_job_maker_and_their_cluster(
         # A block found where no node is.
         height, epoch = node.call("getblockcount"), feed(region)["epoch"]
         find_block(region, login)
-        wait_for(lambda: node.call("getblockcount") > height)
-        wait_for(lambda: job_of(region)[0] == node.call("getbestblockhash"))
+        await_that(lambda: node.call("getblockcount") > height)
+        await_that(lambda: job_of(region)[0] == node.call("getbestblockhash"))
 
         leader.kill_stratum()
-        wait_for(lambda: feed(standby)["role"] == "leads", TAKEOVER_S)
-        wait_for(lambda: feed(region)["epoch"] > epoch)
+        await_that(lambda: feed(standby)["role"] == "leads", TAKEOVER_S)
+        await_that(lambda: feed(region)["epoch"] > epoch)
         # Who comes back follows; who stood still is not followed.
         start_all(leader)
         maker = standby.processes["stratum"].pid
         os.kill(maker, signal.SIGSTOP)
-        wait_for(lambda: feed(leader)["role"] == "leads", TAKEOVER_S)
+        await_that(lambda: feed(leader)["role"] == "leads", TAKEOVER_S)
         os.kill(maker, signal.SIGCONT)
-        wait_for(lambda: feed(standby)["role"] == "follows", TAKEOVER_S)
+        await_that(lambda: feed(standby)["role"] == "follows", TAKEOVER_S)
         tip = new_tip(machines)
-        wait_for(lambda: all(job_of(one)[0] == tip for one in machines.each.values()))
+        await_that(lambda: all(job_of(one)[0] == tip for one in machines.each.values()))
 
         height = node.call("getblockcount")
         with StratumClient(region.stratum_port, WAIT_S) as miner:
             assert miner.login(*login)
             miner.wait_for_job()
             machines.servers.servers[0].kill()
-            wait_for(lambda: "cluster is away" in (feed(region)["away"] or ""))
+            await_that(lambda: "cluster is away" in (feed(region)["away"] or ""))
             # The last job is still worth its work for a while; then miners are let go.
             find_block(region, login)
             miner.wait_until_closed()
         assert "cluster is away" in region.state()["why"]
         assert node.call("getblockcount") == height
         # Machines with nodes go on alone.
-        wait_for(lambda: {feed(one)["role"] for one in (first, second)} == {"alone"})
+        await_that(lambda: {feed(one)["role"] for one in (first, second)} == {"alone"})
 
         machines.servers.servers[0].start()
-        wait_for(lambda: region.state()["serving"])
-        wait_for(lambda: node.call("getblockcount") > height)
+        await_that(lambda: region.state()["serving"])
+        await_that(lambda: node.call("getblockcount") > height)
         roles = ["follows", "leads"]
-        wait_for(lambda: sorted(feed(one)["role"] for one in (first, second)) == roles)
+        await_that(lambda: sorted(feed(one)["role"] for one in (first, second)) == roles)
         tip = new_tip(machines)
-        wait_for(lambda: all(job_of(one)[0] == tip for one in machines.each.values()))
+        await_that(lambda: all(job_of(one)[0] == tip for one in machines.each.values()))
         assert not any(region.folder.glob("blocks/*/*.found"))
         assert feed(first)["blocks"]["refused"] == 0
 
@@ -196,7 +189,7 @@ def test_a_standby_takes_over_and_no_extranonce_is_given_twice(
     first, second = machines.add("first"), machines.add("second")
     region = machines.add("region", node=False)
     first.start("stratum")
-    wait_for(lambda: feed(first)["role"] == "leads")
+    await_that(lambda: feed(first)["role"] == "leads")
     for one in (second, region):
         one.start("stratum")
     assert (feed(second)["role"], feed(region)["role"]) == ("follows", "follows")
@@ -205,14 +198,14 @@ def test_a_standby_takes_over_and_no_extranonce_is_given_twice(
     for load in loads:
         load.wait()
     tip = new_tip(machines)
-    wait_for(lambda: all(job_of(one)[0] == tip for one in machines.each.values()))
+    await_that(lambda: all(job_of(one)[0] == tip for one in machines.each.values()))
     epoch = feed(region)["epoch"]
 
     first.kill_stratum()
-    wait_for(lambda: feed(second)["role"] == "leads", TAKEOVER_S)
+    await_that(lambda: feed(second)["role"] == "leads", TAKEOVER_S)
     assert feed(second)["epoch"] > epoch
     tip = new_tip(machines)
-    wait_for(lambda: all(job_of(one)[0] == tip for one in (second, region)), TAKEOVER_S)
+    await_that(lambda: all(job_of(one)[0] == tip for one in (second, region)), TAKEOVER_S)
     for load in loads[1:]:
         load.more(200)
         load.wait()
@@ -246,6 +239,6 @@ def test_a_copied_data_folder_is_refused_while_the_first_one_serves(
         assert "the data folder was copied" in (copy.folder / "stratum.log").read_text()
         # Who serves goes on, over a reload too.
         first.processes["stratum"].send_signal(signal.SIGHUP)
-        wait_for(lambda: len(first.state()["fronts"]) == 2 or first.state()["machine"], 60)
+        await_that(lambda: len(first.state()["fronts"]) == 2 or first.state()["machine"], 60)
         assert first.state()["machine"]["numbers"] == numbers
         miner.wait_for_job()

@@ -20,7 +20,8 @@ from kench.pki.people import PASSWORD
 from tests.support.browser import PHONE, WIDE, take_picture, visiting
 from tests.support.in_pages import enter, fill_application, sign_here
 from tests.support.nodes import Rpc
-from tests.support.site import KENCH, WAIT_S, RunningUp, await_that
+from tests.support.site import KENCH, WAIT_S, RunningUp
+from tests.support.waiting import await_that
 
 LANGUAGE = os.environ.get("KENCH_TEST_LANGUAGE", "ky")
 ADDRESS = "bcrt1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqdku202"

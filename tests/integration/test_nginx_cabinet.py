@@ -17,7 +17,7 @@ from kench.pool.clock import SystemClock
 from tests.support.cabinet import served_cabinet, token_in
 from tests.support.nginx import NAME, Nginx, running_nginx
 from tests.support.signing import enter
-from tests.support.site import await_that
+from tests.support.waiting import await_that
 
 VISITOR, FORGED = "127.0.0.2", "203.0.113.9"
 ORIGIN = f"https://{NAME}"

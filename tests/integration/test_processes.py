@@ -3,9 +3,7 @@
 import json
 import os
 import signal
-import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,17 +19,10 @@ from tests.integration.test_durability import journalled
 from tests.support.fake_nodes import NodeThatCountsTemplates
 from tests.support.load import Load, ShareKey
 from tests.support.pool import EASY_SHARES, Pool, running_pool
+from tests.support.waiting import await_that
 
-WAIT_S = 30.0
 TWO = {**EASY_SHARES, "KENCH_STRATUM_PROCESSES": "2"}
 MINERS = 24
-
-
-def wait_for(holds: Callable[[], object], what: object = "") -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not holds():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.02)
 
 
 def wait_until_serving(pool: Pool, count: int = 2) -> dict[int, int]:
@@ -41,7 +32,7 @@ def wait_until_serving(pool: Pool, count: int = 2) -> dict[int, int]:
         fronts = pool.state()["fronts"].values()
         return sum(bool(front["serving"]) for front in fronts) == count
 
-    wait_for(serve)
+    await_that(serve)
     return pool.front_pids()
 
 
@@ -89,13 +80,16 @@ def test_a_front_that_is_killed_loses_nothing_and_its_miners_come_back(
         load = Load(pool.stratum_port, *login, connections=MINERS, reconnects=True)
         load.start(wanted=2000)
         load.wait()
-        wait_for(lambda: len(load.live) == MINERS)
+        await_that(lambda: len(load.live) == MINERS)
         assert {front_of(value) for value in load.live} == {0, 1}
         for killed in (0, 1, 0):
             pids = wait_until_serving(pool)
             old = [value for value in load.live.copy() if front_of(value) == killed]
             os.kill(pids[killed], signal.SIGKILL)
-            wait_for(lambda: not load.live & set(old) and len(load.live) == MINERS, load.faults)  # noqa: B023 - called at once
+            await_that(
+                lambda old=old: not load.live & set(old) and len(load.live) == MINERS,
+                words=load.faults,
+            )
             load.more(500)
             load.wait()
         after = wait_until_serving(pool)
@@ -119,7 +113,7 @@ def test_fronts_whose_job_maker_is_killed_end_and_the_next_start_goes_on(
         load.start(wanted=1000)
         load.wait()
         pool.end("stratum", signal.SIGKILL)
-        wait_for(lambda: not any(is_alive(pid) for pid in pids))
+        await_that(lambda: not any(is_alive(pid) for pid in pids))
         pool.start("stratum")
         wait_until_serving(pool)
         load.more(1000)
@@ -147,7 +141,7 @@ def test_a_front_that_cannot_start_is_tried_ever_later_while_the_other_serves(
     (tmp_path / "blocks" / "1").write_text("no folder")
     with running_pool(tmp_path, database, **TWO) as pool:
         pool.start("stratum")
-        wait_for(lambda: len(events(pool, "front ended")) == 3)
+        await_that(lambda: len(events(pool, "front ended")) == 3)
         delays = [line["next_start_s"] for line in events(pool, "front ended")]
         assert delays == sorted(set(delays))
         state = pool.state()
@@ -172,7 +166,7 @@ def test_a_node_is_asked_by_one_process_however_many_fronts(tmp_path: Path, data
         pool.environment = tell_secret(told, tmp_path / "secrets", "node_urls", node.url)
         pool.start("stratum")
         wait_until_serving(pool)
-        wait_for(lambda: "longpoll" in node.asked)
+        await_that(lambda: "longpoll" in node.asked)
         assert node.asked.count("proposal") == 1
         assert node.asked.count("longpoll") == 1
         assert node.asked.count("template") <= 2

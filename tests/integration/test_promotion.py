@@ -14,7 +14,8 @@ from tests.payouts.journals import JournalBuilder
 from tests.support.cabinet import served_cabinet
 from tests.support.replicas import running_pair
 from tests.support.settling import settling
-from tests.support.stopping import await_answer, await_event, await_that
+from tests.support.stopping import await_answer, await_event
+from tests.support.waiting import await_that
 
 WITHIN_S = 20.0
 """What docs/backup.md promises."""

@@ -21,7 +21,7 @@ from kench.pool.journal.reader import read_durable
 from kench.pool.register import add_participant
 from tests.support.nodes import BITCOIND, Node, core_node, kench_command, kench_node
 from tests.support.pool import STOP_LIMIT_S, Pool, running_pool
-from tests.support.site import await_that
+from tests.support.waiting import await_that
 
 ON_CORE = pytest.mark.skipif(not BITCOIND, reason="KENCH_TEST_BITCOIND names no bitcoind")
 NODES = ["kench", pytest.param("core", marks=ON_CORE)]

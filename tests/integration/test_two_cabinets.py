@@ -25,7 +25,7 @@ from tests.support.mined import mine_twice_as_fast, mined
 from tests.support.nginx import running_nginx
 from tests.support.pki import PIN
 from tests.support.registers import officers
-from tests.support.stopping import await_that
+from tests.support.waiting import await_that
 
 # No port in it: nginx, whose port is any free one here, hands the name on without.
 ORIGIN = "https://127.0.0.1"

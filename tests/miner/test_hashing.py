@@ -9,6 +9,7 @@ from kench.miner.hashing import FOUND_MAX, Hashing
 from kench.miner.job import Job
 from kench.native import sha256d
 from kench.pool.clock import SystemClock
+from tests.support.waiting import await_that
 
 WAIT_S = 20.0
 EASY = 1 << 248  # one hash in 256 on average
@@ -44,10 +45,7 @@ def test_two_threads_never_share_an_extranonce2(hashing: Hashing) -> None:
 
 def test_a_new_job_is_followed_though_nobody_takes_the_finds_of_the_old(hashing: Hashing) -> None:
     hashing.assign(_job("old"))
-    for _ in range(FOUND_MAX * 2):
-        if hashing.found.full():
-            break
-        threading.Event().wait(0.01)
+    await_that(hashing.found.full)
     hashing.assign(_job("new"))
     names = [hashing.found.get(timeout=WAIT_S).job.job_id for _ in range(FOUND_MAX + 8)]
     assert names[-1] == "new"
@@ -64,9 +62,6 @@ def test_each_find_is_announced() -> None:
 
 def test_stop_ends_the_threads_in_the_midst_of_a_hopeless_job(hashing: Hashing) -> None:
     hashing.assign(_job("hopeless", target=0))
-    for _ in range(1000):
-        if hashing.hashes:
-            break
-        threading.Event().wait(0.01)
+    await_that(lambda: hashing.hashes)
     hashing.stop()
     assert not [one for one in threading.enumerate() if one.name.startswith("hashing-")]

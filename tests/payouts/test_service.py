@@ -29,7 +29,8 @@ from tests.payouts.folding import Folding
 from tests.payouts.journals import JournalBuilder
 from tests.support.registers import accept_orders, trust_settings, unguarded
 from tests.support.root_process import running_root
-from tests.support.stopping import await_that
+from tests.support.stopping import await_answer
+from tests.support.waiting import await_that
 
 DEADLINE_S = 30.0
 NO_NODE = "http://user:secret-of-the-node@127.0.0.1:1"
@@ -77,18 +78,6 @@ class Running:
         assert not self.thread.is_alive()
 
 
-def wait_until(engine: sa.Engine, question: str, answer: object) -> None:
-    """Ask the database until it answers so."""
-    deadline = time.monotonic() + DEADLINE_S
-    while time.monotonic() < deadline:
-        with engine.connect() as connection:
-            found = connection.execute(sa.text(question)).scalar()
-        if found == answer:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"{question}: {found}, not {answer}")
-
-
 def test_a_block_goes_from_journal_to_mature_while_the_journal_grows(
     journal: JournalBuilder, settle_engine: sa.Engine, engine: sa.Engine, tmp_path: Path
 ) -> None:
@@ -97,14 +86,14 @@ def test_a_block_goes_from_journal_to_mature_while_the_journal_grows(
     winner = journal.share(job, block=True)
     journal.flush()
     with Running(settle_engine, tmp_path / "journal", chain):
-        wait_until(engine, "SELECT state FROM blocks", "pending")
+        await_answer(engine, "SELECT state FROM blocks", "pending")
         chain.mine(hashes=[job.block_hash(winner)])
         chain.mine(2)
-        wait_until(engine, "SELECT state FROM blocks", "mature")
+        await_answer(engine, "SELECT state FROM blocks", "mature")
         for _ in range(5):
             journal.share(job)
         journal.flush()
-        wait_until(engine, "SELECT accepted FROM totals", 6)
+        await_answer(engine, "SELECT accepted FROM totals", 6)
 
 
 def test_shares_are_booked_while_no_node_answers(
@@ -115,11 +104,11 @@ def test_shares_are_booked_while_no_node_answers(
     winner = journal.share(job, block=True)
     journal.flush()
     with Running(settle_engine, tmp_path / "journal", chain):
-        wait_until(engine, "SELECT state FROM blocks", "pending")
+        await_answer(engine, "SELECT state FROM blocks", "pending")
         chain.mine(hashes=[job.block_hash(winner)])
         chain.mine(2)
         chain.away = False
-        wait_until(engine, "SELECT state FROM blocks", "mature")
+        await_answer(engine, "SELECT state FROM blocks", "mature")
 
 
 def test_a_lost_database_connection_is_made_again(
@@ -130,7 +119,7 @@ def test_a_lost_database_connection_is_made_again(
         for count in range(1, 4):
             journal.share(job)
             journal.flush()
-            wait_until(engine, "SELECT accepted FROM totals", count)
+            await_answer(engine, "SELECT accepted FROM totals", count)
             with engine.begin() as connection:
                 connection.execute(
                     sa.text(
@@ -154,12 +143,12 @@ def test_a_second_settlement_stands_by_and_takes_over(
     holders = "SELECT count(*) FROM leases WHERE name = 'settle' AND holder IS NOT NULL"
     with Running(other, tmp_path / "journal", ScriptedChain()):
         with Running(settle_engine, tmp_path / "journal", ScriptedChain()):
-            wait_until(engine, "SELECT accepted FROM totals", 1)
-            wait_until(engine, holders, 1)
+            await_answer(engine, "SELECT accepted FROM totals", 1)
+            await_answer(engine, holders, 1)
         journal.share(job)
         journal.flush()
-        wait_until(engine, "SELECT accepted FROM totals", 2)
-        wait_until(engine, holders, 1)
+        await_answer(engine, "SELECT accepted FROM totals", 2)
+        await_answer(engine, holders, 1)
     other.dispose()
 
 
@@ -177,12 +166,12 @@ def test_a_journal_in_trouble_holds_all_up_and_is_named_until_it_is_restored(
     journal.close()
     waits = "SELECT waits_for LIKE '%journal/7/%restore it' FROM settlement"
     with Running(settle_engine, tmp_path / "journal", ScriptedChain()) as running:
-        wait_until(engine, waits, True)
-        wait_until(engine, "SELECT count(*) FROM totals", 0)
+        await_answer(engine, waits, True)
+        await_answer(engine, "SELECT count(*) FROM totals", 0)
         assert "restore it" in str(running.service.why)
         segment.write_bytes(whole)
-        wait_until(engine, "SELECT sum(accepted) FROM totals", 6)
-        wait_until(engine, "SELECT waits_for IS NULL FROM settlement", True)
+        await_answer(engine, "SELECT sum(accepted) FROM totals", 6)
+        await_answer(engine, "SELECT waits_for IS NULL FROM settlement", True)
         progress = running.service.progress
         assert (running.service.why, progress.records, progress.behind_s) == (None, 6, 0.0)
         assert progress.troubles[Trouble.JOURNALS] > 0
@@ -233,13 +222,13 @@ def test_killed_again_and_again_it_ends_at_the_same_numbers(
     for _ in range(4):
         with settling(database, tmp_path):
             question = f"SELECT count(*) FROM journal_positions WHERE next_sequence > {reached}"
-            wait_until(engine, question, 1)
+            await_answer(engine, question, 1)
             time.sleep(chance.uniform(0, 0.1))
         with engine.connect() as connection:
             position = sa.select(tables.journal_positions.c.next_sequence)
             reached = connection.execute(position).scalar_one()
     with settling(database, tmp_path):
-        wait_until(engine, "SELECT next_sequence FROM journal_positions", 900)
+        await_answer(engine, "SELECT next_sequence FROM journal_positions", 900)
     assert reached < 900, "the last kill came after the last chunk"
     folding = Folding(builder.job_of).take(builder.merged())
     books = everything(engine)
@@ -324,13 +313,5 @@ def test_a_look_that_breaks_is_raised_where_its_answer_is_taken() -> None:
     lookout.start()
     lookout.hand_over([])
     with pytest.raises(ZeroDivisionError):
-        await_answer(lookout)
+        await_that(lambda: lookout.take() is not None)
     assert lookout.is_free
-
-
-def await_answer(lookout: Lookout) -> None:
-    """Ask until there is an answer."""
-    deadline = time.monotonic() + DEADLINE_S
-    while lookout.take() is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

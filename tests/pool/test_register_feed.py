@@ -1,8 +1,7 @@
 """The feed of the register: what is committed is known soon, whatever befalls PostgreSQL."""
 
 import queue
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg2
@@ -30,6 +29,7 @@ from kench.pool.register_feed import (
     RegisterUnavailableError,
 )
 from kench.pool.tokens import make_token, revoke_token
+from tests.support.waiting import await_that
 
 WITHIN_S = 2.0
 """The issue's bound from commit to effect; the feed's own share of it is far less."""
@@ -57,13 +57,6 @@ def add(engine: sa.Engine) -> tuple[int, str]:
 
 def entry(feed: RegisterFeed, id_: int) -> RegisteredParticipant:
     return feed.snapshot.participants[id_]
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.01)
 
 
 def test_what_was_there_at_start_is_known_and_is_no_change(
@@ -143,16 +136,16 @@ def test_which_tokens_are_in_use_is_written_with_the_next_full_reading_and_is_no
         feed.tokens_used(())
         assert used() == [None, None, None]
         clock.advance(RELOAD_S)
-        wait_until(lambda: used()[1] is not None)
+        await_that(lambda: used()[1] is not None)
         first, second, third = used()
         assert (first, third) == (None, None)
         feed.tokens_used({1, 2})
         clock.advance(RELOAD_S)
-        wait_until(lambda: used()[0] is not None)
+        await_that(lambda: used()[0] is not None)
         assert used()[1] == second  # not written again within the hour
         feed.tokens_used({2})
         clock.advance(USED_AGAIN_S)
-        wait_until(lambda: used()[1] != second)
+        await_that(lambda: used()[1] != second)
         assert changes.empty()
     finally:
         feed.stop()
@@ -245,7 +238,7 @@ def test_what_no_notice_told_of_is_found_by_the_periodic_reading(
         assert id_ not in feed.snapshot.participants
         clock.advance(RELOAD_S)
         assert changes.get(timeout=5) == {id_}
-        wait_until(lambda: feed.snapshot.worker_id(id_, "rig") == worker)
+        await_that(lambda: feed.snapshot.worker_id(id_, "rig") == worker)
     finally:
         feed.stop()
 
@@ -263,7 +256,7 @@ def test_a_cut_line_is_mended_and_what_happened_meanwhile_is_told(
     assert cut == 1
     id_, _ = add(engine)
     assert changes.get(timeout=5) == {id_}
-    wait_until(lambda: feed.fault is None)
+    await_that(lambda: feed.fault is None)
 
 
 def test_the_feed_keeps_its_snapshot_while_postgresql_restarts_and_then_follows_again(
@@ -279,7 +272,7 @@ def test_the_feed_keeps_its_snapshot_while_postgresql_restarts_and_then_follows_
     try:
         engine.dispose()
         server.stop()
-        wait_until(lambda: feed.fault is not None)
+        await_that(lambda: feed.fault is not None)
         assert entry(feed, id_).active
         with pytest.raises(RegisterUnavailableError, match="KENCH_DATABASE_URL"):
             feed.create_worker(id_, "rig")
@@ -288,7 +281,7 @@ def test_the_feed_keeps_its_snapshot_while_postgresql_restarts_and_then_follows_
             suspend_participant(connection, id_)
         assert changes.get(timeout=5) == {id_}
         assert not entry(feed, id_).active
-        wait_until(lambda: feed.fault is None)
+        await_that(lambda: feed.fault is None)
     finally:
         feed.stop()
         engine.dispose()

@@ -32,6 +32,7 @@ from tests.support.fake_nodes import (
     NodeTooBusy,
     NodeWithManyTransactions,
 )
+from tests.support.waiting import await_that
 
 
 def test_a_call_returns_the_result() -> None:
@@ -212,10 +213,7 @@ def test_a_line_is_cut_by_another_thread_in_the_midst_of_a_call() -> None:
 
         thread = threading.Thread(target=wait)
         thread.start()
-        for _ in range(500):
-            if served.calls:
-                break
-            time.sleep(0.01)
+        await_that(lambda: served.calls)
         began_s = time.monotonic()
         line.cut()
         thread.join(5)

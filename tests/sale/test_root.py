@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from tests.support.registers import accept_orders, trust_settings, unguarded
 from tests.support.root_process import running_root
-from tests.support.stopping import await_that
+from tests.support.waiting import await_that
 
 LIMIT_S = 60.0
 NOBODY = "http://127.0.0.1:1"

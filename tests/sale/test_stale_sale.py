@@ -25,13 +25,8 @@ from tests.support.orders import book_of
 from tests.support.registers import accept_orders, trust_settings
 from tests.support.root_process import running_root
 from tests.support.settling import NO_NODE
-from tests.support.stopping import (
-    Process,
-    await_answer,
-    await_event,
-    await_that,
-    events_of,
-)
+from tests.support.stopping import Process, await_answer, await_event, events_of
+from tests.support.waiting import await_that
 
 WINDOW_S = 8
 SELLER = "tests.sale.standing_seller"

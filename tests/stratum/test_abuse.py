@@ -4,7 +4,6 @@ import asyncio
 import json
 import socket
 import struct
-from collections.abc import Callable
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -19,18 +18,10 @@ from kench.stratum.session import LINES_PER_TURN
 from tests.support.jobs import small_template
 from tests.support.sessions import EASY_LIMITS, TOKEN
 from tests.support.stratum_client import COSTS, Desk, Peer, on_loop, serving, shut_door, turns
+from tests.support.waiting import until
 
 PING = b'{"id":1,"method":"mining.ping","params":[]}\n'
 UNKNOWN = b'{"id":1,"method":"mining.what","params":[]}\n'
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait for what the loop will do."""
-    for _ in range(5000):
-        if condition():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError("it never came about")
 
 
 async def ban(desk: Desk) -> None:

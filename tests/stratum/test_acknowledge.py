@@ -6,16 +6,11 @@ from pathlib import Path
 from kench.pool.journal import JournalReader
 from kench.stratum.acknowledge import WATERMARK_S
 from tests.support.stratum_client import ANSWER_S, on_loop, serving
-
-TURNS_MAX = 10_000
+from tests.support.waiting import until
 
 
 async def told(journal: JournalReader, watermark_us: int) -> None:
-    for _ in range(TURNS_MAX):
-        if journal.mark().watermark_us == watermark_us:
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError(f"{journal.mark()} is not up to {watermark_us}")
+    await until(lambda: journal.mark().watermark_us == watermark_us)
 
 
 @on_loop

@@ -13,6 +13,7 @@ from kench.stratum.sweep import REFUSED_AGAIN_S, REFUSED_DROP_S, REFUSED_RECONNE
 from tests.support.jobs import small_template
 from tests.support.sessions import EASY, TOKEN, error_of, participant
 from tests.support.stratum_client import Desk, Peer, on_loop, serving, turns
+from tests.support.waiting import until
 
 ALL = 2**256 - 1
 
@@ -261,10 +262,7 @@ async def test_the_registers_answer_to_a_connection_that_left_is_ignored(tmp_pat
         peer = await desk.connect()
         await peer.call("mining.subscribe")
         peer.write({"id": 2, "method": "mining.authorize", "params": ["1.new", TOKEN]})
-        for _ in range(1000):
-            if desk.wanted:
-                break
-            await asyncio.sleep(0)
+        await until(lambda: desk.wanted)
         ((_, done),) = desk.wanted
         peer.connection.abort()
         await peer.ended()

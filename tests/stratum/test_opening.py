@@ -21,6 +21,7 @@ from tests.stratum.test_proxied import header_v2
 from tests.support.certificates import HOST, Authority, authority
 from tests.support.sessions import EASY_LIMITS
 from tests.support.stratum_client import Desk, Peer, on_loop, run, serving, shut_door, turns
+from tests.support.waiting import until
 
 PROXIES = (ip_network("127.0.0.0/30"),)
 DIRECT = ("127.0.0.9", 0)
@@ -35,10 +36,7 @@ def behind(certificate: Certificate | None = None) -> Door:
 
 async def refused(desk: Desk, reason: Refusal) -> int:
     """Wait until a peer was refused for this reason; how often it was."""
-    for _ in range(2000):
-        if desk.door.refused[reason]:
-            break
-        await asyncio.sleep(0.005)
+    await until(lambda: desk.door.refused[reason])
     return desk.door.refused[reason]
 
 
@@ -323,10 +321,7 @@ async def test_who_leaves_in_the_midst_of_a_handshake_leaves_nothing(
             peer.write(hello.read() if size is None else b"\x16\x03\x01\x02\x00"[:size])
             await asyncio.sleep(0.02)
             await peer.leave()
-        for _ in range(1000):
-            if desk.door.refused[Refusal.NO_HANDSHAKE] == 3:
-                break
-            await asyncio.sleep(0.005)
+        await until(lambda: desk.door.refused[Refusal.NO_HANDSHAKE] == 3)
         assert desk.door.refused == {Refusal.NO_HANDSHAKE: 3}
         assert desk.door.connections == 0
 
@@ -360,11 +355,7 @@ def test_a_tls_miner_that_hangs_up_without_farewell_ends_its_session(
                     descriptor = os.dup(peer.writer.get_extra_info("socket").fileno())
                     with socket.socket(fileno=descriptor) as raw:
                         raw.shutdown(socket.SHUT_WR)
-                for _ in range(1000):
-                    if not desk.front.connections:
-                        break
-                    await asyncio.sleep(0.005)
-                assert not desk.front.connections
+                await until(lambda: not desk.front.connections)
             assert desk.door.connections == 0
 
     run(test())

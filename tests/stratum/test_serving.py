@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,7 @@ from kench.stratum.serving import Doors, Obstacle
 from tests.support.certificates import HOST, authority
 from tests.support.sessions import EASY_LIMITS, easy_limits
 from tests.support.stratum_client import Desk, Peer, on_loop, serving, shut_door
-
-
-async def until(true: Callable[[], object]) -> None:
-    """Wait for something to come true; the loop of a test that fails ends by itself."""
-    for _ in range(2000):
-        if true():
-            return
-        await asyncio.sleep(0.005)
-    raise AssertionError("it did not come true")
+from tests.support.waiting import until
 
 
 def together(

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-READY_S = 60.0
+from tests.support.waiting import await_that
+
 WAIT_S = 30.0
 ANY_PORTS = ["--stratum-port", "0", "--metrics-port", "0", "--cabinet-port", "0"]
 CABINET = "kench: the cabinet is at "
@@ -88,11 +88,3 @@ class RunningUp:
         self.process.send_signal(number)
         self.process.wait(WAIT_S)
         return time.monotonic() - began
-
-
-def await_that(condition: Callable[[], bool], seconds: float = READY_S) -> None:
-    """Wait until it holds; fail when that takes too long."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)

@@ -3,15 +3,13 @@
 import contextlib
 import json
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
 import sqlalchemy as sa
 
-DEADLINE_S = 90.0
-"""Programs start slowly on a busy machine."""
+from tests.support.waiting import await_that
 
 
 class Process(Protocol):
@@ -44,16 +42,7 @@ def await_answer(engine: sa.Engine, question: str, answer: object) -> None:
             found = connection.execute(sa.text(question)).scalar()
         return found == answer
 
-    await_that(is_so, lambda: f"{question}: {found}, not {answer}")
-
-
-def await_that(is_so: Callable[[], bool], words: Callable[[], str] = lambda: "never") -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not is_so():
-        if time.monotonic() > deadline:
-            raise AssertionError(words())
-        time.sleep(0.02)
+    await_that(is_so, words=lambda: f"{question}: {found}, not {answer}")
 
 
 def events_of(log: Path) -> list[dict[str, Any]]:
@@ -70,5 +59,5 @@ def await_event(log: Path, event: str) -> dict[str, Any]:
         found[:] = [entry for entry in events_of(log) if entry["event"] == event]
         return bool(found)
 
-    await_that(is_there, lambda: f"{event!r} is not in {log.read_text()}")
+    await_that(is_there, words=lambda: f"{event!r} is not in {log.read_text()}")
     return found[-1]

@@ -39,6 +39,7 @@ from kench.stratum.front import Bounds, Found, Front
 from kench.stratum.pacing import GATHER_S
 from tests.support.jobs import Jobs, now_of, small_template
 from tests.support.sessions import EASY_LIMITS, TOKEN, Miner, Pool, Register
+from tests.support.waiting import until
 
 P = ParamSpec("P")
 ANSWER_S = 10.0
@@ -235,13 +236,14 @@ class Desk:
         self._peers.append(peer)
         if not awaited:
             return peer
-        for _ in range(1000):
-            if new := set(self.front.connections) - before:
-                (peer.connection,) = new
-                break
-            if reader.at_eof() or len(self.front.connections) >= self.front._connections_max:
-                break
-            await asyncio.sleep(0)
+
+        def is_answered() -> bool:
+            is_full = len(self.front.connections) >= self.front._connections_max
+            return is_full or reader.at_eof() or bool(set(self.front.connections) - before)
+
+        await until(is_answered)
+        for new in set(self.front.connections) - before:
+            peer.connection = new
         return peer
 
     async def close(self) -> None:

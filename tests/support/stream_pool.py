@@ -12,12 +12,12 @@ from kench.pool.clock import Clock, SystemClock
 from kench.pool.errors import KenchError
 from kench.pool.journal import Batch, JournalWriter
 from kench.pool.journal.mark import read_mark
-from kench.pool.nats.cluster import Cluster, ClusterPlan, ClusterRefusedError
+from kench.pool.nats.cluster import Cluster, ClusterAwayError, ClusterPlan, ClusterRefusedError
 from kench.pool.stream.layout import STREAM
 from kench.pool.stream.publisher import Policy, Publisher, WhenAway
 from kench.pool.stream.sending import Sending, StreamTakenError
 from tests.support.records import archived_job, raw_records
-from tests.support.site import await_that
+from tests.support.waiting import await_that
 
 # A cluster that lost its leader elects another within nine seconds, for each stream in its turn.
 WAIT_S = 60.0
@@ -133,9 +133,14 @@ def files_of(directory: Path) -> dict[str, bytes]:
 
 
 def gather_until(
-    gatherer: Gatherer, is_done: Callable[[], bool], despite: type[KenchError] = GapError
+    gatherer: Gatherer,
+    is_done: Callable[[], bool],
+    despite: type[KenchError] | tuple[type[KenchError], ...] = (GapError, ClusterAwayError),
 ) -> None:
-    """Have an archive take what comes, until all is as wanted; `despite` may be in the way."""
+    """Have an archive take what comes, until all is as wanted; `despite` may be in the way.
+
+    As its process does: a cluster that elects a leader is asked again.
+    """
     deadline = time.monotonic() + WAIT_S
     while not is_done():
         assert time.monotonic() < deadline, "it was not gathered"

@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 from kench.up.part import Part, command_line
+from tests.support.waiting import await_that
 
 WAIT_S = 20.0
 
@@ -40,10 +40,7 @@ def test_a_part_that_cannot_start_leaves_its_reason(tmp_path: Path) -> None:
     (tmp_path / "node").write_text("no folder")
     part = _node(tmp_path)
     part.start()
-    for _ in range(int(WAIT_S / 0.05)):
-        if part.poll() is not None:
-            break
-        time.sleep(0.05)
+    await_that(lambda: part.poll() is not None)
     assert part.poll() == 1
     assert str(tmp_path) in part.last_words()
     assert part.stop(0)

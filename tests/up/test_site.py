@@ -18,7 +18,8 @@ import pytest
 
 from tests.integration.test_resume import Rig, come_back
 from tests.support.pool import EASY_SHARES
-from tests.support.site import ANY_PORTS, KENCH, WAIT_S, RunningUp, await_that
+from tests.support.site import ANY_PORTS, KENCH, WAIT_S, RunningUp
+from tests.support.waiting import await_that
 
 STOP_S = 30.0
 """It takes four seconds; other tests share the machine."""

@@ -1,5 +1,6 @@
 """The cluster is away, answers late, is full or loses a server: each share arrives once."""
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,6 @@ from kench.pool.stream.layout import STREAM, publish
 from kench.pool.stream.publisher import WhenAway
 from tests.backup.gathering.conftest import Keep, Start
 from tests.support.nats import Servers, connected, running_servers
-from tests.support.site import await_that
 from tests.support.stream_pool import (
     STREAM_BYTES,
     StreamFront,
@@ -25,6 +25,7 @@ from tests.support.stream_pool import (
     gather_until,
     gathered_as,
 )
+from tests.support.waiting import await_that
 
 
 def state_of(front: StreamFront) -> dict[str, object]:
@@ -172,9 +173,12 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
 
 
 def leader_of(cluster: Cluster) -> str:
-    info = cluster.ask(cluster.jetstream.stream_info(STREAM), 5.0)
-    assert info.cluster is not None
-    return str(info.cluster.leader)
+    """Return which server leads the stream; "" while nobody is known to."""
+    with contextlib.suppress(ClusterAwayError):
+        info = cluster.ask(cluster.jetstream.stream_info(STREAM), 5.0)
+        assert info.cluster is not None
+        return info.cluster.leader or ""
+    return ""
 
 
 def test_with_one_server_of_three_gone_and_another_leading_all_is_acknowledged(
@@ -189,16 +193,17 @@ def test_with_one_server_of_three_gone_and_another_leading_all_is_acknowledged(
         front.write(5, 1)
         with connected(plan) as cluster:
             gatherer = Gatherer(centre, cluster, name_of(centre), SystemClock(), STREAM_BYTES)
+            await_that(lambda: leader_of(cluster))
             first = leader_of(cluster)
             step_down = cluster.client.request(f"$JS.API.STREAM.LEADER.STEPDOWN.{STREAM}", b"")
             cluster.ask(step_down, 5.0)
             front.write(5, 2)
-            await_that(lambda: leader_of(cluster) != first)
-            number = int(leader_of(cluster)[1:])
-            three.servers[number].kill()
+            await_that(lambda: leader_of(cluster) not in {"", first})
+            led = three.servers[int(leader_of(cluster)[1:])]
+            led.kill()
             front.write(5, 3)
             front.await_together()
-            three.servers[number].start()
+            led.start()
             front.write(5)
             gather_until(gatherer, gathered_as(front.directory, centre / "journal/0"))
             gatherer.close()

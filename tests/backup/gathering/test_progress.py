@@ -16,7 +16,7 @@ from kench.pool.clock import ManualClock
 from kench.pool.nats.cluster import ClusterAwayError, ClusterRefusedError
 from tests.backup.gathering.conftest import Keep, Start
 from tests.support import scraping
-from tests.support.site import await_that
+from tests.support.waiting import await_that
 
 WAIT_S = 30.0
 

@@ -25,7 +25,6 @@ from kench.pool.stream.sending import JournalBehindError
 from kench.pool.stream.told import Told, read_told
 from tests.backup.gathering.conftest import Keep, Start
 from tests.support.nats import Servers
-from tests.support.site import await_that
 from tests.support.stream_pool import (
     BASE_US,
     StreamFront,
@@ -34,6 +33,7 @@ from tests.support.stream_pool import (
     gathered_as,
     without_cluster,
 )
+from tests.support.waiting import await_that
 
 
 def state_at(centre: Path, number: int) -> RemoteState | None:

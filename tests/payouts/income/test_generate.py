@@ -15,7 +15,7 @@ from kench.pool.database import Role, open_engine
 from kench.pool.moments import us_of
 from kench.pool.register import remove_participant, rename_participant
 from tests.payouts.income.month import NOW_US, PERIOD, fill_month, force, form, opened, rows
-from tests.support.site import await_that
+from tests.support.waiting import await_that
 
 SUMS = """
     SELECT participant_id, sum(accrued_sat)::bigint, sum(sold_sat)::bigint,

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 from kench.payouts.proofs.evidence import EvidenceKey
 from kench.payouts.proofs.making import read_kept
 from tests.payouts.journals import JournalBuilder
-from tests.payouts.test_service import await_ready, settling, wait_until
+from tests.payouts.test_service import await_ready, settling
+from tests.support.stopping import await_answer
 
 BLOCKS = 60
 
@@ -22,10 +23,10 @@ def test_killed_and_started_again_every_block_has_one_manifest_of_one_key(
         builder.share(job, participant=1 + index % 7, worker=1 + index % 11, block=True)
     builder.close()
     with settling(database, tmp_path):
-        wait_until(engine, "SELECT count(*) > 0 FROM manifests", True)
+        await_answer(engine, "SELECT count(*) > 0 FROM manifests", True)
     with settling(database, tmp_path) as process:
         await_ready(process)
-        wait_until(engine, "SELECT count(*) FROM manifests", BLOCKS)
+        await_answer(engine, "SELECT count(*) FROM manifests", BLOCKS)
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     key = EvidenceKey.read(tmp_path / "evidence.pem")

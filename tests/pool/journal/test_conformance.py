@@ -18,8 +18,8 @@ from kench.pool.journal import JournalError, JournalReader
 from kench.pool.journal.format import NO_DIGEST, SegmentDigest
 from kench.pool.journal.mark import DurableMark, Mark, read_mark
 from kench.pool.journal.segment import OpenSegment
-from tests.support.site import await_that
 from tests.support.stream_pool import STREAM_BYTES, Pool, StreamFront, files_of, no_stream
+from tests.support.waiting import await_that
 
 SMALL = 64 + 10 * RECORD_SIZE
 

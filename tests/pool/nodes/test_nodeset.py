@@ -12,6 +12,7 @@ from kench.pool.rpc import Node, NodeAddressError
 from tests.pool.nodes.conftest import SOON_S, StartNode, Told, running
 from tests.support import nodes as served
 from tests.support.blocks import build_block, hash_of, on_parent
+from tests.support.waiting import await_that
 
 SLOW_POLL_S = 30.0
 
@@ -202,10 +203,7 @@ def test_b18_failover_after_a_death_waits_for_no_timeout(
             tip = mine(first)
             told.template(on=tip, by="a")
             second.rpc.call("submitblock", first.rpc.call("getblock", tip, 0))
-            for _ in range(200):
-                if [line["tip"] for line in node_set.status()] == [tip, tip]:
-                    break
-                time.sleep(0.02)
+            await_that(lambda: [line["tip"] for line in node_set.status()] == [tip, tip])
             first.kill()
             began_s = time.monotonic()
             assert told.template().node == "b"

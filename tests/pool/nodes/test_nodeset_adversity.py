@@ -18,6 +18,7 @@ from tests.support.fake_nodes import (
     NodeWithoutPeers,
     NodeWithUnknownRule,
 )
+from tests.support.waiting import await_that
 
 NEXT = "22" * 32
 
@@ -86,10 +87,7 @@ def test_a_template_that_hangs_is_asked_of_the_next_node_within_a_second() -> No
         nodes = [Node(slow.url, "slow"), Node(good.url, "good")]
         with running(nodes, poll_s=0.05) as (node_set, told):
             told.template()
-            for _ in range(200):
-                if all(line["usable"] for line in node_set.status()):
-                    break
-                time.sleep(0.02)
+            await_that(lambda: all(line["usable"] for line in node_set.status()))
             slow.hanging = True
             for node in (slow, good):
                 node.tip_hash, node.height, node.chainwork = NEXT, 101, 1001
@@ -100,11 +98,7 @@ def test_a_template_that_hangs_is_asked_of_the_next_node_within_a_second() -> No
 
 def test_stopping_cuts_calls_that_hang() -> None:
     with NodeThatHangs() as served, running([Node(served.url)]):
-        for _ in range(500):
-            if served.calls:
-                break
-            time.sleep(0.01)
-        assert served.calls
+        await_that(lambda: served.calls)
 
 
 def test_a_fault_in_the_callback_does_not_silence_the_node() -> None:

@@ -1,8 +1,6 @@
 """Which questions a watched node is asked when its tip moves."""
 
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,15 +10,9 @@ from kench.pool.rpc import Node
 from tests.pool.nodes.conftest import LIMIT_S, running
 from tests.support.fake_nodes import LIMIT_S as ANSWER_LIMIT_S
 from tests.support.fake_nodes import NodeThatCountsTemplates
+from tests.support.waiting import await_that
 
 NEXT, LAST = "22" * 32, "33" * 32
-
-
-def until(condition: Callable[[], bool]) -> None:
-    deadline_s = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.005)
 
 
 class NodeThatMoves(NodeThatCountsTemplates):
@@ -33,7 +25,7 @@ class NodeThatMoves(NodeThatCountsTemplates):
     def getblocktemplate(self, request: dict[str, Any]) -> dict[str, Any] | None:  # type: ignore[override]
         self.asked.append("longpoll" if "longpollid" in request else "template")
         if "longpollid" in request:
-            until(lambda: self.told.is_set() or self.released.is_set())
+            await_that(lambda: self.told.is_set() or self.released.is_set())
         return self.template()
 
     def move(self, tip_hash: str) -> None:
@@ -48,10 +40,10 @@ def test_b4_what_the_long_poll_brings_is_not_asked_for_beside_it(
     monkeypatch.setattr(watch, "LONGPOLL_PATIENCE_S", LIMIT_S)
     with NodeThatMoves() as node, running([Node(node.url)], poll_s=0.02) as (node_set, told):
         told.template()
-        until(lambda: "longpoll" in node.asked)
+        await_that(lambda: "longpoll" in node.asked)
         before = node.asked.count("template")
         node.move(NEXT)
-        until(lambda: node_set.status()[0]["tip"] == NEXT)
+        await_that(lambda: node_set.status()[0]["tip"] == NEXT)
         node.told.set()
         assert told.template(on=NEXT).template.prevhash == NEXT
         assert node.asked.count("template") == before
@@ -62,7 +54,7 @@ def test_b6_a_silent_long_poll_keeps_no_template_back_and_is_not_waited_for_agai
 ) -> None:
     with NodeThatMoves() as node, running([Node(node.url)], poll_s=0.02) as (_, told):
         told.template()
-        until(lambda: "longpoll" in node.asked)
+        await_that(lambda: "longpoll" in node.asked)
         node.move(NEXT)
         assert told.template(on=NEXT).template.prevhash == NEXT
         monkeypatch.setattr(watch, "LONGPOLL_PATIENCE_S", 10 * LIMIT_S)

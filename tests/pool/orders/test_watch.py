@@ -1,7 +1,6 @@
 """A running process follows orders as they are accepted, and nothing else that is written there."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -13,6 +12,7 @@ from kench.pool.orders.register import OrderUnsoundError
 from kench.pool.orders.watch import OrderWatch
 from kench.pool.signature.verifier import Signer
 from tests.support.registers import accept_orders, unguarded, verifier
+from tests.support.waiting import await_that
 
 FEE = {"fee": {"pool_ppm": 5}}
 WAIT_S = 20.0
@@ -28,13 +28,6 @@ def watch(database: str) -> Iterator[OrderWatch]:
     reader.dispose()
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def test_before_any_order_there_is_an_empty_book(watch: OrderWatch) -> None:
     assert watch.book.newest == 0
     assert watch.load() == OrderBook()
@@ -46,7 +39,7 @@ def test_a_new_order_is_told_within_seconds(watch: OrderWatch, engine: sa.Engine
     told: list[int] = []
     watch.start(lambda book: told.append(book.newest))
     accept_orders(engine, (9, FEE))
-    wait_until(lambda: bool(told))
+    await_that(lambda: told, WAIT_S)
     assert told == [2]
     assert [watch.book.fee_at(height).order for height in (8, 9)] == [1, 2]
 
@@ -101,10 +94,10 @@ def test_what_breaks_the_watch_is_an_alarm_and_it_goes_on(database: str, engine:
     watch.start()
     accept_orders(engine)
     try:
-        wait_until(lambda: "ZeroDivisionError" in str(watch.fault))
+        await_that(lambda: "ZeroDivisionError" in str(watch.fault), WAIT_S)
         with unguarded(engine) as connection:
             connection.execute(sa.text("DELETE FROM order_acceptances"))
-        wait_until(lambda: watch.fault is None)
+        await_that(lambda: watch.fault is None, WAIT_S)
     finally:
         watch.stop()
 

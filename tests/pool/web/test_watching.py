@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from kench.pool.web.watching import CONNECTIONS_MAX, WatchPortError, watched
-from tests.support.site import await_that
+from tests.support.waiting import await_that
 
 
 class Told(Collector):

@@ -22,6 +22,7 @@ from kench.stratum.maker import hub as hub_module
 from kench.stratum.maker.hub import Hub
 from tests.support.jobs import Jobs, small_template
 from tests.support.stratum_client import run
+from tests.support.waiting import until
 
 WAIT_S = 10.0
 
@@ -104,12 +105,6 @@ class Front:
 
     def orphaned(self) -> None:
         self.is_orphan = True
-
-
-async def until(holds: Callable[[], object]) -> None:
-    async with asyncio.timeout(WAIT_S):
-        while not holds():  # noqa: ASYNC110 - what is waited for has no event of its own
-            await asyncio.sleep(0.001)
 
 
 class Line:
