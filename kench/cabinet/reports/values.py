@@ -122,16 +122,17 @@ def typed_of(form: Form, facts: Facts, values: Mapping[str, Value]) -> dict[str,
     typed: dict[str, str] = {}
     for field in form.fields:
         value = values.get(field.key)
-        if is_fixed(field, facts) or value is None:
+        if is_fixed(field, facts):
             continue
         if isinstance(value, list):
             for number, row in enumerate(value, start=1):
                 for column in field.columns:
-                    name = cell_name(field.key, number, column.key)
-                    typed[name] = plain_text(column, row.get(column.key))
-        else:
-            typed[value_name(field.key)] = plain_text(field, value)
-    return {name: text for name, text in typed.items() if text}
+                    if text := plain_text(column, row.get(column.key)):
+                        typed[cell_name(field.key, number, column.key)] = text
+        elif (text := plain_text(field, value)) or differs(field, facts, value):
+            # What was emptied stays empty: nothing typed is what the system knows.
+            typed[value_name(field.key)] = text
+    return typed
 
 
 def plain_text(spec: Column, value: Cell) -> str:

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kench.cabinet.reports.checking import read_form
@@ -63,6 +63,7 @@ def test_any_text_is_a_value_that_fits_or_is_refused(text: str, kind: FieldType)
 
 
 @given(st.dictionaries(st.sampled_from([*GOOD, "n-machines"]), st.text(max_size=20)))
+@example({"v-machines": "", "n-machines": "none of them ran"})
 def test_whatever_is_typed_what_is_read_without_a_gap_is_sound(typed: dict[str, str]) -> None:
     facts: dict[str, Value] = {"machines": 40}
     values, notes, gaps = read_values(FORM, facts, GOOD | typed, "en")
