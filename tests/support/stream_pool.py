@@ -1,6 +1,7 @@
 """Fronts whose journals go to where settlement reads them, by disk alone or through a stream."""
 
 import contextlib
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from tests.support.waiting import await_that
 # A cluster that lost its leader elects another within nine seconds, for each stream in its turn.
 WAIT_S = 60.0
 STREAM_BYTES = 64 << 20
+LIVES = itertools.count(1)
 BASE_US = 1_700_000_000_000_000
 """What `raw_records` counts times from."""
 
@@ -52,7 +54,7 @@ class StreamFront:
         self._is_stopped = False
         if plan is not None:
             self.cluster = Cluster(plan).start()
-            sending = Sending(self.cluster, directory, self.number, life or id(self), bytes_max)
+            sending = Sending(self.cluster, directory, self.number, life or next(LIVES), bytes_max)
             policy = Policy(when_away, wait_s)
             self.publisher = Publisher(sending, policy, clock, self.taken.append)
         self.writer = JournalWriter(
