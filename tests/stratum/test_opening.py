@@ -126,7 +126,9 @@ async def test_who_never_sends_its_header_is_let_go(tmp_path: Path) -> None:
         mute = await desk.connect(awaited=False)
         half = await desk.connect(awaited=False)
         half.write(LINE[:9])
-        await asyncio.sleep(0.05)
+        openings = desk.door._openings
+        assert openings is not None
+        await until(lambda: len(openings._waiting) == 2)
         desk.loop.advance(9.9)
         assert not desk.door.refused
         desk.loop.advance(0.2)

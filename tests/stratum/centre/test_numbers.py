@@ -1,6 +1,7 @@
 """Front numbers: no two live machines have one in common, whatever is cut off or copied."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -82,15 +83,19 @@ def test_a_copy_of_a_folder_that_is_in_use_is_refused(cluster: Cluster, tmp_path
     clock.advance(SILENT_S / 2)
     copy = original.copy(tmp_path / "copy").run()
     # It renews while the copy listens.
-    cluster.submit(_renew_soon(alive, clock), 5)
+    is_heard = threading.Event()
+    renewing = cluster.submit(_renew_until(is_heard, alive, clock), SILENT_S)
     with pytest.raises(CopiedFolderError, match="copied"):
         copy.hold(2, 0, ())
+    is_heard.set()
+    renewing.result(SILENT_S)
     renew(alive, clock)
 
 
-async def _renew_soon(keeping: Keeping, clock: ManualClock) -> None:
-    await asyncio.sleep(0.02)
-    await keeping._numbers.renew(clock.now_us())
+async def _renew_until(is_heard: threading.Event, keeping: Keeping, clock: ManualClock) -> None:
+    while not is_heard.is_set():
+        await asyncio.sleep(0.02)
+        await keeping._numbers.renew(clock.now_us())
 
 
 def test_a_copy_of_a_machine_that_is_cut_off_gets_others_and_the_first_one_stops(

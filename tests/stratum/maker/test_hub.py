@@ -328,8 +328,7 @@ def test_the_socket_is_for_its_owner_alone_however_deep_its_folder_lies(tmp_path
         front, _ = line.front()
         await until(lambda: front.times_connected)
         line.close()
-        await asyncio.sleep(0.01)
-        assert not line.path.exists()
+        await until(lambda: not line.path.exists())
 
     run(test())
 
