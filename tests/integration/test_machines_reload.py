@@ -13,11 +13,11 @@ from tests.integration.test_machines import (
     leader_and_standby,
     new_tip,
     start_all,
-    wait_for,
 )
 from tests.integration.test_reload import QUICK, Farm, assert_all_are_kept_once, reload_beside
 from tests.support.long import ONLY_LONG
 from tests.support.machines import running_machines
+from tests.support.waiting import await_that
 
 RIGS = 4
 
@@ -49,11 +49,13 @@ def test_a_leader_that_is_reloaded_keeps_its_miners_and_one_machine_leads_on(
         assert leader.processes["stratum"].pid == maker
         assert leader.state()["machine"]["numbers"] == numbers
         roles = ["follows", "leads"]
-        wait_for(lambda: sorted(feed(one)["role"] for one in (first, second)) == roles, TAKEOVER_S)
-        wait_for(lambda: feed(first)["epoch"] == feed(second)["epoch"] >= epoch)
+        await_that(
+            lambda: sorted(feed(one)["role"] for one in (first, second)) == roles, TAKEOVER_S
+        )
+        await_that(lambda: feed(first)["epoch"] == feed(second)["epoch"] >= epoch)
         # Jobs go from one to the other as before, and nobody's miners were let go.
         tip = new_tip(machines)
-        wait_for(lambda: all(job_of(one)[0] == tip for one in (first, second)), TAKEOVER_S)
+        await_that(lambda: all(job_of(one)[0] == tip for one in (first, second)), TAKEOVER_S)
         farm.mine()
         beside.mine()
         assert len(farm.moved) == RIGS
