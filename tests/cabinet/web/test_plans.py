@@ -306,7 +306,8 @@ def test_no_statement_reads_a_whole_table(cabinet: Cabinet, filled: dict[str, st
 
     def keep(_c: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
         if re.match(r"\s*(SELECT|WITH|UPDATE|DELETE|INSERT)", statement):
-            asked.setdefault(statement, parameters)
+            one = parameters[0] if isinstance(parameters, list) else parameters
+            asked.setdefault(statement, one)
 
     sa.event.listen(cabinet.engine, "before_cursor_execute", keep)
     asked_of_rooms(cabinet, filled)

@@ -13,6 +13,7 @@ from kench.pool.web import bodies, patience
 from kench.pool.web.bodies import BodyTooSlowError, BoundBodies
 from kench.pool.web.patience import PatientProtocol
 from kench.pool.web.serving import HEAD_BYTES_MAX
+from tests.support.half_close import half_close
 
 WAIT_S = 20.0
 BIG = bytes(64 * 1024 * 1024)
@@ -168,7 +169,7 @@ def test_what_two_servers_could_read_in_two_ways_is_refused_or_read_as_one(
     app.paths.clear()
     with connected(port) as connection, contextlib.suppress(BrokenPipeError, ConnectionResetError):
         connection.sendall(ONE + UNCLEAR[name] + HIDDEN)
-        connection.shutdown(socket.SHUT_WR)
+        half_close(connection)
         answer = all_of(connection)
         assert answer.startswith(b"HTTP/1.1 400 ") or answer.count(b"HTTP/1.1 ") == 1, answer[:200]
     assert "/hidden" not in app.paths
